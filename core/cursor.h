@@ -1,0 +1,81 @@
+/* A place on the timeline of one source: the state of its tables as of the newest frame at or before a time. Moving
+ * forward costs what changed; moving elsewhere reloads a key frame. Rows that ended are kept for as long as the caller
+ * asks, with their final values. Trusts nothing in the bytes. */
+#ifndef CORE_CURSOR_H
+#define CORE_CURSOR_H
+
+#include "segment.h"
+
+/* A row as a cursor holds it. `cells`, `states`: one a column. */
+struct row {
+	uint64_t serial;     /* identity for the life of the writer: the same thing has the same serial */
+	uint64_t began_ns;   /* time of its first sample; 0: it was there when the segment or the source began */
+	uint64_t ended_ns;   /* 0: alive; else the sample time at which it was gone */
+	bool born;           /* began after the table's previous sample: base of its counters is 0 */
+	uint8_t stale;       /* bit g: columns of group g were not read in the newest sample */
+	const uint64_t *cells; /* i64, u64, bool: the value; f64: its bits; text, stack, task: dictionary id; hist: unused */
+	const uint8_t *states; /* enum format_cell; UNREAD: the cell is the dictionary id of the reason */
+	/* For counters: what was lost when the value fell back (sum of old - new over all falls). value + drop never
+	 * falls. NULL: never fell. */
+	const uint64_t *drops;
+	/* Bases for counters of a row that began within the cursor's memory: first value read (0 where born). NULL where the
+	 * row was there from the start of what the source holds. */
+	const uint64_t *bases;
+	/* Per group: sample time of the last read; [0] is the table's. */
+	const uint64_t *read_ns;
+	struct segment *segment; /* whose dictionary its ids belong to */
+};
+
+struct table_view {
+	const struct schema_table *schema;
+	uint64_t sample_ns;   /* when it was last sampled; 0: never */
+	uint64_t attempt_ns;  /* time of the newest frame that mentions it */
+	uint32_t state;       /* enum culprit_table_state in that frame */
+	uint64_t reason;      /* dictionary id; 0: none */
+	uint64_t lost;        /* events lost since the segment began */
+	uint64_t cost_ns;     /* of its last sample */
+	uint32_t thinning;
+	size_t nrows;         /* slots; some may be empty */
+};
+
+struct cursor;
+
+/* `tables`: names to decode, NULL-terminated; NULL: all. Skipped ones cost nothing. The source is borrowed. */
+struct cursor *cursor_create(struct source *, const char *const *tables);
+void cursor_destroy(struct cursor *);
+
+/* Keep rows that ended at or after this time (and events); earlier ones are forgotten. Default: the cursor's time. */
+void cursor_keep_since(struct cursor *, uint64_t mono_ns);
+
+/* Moves to the newest frame with mono_ns <= to_ns (UINT64_MAX: the newest there is; the first one where to_ns lies before
+ * all). Ended rows and events from `keep_since` on are complete after it, also when it had to jump. 0; -ENODATA: the
+ * source has no frame; -EBADMSG: it stands at the last good frame before damage, the sentence names it; -ESTALE: it was
+ * overwritten while reading, try again; -ENOMEM. Pointers got from it before are invalid after. */
+int cursor_seek(struct cursor *, uint64_t to_ns, struct culprit_error *);
+
+/* Time of the frame it stands on. 0 before the first seek. */
+uint64_t cursor_mono_ns(const struct cursor *);
+int64_t cursor_wall_ns(const struct cursor *);
+struct segment *cursor_segment(struct cursor *); /* borrowed */
+/* First and last frame that the source holds, as of the last seek. */
+void cursor_extent(const struct cursor *, uint64_t *ret_from_ns, uint64_t *ret_to_ns);
+
+/* A table by name; false: the source has no such table. */
+bool cursor_table(const struct cursor *, const char *name, struct table_view *);
+/* Row in slot i (0 <= i < nrows). NULL: the slot is empty. Borrowed until the next seek. Histogram counts by
+ * cursor_histogram(). */
+const struct row *cursor_row(const struct cursor *, const struct schema_table *, size_t slot);
+/* The row with this serial in this slot, else NULL. */
+const struct row *cursor_row_serial(const struct cursor *, const struct schema_table *, size_t slot, uint64_t serial);
+/* Counts of a histogram column, `count` of its bounds; NULL: absent. */
+const uint64_t *cursor_histogram(const struct cursor *, const struct schema_table *, const struct row *, uint32_t column);
+
+/* Rows that ended since keep_since, oldest first. */
+size_t cursor_nended(const struct cursor *, const struct schema_table *);
+const struct row *cursor_ended(const struct cursor *, const struct schema_table *, size_t i, size_t *ret_slot);
+
+/* Events of an event table since keep_since, oldest first; began_ns is the frame's time. */
+size_t cursor_nevents(const struct cursor *, const struct schema_table *);
+const struct row *cursor_event(const struct cursor *, const struct schema_table *, size_t i);
+
+#endif

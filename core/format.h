@@ -1,0 +1,44 @@
+/* The numbers of docs/FORMAT.md. Nothing here may change meaning: files written today open for ever. */
+#ifndef CORE_FORMAT_H
+#define CORE_FORMAT_H
+
+#include <stdint.h>
+
+#define FORMAT_MAJOR 1u /* another one is refused */
+#define FORMAT_MINOR 0u /* newer ones are read, unknown parts skipped */
+
+#define FORMAT_SEGMENT_MAGIC "CULPSEG1" /* first 8 bytes of every segment */
+
+enum {
+	FORMAT_SEGMENT_HEADER = 64, /* bytes */
+	FORMAT_BLOCK_HEADER = 16,
+	FORMAT_ALIGN = 8,               /* blocks start at multiples of it, from the segment's start */
+	FORMAT_BLOCK_MAX = 1 << 28,     /* a longer block is damage */
+	FORMAT_TEXT_MAX = 1 << 16,      /* bytes of one dictionary entry */
+	FORMAT_STACK_MAX = 255,         /* frames of one stack */
+	FORMAT_ROWS_MAX = 1 << 22,      /* rows of one table */
+	FORMAT_EVENTS_MAX = 1 << 20,    /* events of one table and tick */
+};
+
+/* Blocks. An unknown type is skipped by its length. */
+enum format_block {
+	FORMAT_HOST = 0x54534f48,    /* "HOST": which host, kernel, boot and time zone */
+	FORMAT_SCHEMA = 0x4d484353,  /* "SCHM" */
+	FORMAT_FRAME = 0x4d415246,   /* "FRAM" */
+	FORMAT_SUMMARY = 0x4d4d5553, /* "SUMM": last block of a complete segment */
+};
+
+/* Sections of a frame. An unknown one is skipped by its length. */
+enum format_section {
+	FORMAT_DICTIONARY = 1,
+	FORMAT_TABLE = 2,
+};
+
+enum format_entry { FORMAT_ENTRY_TEXT = 1, FORMAT_ENTRY_STACK = 2, FORMAT_ENTRY_TASK = 3 };
+
+enum { FORMAT_FRAME_KEY = 1 }; /* frame flags */
+
+/* State of a cell. */
+enum format_cell { FORMAT_CELL_ABSENT = 0, FORMAT_CELL_OK = 1, FORMAT_CELL_UNREAD = 2 };
+
+#endif

@@ -1,0 +1,57 @@
+/* A segment as a reader holds it: its bytes, its schema, its dictionary, and where its frames begin. Reference-counted;
+ * text and stacks borrowed from it live as long as it is locked. It may still grow (the newest one). */
+#ifndef CORE_SEGMENT_H
+#define CORE_SEGMENT_H
+
+#include "schema.h"
+#include "source.h"
+#include "writer.h"
+
+struct segment_frame {
+	size_t offset; /* of its payload in the bytes */
+	uint32_t size;
+	bool key;
+	uint64_t mono_ns;
+	int64_t wall_ns;
+};
+
+struct segment {
+	struct segment_meta meta;
+	struct host_info host;
+	struct schema *schema; /* NULL until its block was read */
+	struct wbuf bytes;
+	struct segment_frame *frames;
+	size_t nframes;
+	bool complete;     /* has its summary, or will not grow */
+	struct culprit_error damage; /* first damage met, "" where whole */
+	size_t summary, summary_size; /* payload of the SUMMARY block in the bytes; 0: none */
+	/* private */
+	unsigned refs;
+	size_t parsed;
+	struct dictionary *dictionary;
+	size_t frames_cap;
+};
+
+struct segment *segment_create(void); /* empty, one reference */
+struct segment *segment_lock(struct segment *);
+void segment_unlock(struct segment *); /* NULL-safe */
+
+/* Reads what the source has beyond what is here, and parses it. 0; -ESTALE: gone; -EBADMSG: damaged (frames before the
+ * damage are usable, `damage` says what); -ENOMEM. */
+int segment_update(struct segment *, struct source *, uint64_t seq, struct culprit_error *);
+/* The same from bytes at hand, for tests and fuzzing. */
+int segment_parse(struct segment *, const void *bytes, size_t n, struct culprit_error *);
+
+/* Dictionary. Ids come from cells; an unknown id gives NULL (hostile files), never a crash. Borrowed. */
+const char *segment_text(const struct segment *, uint64_t id, size_t *ret_len);
+bool segment_task(const struct segment *, uint64_t id, uint64_t *ret_tid, uint64_t *ret_start_ticks);
+
+struct segment_location {
+	const char *module; /* not NUL-terminated; NULL: unknown */
+	size_t module_len;
+	uint64_t offset;
+};
+/* Number of frames, innermost first, at most `cap` written; 0: unknown id. */
+size_t segment_stack(const struct segment *, uint64_t id, struct segment_location *, size_t cap);
+
+#endif

@@ -1,0 +1,44 @@
+/* Where segments come from: a ring (ours or another process's), a file, a directory of files. A reader copies the bytes
+ * of a segment; nothing here interprets them. One thread per source. */
+#ifndef CORE_SOURCE_H
+#define CORE_SOURCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <culprit/types.h>
+
+#include "wire.h"
+
+struct segment_info {
+	uint64_t seq;      /* ascending, gaps allowed */
+	uint64_t from_ns;  /* CLOCK_MONOTONIC of its first frame */
+	uint64_t to_ns;    /* of its newest frame */
+	int64_t wall_ns;   /* wall clock of its first frame */
+	uint64_t size;     /* bytes readable now */
+	bool complete;     /* no more bytes will come */
+};
+
+struct source {
+	const struct source_ops *ops;
+	char name[256]; /* for messages: "own ring", a file's name */
+};
+
+struct source_ops {
+	/* Looks what is there now. Returns how many segments, or -errno with a sentence. */
+	int (*refresh)(struct source *, struct culprit_error *);
+	/* Segment i of the last refresh, 0 the oldest. */
+	const struct segment_info *(*segment)(struct source *, size_t i);
+	/* Appends what segment `seq` holds from byte `offset` on (nothing: 0 and no bytes). -ESTALE: overwritten
+	 * meanwhile, or gone; what was appended is not to be used. -EBADMSG: damaged there; what came before the
+	 * damage is appended, and the sentence names the damage. */
+	int (*read)(struct source *, uint64_t seq, uint64_t offset, struct wbuf *, struct culprit_error *);
+	/* Optional: a descriptor readable when there is something new; -1: none. */
+	int (*fd)(struct source *);
+	void (*destroy)(struct source *);
+};
+
+void source_destroy(struct source *); /* NULL-safe */
+
+#endif

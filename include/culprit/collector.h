@@ -1,0 +1,82 @@
+/* The contract for collectors. A built-in collector is one file that ends in a `const struct culprit_collector`, and a
+ * row in collectors/list.c. A plug-in is a shared object that exports `culprit_plugin`:
+ *
+ *	CULPRIT_PLUGIN(&my_collector);
+ *
+ * It is loaded from the install folder or with --plugin FILE, in a process of its own, and may use nothing of core but
+ * struct culprit_host and struct culprit_frame. */
+#ifndef CULPRIT_COLLECTOR_H
+#define CULPRIT_COLLECTOR_H
+
+#include <culprit/frame.h>
+#include <culprit/host.h>
+#include <culprit/table.h>
+#include <culprit/types.h>
+
+/* What a screen asks for beyond the default, while it is shown: threads of one process, its PSS. */
+struct culprit_interest {
+	size_t size;
+	const char *table;
+	const char *what;  /* a column name, or "rows" */
+	uint64_t key[4];   /* the key's cells where they are numbers; text keys are hashed by core and not given */
+	uint32_t nkey;     /* 0: every row */
+	uint32_t reserved;
+	uint64_t until_ns; /* CLOCK_MONOTONIC */
+};
+
+struct culprit_collector {
+	size_t size;  /* sizeof(struct culprit_collector) */
+	uint32_t abi; /* CULPRIT_ABI_VERSION */
+	uint32_t flags; /* 0 */
+	const char *name; /* as --collect and --without name it */
+	const char *help; /* one line */
+	const struct culprit_table *const *tables;
+	uint32_t ntables; /* at most 32 */
+	uint32_t reserved; /* 0 */
+	/* Samples are at least this far apart; 0: every tick. */
+	uint64_t period_ns;
+
+	/* Can this be measured here? 0: yes. -errno: no; the sentence says what is missing and what would bring it. Must
+	 * not block and must leave nothing behind. */
+	int (*probe)(const struct culprit_host *, struct culprit_error *);
+	/* `ret_self` may be left NULL by a collector without state. */
+	int (*open)(const struct culprit_host *, void **ret_self, struct culprit_error *);
+	/* Optional: a descriptor to poll between ticks; drain() is called when it is readable. -1: none. */
+	int (*fd)(void *self);
+	int (*drain)(void *self);
+	/* Optional: the interests now in force; called before sample() when they have changed. Borrowed. */
+	void (*interests)(void *self, const struct culprit_interest *list, size_t n);
+	/* Emits its tables. -errno: the whole collector failed in this tick; what it emitted is dropped. */
+	int (*sample)(void *self, struct culprit_frame *);
+	void (*close)(void *self);
+};
+
+struct culprit_plugin {
+	size_t size;
+	uint32_t abi;
+	uint32_t ncollectors; /* at most 16 */
+	const struct culprit_collector *const *collectors;
+};
+
+#define CULPRIT_PLUGIN_SYMBOL "culprit_plugin"
+#define CULPRIT_EXPORT __attribute__((visibility("default")))
+
+#define CULPRIT_PLUGIN(...)                                                                                            \
+	static const struct culprit_collector *const culprit_plugin_list[] = {__VA_ARGS__};                            \
+	extern const struct culprit_plugin culprit_plugin;                                                             \
+	CULPRIT_EXPORT const struct culprit_plugin culprit_plugin = {                                                  \
+		.size = sizeof(struct culprit_plugin),                                                                 \
+		.abi = CULPRIT_ABI_VERSION,                                                                            \
+		.ncollectors = sizeof(culprit_plugin_list) / sizeof(culprit_plugin_list[0]),                           \
+		.collectors = culprit_plugin_list,                                                                     \
+	}
+
+/* For the arrays of a table. */
+#define CULPRIT_COLUMNS(array)                                                                                         \
+	.columns = (array), .column_size = sizeof((array)[0]), .ncolumns = sizeof(array) / sizeof((array)[0])
+#define CULPRIT_DERIVED(array)                                                                                         \
+	.derived = (array), .derived_size = sizeof((array)[0]), .nderived = sizeof(array) / sizeof((array)[0])
+#define CULPRIT_ROLLUPS(array)                                                                                         \
+	.rollups = (array), .rollup_size = sizeof((array)[0]), .nrollups = sizeof(array) / sizeof((array)[0])
+
+#endif

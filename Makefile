@@ -18,8 +18,8 @@ WERROR =
 # PLAIN_COPY=1: ring readers that copy without atomics; exists to show that the thread sanitizer test can fail
 PLAIN_COPY =
 
-variant := $(if $(SANITIZE),san-$(subst $(comma),-,$(SANITIZE)))$(if $(PLAIN_COPY),-plain)$(if $(STATIC),static)
 comma := ,
+variant := $(if $(SANITIZE),san-$(subst $(comma),-,$(SANITIZE)))$(if $(PLAIN_COPY),-plain)$(if $(STATIC),static)
 B := build$(if $(variant),/$(variant))
 O := $(B)/obj
 

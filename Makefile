@@ -79,6 +79,10 @@ $(B)/culprit: $(call obj,cli/main.c) $(B)/libculprit.a
 	$(if $(Q),@echo '  LD      $@')
 	$(Q)$(CC) $(ldflags) -o $@ $^ $(libs)
 
+# Every file compiles, linked or not.
+.PHONY: objects
+objects: $(call obj,$(core_src) $(collectors_src) $(tui_src) $(cli_src) $(wildcard tests/unit/*.c))
+
 # --- tests -------------------------------------------------------------------------------------------------------
 unit_tests := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 $(B)/tests/%: $(O)/tests/unit/%.o $(B)/libculprit.a

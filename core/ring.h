@@ -1,0 +1,49 @@
+/* The ring: the newest segments, bounded in bytes, in a shared mapping (docs/FORMAT.md, "Ring"). One sink writes; nobody
+ * else ever does. Readers of this process copy from the mapping, those of other processes from the descriptor with pread,
+ * never by mapping it: a file that is cut short must not kill its reader. Every reader copies, then checks that what it
+ * copied was not overwritten meanwhile.
+ *
+ * Not here: what the bytes mean (segment.h), when a segment ends (writer.h), publishing a ring to others. */
+#ifndef CORE_RING_H
+#define CORE_RING_H
+
+#include "source.h"
+#include "writer.h"
+
+struct ring;
+
+#define RING_BUDGET_MIN ((size_t)1 << 20)
+#define RING_BUDGET_DEFAULT ((size_t)64 << 20)
+#define RING_BUDGET_MAX ((size_t)1 << 40)
+
+/* A ring that takes `budget` bytes in all, header included; rounded up to whole pages. Anonymous (a sealed memfd), or,
+ * with `dir`, the file `name` in that folder, mode 0640, its space taken at once (a full disk must not kill its writer).
+ * A file that a dead writer left there is replaced, never reused: its readers keep it. One reference.
+ * NULL with a sentence: a budget out of range; another process writes a ring of that name; the folder cannot be
+ * written; too little space or memory. */
+struct ring *ring_create(size_t budget, const char *dir, const char *name, struct culprit_error *);
+struct ring *ring_lock(struct ring *);
+void ring_unlock(struct ring *); /* NULL-safe; the last one removes the named file */
+
+/* The only writer; it locks the ring. Its segment_max is an eighth of the ring. NULL with a sentence: the ring has a
+ * writer, or no memory is left. A segment that does not fit is refused with -EFBIG: what was in the ring and of that
+ * segment stays; the writer begins another one. */
+struct sink *ring_sink(struct ring *, struct culprit_error *);
+
+/* A reader in this process, on any one thread; locks the ring. Its fd is readable when something was appended since its
+ * last refresh. NULL with a sentence: out of memory or of descriptors. */
+struct source *ring_source(struct ring *, struct culprit_error *);
+
+/* A reader of a ring of this or another process, by a descriptor (borrowed, it is duplicated) or a path (of the named
+ * file, or /proc/PID/fd/N). Trusts nothing in it. No fd to poll. NULL with a sentence: not a ring, of another version or
+ * byte order, damaged. Its writer may die: what is there stays readable. Cut short while open: refresh gives -EBADMSG
+ * with a sentence, read -ESTALE. */
+struct source *ring_source_fd(int fd, const char *name, struct culprit_error *);
+struct source *ring_source_path(const char *path, struct culprit_error *);
+
+/* The descriptor of its bytes, for handing it on read-only as /proc/self/fd/N. Borrowed. */
+int ring_fd(const struct ring *);
+/* Bytes for segments, without header and directory. */
+size_t ring_capacity(const struct ring *);
+
+#endif

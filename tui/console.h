@@ -1,0 +1,92 @@
+/* The console without its terminal: which panel is shown, how far one has gone down, the place in time, what is being
+ * typed. Pure: keys, time and data are handed in, a surface and effects come out; so replay scripts it headless and tests
+ * compare screens. The loop (loop.h) gives it a terminal and a clock. */
+#ifndef TUI_CONSOLE_H
+#define TUI_CONSOLE_H
+
+#include "panel.h"
+
+enum { CONSOLE_DEPTH_MAX = 16, CONSOLE_TIMELINE_MAX = SURFACE_MAX };
+
+struct console;
+
+enum console_mode { CONSOLE_LIVE, CONSOLE_REPLAY };
+
+/* What the lines around the panel show, and how far time reaches. Copied. */
+struct console_now {
+	uint64_t from_ns, to_ns;  /* history that is held: first and newest frame, CLOCK_MONOTONIC; both 0: none yet */
+	uint64_t tick_ns;
+	int64_t wall_offset_ns;   /* wall clock = monotonic + this */
+	char host[64];            /* raw bytes */
+	char summary[64];         /* "8cpu load 34 31 12"; raw bytes */
+	double self_percent;      /* of one CPU; NaN: unknown */
+	char notice[256];         /* what is missing or was thinned, shown until it is ""; raw bytes */
+};
+
+/* The line at the bottom. It is asked for when time or width changed; wall_from + i * step is column i. */
+struct console_timeline {
+	char label[48];                      /* "vda write p99" */
+	double max;                          /* 0: of the values */
+	double values[CONSOLE_TIMELINE_MAX]; /* NaN: unknown */
+	bool marks[CONSOLE_TIMELINE_MAX];
+};
+
+enum console_effect_kind {
+	EFFECT_NONE,
+	EFFECT_QUIT,
+	EFFECT_REDRAW,     /* paint everything anew */
+	EFFECT_DROP_INPUT, /* a question opened: throw away what was typed ahead */
+	EFFECT_THEME,      /* argument: its name */
+	EFFECT_MOUSE,      /* on or off */
+	EFFECT_SAVE,       /* the ring into a file; argument: its name, "" for one made up */
+	EFFECT_COPY,       /* argument: the text */
+	EFFECT_PRINT,      /* the screen as text into a file; argument: its name, "" for one made up */
+};
+
+struct console_effect {
+	enum console_effect_kind kind;
+	bool on;
+	char argument[512];
+};
+
+struct console_options {
+	const struct panel *const *panels; /* NULL-terminated; in the order of line 2 */
+	const char *panel;                 /* shown at first; NULL: the first */
+	enum console_mode mode;
+	uint64_t window_ns;                /* 0: 60 s */
+	struct view *view;                 /* borrowed */
+	/* Optional: fills the timeline. */
+	int (*timeline)(void *self, struct view *, int64_t wall_from_ns, int64_t step_ns, int columns,
+			struct console_timeline *);
+	void *timeline_self;
+	bool offer_save; /* quitting offers W once */
+};
+
+/* -EINVAL with a sentence: no such panel. */
+int console_create(struct console **ret, const struct console_options *, struct culprit_error *);
+void console_destroy(struct console *); /* NULL-safe */
+
+/* New data are there, or time went on. */
+void console_now(struct console *, const struct console_now *);
+/* A key. True: something changed, draw. */
+bool console_key(struct console *, const struct key *);
+/* Text as if typed. */
+void console_type(struct console *, const char *text);
+/* The next effect that a key had; false: none. */
+bool console_effect(struct console *, struct console_effect *ret);
+/* Draws all of it, asking the view before where it must. */
+void console_draw(struct console *, struct surface *);
+/* One sentence for the status line, until the next key. Copied. */
+void console_say(struct console *, const char *sentence);
+/* What is to be sampled for what is shown. */
+size_t console_interests(struct console *, struct culprit_interest *, size_t cap);
+
+/* The window looked at: [from, to], CLOCK_MONOTONIC; live follows the newest frame. */
+void console_window(const struct console *, uint64_t *ret_from_ns, uint64_t *ret_to_ns, bool *ret_live);
+void console_goto(struct console *, uint64_t to_ns); /* pauses there */
+const struct panel *console_panel(const struct console *);
+void *console_panel_state(struct console *, const char *panel); /* for tests; NULL: none */
+/* How this screen can be had again: "--panel threads --to 14:03:22Z --pid 1204". */
+void console_command_line(const struct console *, char *out, size_t cap);
+
+#endif

@@ -1,0 +1,27 @@
+/* What stands over a panel: help made from the key tables, and questions. */
+#ifndef TUI_DIALOG_H
+#define TUI_DIALOG_H
+
+#include "keys.h"
+#include "surface.h"
+
+/* Help of one panel: its paragraph, its own keys, then the console's; scrolled by `top` lines. Returns how many lines there
+ * are. */
+size_t dialog_help(struct surface *, struct rect, const char *title, const char *text, const struct keys_table *tables,
+		   size_t ntables, size_t top);
+
+/* A question that is answered by typing `expect` (empty: by y or n). */
+struct dialog {
+	char title[64];
+	char text[512];
+	char expect[64];
+	char typed[64];
+};
+
+enum dialog_result { DIALOG_OPEN, DIALOG_YES, DIALOG_NO };
+
+void dialog_init(struct dialog *, const char *title, const char *text, const char *expect);
+enum dialog_result dialog_key(struct dialog *, const struct key *);
+void dialog_draw(const struct dialog *, struct surface *, struct rect);
+
+#endif

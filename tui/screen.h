@@ -1,0 +1,63 @@
+/* The terminal. screen_curses.c is the only file that knows ncurses (its terminal descriptions; what is written is
+ * decided here, so that bytes can be counted, a slow line never blocks, and colours are exact). It paints by changed cells,
+ * asks the terminal nothing, and leaves it as it was found: at close, at stop, and when the program dies. */
+#ifndef TUI_SCREEN_H
+#define TUI_SCREEN_H
+
+#include <culprit/types.h>
+
+#include "keys.h"
+#include "surface.h"
+#include "theme.h"
+
+struct screen;
+
+struct screen_options {
+	int in_fd, out_fd;
+	const char *term;    /* NULL: $TERM */
+	bool no_color;       /* --no-color; $NO_COLOR says the same */
+	bool ascii;          /* --ascii; else by locale (LC_CTYPE, as setlocale() left it) */
+	bool mark;           /* $CULPRIT_TEST_MARK=1: after each painting, OSC 7777 ; painting ; input bytes taken ; WxH BEL */
+};
+
+/* Opens the terminal: saves its state, switches it to the alternate screen, and restores it should the program die of a
+ * signal (SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGQUIT). Only one may be open. -ENOTTY: not a terminal; -ENODEV:
+ * TERM is unknown, or a terminal without a cursor ("dumb"); each with a sentence. Then nothing was written. */
+int screen_open(struct screen **ret, const struct screen_options *, const struct theme *, struct culprit_error *);
+void screen_close(struct screen *); /* NULL-safe */
+
+void screen_size(const struct screen *, int *ret_w, int *ret_h);
+enum text_form screen_form(const struct screen *);
+enum colour_depth screen_depth(const struct screen *);
+void screen_set_theme(struct screen *, const struct theme *); /* all is painted anew */
+void screen_set_mouse(struct screen *, bool on);
+
+/* Makes the terminal show the surface. 0; -EAGAIN: the former painting is not out yet, nothing done; -EIO: the terminal is
+ * gone. */
+int screen_paint(struct screen *, const struct surface *);
+/* Writes what could not be written at once. 0: all is out; -EAGAIN: poll screen_out_fd() for POLLOUT; -EIO. */
+int screen_flush(struct screen *);
+bool screen_pending(const struct screen *);
+/* The next painting paints everything. */
+void screen_redraw(struct screen *);
+
+/* Reads what the terminal sent. 0, also where there was nothing; -EIO: the terminal is gone. */
+int screen_read(struct screen *);
+/* Next key of what was read. `late`: see input_next(). */
+bool screen_key(struct screen *, bool late, struct key *ret);
+/* How long to wait for more before calling screen_key() with `late`; -1: nothing waits. */
+int screen_wait_ms(const struct screen *);
+/* Throws away what was typed and not yet asked for. */
+void screen_drop_input(struct screen *);
+
+/* Asks the kernel for the size. True: it changed. */
+bool screen_resize(struct screen *);
+/* Gives the terminal back, and takes it again (all is painted anew). */
+void screen_suspend(struct screen *);
+int screen_resume(struct screen *);
+
+int screen_in_fd(const struct screen *);
+int screen_out_fd(const struct screen *);
+uint64_t screen_bytes(const struct screen *); /* written so far */
+
+#endif

@@ -1,0 +1,64 @@
+/* The options of all verbs: one table says which there are, what they take, which verbs know them and what --help prints.
+ * Not here: what they do. */
+#ifndef CLI_OPTIONS_H
+#define CLI_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <culprit/types.h>
+
+enum verb {
+	VERB_CONSOLE = 0, /* no verb: the live console */
+	VERB_RECORD,
+	VERB_REPLAY,
+	VERB_DUMP,
+	VERB_COLLECTORS,
+	VERB_COUNT,
+};
+
+/* Exit status: 0 done, 1 could not, 2 wrong usage. */
+enum { EXIT_DONE = 0, EXIT_COULD_NOT = 1, EXIT_USAGE = 2 };
+
+enum { OPTIONS_LIST_MAX = 64, OPTIONS_ARGS_MAX = 8 };
+
+/* Strings are borrowed from argv. */
+struct options {
+	enum verb verb;
+	const char *args[OPTIONS_ARGS_MAX]; /* operands: TABLE, FILE */
+	size_t nargs;
+	bool help, version;
+	uint64_t interval_ns; /* 0: not given */
+	bool has_pid, has_tid;
+	uint64_t pid, tid;
+	const char *cgroup;
+	const char *from, *to;   /* for timeparse() */
+	uint64_t for_ns;         /* 0: not given */
+	const char *collect, *without; /* comma-separated names */
+	const char *filter;
+	uint64_t history_bytes; /* 0: not given */
+	bool safe, readonly;
+	const char *plugins[OPTIONS_LIST_MAX];
+	size_t nplugins;
+	const char *panel;
+	bool no_color;
+	bool json, csv, raw;
+	const char *sort;    /* "cpu", "-cpu" ascending is "+cpu" */
+	const char *columns; /* comma-separated */
+	uint64_t limit;      /* 0: all */
+	const char *output;  /* -o */
+	const char *keys, *shots;
+	unsigned width, height; /* --size; 0: not given */
+	const char *root;    /* fixture tree; undocumented */
+	const char *theme;
+};
+
+/* 0, or -EINVAL with a sentence (then exit with EXIT_USAGE). --help and --version only set their flags. */
+int options_parse(struct options *, int argc, char *const *argv, struct culprit_error *);
+/* Help of a verb; VERB_CONSOLE: of the program. */
+void options_help(enum verb, FILE *);
+const char *options_verb_name(enum verb);
+
+#endif

@@ -1,0 +1,67 @@
+/* What a lens looks through: sources in order (own ring, attached ring, a file) and optionally a baseline view. It owns
+ * the cursors: queries that ask for the same window share one pair, which moves forward with it. Also the only place
+ * that converts between monotonic and wall time of what was recorded. One thread. Not here: what the rows mean (query.h). */
+#ifndef CORE_VIEW_H
+#define CORE_VIEW_H
+
+#include "cursor.h"
+#include "schema.h"
+#include "source.h"
+#include "writer.h"
+
+struct view;
+
+struct view *view_create(void);     /* NULL: out of memory */
+void view_destroy(struct view *);   /* NULL-safe; its sources too; not the baseline view */
+/* The view owns the source from now on, also on failure. The first that holds a time answers for it. */
+int view_add_source(struct view *, struct source *);
+void view_set_baseline(struct view *, struct view *); /* borrowed; NULL: none */
+struct view *view_baseline(struct view *);
+
+/* Looks what there is now. Until the next call "the newest frame" stays what it is, so that all that is drawn at once
+ * agrees. 1: there is something new; 0: no change; -errno with a sentence where no source could be read. */
+int view_refresh(struct view *, struct culprit_error *);
+/* First and last frame of all sources as of the last refresh; false: there are none. */
+bool view_extent(const struct view *, uint64_t *ret_from_ns, uint64_t *ret_to_ns);
+/* Counts up with each refresh that found something new. */
+uint64_t view_generation(const struct view *);
+
+/* Wall clock, ns since 1970, of a monotonic time and back, by the pair that the nearest earlier segment carries. 0 where
+ * there are no frames. */
+int64_t view_wall_ns(const struct view *, uint64_t mono_ns);
+uint64_t view_mono_ns(const struct view *, int64_t wall_ns);
+/* Seconds east of UTC of the recorded host (from "+02:00" in its host block); 0 where not known. */
+int view_zone_offset(struct view *);
+
+/* What the newest segment says. NULL: no frames yet. Borrowed until the next refresh, query or series. */
+const struct schema *view_schema(struct view *);
+const struct host_info *view_host(struct view *);
+/* A table of that schema; NULL: none. */
+const struct schema_table *view_table(struct view *, const char *name);
+/* Near names for a sentence: "; did you mean process?" or "", at most cap bytes. */
+const char *view_suggest_table(struct view *, const char *name, char *buf, size_t cap);
+
+/* Bytes held by remembered answers; bounded by view_set_memory (8 MiB by default). */
+size_t view_memory(const struct view *);
+void view_set_memory(struct view *, size_t bytes);
+
+/* --- for queries and series only --- */
+
+/* A pair of cursors over one source. */
+struct place {
+	struct source *source;
+	struct cursor *start, *end;
+	uint64_t from_ns, to_ns;   /* as asked */
+	uint64_t generation;       /* changes whenever a cursor moved: row pointers got before are invalid */
+	uint64_t first_ns;         /* first frame of the source */
+};
+
+/* A place at this window that has these tables (`tables`: ntables names). `last`: the place used before and its
+ * generation then, or NULL. */
+int view_place(struct view *, uint64_t from_ns, uint64_t to_ns, const char *const *tables, size_t ntables,
+	       struct place *last, uint64_t last_generation, struct place **ret, struct culprit_error *);
+/* The source that holds this time. NULL: none has frames. */
+struct source *view_source_at(struct view *, uint64_t mono_ns);
+struct memo *view_memo(struct view *);
+
+#endif

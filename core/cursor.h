@@ -11,6 +11,8 @@ struct row {
 	uint64_t serial;     /* identity for the life of the writer: the same thing has the same serial */
 	uint64_t began_ns;   /* time of its first sample; 0: it was there when the segment or the source began */
 	uint64_t ended_ns;   /* 0: alive; else the sample time at which it was gone */
+	/* From when its counters count: where born, the table's sample before began_ns; else began_ns. 0: as began_ns. */
+	uint64_t since_ns;
 	bool born;           /* began after the table's previous sample: base of its counters is 0 */
 	uint8_t stale;       /* bit g: columns of group g were not read in the newest sample */
 	const uint64_t *cells; /* i64, u64, bool: the value; f64: its bits; text, stack, task: dictionary id; hist: unused */
@@ -69,6 +71,9 @@ const struct row *cursor_row(const struct cursor *, const struct schema_table *,
 const struct row *cursor_row_serial(const struct cursor *, const struct schema_table *, size_t slot, uint64_t serial);
 /* Counts of a histogram column, `count` of its bounds; NULL: absent. */
 const uint64_t *cursor_histogram(const struct cursor *, const struct schema_table *, const struct row *, uint32_t column);
+/* Base of a histogram column, as row.bases for counters: counts first read. NULL: all 0 where born, else none known. */
+const uint64_t *cursor_histogram_base(const struct cursor *, const struct schema_table *, const struct row *,
+				      uint32_t column);
 
 /* Rows that ended since keep_since, oldest first. */
 size_t cursor_nended(const struct cursor *, const struct schema_table *);

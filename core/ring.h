@@ -14,7 +14,7 @@ struct ring;
 
 #define RING_BUDGET_MIN ((size_t)1 << 20)
 #define RING_BUDGET_DEFAULT ((size_t)64 << 20)
-#define RING_BUDGET_MAX ((size_t)1 << 40)
+#define RING_BUDGET_MAX ((size_t)1 << (sizeof(size_t) > 4 ? 36 : 30))
 
 /* A ring that takes `budget` bytes in all, header included; rounded up to whole pages. Anonymous (a sealed memfd), or,
  * with `dir`, the file `name` in that folder, mode 0640, its space taken at once (a full disk must not kill its writer).

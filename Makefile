@@ -1,47 +1,82 @@
-# culprit: one makefile, not recursive. Products go to build/ (the program: build/culprit); variants (sanitizers, static)
-# to build/<variant>/. `make help` lists what can be made.
+# culprit: one makefile, not recursive. Products go to build/ (the program: build/culprit); variants (sanitizers, static,
+# fuzzing) to build/<variant>/. `make help` lists what can be made. Missing packages are installed first (scripts/deps.sh).
 
 VERSION = 0.1.0
 prefix = /usr/local
 DESTDIR =
+bindir = $(prefix)/bin
+datadir = $(prefix)/share
+mandir = $(datadir)/man
+docdir = $(datadir)/doc/culprit
+plugindir = $(prefix)/lib/culprit/plugins
 
+ifeq ($(origin CC),default)
 CC = gcc
+endif
+#= V=1                 show the commands
 V = 0
 Q = $(if $(filter 1,$V),,@)
-
-# SANITIZE=address,undefined | thread: a variant of its own
+#= SANITIZE=LIST       address,undefined or thread: a variant of its own, in build/san-LIST/
 SANITIZE =
-# STATIC=1: one static binary, without plug-ins
+#= STATIC=1            one static binary, without plug-ins: build/static/culprit
 STATIC =
-# WERROR=1: warnings are errors (CI)
+#= WERROR=1            warnings are errors (as in `make test`)
 WERROR =
-# PLAIN_COPY=1: ring readers that copy without atomics; exists to show that the thread sanitizer test can fail
+#= BPF=0               without what is loaded into the kernel (nothing is, yet)
+BPF = 1
+#= DEPS=0              don't look for missing packages, don't install them
+DEPS = 1
+#= prefix=DIR DESTDIR=DIR   where `make install` puts things: DESTDIR/prefix, by default /usr/local
+# FUZZ=1: the fuzz targets' variant (clang, libFuzzer).
+FUZZ =
+# PLAIN_COPY=1: ring readers that copy without atomics; exists to show that the thread sanitizer test can fail.
 PLAIN_COPY =
 
 comma := ,
-variant := $(if $(SANITIZE),san-$(subst $(comma),-,$(SANITIZE)))$(if $(PLAIN_COPY),-plain)$(if $(STATIC),static)
+variant := $(if $(FUZZ),fuzz)$(if $(SANITIZE),san-$(subst $(comma),-,$(SANITIZE)))$(if $(PLAIN_COPY),-plain)$(if $(STATIC),static)
 B := build$(if $(variant),/$(variant))
 O := $(B)/obj
 
+.PHONY: all
+all: $(B)/culprit ## build the program: build/culprit
+.DELETE_ON_ERROR:
+
+# --- what is needed to build -------------------------------------------------------------------------------------
+# build/deps.mk is included, so make makes it before all else (installing what is missing) and then starts over, which
+# evaluates pkg-config again. Goals that build nothing don't ask.
+goals := $(or $(MAKECMDGOALS),all)
+ifneq ($(filter-out help clean uninstall dist,$(goals)),)
+test_goals = test test-fresh test-screens unit objects fuzz fuzz-build test-build check-abi soak scenarios
+deps_groups := build $(if $(filter $(test_goals),$(goals)),test) $(if $(filter bench,$(goals)),bench)
+build/deps.mk: FORCE
+	@if [ '$(DEPS)' = 0 ]; then mkdir -p build && [ -e $@ ] || : > $@; else sh scripts/deps.sh $(deps_groups); fi
+include build/deps.mk
+endif
+FORCE:
+
 PKGS = ncursesw jansson libzstd
 pkg_cflags := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-pkg_libs = $(shell pkg-config $(if $(STATIC),--static) --libs $(PKGS) 2>/dev/null)
+pkg_libs := $(shell pkg-config $(if $(STATIC),--static) --libs $(PKGS) 2>/dev/null)
 
 CFLAGS = -O2 -g
+cc = $(if $(FUZZ),clang,$(CC))
+sanitize = $(if $(FUZZ),address$(comma)undefined,$(SANITIZE))
 base_cflags = -std=gnu11 -Wall -Wextra -Wshadow -Wvla -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes \
 	-Wno-missing-field-initializers -fno-strict-aliasing -fvisibility=hidden -pthread -D_GNU_SOURCE \
-	-DCULPRIT_VERSION='"$(VERSION)"' -DCULPRIT_PREFIX='"$(prefix)"' $(if $(WERROR),-Werror) \
-	$(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=undefined) \
-	$(if $(STATIC),-DCULPRIT_STATIC=1) $(if $(PLAIN_COPY),-DRING_PLAIN_COPY=1)
-ldflags = -pthread $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(if $(STATIC),-static) $(LDFLAGS)
+	-DCULPRIT_VERSION='"$(VERSION)"' -DCULPRIT_PREFIX='"$(prefix)"' \
+	$(if $(sanitize),-fsanitize=$(sanitize) -fno-omit-frame-pointer -fno-sanitize-recover=undefined) \
+	$(if $(FUZZ),-fsanitize=fuzzer-no-link -DCULPRIT_FUZZ=1) \
+	$(if $(STATIC),-DCULPRIT_STATIC=1) $(if $(PLAIN_COPY),-DRING_PLAIN_COPY=1) $(if $(filter 0,$(BPF)),-DCULPRIT_NO_BPF=1)
+ldflags = -pthread $(if $(sanitize),-fsanitize=$(sanitize)) $(if $(STATIC),-static) $(LDFLAGS)
 libs = $(pkg_libs) $(if $(STATIC),,-ldl) -lm
 
 # A folder sees only what it may know: the wrong include does not compile.
+inc_include = -Iinclude
 inc_core = -Iinclude -Icore
 inc_collectors = -Iinclude -Icollectors
 inc_tui = -Iinclude -Icore -Itui $(pkg_cflags)
 inc_cli = -Iinclude -Icore -Itui -Icollectors -Icli
-inc_tests = -Iinclude -Icore -Itui -Icollectors -Icli -Itests $(pkg_cflags)
+inc_tests = -Iinclude -Icore -Itui -Icollectors -Icli -Itests $(pkg_cflags) -DTEST_BUILD='"$(B)"'
 
 core_src := $(wildcard core/*.c)
 collectors_src := $(wildcard collectors/*.c)
@@ -49,21 +84,21 @@ tui_src := $(wildcard tui/*.c)
 cli_src := $(wildcard cli/*.c)
 obj = $(patsubst %.c,$(O)/%.o,$1)
 
-.PHONY: all
-all: $(B)/culprit
-.DELETE_ON_ERROR:
-
-# What the flags were: a change rebuilds.
+# --- compiling ---------------------------------------------------------------------------------------------------
+# What the flags were: a change rebuilds. -Werror counts only when it is added: what was built with it has no warnings,
+# so that `make test` after `make` builds once more and `make` after it doesn't.
+flags = $(cc) $(CFLAGS) $(base_cflags) $(ldflags)
 $(O)/flags: FORCE
-	@mkdir -p $(@D)
-	@echo '$(CC) $(CFLAGS) $(base_cflags) $(ldflags)' | cmp -s - $@ || echo '$(CC) $(CFLAGS) $(base_cflags) $(ldflags)' > $@
-FORCE:
+	@mkdir -p $(@D); \
+	{ [ -n '$(WERROR)' ] || ! grep -qxF -e '$(flags)' $@ 2>/dev/null; } && \
+	! { grep -qxF -e '$(flags)' $@ && grep -qx 'werror' $@; } 2>/dev/null && \
+	printf '%s\n' '$(flags)' $(if $(WERROR),werror) > $@ || :
 
 define compile_rule
 $(O)/$1/%.o: $1/%.c $(O)/flags
 	@mkdir -p $$(@D)
 	$$(if $$(Q),@echo '  CC      $$<')
-	$$(Q)$$(CC) $$(CFLAGS) $$(base_cflags) $(2) -MMD -MP -c -o $$@ $$<
+	$$(Q)$$(cc) $$(CFLAGS) $$(base_cflags) $$(if $$(WERROR),-Werror) $(2) -MMD -MP -c -o $$@ $$<
 endef
 $(eval $(call compile_rule,core,$(inc_core)))
 $(eval $(call compile_rule,collectors,$(inc_collectors)))
@@ -77,27 +112,124 @@ $(B)/libculprit.a: $(call obj,$(core_src) $(collectors_src) $(tui_src) $(filter-
 
 $(B)/culprit: $(call obj,cli/main.c) $(B)/libculprit.a
 	$(if $(Q),@echo '  LD      $@')
-	$(Q)$(CC) $(ldflags) -o $@ $^ $(libs)
+	$(Q)$(cc) $(ldflags) -o $@ $^ $(libs)
 
 # Every file compiles, linked or not.
 .PHONY: objects
-objects: $(call obj,$(core_src) $(collectors_src) $(tui_src) $(cli_src) $(wildcard tests/unit/*.c))
+objects: $(call obj,$(core_src) $(collectors_src) $(tui_src) $(cli_src) \
+	$(wildcard tests/unit/*.c tests/screens/*.c tests/kernel/*.c tests/support/*.c))
+
+.PHONY: run
+run: ## build it and open the console (ARGS='replay file' for other verbs)
+	+@$(MAKE) --no-print-directory -j$$(nproc 2>/dev/null || echo 2) all
+	@exec $(B)/culprit $(ARGS)
 
 # --- tests -------------------------------------------------------------------------------------------------------
+# tests/unit/test_X.c, tests/screens/test_X.c (libvterm too) and tests/kernel/test_X.c (real kernel, mostly root) each
+# become a cmocka binary; tests/support/*.c is linked into all of them; tests/plugins/X.c becomes build/plugins/X.so,
+# compiled with include/ alone, as a stranger would. tests/*.sh and tests/*.py end with `N passed, N failed[, N skipped]`.
 unit_tests := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
-$(B)/tests/%: $(O)/tests/unit/%.o $(B)/libculprit.a
+screen_tests := $(patsubst tests/screens/%.c,$(B)/screens/%,$(wildcard tests/screens/test_*.c))
+kernel_tests := $(patsubst tests/kernel/%.c,$(B)/kernel/%,$(wildcard tests/kernel/test_*.c))
+plugins := $(if $(STATIC),,$(patsubst tests/plugins/%.c,$(B)/plugins/%.so,$(wildcard tests/plugins/*.c)))
+support := $(call obj,$(wildcard tests/support/*.c))
+
+define test_rule
+$(B)/$1/test_%: $(O)/tests/$2/test_%.o $(support) $(B)/libculprit.a
+	@mkdir -p $$(@D)
+	$$(if $$(Q),@echo '  LD      $$@')
+	$$(Q)$$(cc) $$(ldflags) -o $$@ $$^ $$(libs) $3 -lcmocka
+endef
+$(eval $(call test_rule,tests,unit))
+$(eval $(call test_rule,screens,screens,-lvterm -lutil))
+$(eval $(call test_rule,kernel,kernel))
+$(B)/plugins/%.so: tests/plugins/%.c $(O)/flags
 	@mkdir -p $(@D)
-	$(if $(Q),@echo '  LD      $@')
-	$(Q)$(CC) $(ldflags) -o $@ $^ $(libs) -lcmocka
+	$(if $(Q),@echo '  PLUGIN  $@')
+	$(Q)$(cc) $(CFLAGS) $(base_cflags) $(if $(WERROR),-Werror) -Iinclude -MMD -MP -fPIC -shared -o $@ $<
 .PRECIOUS: $(O)/%.o
 
-.PHONY: unit
-unit: $(unit_tests) ## build and run the unit tests of this variant
-	$(Q)fail=0; for t in $^; do $$t || fail=1; done; exit $$fail
+# Everything the test driver runs in one variant.
+.PHONY: test-build
+test-build: $(unit_tests) $(screen_tests) $(kernel_tests) $(plugins) $(B)/culprit
 
+.PHONY: test
+test: ## every test: unit, screens, sanitizers, fuzz, layers, scripts; last line: N passed, N failed, N skipped
+	+@CC='$(CC)' MAKE='$(MAKE)' tests/run
+
+.PHONY: unit
+unit: $(unit_tests) $(plugins) ## the unit tests of this variant (SANITIZE=...)
+	$(Q)failed=; for t in $(unit_tests); do $$t || failed="$$failed $$t"; done; \
+	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
+
+.PHONY: test-screens
+test-screens: $(screen_tests) $(plugins) $(B)/culprit ## screens against their goldens (UPDATE=1 writes them anew)
+	+@UPDATE='$(UPDATE)' MAKE='$(MAKE)' tests/run screens
+
+.PHONY: asan
+asan: ## the console under address and undefined sanitizers: build/san-address-undefined/culprit
+	+@$(MAKE) --no-print-directory SANITIZE=address,undefined all
+
+.PHONY: fuzz fuzz-build
+fuzz: ## every fuzz target for FUZZ_SECONDS (10) each, from the kept corpus
+	+@MAKE='$(MAKE)' tests/run fuzz
+fuzz_tests := $(patsubst tests/fuzz/%.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
+ifneq ($(FUZZ),)
+fuzz-build: $(fuzz_tests)
+$(B)/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(support) $(B)/libculprit.a
+	$(if $(Q),@echo '  LD      $@')
+	$(Q)$(cc) $(ldflags) -fsanitize=fuzzer -o $@ $^ $(libs)
+endif
+
+.PHONY: check-layers
+check-layers: $(call obj,$(core_src) $(collectors_src) $(tui_src) $(cli_src)) ## prove that no layer knows what it may not
+	$(Q)CC='$(CC)' CURSES='$(pkg_cflags)' sh scripts/check_layers.sh . $(O)
+
+.PHONY: test-fresh
+test-fresh: ## make run and make test in a fresh Debian with nothing but make (root, network, minutes)
+	$(Q)FRESH=1 sh tests/fresh_debian.sh
+
+# --- measuring ---------------------------------------------------------------------------------------------------
+.PHONY: bench
+bench: $(B)/culprit ## cost beside htop, btop, atop, top, as ratios, against the budgets
+	$(Q)python3 tests/bench/bench.py $(BENCH)
+
+soak_tests := $(patsubst tests/soak/%.c,$(B)/soak/%,$(wildcard tests/soak/soak_*.c))
+$(B)/soak/soak_%: $(O)/tests/soak/soak_%.o $(support) $(B)/libculprit.a
+	@mkdir -p $(@D)
+	$(if $(Q),@echo '  LD      $@')
+	$(Q)$(cc) $(ldflags) -o $@ $^ $(libs)
+
+.PHONY: soak
+soak: $(soak_tests) $(B)/culprit ## long runs: hours of ticks, memory must stay flat (SOAK=minutes)
+	$(Q)SOAK='$(SOAK)' B='$(B)' tests/soak/run
+
+.PHONY: scenarios
+scenarios: $(B)/culprit ## real trouble, made and diagnosed (later)
+	@[ -x tests/scenarios/run ] && exec tests/scenarios/run || echo 'no scenarios yet'
+
+# --- installing --------------------------------------------------------------------------------------------------
+.PHONY: install
+install: $(B)/culprit ## binary, man page, themes, plug-in folder, headers for plug-ins, docs
+	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(datadir)/culprit/themes $(DESTDIR)$(docdir) \
+		$(DESTDIR)$(plugindir) $(DESTDIR)$(prefix)/include/culprit
+	install -m 755 $(B)/culprit $(DESTDIR)$(bindir)/culprit
+	install -m 644 docs/culprit.1 $(DESTDIR)$(mandir)/man1/culprit.1
+	install -m 644 README.md LICENSE $(wildcard docs/*.md) $(DESTDIR)$(docdir)
+	install -m 644 include/culprit/*.h $(DESTDIR)$(prefix)/include/culprit
+	$(if $(wildcard themes/*),install -m 644 $(wildcard themes/*) $(DESTDIR)$(datadir)/culprit/themes)
+
+.PHONY: uninstall
+uninstall: ## remove what install put there; plug-ins of others stay
+	rm -f $(DESTDIR)$(bindir)/culprit $(DESTDIR)$(mandir)/man1/culprit.1
+	rm -rf $(DESTDIR)$(datadir)/culprit $(DESTDIR)$(docdir) $(DESTDIR)$(prefix)/include/culprit
+	-rmdir $(DESTDIR)$(plugindir) $(DESTDIR)$(prefix)/lib/culprit 2>/dev/null
+
+# --- the rest ----------------------------------------------------------------------------------------------------
 .PHONY: help
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
+	@echo; sed -n 's/^#= /  /p' Makefile
 
 .PHONY: clean
 clean: ## remove build/

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -116,7 +117,14 @@ static void slot_gone(struct slot *s, int status, int error)
 /* The zygote has died (the kernel took it, say): its helpers die with it, and no more can be made. */
 static void zygote_lost(struct zygote *z)
 {
+	int quiet = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
 	z->pid = 0;
+	/* The socket would be readable from now on for ever, and keep whoever polls it busy. */
+	if (quiet >= 0) {
+		dup3(quiet, z->fd, O_CLOEXEC);
+		close(quiet);
+	}
 	for (size_t i = 0; i < ZYGOTE_HELPERS_MAX; i++)
 		if (z->slots[i].helper.id && z->slots[i].helper.state != HELPER_GONE)
 			slot_gone(&z->slots[i], SIGKILL, 0);

@@ -1,0 +1,300 @@
+#include "options.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+#include "filter.h"
+#include "units.h"
+
+enum kind {
+	FLAG,
+	TEXT,
+	DURATION,
+	SIZE,
+	NUMBER,
+	LIST,     /* may be given several times */
+	GEOMETRY, /* COLSxROWS */
+};
+
+#define V(verb) (1u << VERB_##verb)
+#define LIVE (V(CONSOLE) | V(RECORD) | V(DUMP) | V(COLLECTORS))
+#define SEES (V(CONSOLE) | V(REPLAY))
+#define WINDOW (V(REPLAY) | V(DUMP))
+#define ALL ((1u << VERB_COUNT) - 1)
+#define AT(field) offsetof(struct options, field)
+#define NOWHERE SIZE_MAX
+
+struct option_row {
+	const char *name;
+	char letter;
+	uint8_t kind;
+	uint32_t verbs;
+	size_t at;  /* the value in struct options */
+	size_t has; /* a bool that says it was given; NOWHERE: none */
+	const char *value; /* what --help calls it; NULL: takes none */
+	const char *help;  /* NULL: not shown */
+};
+
+static const struct option_row rows[] = {
+	{"interval", 'i', DURATION, LIVE, AT(interval_ns), NOWHERE, "TIME", "time between two samples, from 10ms on (1s)"},
+	{"for", 0, DURATION, V(RECORD) | V(DUMP), AT(for_ns), NOWHERE, "TIME", "how long to sample: 30, 90s, 1h"},
+	{"output", 'o', TEXT, V(RECORD), AT(output), NOWHERE, "FILE", "where the recording goes; - is standard output"},
+	{"json", 0, FLAG, V(DUMP) | V(COLLECTORS), AT(json), NOWHERE, NULL, "one JSON object"},
+	{"csv", 0, FLAG, V(DUMP), AT(csv), NOWHERE, NULL, "comma-separated values"},
+	{"raw", 0, FLAG, V(DUMP), AT(raw), NOWHERE, NULL, "raw columns as last read: no rates, no differences"},
+	{"filter", 0, TEXT, V(DUMP) | SEES, AT(filter), NOWHERE, "EXPR",
+	 "only rows for which it holds: 'rss>2G and (user~^www or cpu>=50%) and not kworker'"},
+	{"sort", 's', TEXT, V(DUMP), AT(sort), NOWHERE, "COLUMN", "largest first; +COLUMN: smallest first"},
+	{"columns", 0, TEXT, V(DUMP), AT(columns), NOWHERE, "LIST", "which columns, comma-separated; all: every one"},
+	{"limit", 'n', NUMBER, V(DUMP), AT(limit), NOWHERE, "N", "at most N rows"},
+	{"pid", 'p', NUMBER, V(DUMP) | SEES, AT(pid), AT(has_pid), "PID", "one process and what belongs to it"},
+	{"tid", 0, NUMBER, V(DUMP) | SEES, AT(tid), AT(has_tid), "TID", "one thread"},
+	{"cgroup", 0, TEXT, V(DUMP) | SEES, AT(cgroup), NOWHERE, "PATH", "one control group and those below it"},
+	{"from", 0, TEXT, WINDOW, AT(from), NOWHERE, "TIME",
+	 "begin of the window: RFC 3339, 14:03, 14:03:22, -5m, start, +90s"},
+	{"to", 0, TEXT, WINDOW, AT(to), NOWHERE, "TIME", "its end, likewise (+90s: after --from); end"},
+	{"collect", 0, TEXT, LIVE, AT(collect), NOWHERE, "LIST", "only these collectors, comma-separated"},
+	{"without", 0, TEXT, LIVE, AT(without), NOWHERE, "LIST", "all but these collectors"},
+	{"plugin", 0, LIST, LIVE, AT(plugins), NOWHERE, "FILE", "load a collector from FILE; may be given several times"},
+	{"history", 0, SIZE, V(CONSOLE) | V(RECORD), AT(history_bytes), NOWHERE, "SIZE",
+	 "memory for the past (64M)"},
+	{"safe", 0, FLAG, LIVE, AT(safe), NOWHERE, NULL, "read /proc and /sys only; nothing is loaded into the kernel"},
+	{"readonly", 0, FLAG, SEES, AT(readonly), NOWHERE, NULL, "change nothing: no signals, no renice"},
+	{"panel", 0, TEXT, SEES, AT(panel), NOWHERE, "NAME", "open there: overview, processes, threads, tables"},
+	{"theme", 0, TEXT, SEES, AT(theme), NOWHERE, "NAME", "colours: a name, or a file"},
+	{"no-color", 0, FLAG, SEES, AT(no_color), NOWHERE, NULL, "no colours (also where NO_COLOR is set)"},
+	{"keys", 0, TEXT, V(REPLAY), AT(keys), NOWHERE, "FILE", "without a terminal: the keys to press"},
+	{"size", 0, GEOMETRY, V(REPLAY), AT(width), NOWHERE, "COLSxROWS", "size of the screen for --keys (80x24)"},
+	{"shots", 0, TEXT, V(REPLAY), AT(shots), NOWHERE, "DIR", "where --keys puts its screens"},
+	{"root", 0, TEXT, LIVE, AT(root), NOWHERE, "DIR", NULL},
+	{"help", 'h', FLAG, ALL, AT(help), NOWHERE, NULL, "this help"},
+	{"version", 'V', FLAG, ALL, AT(version), NOWHERE, NULL, "version"},
+};
+
+static const struct verb_row {
+	const char *name, *operands, *help, *more;
+	uint8_t min, max; /* operands */
+} verbs[VERB_COUNT] = {
+	[VERB_CONSOLE] = {"culprit", "", "live console: what this machine and every process on it is doing, and was doing",
+			  NULL, 0, 0},
+	[VERB_RECORD] = {"record", "-o FILE", "record without a screen", NULL, 0, 0},
+	[VERB_REPLAY] = {"replay", "FILE", "the console over a recording", NULL, 1, 1},
+	[VERB_DUMP] = {"dump", "TABLE [FILE]", "rows of a table, live (two samples) or from a recording",
+		       "Without --from and --to the window is all that is recorded, or the two samples.\n"
+		       "`culprit collectors` names the tables and their columns.",
+		       1, 2},
+	[VERB_COLLECTORS] = {"collectors", "", "what is collected here, what is not, and what would bring it", NULL, 0, 0},
+};
+
+enum { NROWS = sizeof(rows) / sizeof(rows[0]) };
+
+const char *options_verb_name(enum verb verb)
+{
+	return (unsigned)verb < VERB_COUNT ? verbs[verb].name : "";
+}
+
+struct names {
+	uint32_t verb;
+};
+
+static const char *option_name(void *of, size_t i)
+{
+	const struct names *n = of;
+
+	return rows[i].help && rows[i].verbs >> n->verb & 1 ? rows[i].name : NULL;
+}
+
+static const char *verb_name(void *of, size_t i)
+{
+	(void)of;
+	return verbs[i + 1].name;
+}
+
+static int set(struct options *o, const struct option_row *row, const char *value, struct culprit_error *error)
+{
+	char *at = (char *)o + row->at, *end;
+	struct culprit_error why;
+
+	switch (row->kind) {
+	case FLAG:
+		*(bool *)at = true;
+		break;
+	case TEXT:
+		*(const char **)at = value;
+		break;
+	case DURATION:
+		if (units_parse_duration(value, (uint64_t *)at, &why) || !*(uint64_t *)at)
+			return error_set(error, -EINVAL, "--%s takes a duration, such as 500ms, 90s or 1h, not '%.40s'",
+					 row->name, value);
+		break;
+	case SIZE:
+		if (units_parse_size(value, (uint64_t *)at, &why) || !*(uint64_t *)at)
+			return error_set(error, -EINVAL, "--%s takes a size, such as 64M or 1G, not '%.40s'", row->name, value);
+		break;
+	case NUMBER:
+		errno = 0;
+		*(uint64_t *)at = strtoull(value, &end, 10);
+		if (errno || end == value || *end || *value < '0' || *value > '9')
+			return error_set(error, -EINVAL, "--%s takes a number, not '%.40s'", row->name, value);
+		break;
+	case LIST:
+		if (o->nplugins == OPTIONS_LIST_MAX)
+			return error_set(error, -EINVAL, "--%s was given more than %d times", row->name, OPTIONS_LIST_MAX);
+		o->plugins[o->nplugins++] = value;
+		break;
+	case GEOMETRY: {
+		unsigned long width = strtoul(value, &end, 10), height = 0;
+
+		if (end != value && *end == 'x' && end[1] >= '0' && end[1] <= '9')
+			height = strtoul(end + 1, &end, 10);
+		if (*end || !width || !height || width > 1000 || height > 1000 || *value < '0' || *value > '9')
+			return error_set(error, -EINVAL, "--%s takes COLSxROWS, such as 80x24, not '%.40s'", row->name, value);
+		o->width = (unsigned)width;
+		o->height = (unsigned)height;
+		break;
+	}
+	}
+	if (row->has != NOWHERE)
+		*(bool *)((char *)o + row->has) = true;
+	return 0;
+}
+
+/* "--filter='a b'" has its value in the same word, "--filter 'a b'" in the next. */
+static int option(struct options *o, const char *word, const char *next, bool *ret_took_next, struct culprit_error *error)
+{
+	bool is_long = word[1] == '-';
+	const char *name = word + (is_long ? 2 : 1), *value = NULL;
+	size_t len = is_long ? strcspn(name, "=") : 1;
+	const struct option_row *row = NULL;
+	struct names names = {o->verb};
+	char near[96], shown[64];
+
+	for (size_t i = 0; i < NROWS && !row; i++)
+		if (is_long ? strlen(rows[i].name) == len && memcmp(rows[i].name, name, len) == 0 : rows[i].letter == *name)
+			row = &rows[i];
+	if (!row) {
+		snprintf(shown, sizeof(shown), "%.*s", (int)len, name);
+		suggest(shown, NROWS, option_name, &names, near, sizeof(near));
+		return error_set(error, -EINVAL, "no option %s%s%s", is_long ? "--" : "-", shown, near);
+	}
+	if (!(row->verbs >> o->verb & 1))
+		return error_set(error, -EINVAL, "%s%s knows no option --%s; its options: %s%s --help",
+				 o->verb ? "culprit " : "", verbs[o->verb].name, row->name, o->verb ? "culprit " : "",
+				 verbs[o->verb].name);
+	if (row->value) {
+		if (name[len] == '=' && is_long)
+			value = name + len + 1;
+		else if (!is_long && name[1])
+			value = name + 1;
+		else if (next) {
+			value = next;
+			*ret_took_next = true;
+		} else {
+			return error_set(error, -EINVAL, "--%s needs a value: --%s %s", row->name, row->name, row->value);
+		}
+	} else if (name[len]) {
+		return error_set(error, -EINVAL, "%s%s takes no value", is_long ? "--" : "-", row->name);
+	}
+	return set(o, row, value, error);
+}
+
+/* The verb is the first word that is no option; options may stand before it. */
+static enum verb find_verb(int argc, char *const *argv, int *ret_at)
+{
+	*ret_at = 0;
+	if (argc < 2 || argv[1][0] == '-')
+		return VERB_CONSOLE;
+	for (unsigned v = 1; v < VERB_COUNT; v++) {
+		if (strcmp(argv[1], verbs[v].name) == 0) {
+			*ret_at = 1;
+			return (enum verb)v;
+		}
+	}
+	return VERB_CONSOLE;
+}
+
+int options_parse(struct options *o, int argc, char *const *argv, struct culprit_error *error)
+{
+	bool only_operands = false;
+	char near[96];
+	int at, err;
+
+	memset(o, 0, sizeof(*o));
+	o->verb = find_verb(argc, argv, &at);
+	for (int i = at + 1; i < argc; i++) {
+		const char *word = argv[i];
+		bool took_next = false;
+
+		if (!only_operands && strcmp(word, "--") == 0) {
+			only_operands = true;
+			continue;
+		}
+		if (!only_operands && word[0] == '-' && word[1]) {
+			err = option(o, word, i + 1 < argc ? argv[i + 1] : NULL, &took_next, error);
+			if (err)
+				return err;
+			i += took_next;
+			continue;
+		}
+		if (o->verb == VERB_CONSOLE && !strcmp(word, "help")) {
+			o->help = true;
+			continue;
+		}
+		if (o->verb == VERB_CONSOLE) {
+			suggest(word, VERB_COUNT - 1, verb_name, NULL, near, sizeof(near));
+			return error_set(error, -EINVAL, "no verb '%.40s'%s%s", word, near,
+					 near[0] ? "" : "; culprit --help lists them");
+		}
+		if (o->nargs >= verbs[o->verb].max)
+			return error_set(error, -EINVAL, "'%.40s' is too much: culprit %s %s", word, verbs[o->verb].name,
+					 verbs[o->verb].operands);
+		o->args[o->nargs++] = word;
+	}
+	if (o->help || o->version)
+		return 0;
+	if (o->nargs < verbs[o->verb].min)
+		return error_set(error, -EINVAL, "something is missing: culprit %s %s", verbs[o->verb].name,
+				 verbs[o->verb].operands);
+	if (o->json && o->csv)
+		return error_set(error, -EINVAL, "--json and --csv exclude each other");
+	if (o->collect && o->without)
+		return error_set(error, -EINVAL, "--collect and --without exclude each other");
+	if (o->verb == VERB_RECORD && !o->output)
+		return error_set(error, -EINVAL, "where to? culprit record -o FILE, or -o - for standard output");
+	if (o->interval_ns && o->interval_ns < 10000000)
+		return error_set(error, -EINVAL, "--interval is at least 10ms");
+	if ((o->shots || o->width) && !o->keys)
+		return error_set(error, -EINVAL, "--size and --shots go with --keys FILE");
+	return 0;
+}
+
+void options_help(enum verb verb, FILE *out)
+{
+	const struct verb_row *v = &verbs[verb];
+	char left[48];
+
+	if (verb == VERB_CONSOLE) {
+		fprintf(out, "culprit [OPTIONS]: %s\n\nVerbs (culprit VERB --help tells more):\n", v->help);
+		for (unsigned i = 1; i < VERB_COUNT; i++) {
+			snprintf(left, sizeof(left), "%s %s", verbs[i].name, verbs[i].operands);
+			fprintf(out, "  %-22s %s\n", left, verbs[i].help);
+		}
+		fprintf(out, "\nOptions of the console:\n");
+	} else {
+		fprintf(out, "culprit %s %s%s[OPTIONS]: %s\n\n", v->name, v->operands, v->operands[0] ? " " : "", v->help);
+	}
+	for (size_t i = 0; i < NROWS; i++) {
+		const struct option_row *row = &rows[i];
+
+		if (!row->help || !(row->verbs >> verb & 1))
+			continue;
+		snprintf(left, sizeof(left), "%c%c%c --%s%s%s", row->letter ? '-' : ' ', row->letter ? row->letter : ' ',
+			 row->letter ? ',' : ' ', row->name, row->value ? " " : "", row->value ? row->value : "");
+		fprintf(out, "  %-22s %s\n", left, row->help);
+	}
+	if (v->more)
+		fprintf(out, "\n%s\n", v->more);
+	fprintf(out, "\nExit status: 0 done, 1 could not (one sentence says why), 2 wrong usage.\n");
+}

@@ -1,10 +1,4 @@
 /* The fixture host and fixture trees of frame_recorder.h. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "support/check.h"
 #include "support/frame_recorder.h"
 
 static uint64_t clock_ns(clockid_t id)
@@ -72,8 +67,8 @@ static int host_ask(const struct culprit_host *host, struct culprit_ask *ask)
 	char name[128];
 	size_t slot = 64;
 
-	assert_true(ask->cap <= 65536 && strlen(ask->path) < 4096);
-	snprintf(name, sizeof(name), "%u %s", ask->what, ask->path);
+	CHECK(ask->cap <= 65536 && strlen(ask->path) < 4096);
+	snprintf(name, sizeof(name), "%u %.100s", ask->what, ask->path);
 	for (size_t i = 0; i < 64 && slot == 64; i++)
 		if (strcmp(h->asked[i], name) == 0)
 			slot = i;
@@ -177,8 +172,8 @@ void fixture_write(const char *root, const char *path, const void *bytes, size_t
 	}
 	fd = open(full, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	if (fd < 0)
-		fail_msg("%s: %s", full, strerror(errno));
-	assert_int_equal(write(fd, bytes, len), len);
+		check_fail("%s: %s", full, strerror(errno));
+	CHECK(write(fd, bytes, len) == (ssize_t)len);
 	close(fd);
 }
 
@@ -198,12 +193,12 @@ static void copy_file(const char *from, const char *to, const char *path,
 
 	snprintf(full, sizeof(full), "%s/%s", from, path);
 	fd = open(full, O_RDONLY | O_CLOEXEC);
-	assert_true(fd >= 0 && fstat(fd, &st) == 0);
+	CHECK(fd >= 0 && fstat(fd, &st) == 0);
 	cap = (size_t)st.st_size + 65536;
 	bytes = malloc(cap);
-	assert_non_null(bytes);
+	CHECK(bytes);
 	len = (size_t)read(fd, bytes, (size_t)st.st_size);
-	assert_int_equal(len, st.st_size);
+	CHECK(len == (size_t)st.st_size);
 	close(fd);
 	if (!edit || edit(arg, path, bytes, &len, cap))
 		fixture_write(to, path, bytes, len);
@@ -220,7 +215,7 @@ static void copy_folder(const char *from, const char *to, const char *path,
 	snprintf(full, sizeof(full), "%s/%s", from, path);
 	dir = opendir(full);
 	if (!dir)
-		fail_msg("%s: %s", full, strerror(errno));
+		check_fail("%s: %s", full, strerror(errno));
 	snprintf(full, sizeof(full), "%s/%s", to, path);
 	mkdir(full, 0755);
 	while ((e = readdir(dir))) {
@@ -231,16 +226,16 @@ static void copy_folder(const char *from, const char *to, const char *path,
 			continue;
 		snprintf(name, sizeof(name), "%s%s%s", path, *path ? "/" : "", e->d_name);
 		snprintf(full, sizeof(full), "%s/%s", from, name);
-		assert_int_equal(lstat(full, &st), 0);
+		CHECK(lstat(full, &st) == 0);
 		if (S_ISDIR(st.st_mode)) {
 			copy_folder(from, to, name, edit, arg);
 		} else if (S_ISLNK(st.st_mode)) {
 			ssize_t n = readlink(full, link, sizeof(link) - 1);
 
-			assert_true(n > 0);
+			CHECK(n > 0);
 			link[n] = 0;
 			snprintf(full, sizeof(full), "%s/%s", to, name);
-			assert_int_equal(symlink(link, full), 0);
+			CHECK(symlink(link, full) == 0);
 		} else if (S_ISREG(st.st_mode)) {
 			copy_file(from, to, name, edit, arg);
 		}
@@ -257,7 +252,7 @@ void fixture_copy(const char *from, const char *to, bool (*edit)(void *, const c
 const char *fixture_temp(char *buf, size_t cap)
 {
 	snprintf(buf, cap, "/tmp/culprit-test-XXXXXX");
-	assert_non_null(mkdtemp(buf));
+	CHECK(mkdtemp(buf));
 	return buf;
 }
 

@@ -1,15 +1,11 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include <ctype.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "support/check.h"
 #include "support/frame_recorder.h"
 
 struct recorder {
@@ -66,7 +62,7 @@ static void cell_set(struct recorded_cell *c, uint8_t state, uint64_t bits, cons
 	c->bits = bits;
 	if (text) {
 		c->text = malloc(len + 1);
-		assert_non_null(c->text);
+		CHECK(c->text);
 		memcpy(c->text, text, len);
 		c->text[len] = 0;
 		c->len = len;
@@ -130,7 +126,7 @@ static void row_begin(struct recorder *r)
 	}
 	memset(&r->row, 0, sizeof(r->row));
 	r->row.cells = calloc(r->tables[r->table].table->ncolumns, sizeof(*r->row.cells));
-	assert_non_null(r->row.cells);
+	CHECK(r->row.cells);
 	r->in_row = true;
 }
 
@@ -210,7 +206,7 @@ static uint32_t op_end(struct culprit_frame *f)
 	if (t->nrows == t->cap) {
 		t->cap = t->cap ? t->cap * 2 : 16;
 		t->rows = realloc(t->rows, t->cap * sizeof(*t->rows));
-		assert_non_null(t->rows);
+		CHECK(t->rows);
 	}
 	r->row.hash = key_hash(t->table, &r->row);
 	t->rows[t->nrows++] = r->row;
@@ -320,8 +316,8 @@ struct recorder *recorder_create(const struct culprit_collector *collector)
 {
 	struct recorder *r = calloc(1, sizeof(*r));
 
-	assert_non_null(r);
-	assert_true(collector->ntables <= 32);
+	CHECK(r);
+	CHECK(collector->ntables <= 32);
 	r->frame.ops = &recorder_ops;
 	r->collector = collector;
 	r->table = UINT32_MAX;
@@ -452,7 +448,7 @@ const struct recorded_table *recorder_table(const struct recorder *r, const char
 	for (uint32_t i = 0; i < r->collector->ntables; i++)
 		if (strcmp(r->tables[i].table->name, table) == 0)
 			return &r->tables[i];
-	fail_msg("collector %s has no table %s", r->collector->name, table);
+	check_fail("collector %s has no table %s", r->collector->name, table);
 	return NULL;
 }
 
@@ -500,11 +496,11 @@ const struct recorded_cell *recorder_cell(const struct recorder *r, const char *
 	const struct recorded_table *t = recorder_table(r, table);
 
 	if (!row)
-		fail_msg("no such row of %s (column %s)", table, column);
+		check_fail("no such row of %s (column %s)", table, column);
 	for (uint32_t i = 0; i < t->table->ncolumns; i++)
 		if (strcmp(column_at(t->table, i)->name, column) == 0)
 			return &row->cells[i];
-	fail_msg("table %s has no column %s", table, column);
+	check_fail("table %s has no column %s", table, column);
 	return NULL;
 }
 
@@ -520,9 +516,9 @@ static const struct recorded_cell *value(const struct recorder *r, const char *t
 	const struct culprit_table *t = recorder_table(r, table)->table;
 
 	if (c->state != RECORDED_VALUE)
-		fail_msg("%s.%s holds no value: %s", table, column, c->text ? c->text : "absent");
+		check_fail("%s.%s holds no value: %s", table, column, c->text ? c->text : "absent");
 	if (!(types >> column_at(t, (uint32_t)(c - row->cells))->type & 1))
-		fail_msg("%s.%s has another type than the test asks for", table, column);
+		check_fail("%s.%s has another type than the test asks for", table, column);
 	return c;
 }
 
@@ -563,23 +559,23 @@ static void check_names(const struct culprit_table *t, const char *what, const c
 		size_t n = strcspn(list, separators);
 
 		if (!name_known(t, list, n, derived_too))
-			fail_msg("table %s: %s names %.*s, which is not there", t->name, what, (int)n, list);
+			check_fail("table %s: %s names %.*s, which is not there", t->name, what, (int)n, list);
 		list += n + strspn(list + n, separators);
 	}
 }
 
 void recorder_check_schema(const struct culprit_collector *collector)
 {
-	assert_int_equal(collector->size, sizeof(*collector));
-	assert_int_equal(collector->abi, CULPRIT_ABI_VERSION);
-	assert_true(collector->name && collector->help && collector->sample);
+	CHECK(collector->size == sizeof(*collector));
+	CHECK(collector->abi == CULPRIT_ABI_VERSION);
+	CHECK(collector->name && collector->help && collector->sample);
 	for (uint32_t i = 0; i < collector->ntables; i++) {
 		const struct culprit_table *t = collector->tables[i];
 
 		if (!t->name || !t->help || !t->show || !t->columns || t->ncolumns > 128)
-			fail_msg("table %u of %s lacks name, help or show", i, collector->name);
-		assert_int_equal(t->size, sizeof(*t));
-		assert_int_equal(t->column_size, sizeof(struct culprit_column));
+			check_fail("table %u of %s lacks name, help or show", i, collector->name);
+		CHECK(t->size == sizeof(*t));
+		CHECK(t->column_size == sizeof(struct culprit_column));
 		if (t->sort)
 			check_names(t, "sort", t->sort, " ", true);
 		check_names(t, "show", t->show, " ", true);
@@ -588,17 +584,17 @@ void recorder_check_schema(const struct culprit_collector *collector)
 
 			if (!column->name || !column->help || !column->source || !column->role || !column->type ||
 			    !column->unit || column->group > 7)
-				fail_msg("table %s, column %u: something is missing", t->name, c);
+				check_fail("table %s, column %u: something is missing", t->name, c);
 			for (uint32_t k = 0; k < c; k++)
-				assert_string_not_equal(column->name, column_at(t, k)->name);
+				CHECK(strcmp(column->name, column_at(t, k)->name) != 0);
 		}
 		for (uint32_t d = 0; d < t->nderived; d++) {
 			const struct culprit_derived *v = &t->derived[d];
 
 			if (!v->name || !v->help || !v->op || !v->unit || !v->a)
-				fail_msg("table %s, derived %u: something is missing", t->name, d);
+				check_fail("table %s, derived %u: something is missing", t->name, d);
 			if (name_known(t, v->name, strlen(v->name), false))
-				fail_msg("table %s: derived %s is also a raw column", t->name, v->name);
+				check_fail("table %s: derived %s is also a raw column", t->name, v->name);
 			check_names(t, v->name, v->a, "+-", false);
 			if (v->b)
 				check_names(t, v->name, v->b, "+-", false);

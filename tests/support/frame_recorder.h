@@ -1,7 +1,7 @@
 /* A test double of the frame builder: keeps what a collector emitted, in memory, cell by cell, and notes every misuse
  * of struct culprit_frame (put outside a row, column that isn't there, wrong type, two rows with one key). Like the
  * builder it carries cells of groups > 0 over from the last sample. Also a host that reads a fixture tree instead of
- * the machine. Asserts with cmocka when memory or fixtures are missing. */
+ * the machine. What a test asks for and is not there fails the test. */
 #ifndef TESTS_FRAME_RECORDER_H
 #define TESTS_FRAME_RECORDER_H
 

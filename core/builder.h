@@ -29,6 +29,9 @@ uint64_t builder_folded(const struct builder *);
 /* Begins a frame. Times of now: CLOCK_MONOTONIC and CLOCK_REALTIME, ns. */
 void builder_begin(struct builder *, uint64_t mono_ns, int64_t wall_ns);
 
+/* Those of the frame begun. */
+void builder_times(const struct builder *, uint64_t *ret_mono_ns, int64_t *ret_wall_ns);
+
 /* The frame for the collector whose tables have the ids first_table .. first_table + ntables - 1. Valid until the next
  * call. Table numbers that the collector uses are relative to first_table. */
 struct culprit_frame *builder_frame(struct builder *, uint32_t first_table, uint32_t ntables);

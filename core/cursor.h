@@ -13,6 +13,8 @@ struct row {
 	uint64_t ended_ns;   /* 0: alive; else the sample time at which it was gone */
 	/* From when its counters count: where born, the table's sample before began_ns; else began_ns. 0: as began_ns. */
 	uint64_t since_ns;
+	bool folds;          /* stands for several rows */
+	bool folded;         /* ended only in that it went into such a row */
 	bool born;           /* began after the table's previous sample: base of its counters is 0 */
 	uint8_t stale;       /* bit g: columns of group g were not read in the newest sample */
 	const uint64_t *cells; /* i64, u64, bool: the value; f64: its bits; text, stack, task: dictionary id; hist: unused */

@@ -231,6 +231,28 @@ size_t dictwriter_flush(struct dictwriter *d, struct wbuf *w)
 	return n;
 }
 
+/* Lays both tables anew in place, from a by_id table with holes, which make probing unsafe. Takes no memory: by_content
+ * serves as the list of what is left meanwhile. */
+static void relay(struct dictwriter *d, size_t kept)
+{
+	struct entry **by_id = d->by_id;
+	size_t cap = d->cap;
+
+	memset(d->by_content, 0, cap * sizeof(*d->by_content));
+	for (size_t i = 0, k = 0; i < cap; i++) {
+		if (by_id[i])
+			d->by_content[k++] = by_id[i];
+	}
+	memset(by_id, 0, cap * sizeof(*by_id));
+	for (size_t k = 0; k < kept; k++)
+		place(by_id, cap, id_place(d->by_content[k]->id), d->by_content[k]);
+	memset(d->by_content, 0, cap * sizeof(*d->by_content));
+	for (size_t i = 0; i < cap; i++) {
+		if (by_id[i])
+			place(d->by_content, cap, by_id[i]->hash, by_id[i]);
+	}
+}
+
 void dictwriter_sweep(struct dictwriter *d)
 {
 	size_t kept = 0, cap = d->cap;
@@ -251,29 +273,11 @@ void dictwriter_sweep(struct dictwriter *d)
 	if (kept == d->n)
 		return;
 	d->n = kept;
+	relay(d, kept);
 	while (cap > 1024 && kept * 8 < cap)
 		cap /= 2;
-	if (cap == d->cap) {
-		/* In place: no memory is taken. The holes make probing by number unsafe, so both are laid anew. */
-		struct entry **by_id = d->by_id;
-
-		memset(d->by_content, 0, cap * sizeof(*d->by_content));
-		/* by_content serves as the list while by_id is laid anew. */
-		for (size_t i = 0, k = 0; i < cap; i++) {
-			if (by_id[i])
-				d->by_content[k++] = by_id[i];
-		}
-		memset(by_id, 0, cap * sizeof(*by_id));
-		for (size_t k = 0; k < kept; k++)
-			place(by_id, cap, id_place(d->by_content[k]->id), d->by_content[k]);
-		memset(d->by_content, 0, cap * sizeof(*d->by_content));
-		for (size_t i = 0; i < cap; i++) {
-			if (by_id[i])
-				place(d->by_content, cap, by_id[i]->hash, by_id[i]);
-		}
-	} else {
-		rebuild(d, cap);
-	}
+	if (cap != d->cap)
+		rebuild(d, cap); /* without memory for it the larger tables stay */
 }
 
 size_t dictwriter_memory(const struct dictwriter *d)

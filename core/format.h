@@ -38,6 +38,20 @@ enum format_entry { FORMAT_ENTRY_TEXT = 1, FORMAT_ENTRY_STACK = 2, FORMAT_ENTRY_
 
 enum { FORMAT_FRAME_KEY = 1 }; /* frame flags */
 
+/* Flags of a row that is given whole. */
+enum format_row {
+	FORMAT_ROW_BORN = 1,       /* its counters count from 0 */
+	FORMAT_ROW_CONTINUES = 2,  /* it is not new: when it began follows */
+	FORMAT_ROW_ENDED = 4,      /* it ended in this frame (key frames; else it is in the list of ended rows) */
+	FORMAT_ROW_DROPS = 8,      /* counters fell: by how much follows */
+	FORMAT_ROW_BASES = 16,     /* its first values follow */
+	FORMAT_ROW_FOLD = 32,      /* stands for several rows */
+	FORMAT_ROW_FOLDED = 64,    /* with ENDED: it did not end, it went into a fold row */
+};
+
+/* Flags of a table section. */
+enum { FORMAT_TABLE_SAMPLED = 1 };
+
 /* State of a cell. */
 enum format_cell { FORMAT_CELL_ABSENT = 0, FORMAT_CELL_OK = 1, FORMAT_CELL_UNREAD = 2 };
 

@@ -1,0 +1,454 @@
+/* What changed, as bytes: the payload of a frame. docs/FORMAT.md says the same in prose; cursor_decode.c reads it. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "builder_internal.h"
+#include "format.h"
+
+/* Rows that are given whole share few combinations of cell states; each is written once a section. */
+struct pattern {
+	const uint8_t *states;
+};
+
+static bool is_entry(const struct schema_column *c)
+{
+	return c->type == CULPRIT_TEXT || c->type == CULPRIT_STACK || c->type == CULPRIT_TASK;
+}
+
+static void put_value(struct wbuf *w, unsigned type, uint64_t before, uint64_t now)
+{
+	if (type == CULPRIT_F64)
+		wbuf_varint(w, __builtin_bswap64(before ^ now));
+	else
+		wbuf_zigzag(w, (int64_t)(now - before));
+}
+
+static void use_cell(struct builder *b, const struct schema_column *c, uint8_t state, uint64_t cell)
+{
+	if (state == FORMAT_CELL_UNREAD || (state == FORMAT_CELL_OK && is_entry(c)))
+		dictwriter_use(b->dictionary, cell);
+}
+
+static int order_reserve(struct builder *b, uint32_t n)
+{
+	uint32_t *order;
+
+	if (n <= b->order_cap)
+		return 0;
+	order = realloc(b->order, (size_t)n * 2 * sizeof(*order));
+	if (!order)
+		return -ENOMEM;
+	b->order = order;
+	b->order_cap = n * 2;
+	return 0;
+}
+
+/* Number of this combination of states, written or new. */
+static uint32_t pattern_of(struct builder *b, const uint8_t *states, uint32_t ncolumns)
+{
+	/* The newest ones are the likeliest; past some, a repetition costs a few bytes and no time. */
+	uint32_t oldest = b->npatterns > 64 ? b->npatterns - 64 : 0;
+
+	for (uint32_t i = b->npatterns; i > oldest; i--) {
+		if (!memcmp(b->patterns[i - 1].states, states, ncolumns))
+			return i - 1;
+	}
+	if (b->npatterns == b->patterns_cap) {
+		uint32_t cap = b->patterns_cap ? b->patterns_cap * 2 : 64;
+		struct pattern *patterns = realloc(b->patterns, cap * sizeof(*patterns));
+
+		if (!patterns) {
+			b->rows.err = -ENOMEM;
+			return 0;
+		}
+		b->patterns = patterns;
+		b->patterns_cap = cap;
+	}
+	b->patterns[b->npatterns].states = states;
+	return b->npatterns++;
+}
+
+static void put_patterns(struct builder *b, struct wbuf *w, uint32_t ncolumns)
+{
+	wbuf_varint(w, b->npatterns);
+	for (uint32_t i = 0; i < b->npatterns; i++)
+		wbuf_bytes(w, b->patterns[i].states, ncolumns);
+}
+
+/* Sparse counts of one histogram: those that differ. */
+static void put_counts(struct wbuf *w, const uint64_t *before, const uint64_t *now, uint32_t n)
+{
+	uint32_t differ = 0, last = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		differ += now[i] != (before ? before[i] : 0);
+	wbuf_varint(w, differ);
+	for (uint32_t i = 0; i < n && differ; i++) {
+		uint64_t old = before ? before[i] : 0;
+
+		if (now[i] == old)
+			continue;
+		wbuf_varint(w, i - last);
+		wbuf_zigzag(w, (int64_t)(now[i] - old));
+		last = i + 1;
+	}
+}
+
+static uint32_t row_flags(const struct slot *s)
+{
+	uint32_t flags = 0;
+
+	flags |= s->flags & SLOT_BORN ? FORMAT_ROW_BORN : 0;
+	flags |= s->flags & (SLOT_NEW | SLOT_SHOW) ? 0 : FORMAT_ROW_CONTINUES;
+	flags |= s->flags & (SLOT_GONE | SLOT_HIDE) ? FORMAT_ROW_ENDED : 0;
+	flags |= s->flags & SLOT_HIDE ? FORMAT_ROW_FOLDED : 0;
+	flags |= s->flags & SLOT_DROPPED ? FORMAT_ROW_DROPS : 0;
+	flags |= s->flags & SLOT_BASED ? FORMAT_ROW_BASES : 0;
+	flags |= s->flags & SLOT_FOLD ? FORMAT_ROW_FOLD : 0;
+	return flags;
+}
+
+static void put_row_head(struct wbuf *w, const struct mirror *m, uint32_t slot, uint32_t *last_slot,
+			 uint64_t *last_serial)
+{
+	const struct slot *s = &m->slots[slot];
+	uint32_t flags = row_flags(s);
+
+	wbuf_varint(w, slot - *last_slot);
+	wbuf_varint(w, flags);
+	wbuf_zigzag(w, (int64_t)(s->serial - *last_serial));
+	*last_slot = slot + 1;
+	*last_serial = s->serial + 1;
+	if (flags & FORMAT_ROW_CONTINUES)
+		wbuf_varint(w, m->sample_ns - s->began_ns);
+	if (flags & FORMAT_ROW_BORN)
+		wbuf_varint(w, s->began_ns - s->since_ns);
+	if (!m->read_ns)
+		return;
+	wbuf_u8(w, s->stale);
+	for (uint32_t g = 1; g < SCHEMA_GROUPS_MAX; g++) {
+		uint64_t read_ns = m->read_ns[(size_t)slot * SCHEMA_GROUPS_MAX + g];
+
+		if (s->stale >> g & 1)
+			wbuf_varint(w, read_ns ? m->sample_ns - read_ns + 1 : 0);
+	}
+}
+
+/* What rows given whole carry beside their cells: how far counters fell, where they began. */
+static void put_row_past(struct wbuf *w, const struct mirror *m, uint32_t slot)
+{
+	const struct slot *s = &m->slots[slot];
+	size_t row = (size_t)slot * m->ncolumns;
+
+	for (uint32_t c = 0; c < m->ncolumns; c++) {
+		const struct schema_column *column = &m->schema->columns[c];
+
+		if (column->role == CULPRIT_COUNTER && s->flags & SLOT_DROPPED)
+			put_value(w, column->type, 0, m->drops[row + c]);
+		if (column->role == CULPRIT_COUNTER && s->flags & SLOT_BASED)
+			put_value(w, column->type, m->cells[row + c], m->bases[row + c]);
+	}
+	if (!(s->flags & SLOT_BASED))
+		return;
+	for (uint32_t i = 0; i < m->schema->nhists; i++) {
+		size_t at = (size_t)slot * m->ncounts + m->count_at[i];
+
+		put_counts(w, m->counts + at, m->base_counts + at,
+			   m->schema->columns[m->schema->hist_columns[i]].bounds.count);
+	}
+}
+
+/* Rows in b->order, given whole. */
+static void put_rows(struct builder *b, struct wbuf *w, const struct mirror *m, uint32_t n)
+{
+	uint32_t last_slot = 0;
+	uint64_t last_serial = 0;
+
+	wbuf_varint(w, n);
+	if (!n)
+		return;
+	b->npatterns = 0;
+	wbuf_clear(&b->rows);
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t pattern = pattern_of(b, mirror_states(m, b->order[i]), m->ncolumns);
+
+		put_row_head(&b->rows, m, b->order[i], &last_slot, &last_serial);
+		wbuf_varint(&b->rows, pattern);
+	}
+	put_patterns(b, w, m->ncolumns);
+	wbuf_bytes(w, b->rows.data, b->rows.len);
+	for (uint32_t c = 0; c < m->ncolumns; c++) {
+		const struct schema_column *column = &m->schema->columns[c];
+		uint64_t before = 0;
+
+		for (uint32_t i = 0; i < n; i++) {
+			uint8_t state = mirror_states(m, b->order[i])[c];
+			uint64_t cell = mirror_cells(m, b->order[i])[c];
+
+			if (state == FORMAT_CELL_ABSENT)
+				continue;
+			if (column->role == CULPRIT_HISTOGRAM && state == FORMAT_CELL_OK)
+				continue;
+			use_cell(b, column, state, cell);
+			put_value(w, column->type, before, cell);
+			before = cell;
+		}
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		for (uint32_t h = 0; h < m->schema->nhists; h++) {
+			uint32_t c = m->schema->hist_columns[h];
+
+			if (mirror_states(m, b->order[i])[c] == FORMAT_CELL_OK)
+				put_counts(w, NULL, mirror_counts(m, b->order[i]) + m->count_at[h],
+					   m->schema->columns[c].bounds.count);
+		}
+		put_row_past(w, m, b->order[i]);
+	}
+}
+
+static uint32_t collect(struct builder *b, const struct mirror *m, bool (*wanted)(const struct slot *))
+{
+	uint32_t n = 0;
+
+	for (uint32_t s = 0; s < m->nslots; s++) {
+		if (m->slots[s].flags && wanted(&m->slots[s]))
+			b->order[n++] = s;
+	}
+	return n;
+}
+
+static bool wanted_whole(const struct slot *s)
+{
+	return slot_is_shown(s) || s->flags & SLOT_HIDE;
+}
+
+static bool wanted_new(const struct slot *s)
+{
+	return slot_is_shown(s) && s->flags & (SLOT_NEW | SLOT_SHOW);
+}
+
+static bool wanted_ended(const struct slot *s)
+{
+	return (slot_is_shown(s) && s->flags & SLOT_GONE) || s->flags & SLOT_HIDE;
+}
+
+static bool is_known(const struct slot *s)
+{
+	return slot_is_shown(s) && !(s->flags & (SLOT_NEW | SLOT_SHOW));
+}
+
+static bool wanted_staled(const struct slot *s)
+{
+	return is_known(s) && s->stale != s->sealed_stale;
+}
+
+static bool wanted_changed(const struct slot *s)
+{
+	return is_known(s) && s->flags & SLOT_TOUCHED;
+}
+
+static void put_ended(struct builder *b, struct wbuf *w, const struct mirror *m)
+{
+	uint32_t n = collect(b, m, wanted_ended), last = 0;
+
+	wbuf_varint(w, n);
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t s = b->order[i];
+
+		wbuf_varint(w, (uint64_t)(s - last) << 1 | !!(m->slots[s].flags & SLOT_HIDE));
+		last = s + 1;
+	}
+}
+
+static void put_staled(struct builder *b, struct wbuf *w, const struct mirror *m)
+{
+	uint32_t n = collect(b, m, wanted_staled), last = 0;
+
+	wbuf_varint(w, n);
+	for (uint32_t i = 0; i < n; i++) {
+		wbuf_varint(w, b->order[i] - last);
+		wbuf_u8(w, m->slots[b->order[i]].stale);
+		last = b->order[i] + 1;
+	}
+}
+
+/* Cells whose state changed, of n changed rows in b->order. */
+static void put_states(struct builder *b, struct wbuf *w, const struct mirror *m, uint32_t n)
+{
+	uint32_t changed = 0;
+
+	wbuf_clear(&b->rows);
+	for (uint32_t i = 0; i < n; i++) {
+		size_t row = (size_t)b->order[i] * m->ncolumns;
+
+		if (!memcmp(m->states + row, m->sealed_states + row, m->ncolumns))
+			continue;
+		for (uint32_t c = 0; c < m->ncolumns; c++) {
+			if (m->states[row + c] == m->sealed_states[row + c])
+				continue;
+			wbuf_varint(&b->rows, i); /* the i-th changed row */
+			wbuf_varint(&b->rows, c);
+			wbuf_u8(&b->rows, m->states[row + c]);
+			changed++;
+		}
+	}
+	wbuf_varint(w, changed);
+	wbuf_bytes(w, b->rows.data, b->rows.len);
+}
+
+static void put_changed(struct builder *b, struct wbuf *w, const struct mirror *m)
+{
+	uint32_t n = collect(b, m, wanted_changed), last = 0, words = (m->ncolumns + 63) / 64;
+
+	wbuf_varint(w, n);
+	if (!n)
+		return;
+	for (uint32_t i = 0; i < n; i++) {
+		wbuf_varint(w, b->order[i] - last);
+		last = b->order[i] + 1;
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		for (uint32_t k = 0; k < words; k++)
+			wbuf_varint(w, m->slots[b->order[i]].changed[k]);
+	}
+	put_states(b, w, m, n);
+	for (uint32_t c = 0; c < m->ncolumns; c++) {
+		const struct schema_column *column = &m->schema->columns[c];
+
+		for (uint32_t i = 0; i < n; i++) {
+			size_t at = (size_t)b->order[i] * m->ncolumns + c;
+
+			if (!mask_has(m->slots[b->order[i]].changed, c))
+				continue;
+			use_cell(b, column, m->states[at], m->cells[at]);
+			put_value(w, column->type, m->sealed[at], m->cells[at]);
+			if (column->role == CULPRIT_HISTOGRAM) {
+				size_t from = (size_t)b->order[i] * m->ncounts + m->count_at[column->hist];
+
+				put_counts(w, m->sealed_counts + from, m->counts + from, column->bounds.count);
+			}
+		}
+	}
+}
+
+static void put_events(struct builder *b, struct wbuf *w, const struct mirror *m)
+{
+	size_t n = m->ncolumns;
+
+	wbuf_varint(w, m->nevents);
+	if (!m->nevents)
+		return;
+	b->npatterns = 0;
+	wbuf_clear(&b->rows);
+	for (uint32_t i = 0; i < m->nevents; i++)
+		wbuf_varint(&b->rows, pattern_of(b, m->event_states + i * n, m->ncolumns));
+	put_patterns(b, w, m->ncolumns);
+	wbuf_bytes(w, b->rows.data, b->rows.len);
+	for (uint32_t c = 0; c < n; c++) {
+		const struct schema_column *column = &m->schema->columns[c];
+		/* Instants stand near the frame's. */
+		uint64_t before = column->role == CULPRIT_TIME ? b->mono_ns : 0;
+
+		for (uint32_t i = 0; i < m->nevents; i++) {
+			if (m->event_states[i * n + c] == FORMAT_CELL_ABSENT)
+				continue;
+			use_cell(b, column, m->event_states[i * n + c], m->event_cells[i * n + c]);
+			put_value(w, column->type, before, m->event_cells[i * n + c]);
+			before = m->event_cells[i * n + c];
+		}
+	}
+}
+
+static void put_table(struct builder *b, struct wbuf *w, struct mirror *m, bool key)
+{
+	/* A key frame repeats the rows of tables that were not sampled now, as of their last sample. */
+	bool rows = m->sampled || (key && m->sample_ns && m->schema->kind == CULPRIT_STATE);
+
+	wbuf_varint(w, m->schema->id);
+	wbuf_varint(w, m->mentioned ? m->state : CULPRIT_RESTING);
+	wbuf_varint(w, rows ? FORMAT_TABLE_SAMPLED : 0);
+	if (rows)
+		wbuf_zigzag(w, (int64_t)(m->sample_ns - b->mono_ns));
+	dictwriter_use(b->dictionary, m->reason);
+	wbuf_varint(w, m->reason);
+	wbuf_varint(w, m->lost);
+	wbuf_varint(w, m->cost_ns);
+	wbuf_varint(w, m->thinning);
+	if (!rows)
+		return;
+	if (m->schema->kind == CULPRIT_EVENT) {
+		put_events(b, w, m);
+		return;
+	}
+	if (order_reserve(b, m->nslots)) {
+		w->err = -ENOMEM;
+		return;
+	}
+	if (key) {
+		put_rows(b, w, m, collect(b, m, wanted_whole));
+		return;
+	}
+	put_ended(b, w, m);
+	put_rows(b, w, m, collect(b, m, wanted_new));
+	put_staled(b, w, m);
+	put_changed(b, w, m);
+}
+
+static void put_section(struct wbuf *out, unsigned type, struct wbuf *body)
+{
+	wbuf_varint(out, type);
+	wbuf_string(out, body->data, body->len);
+	if (body->err)
+		out->err = body->err;
+}
+
+/* The dictionary must stand before the tables that use it, but is known only after them: the tables are written to
+ * `out`, then the dictionary is put in front of them. */
+static void put_dictionary(struct builder *b, struct wbuf *out, size_t at)
+{
+	size_t tables = out->len - at;
+
+	wbuf_clear(&b->body);
+	if (!dictwriter_flush(b->dictionary, &b->body))
+		return;
+	put_section(out, FORMAT_DICTIONARY, &b->body);
+	if (out->err)
+		return;
+	/* Rotate: what was appended last comes first. */
+	wbuf_clear(&b->body);
+	wbuf_bytes(&b->body, out->data + at, tables);
+	if (b->body.err) {
+		out->err = b->body.err;
+		return;
+	}
+	memmove(out->data + at, out->data + at + tables, out->len - at - tables);
+	memcpy(out->data + out->len - tables, b->body.data, tables);
+}
+
+int builder_seal(struct builder *b, bool key, struct wbuf *out)
+{
+	size_t at;
+
+	wbuf_u64(out, b->mono_ns);
+	wbuf_u64(out, (uint64_t)b->wall_ns);
+	wbuf_varint(out, key ? FORMAT_FRAME_KEY : 0);
+	at = out->len;
+	if (key)
+		dictwriter_begin_segment(b->dictionary);
+	for (uint32_t i = 0; i < b->ntables; i++) {
+		struct mirror *m = &b->mirrors[i];
+
+		if (!m->mentioned && !(key && m->sample_ns))
+			continue;
+		wbuf_clear(&b->body);
+		put_table(b, &b->body, m, key);
+		put_section(out, FORMAT_TABLE, &b->body);
+	}
+	put_dictionary(b, out, at);
+	if (key)
+		dictwriter_sweep(b->dictionary);
+	for (uint32_t i = 0; i < b->ntables; i++)
+		mirror_sealed(&b->mirrors[i]);
+	return out->err;
+}

@@ -1,0 +1,39 @@
+/* Shared by the files of the builder: builder.c (the frame interface), builder_encode.c (bytes), builder_fold.c. */
+#ifndef CORE_BUILDER_INTERNAL_H
+#define CORE_BUILDER_INTERNAL_H
+
+#include "builder.h"
+#include "dictwriter.h"
+#include "mirror.h"
+
+struct builder {
+	struct culprit_frame frame; /* first: collectors see only this */
+	struct schema *schema;
+	struct mirror *mirrors;
+	uint32_t ntables;
+	struct dictwriter *dictionary;
+	uint64_t mono_ns;
+	int64_t wall_ns;
+	uint64_t row_budget, folded;
+	/* The collector at work. */
+	uint32_t first_table, collector_tables;
+	struct mirror *table;   /* NULL: none begun */
+	struct mirror *timed;   /* whose cost is running */
+	bool in_row, again;
+	uint32_t again_slot;
+	bool row_born;
+	int err;
+	struct culprit_error error;
+	struct wbuf body, rows; /* reused at every seal */
+	uint32_t *order;        /* slots to write, reused */
+	uint32_t order_cap;
+	struct pattern *patterns;
+	uint32_t npatterns, patterns_cap;
+};
+
+/* A column of a fold row takes part in sums: a number that may be added up. */
+bool fold_adds(const struct schema_column *);
+/* After a table's sample: folds and unfolds rows so that all foldable tables keep within the budget. */
+int builder_fold(struct builder *, struct mirror *);
+
+#endif

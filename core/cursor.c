@@ -1,0 +1,510 @@
+#include "cursor.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cursor_internal.h"
+#include "error.h"
+#include "format.h"
+
+struct cursor {
+	struct source *source;
+	char **names; /* tables wanted, NULL-terminated; NULL: all */
+	struct segment *segment;
+	uint64_t seq;
+	size_t frame;     /* frames applied of the segment */
+	bool valid;       /* the tables hold frame - 1 of the segment */
+	uint64_t mono_ns;
+	int64_t wall_ns;
+	uint64_t keep_since;    /* UINT64_MAX: nothing is kept */
+	uint64_t complete_from; /* ended rows and events are known from here on */
+	uint64_t first_ns, last_ns;
+	struct schema *schema; /* whose tables these are */
+	struct cursor_table *tables;
+	uint32_t ntables;
+	struct cursor_scratch scratch;
+};
+
+struct cursor *cursor_create(struct source *source, const char *const *tables)
+{
+	struct cursor *c = calloc(1, sizeof(*c));
+	size_t n = 0;
+
+	if (!c)
+		return NULL;
+	c->source = source;
+	c->keep_since = UINT64_MAX;
+	if (!tables)
+		return c;
+	while (tables[n])
+		n++;
+	c->names = calloc(n + 1, sizeof(*c->names));
+	for (size_t i = 0; c->names && i < n; i++) {
+		c->names[i] = strdup(tables[i]);
+		if (!c->names[i])
+			n = 0;
+	}
+	if (!c->names || (tables[0] && !n)) {
+		cursor_destroy(c);
+		return NULL;
+	}
+	return c;
+}
+
+static void tables_finish(struct cursor *c)
+{
+	for (uint32_t i = 0; i < c->ntables; i++)
+		cursor_table_finish(&c->tables[i]);
+	free(c->tables);
+	schema_unlock(c->schema);
+	c->tables = NULL;
+	c->ntables = 0;
+	c->schema = NULL;
+}
+
+void cursor_destroy(struct cursor *c)
+{
+	if (!c)
+		return;
+	tables_finish(c);
+	segment_unlock(c->segment);
+	cursor_scratch_finish(&c->scratch);
+	for (size_t i = 0; c->names && c->names[i]; i++)
+		free(c->names[i]);
+	free(c->names);
+	free(c);
+}
+
+void cursor_keep_since(struct cursor *c, uint64_t mono_ns)
+{
+	c->keep_since = mono_ns;
+}
+
+static bool is_wanted(const struct cursor *c, const char *name)
+{
+	if (!c->names)
+		return true;
+	for (size_t i = 0; c->names[i]; i++) {
+		if (!strcmp(c->names[i], name))
+			return true;
+	}
+	return false;
+}
+
+/* Tables for the segment's schema. Ended rows of tables that both schemas have are carried over when the writer only
+ * added tables; otherwise they are forgotten. */
+static int tables_fit(struct cursor *c)
+{
+	struct schema *schema = c->segment->schema;
+	struct cursor_table *tables;
+	bool same = c->schema && c->ntables <= schema->ntables;
+
+	if (!schema)
+		return -EBADMSG;
+	for (uint32_t i = 0; same && i < c->ntables; i++)
+		same = !strcmp(c->tables[i].schema->name, schema->tables[i]->name) &&
+		       c->tables[i].schema->ncolumns == schema->tables[i]->ncolumns &&
+		       c->tables[i].schema->nhists == schema->tables[i]->nhists;
+	if (!same)
+		tables_finish(c);
+	tables = realloc(c->tables, (schema->ntables + 1) * sizeof(*tables));
+	if (!tables)
+		return -ENOMEM;
+	c->tables = tables;
+	for (uint32_t i = 0; i < schema->ntables; i++) {
+		const struct schema_table *t = schema->tables[i];
+
+		if (i >= c->ntables) {
+			cursor_table_init(&tables[i], t, is_wanted(c, t->name));
+			c->ntables = i + 1;
+			if (!tables[i].count_at)
+				return -ENOMEM;
+		} else {
+			/* Slots of histograms may differ where names are the same. */
+			struct cursor_table kept = tables[i];
+
+			cursor_table_init(&tables[i], t, kept.wanted);
+			tables[i].ended = kept.ended;
+			tables[i].events = kept.events;
+			memset(&kept.ended, 0, sizeof(kept.ended));
+			memset(&kept.events, 0, sizeof(kept.events));
+			cursor_table_finish(&kept);
+			if (!tables[i].count_at)
+				return -ENOMEM;
+		}
+	}
+	/* Kept rows were laid out by the schema of their own segment, which they lock; the columns are the same. */
+	schema_lock(schema);
+	schema_unlock(c->schema);
+	c->schema = schema;
+	return 0;
+}
+
+static void forget_kept(struct cursor *c)
+{
+	for (uint32_t i = 0; i < c->ntables; i++) {
+		cursor_list_finish(&c->tables[i].ended);
+		cursor_list_finish(&c->tables[i].events);
+	}
+}
+
+static const struct segment_info *info_at(struct cursor *c, size_t i)
+{
+	return c->source->ops->segment(c->source, i);
+}
+
+/* The newest segment that begins at or before the time; the first one where there is none. */
+static size_t segment_index(struct cursor *c, size_t n, uint64_t mono_ns)
+{
+	size_t low = 0, high = n;
+
+	while (high - low > 1) {
+		size_t middle = low + (high - low) / 2;
+
+		if (info_at(c, middle)->from_ns <= mono_ns)
+			low = middle;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static int segment_open(struct cursor *c, uint64_t seq, struct culprit_error *error)
+{
+	if (c->segment && c->seq == seq && c->valid)
+		return segment_update(c->segment, c->source, seq, error);
+	segment_unlock(c->segment);
+	c->valid = false;
+	c->frame = 0;
+	c->seq = seq;
+	c->segment = segment_create();
+	if (!c->segment)
+		return -ENOMEM;
+	return segment_update(c->segment, c->source, seq, error);
+}
+
+/* Applies the segment's frames up to the time. 0, or -EBADMSG and so on; the cursor stands at the last good frame. */
+static int roll(struct cursor *c, uint64_t to_ns, struct culprit_error *error)
+{
+	bool keep = c->keep_since != UINT64_MAX;
+
+	while (c->frame < c->segment->nframes) {
+		const struct segment_frame *f = &c->segment->frames[c->frame];
+		int e = 0;
+
+		/* A time before everything gives the first frame. */
+		if (f->mono_ns > to_ns && (c->frame || c->valid))
+			return 0;
+		if (f->key) {
+			e = tables_fit(c);
+			for (uint32_t i = 0; !e && i < c->ntables; i++)
+				cursor_table_clear(&c->tables[i]);
+		}
+		if (!e)
+			e = cursor_apply(c->tables, c->ntables, c->segment, f, keep, &c->scratch);
+		if (e) {
+			c->valid = false;
+			if (e == -EBADMSG)
+				error_set(error, e, "frame %zu of segment %llu in %s is damaged; later ones of it are lost",
+					  c->frame, (unsigned long long)c->segment->meta.seq, c->source->name);
+			return e;
+		}
+		c->valid = true;
+		c->frame++;
+		c->mono_ns = f->mono_ns;
+		c->wall_ns = f->wall_ns;
+	}
+	return 0;
+}
+
+static void trim(struct cursor_list *l, uint64_t since, bool events)
+{
+	while (l->first < l->n) {
+		struct cursor_kept *k = l->items[l->first];
+
+		if ((events ? k->row.began_ns : k->row.ended_ns) >= since)
+			break;
+		segment_unlock(k->row.segment);
+		free(k);
+		l->first++;
+	}
+	if (l->first > 64 && l->first * 2 > l->n) {
+		memmove(l->items, l->items + l->first, (l->n - l->first) * sizeof(*l->items));
+		l->n -= l->first;
+		l->first = 0;
+	}
+}
+
+/* What the moving cursor must not show: rows and events after its time (it may have jumped back). */
+static void forget_old(struct cursor *c)
+{
+	for (uint32_t i = 0; i < c->ntables; i++) {
+		trim(&c->tables[i].ended, c->keep_since, false);
+		trim(&c->tables[i].events, c->keep_since, true);
+	}
+}
+
+/* Stands on the frame before a damaged one: from the key frame again, one frame less. */
+static int stand_before_damage(struct cursor *c)
+{
+	size_t good = c->frame;
+	uint64_t last;
+	struct culprit_error ignored;
+
+	if (!good)
+		return -EBADMSG;
+	last = c->segment->frames[good - 1].mono_ns;
+	c->frame = 0;
+	c->valid = false;
+	return roll(c, last, &ignored) ? -EBADMSG : 0;
+}
+
+int cursor_seek(struct cursor *c, uint64_t to_ns, struct culprit_error *error)
+{
+	struct culprit_error damage = {""};
+	bool keeps = c->keep_since != UINT64_MAX, damaged = false;
+	int n = c->source->ops->refresh(c->source, error), r;
+	size_t target, start, current = 0;
+	bool onward;
+
+	if (n < 0)
+		return n;
+	if (n == 0)
+		return error_set(error, -ENODATA, "%s holds no frame yet", c->source->name);
+	c->first_ns = info_at(c, 0)->from_ns;
+	c->last_ns = info_at(c, (size_t)n - 1)->to_ns;
+	target = segment_index(c, (size_t)n, to_ns);
+
+	/* Onward from where it stands, where that is on the way and nothing kept would be missing. */
+	onward = c->valid && c->mono_ns <= to_ns;
+	if (onward) {
+		for (current = 0; current < (size_t)n && info_at(c, current)->seq != c->seq; current++)
+			;
+		onward = current < (size_t)n && current <= target;
+	}
+	if (onward && keeps && c->complete_from > c->keep_since && info_at(c, 0)->from_ns < c->complete_from)
+		onward = false;
+	if (onward && !keeps && current < target) {
+		/* Nothing between is wanted: the target's key frame says it all. */
+		onward = false;
+	}
+	if (onward) {
+		start = current;
+	} else {
+		start = keeps && c->keep_since < to_ns ? segment_index(c, (size_t)n, c->keep_since) : target;
+		forget_kept(c);
+		c->valid = false;
+		segment_unlock(c->segment);
+		c->segment = NULL;
+		c->complete_from = info_at(c, start)->from_ns;
+	}
+	for (size_t i = start; i <= target; i++) {
+		uint64_t seq = info_at(c, i)->seq;
+
+		r = segment_open(c, seq, &damage);
+		if (r == -ESTALE && i < target && i == start && !onward) {
+			/* The oldest was just overwritten: the next one is the oldest now. */
+			start = i + 1;
+			continue;
+		}
+		if (r && r != -EBADMSG) {
+			c->valid = false;
+			if (error)
+				*error = damage;
+			return r;
+		}
+		damaged |= r == -EBADMSG;
+		r = roll(c, i == target ? to_ns : UINT64_MAX, &damage);
+		if (r == -EBADMSG) {
+			damaged = true;
+			r = stand_before_damage(c);
+			if (r == -EBADMSG && i < target)
+				continue; /* nothing of it can be used */
+		}
+		if (r && r != -EBADMSG) {
+			if (error)
+				*error = damage;
+			return r;
+		}
+	}
+	if (!c->valid)
+		return error_set(error, damaged ? -EBADMSG : -ENODATA, "%s",
+				 damaged ? damage.sentence : "no frame can be read there");
+	forget_old(c);
+	if (damaged)
+		return error_set(error, -EBADMSG, "%s", damage.sentence);
+	return 0;
+}
+
+uint64_t cursor_mono_ns(const struct cursor *c)
+{
+	return c->valid ? c->mono_ns : 0;
+}
+
+int64_t cursor_wall_ns(const struct cursor *c)
+{
+	return c->valid ? c->wall_ns : 0;
+}
+
+struct segment *cursor_segment(struct cursor *c)
+{
+	return c->segment;
+}
+
+void cursor_extent(const struct cursor *c, uint64_t *ret_from_ns, uint64_t *ret_to_ns)
+{
+	*ret_from_ns = c->first_ns;
+	*ret_to_ns = c->last_ns;
+}
+
+static struct cursor_table *table_of(const struct cursor *c, const struct schema_table *schema)
+{
+	if (!c->valid || schema->id >= c->ntables || c->tables[schema->id].schema != schema)
+		return NULL;
+	return &c->tables[schema->id];
+}
+
+bool cursor_table(const struct cursor *c, const char *name, struct table_view *v)
+{
+	const struct schema_table *schema = c->valid ? schema_find(c->schema, name) : NULL;
+	const struct cursor_table *t = schema ? table_of(c, schema) : NULL;
+
+	memset(v, 0, sizeof(*v));
+	if (!t || !t->wanted)
+		return false;
+	v->schema = schema;
+	v->sample_ns = t->sample_ns;
+	v->attempt_ns = t->attempt_ns;
+	v->state = t->state;
+	v->reason = t->reason;
+	v->lost = t->lost;
+	v->cost_ns = t->cost_ns;
+	v->thinning = t->thinning;
+	v->nrows = t->nslots;
+	return true;
+}
+
+/* The row as handed out: pointers into the table's arrays, which may have moved since. */
+static const struct row *row_fill(const struct cursor *c, struct cursor_table *t, size_t slot)
+{
+	const struct cursor_slot *s = &t->slots[slot];
+	struct row *row = &t->rows[slot];
+	size_t at = slot * t->schema->ncolumns;
+	uint64_t *read_ns = t->read_ns + slot * SCHEMA_GROUPS_MAX;
+
+	row->serial = s->serial;
+	/* What was there in the table's first sample was there before. */
+	row->began_ns = s->flags & (FORMAT_ROW_BORN | FORMAT_ROW_BASES) ? s->began_ns : 0;
+	row->since_ns = row->began_ns ? s->since_ns : 0;
+	row->ended_ns = 0;
+	row->born = s->flags & FORMAT_ROW_BORN;
+	row->folds = s->flags & FORMAT_ROW_FOLD;
+	row->folded = false;
+	row->stale = s->stale;
+	row->cells = t->cells + at;
+	row->states = t->states + at;
+	row->drops = t->drops && s->flags & FORMAT_ROW_DROPS ? t->drops + at : NULL;
+	row->bases = t->bases && s->flags & FORMAT_ROW_BASES ? t->bases + at : NULL;
+	for (uint32_t g = 0; g < SCHEMA_GROUPS_MAX; g++) {
+		if (!(s->stale >> g & 1))
+			read_ns[g] = t->sample_ns;
+	}
+	row->read_ns = read_ns;
+	row->segment = c->segment;
+	return row;
+}
+
+const struct row *cursor_row(const struct cursor *c, const struct schema_table *schema, size_t slot)
+{
+	struct cursor_table *t = table_of(c, schema);
+
+	return t && slot < t->nslots && t->slots[slot].live ? row_fill(c, t, slot) : NULL;
+}
+
+const struct row *cursor_row_serial(const struct cursor *c, const struct schema_table *schema, size_t slot,
+				    uint64_t serial)
+{
+	struct cursor_table *t = table_of(c, schema);
+
+	return t && slot < t->nslots && t->slots[slot].live && t->slots[slot].serial == serial ? row_fill(c, t, slot)
+											       : NULL;
+}
+
+/* An ended row keeps its counts itself; a live one is in the table. */
+static const struct cursor_kept *kept_of(const struct row *row)
+{
+	return row->ended_ns ? (const struct cursor_kept *)((const char *)row - offsetof(struct cursor_kept, row)) : NULL;
+}
+
+static const uint64_t *counts_of(const struct cursor *c, const struct schema_table *schema, const struct row *row,
+				 uint32_t column, bool base)
+{
+	struct cursor_table *t = table_of(c, schema);
+	const struct cursor_kept *k;
+	const uint64_t *counts;
+	uint32_t at;
+
+	if (!t || column >= schema->ncolumns || schema->columns[column].role != CULPRIT_HISTOGRAM ||
+	    row->states[column] != FORMAT_CELL_OK)
+		return NULL;
+	at = t->count_at[schema->columns[column].hist];
+	k = kept_of(row);
+	if (k) {
+		counts = base ? k->base_counts : k->counts;
+	} else {
+		size_t slot = (size_t)(row - t->rows);
+
+		if (slot >= t->nslots || (base && !(t->slots[slot].flags & FORMAT_ROW_BASES)))
+			return NULL;
+		counts = base ? t->base_counts : t->counts;
+		counts = counts ? counts + slot * t->ncounts : NULL;
+	}
+	return counts ? counts + at : NULL;
+}
+
+const uint64_t *cursor_histogram(const struct cursor *c, const struct schema_table *schema, const struct row *row,
+				 uint32_t column)
+{
+	return counts_of(c, schema, row, column, false);
+}
+
+const uint64_t *cursor_histogram_base(const struct cursor *c, const struct schema_table *schema, const struct row *row,
+				      uint32_t column)
+{
+	return counts_of(c, schema, row, column, true);
+}
+
+size_t cursor_nended(const struct cursor *c, const struct schema_table *schema)
+{
+	const struct cursor_table *t = table_of(c, schema);
+
+	return t ? t->ended.n - t->ended.first : 0;
+}
+
+const struct row *cursor_ended(const struct cursor *c, const struct schema_table *schema, size_t i, size_t *ret_slot)
+{
+	const struct cursor_table *t = table_of(c, schema);
+	const struct cursor_kept *k;
+
+	if (!t || i >= t->ended.n - t->ended.first)
+		return NULL;
+	k = t->ended.items[t->ended.first + i];
+	if (ret_slot)
+		*ret_slot = k->slot;
+	return &k->row;
+}
+
+size_t cursor_nevents(const struct cursor *c, const struct schema_table *schema)
+{
+	const struct cursor_table *t = table_of(c, schema);
+
+	return t ? t->events.n - t->events.first : 0;
+}
+
+const struct row *cursor_event(const struct cursor *c, const struct schema_table *schema, size_t i)
+{
+	const struct cursor_table *t = table_of(c, schema);
+
+	return t && i < t->events.n - t->events.first ? &t->events.items[t->events.first + i]->row : NULL;
+}

@@ -1,0 +1,126 @@
+/* What the writer remembers of one table between frames: every row as last sampled, and as last sealed. Slots are reused
+ * after a row has ended, from the next frame on; serials never are. Used by the builder only. */
+#ifndef CORE_MIRROR_H
+#define CORE_MIRROR_H
+
+#include <stdbool.h>
+
+#include "schema.h"
+
+enum slot_flags {
+	SLOT_LIVE = 1,   /* the row exists */
+	SLOT_NEW = 2,    /* it came in this frame */
+	SLOT_GONE = 4,   /* it ended in this frame */
+	SLOT_SEEN = 8,   /* emitted in this sample */
+	SLOT_BORN = 16,  /* its counters count from 0 */
+	SLOT_BASED = 32, /* it has bases: it came later than the table's first sample, and wasn't born then */
+	SLOT_DROPPED = 64,  /* some counter fell */
+	SLOT_FOLDED = 128,  /* not written: a member of a fold row */
+	SLOT_FOLD = 256,    /* is a fold row */
+	SLOT_TOUCHED = 512, /* the mask of changes is not empty */
+	SLOT_HIDE = 1024,   /* became a folded member in this frame: readers see it go */
+	SLOT_SHOW = 2048,   /* stopped being one in this frame: readers see it come */
+};
+
+struct slot {
+	uint64_t serial;
+	uint64_t began_ns; /* first sample */
+	uint64_t since_ns;   /* from when its counters count: where born, the table's sample before */
+	uint64_t changed[SCHEMA_MASK_WORDS]; /* columns that differ from what was last sealed */
+	uint32_t flags;
+	uint32_t fold; /* of a member: the slot of its fold row */
+	uint32_t idle; /* samples since its last change */
+	uint8_t put_groups, stale, sealed_stale;
+};
+
+struct mirror {
+	const struct schema_table *schema;
+	uint32_t ncolumns, nslots, cap, live;
+	struct slot *slots;
+	uint64_t *cells, *sealed;       /* [slot][column] */
+	uint8_t *states, *sealed_states;
+	uint64_t *read_ns;              /* [slot][group]; NULL where all columns are in group 0 */
+	uint64_t *drops, *bases;        /* [slot][column]; NULL until first needed */
+	uint64_t *counts, *sealed_counts; /* [slot][all slots of all histograms] */
+	uint64_t *base_counts;          /* likewise; NULL until first needed */
+	uint32_t ncounts, *count_at;    /* of one row; where each histogram begins in it */
+	uint32_t *free_slots, nfree;
+	uint32_t *gone_slots, ngone;    /* freed when sealed */
+	uint32_t *index, index_cap;     /* hash of keys -> slot + 1 */
+	uint64_t next_serial;
+	uint64_t group_columns[SCHEMA_GROUPS_MAX][SCHEMA_MASK_WORDS];
+
+	/* The row being put together. */
+	uint64_t *row_cells;
+	uint8_t *row_states;
+	uint64_t row_put[SCHEMA_MASK_WORDS];
+	uint64_t *row_counts;
+
+	/* Event tables: the events of this frame. */
+	uint64_t *event_cells;
+	uint8_t *event_states;
+	uint32_t nevents, events_cap, events_before;
+
+	/* Of this frame. */
+	uint64_t sample_ns, last_sample_ns, first_sample_ns;
+	bool begun, sampled, sealed_reason;
+	uint32_t state, thinning;
+	uint64_t reason, lost, cost_ns, begun_cpu_ns;
+	bool mentioned; /* there is something to say of it in this frame */
+};
+
+int mirror_init(struct mirror *, const struct schema_table *);
+void mirror_finish(struct mirror *);
+size_t mirror_memory(const struct mirror *);
+
+static inline uint64_t *mirror_cells(const struct mirror *m, uint32_t slot)
+{
+	return m->cells + (size_t)slot * m->ncolumns;
+}
+
+static inline uint8_t *mirror_states(const struct mirror *m, uint32_t slot)
+{
+	return m->states + (size_t)slot * m->ncolumns;
+}
+
+static inline uint64_t *mirror_counts(const struct mirror *m, uint32_t slot)
+{
+	return m->counts + (size_t)slot * m->ncounts;
+}
+
+static inline bool mask_has(const uint64_t *mask, uint32_t column)
+{
+	return mask[column / 64] >> (column % 64) & 1;
+}
+
+static inline void mask_set(uint64_t *mask, uint32_t column)
+{
+	mask[column / 64] |= (uint64_t)1 << (column % 64);
+}
+
+/* Readers know the row, or will after this frame. */
+static inline bool slot_is_shown(const struct slot *s)
+{
+	return (s->flags & SLOT_LIVE) && !(s->flags & SLOT_FOLDED);
+}
+
+/* Slot of the row whose key cells are in `cells`, or UINT32_MAX. */
+uint32_t mirror_find(const struct mirror *, const uint64_t *cells);
+/* An empty slot, indexed under the key in `cells`, flagged LIVE and NEW; UINT32_MAX: out of memory. */
+uint32_t mirror_take(struct mirror *, const uint64_t *cells);
+/* Takes the row out of the index and frees the slot at once (a row nobody was told of). */
+void mirror_release(struct mirror *, uint32_t slot);
+/* Marks the row as ended in this frame. */
+void mirror_end(struct mirror *, uint32_t slot);
+
+/* Merges the row put together into the slot. `again`: cells of group 0 that were not put keep their value. */
+int mirror_merge(struct mirror *, uint32_t slot, bool again);
+/* Sets one cell and notes the change, a fall of a counter included. */
+int mirror_set(struct mirror *, uint32_t slot, uint32_t column, uint8_t state, uint64_t cell);
+
+/* Forgets what this sample changed. */
+void mirror_rollback(struct mirror *);
+/* What changed is written: now equals sealed; ended rows are freed. */
+void mirror_sealed(struct mirror *);
+
+#endif

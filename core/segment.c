@@ -1,0 +1,311 @@
+#include "segment.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+#include "format.h"
+#include "segment_codec.h"
+
+/* Entries by number; the bytes stay in the segment. */
+struct dictionary_entry {
+	uint64_t id; /* 0: empty */
+	size_t offset;
+	uint32_t len;
+	uint8_t kind;
+};
+
+struct dictionary {
+	struct dictionary_entry *entries;
+	size_t cap, n; /* cap is a power of two */
+};
+
+struct segment *segment_create(void)
+{
+	struct segment *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->refs = 1;
+	s->dictionary = calloc(1, sizeof(*s->dictionary));
+	if (!s->dictionary) {
+		free(s);
+		return NULL;
+	}
+	return s;
+}
+
+struct segment *segment_lock(struct segment *s)
+{
+	s->refs++;
+	return s;
+}
+
+void segment_unlock(struct segment *s)
+{
+	if (!s || --s->refs)
+		return;
+	schema_unlock(s->schema);
+	wbuf_finish(&s->bytes);
+	free(s->frames);
+	free(s->dictionary->entries);
+	free(s->dictionary);
+	free(s);
+}
+
+static size_t entry_place(uint64_t id)
+{
+	return (size_t)(id * 0x9e3779b97f4a7c15u >> 20);
+}
+
+static const struct dictionary_entry *entry_find(const struct segment *s, uint64_t id, uint8_t kind)
+{
+	const struct dictionary *d = s->dictionary;
+
+	if (!id || !d->cap)
+		return NULL;
+	for (size_t i = entry_place(id) & (d->cap - 1); d->entries[i].id; i = (i + 1) & (d->cap - 1)) {
+		if (d->entries[i].id == id)
+			return d->entries[i].kind == kind ? &d->entries[i] : NULL;
+	}
+	return NULL;
+}
+
+static int entry_add(struct dictionary *d, struct dictionary_entry e)
+{
+	size_t i;
+
+	if ((d->n + 1) * 2 > d->cap) {
+		size_t cap = d->cap ? d->cap * 2 : 256;
+		struct dictionary_entry *old = d->entries, *entries = calloc(cap, sizeof(*entries));
+
+		if (!entries)
+			return -ENOMEM;
+		for (size_t k = 0; k < d->cap; k++) {
+			if (!old[k].id)
+				continue;
+			for (i = entry_place(old[k].id) & (cap - 1); entries[i].id; i = (i + 1) & (cap - 1))
+				;
+			entries[i] = old[k];
+		}
+		free(old);
+		d->entries = entries;
+		d->cap = cap;
+	}
+	for (i = entry_place(e.id) & (d->cap - 1); d->entries[i].id; i = (i + 1) & (d->cap - 1)) {
+		if (d->entries[i].id == e.id)
+			return 0; /* said twice: the first counts */
+	}
+	d->entries[i] = e;
+	d->n++;
+	return 0;
+}
+
+static int dictionary_parse(struct segment *s, struct rbuf *r)
+{
+	uint64_t n = rbuf_bounded(r, rbuf_left(r));
+
+	while (n-- && !r->err) {
+		struct dictionary_entry e = {.id = rbuf_varint(r), .kind = rbuf_u8(r)};
+		size_t len;
+		const uint8_t *p = rbuf_string(r, FORMAT_TEXT_MAX, &len);
+
+		if (!p || !e.id)
+			continue;
+		e.offset = (size_t)(p - s->bytes.data);
+		e.len = (uint32_t)len;
+		if (entry_add(s->dictionary, e))
+			return -ENOMEM;
+	}
+	return r->err;
+}
+
+static int frame_add(struct segment *s, const struct segment_block *block, struct culprit_error *error)
+{
+	struct segment_frame f = {.offset = (size_t)(block->payload - s->bytes.data), .size = block->size};
+	struct rbuf r;
+
+	rbuf_init(&r, block->payload, block->size);
+	f.mono_ns = rbuf_u64(&r);
+	f.wall_ns = (int64_t)rbuf_u64(&r);
+	f.key = rbuf_varint(&r) & FORMAT_FRAME_KEY;
+	if (s->nframes ? f.key || f.mono_ns < s->frames[s->nframes - 1].mono_ns : !f.key)
+		return error_set(error, -EBADMSG, "frame %zu of segment %llu is out of order", s->nframes,
+				 (unsigned long long)s->meta.seq);
+	if (!s->schema)
+		return error_set(error, -EBADMSG, "segment %llu has a frame before the description of its tables",
+				 (unsigned long long)s->meta.seq);
+	while (!r.err && rbuf_left(&r)) {
+		uint64_t type = rbuf_varint(&r);
+		struct rbuf section = rbuf_sub(&r, rbuf_bounded(&r, rbuf_left(&r)));
+
+		if (type == FORMAT_DICTIONARY && !r.err) {
+			int e = dictionary_parse(s, &section);
+
+			if (e == -ENOMEM)
+				return error_set(error, e, "out of memory");
+			if (e)
+				rbuf_fail(&r);
+		}
+	}
+	if (r.err)
+		return error_set(error, -EBADMSG, "frame %zu of segment %llu is damaged", s->nframes,
+				 (unsigned long long)s->meta.seq);
+	if (s->nframes == s->frames_cap) {
+		size_t cap = s->frames_cap ? s->frames_cap * 2 : 64;
+		struct segment_frame *frames = realloc(s->frames, cap * sizeof(*frames));
+
+		if (!frames)
+			return error_set(error, -ENOMEM, "out of memory");
+		s->frames = frames;
+		s->frames_cap = cap;
+	}
+	s->frames[s->nframes++] = f;
+	return 0;
+}
+
+static int block_take(struct segment *s, const struct segment_block *block, struct culprit_error *error)
+{
+	switch (block->type) {
+	case FORMAT_HOST:
+		if (host_info_decode(block->payload, block->size, &s->host))
+			return error_set(error, -EBADMSG, "the description of the host is damaged");
+		return 0;
+	case FORMAT_SCHEMA:
+		if (s->schema)
+			return error_set(error, -EBADMSG, "segment %llu describes its tables twice",
+					 (unsigned long long)s->meta.seq);
+		s->schema = schema_decode(block->payload, block->size, error);
+		return s->schema ? 0 : -EBADMSG;
+	case FORMAT_FRAME:
+		return frame_add(s, block, error);
+	case FORMAT_SUMMARY:
+		s->summary = (size_t)(block->payload - s->bytes.data);
+		s->summary_size = block->size;
+		s->complete = true;
+		return 0;
+	default:
+		return 0; /* of a newer version */
+	}
+}
+
+/* Parses what has been appended to s->bytes. */
+static int parse_more(struct segment *s, struct culprit_error *error)
+{
+	struct culprit_error damage = {""};
+	int r = 0;
+
+	if (s->damage.sentence[0])
+		goto damaged;
+	if (!s->parsed) {
+		uint32_t size;
+
+		if (s->bytes.len < FORMAT_SEGMENT_HEADER)
+			return 0;
+		r = segment_get_header(s->bytes.data, s->bytes.len, &s->meta, &size, &damage);
+		if (r)
+			goto damage;
+		s->parsed = size;
+	}
+	while (!s->complete || s->parsed < s->bytes.len) {
+		struct segment_block block;
+		int64_t n = segment_get_block(s->bytes.data + s->parsed, s->bytes.len - s->parsed, &block, &damage);
+
+		if (n == 0)
+			return 0;
+		r = n < 0 ? (int)n : block_take(s, &block, &damage);
+		if (r == -ENOMEM)
+			return error_set(error, r, "out of memory");
+		if (r)
+			goto damage;
+		s->parsed += (size_t)n;
+	}
+	return 0;
+damage:
+	s->damage = damage;
+damaged:
+	return error_set(error, -EBADMSG, "%s", s->damage.sentence);
+}
+
+int segment_parse(struct segment *s, const void *bytes, size_t n, struct culprit_error *error)
+{
+	wbuf_bytes(&s->bytes, bytes, n);
+	return s->bytes.err ? error_set(error, -ENOMEM, "out of memory") : parse_more(s, error);
+}
+
+int segment_update(struct segment *s, struct source *source, uint64_t seq, struct culprit_error *error)
+{
+	size_t before = s->bytes.len;
+	struct culprit_error damage = {""};
+	int r, p;
+
+	if (s->complete)
+		return 0;
+	r = source->ops->read(source, seq, before, &s->bytes, &damage);
+	if (r && r != -EBADMSG) {
+		if (error)
+			*error = damage;
+		s->bytes.len = before;
+		return r;
+	}
+	if (s->bytes.err)
+		return error_set(error, -ENOMEM, "out of memory");
+	p = parse_more(s, error);
+	if (p)
+		return p;
+	if (r && !s->damage.sentence[0])
+		s->damage = damage;
+	if (r && error)
+		*error = damage;
+	return r;
+}
+
+const char *segment_text(const struct segment *s, uint64_t id, size_t *ret_len)
+{
+	const struct dictionary_entry *e = entry_find(s, id, FORMAT_ENTRY_TEXT);
+
+	*ret_len = e ? e->len : 0;
+	return e ? (const char *)s->bytes.data + e->offset : NULL;
+}
+
+bool segment_task(const struct segment *s, uint64_t id, uint64_t *ret_tid, uint64_t *ret_start_ticks)
+{
+	const struct dictionary_entry *e = entry_find(s, id, FORMAT_ENTRY_TASK);
+	struct rbuf r;
+	uint64_t tid, start;
+
+	if (!e)
+		return false;
+	rbuf_init(&r, s->bytes.data + e->offset, e->len);
+	tid = rbuf_varint(&r);
+	start = rbuf_varint(&r);
+	if (r.err)
+		return false;
+	*ret_tid = tid;
+	*ret_start_ticks = start;
+	return true;
+}
+
+size_t segment_stack(const struct segment *s, uint64_t id, struct segment_location *locations, size_t cap)
+{
+	const struct dictionary_entry *e = entry_find(s, id, FORMAT_ENTRY_STACK);
+	struct rbuf r;
+	uint64_t n;
+
+	if (!e)
+		return 0;
+	rbuf_init(&r, s->bytes.data + e->offset, e->len);
+	n = rbuf_bounded(&r, FORMAT_STACK_MAX);
+	for (uint64_t i = 0; i < n; i++) {
+		struct segment_location l;
+
+		l.module = segment_text(s, rbuf_varint(&r), &l.module_len);
+		l.offset = rbuf_varint(&r);
+		if (r.err)
+			return i;
+		if (i < cap)
+			locations[i] = l;
+	}
+	return n;
+}

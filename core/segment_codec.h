@@ -1,0 +1,25 @@
+/* Headers and blocks of a segment, as bytes: what the writer puts and the segment reader gets. */
+#ifndef CORE_SEGMENT_CODEC_H
+#define CORE_SEGMENT_CODEC_H
+
+#include "writer.h"
+
+struct segment_block {
+	uint32_t type;
+	uint32_t size;          /* of the payload */
+	const uint8_t *payload; /* borrowed */
+};
+
+void segment_put_header(struct wbuf *, const struct segment_meta *);
+int segment_get_header(const void *bytes, size_t n, struct segment_meta *, uint32_t *ret_size, struct culprit_error *);
+
+/* Header, payload, zeros up to FORMAT_ALIGN. */
+void segment_put_block(struct wbuf *, uint32_t type, const void *payload, size_t n);
+/* Reads the block at the beginning of the bytes. Returns how many bytes it takes, 0 where it isn't there as a whole yet,
+ * -EBADMSG where it is damaged. */
+int64_t segment_get_block(const void *bytes, size_t n, struct segment_block *, struct culprit_error *);
+
+void host_info_encode(const struct host_info *, struct wbuf *);
+int host_info_decode(const void *bytes, size_t n, struct host_info *);
+
+#endif

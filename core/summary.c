@@ -1,0 +1,494 @@
+#include "summary.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cursor.h"
+#include "error.h"
+#include "format.h"
+
+void summary_destroy(struct summary *s)
+{
+	if (!s)
+		return;
+	for (uint32_t i = 0; i < s->ntables; i++) {
+		struct summary_table *t = &s->tables[i];
+
+		for (size_t k = 0; k < t->nseries; k++) {
+			free(t->series[k].values);
+			free(t->series[k].states);
+		}
+		free(t->series);
+		free(t->extremes);
+		free(t->times);
+	}
+	free(s->tables);
+	schema_unlock(s->schema);
+	free(s);
+}
+
+static struct summary *summary_create(struct schema *schema)
+{
+	struct summary *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->tables = calloc(schema->ntables + 1, sizeof(*s->tables));
+	if (!s->tables) {
+		free(s);
+		return NULL;
+	}
+	s->schema = schema_lock(schema);
+	s->ntables = schema->ntables;
+	for (uint32_t i = 0; i < s->ntables; i++)
+		s->tables[i].schema = schema->tables[i];
+	return s;
+}
+
+static bool is_number(const struct schema_column *c)
+{
+	return c->type == CULPRIT_I64 || c->type == CULPRIT_U64 || c->type == CULPRIT_F64;
+}
+
+static bool has_extremes(const struct schema_column *c)
+{
+	return is_number(c) && (c->role == CULPRIT_GAUGE || c->role == CULPRIT_PEAK);
+}
+
+static bool has_series(const struct schema_column *c)
+{
+	return is_number(c) && (c->role == CULPRIT_GAUGE || c->role == CULPRIT_PEAK || c->role == CULPRIT_COUNTER);
+}
+
+static double as_double(const struct schema_column *c, uint64_t cell)
+{
+	double v;
+
+	if (c->type == CULPRIT_I64)
+		return (double)(int64_t)cell;
+	if (c->type == CULPRIT_U64)
+		return (double)cell;
+	memcpy(&v, &cell, sizeof(v));
+	return v;
+}
+
+/* A segment seen as a source of its own, so that a cursor can walk it. */
+struct alone {
+	struct source source;
+	struct segment *segment;
+	struct segment_info info;
+};
+
+static int alone_refresh(struct source *source, struct culprit_error *error)
+{
+	(void)source;
+	(void)error;
+	return 1;
+}
+
+static const struct segment_info *alone_segment(struct source *source, size_t i)
+{
+	(void)i;
+	return &((struct alone *)source)->info;
+}
+
+static int alone_read(struct source *source, uint64_t seq, uint64_t offset, struct wbuf *w, struct culprit_error *error)
+{
+	const struct wbuf *bytes = &((struct alone *)source)->segment->bytes;
+
+	(void)seq;
+	(void)error;
+	if (offset < bytes->len)
+		wbuf_bytes(w, bytes->data + offset, bytes->len - offset);
+	return 0;
+}
+
+static const struct source_ops alone_ops = {.refresh = alone_refresh, .segment = alone_segment, .read = alone_read};
+
+/* Extremes being gathered: one a (slot, column), for the row that stands there. */
+struct gather {
+	struct summary_extreme *extremes; /* [slot][column] */
+	double *first;
+	size_t nslots;
+	uint32_t *series; /* [slot][column] -> index + 1 */
+};
+
+static int gather_reserve(struct gather *g, size_t nslots, size_t ncolumns)
+{
+	struct summary_extreme *e;
+	uint32_t *series;
+
+	if (nslots <= g->nslots)
+		return 0;
+	e = realloc(g->extremes, nslots * ncolumns * sizeof(*e));
+	if (e)
+		g->extremes = e;
+	series = realloc(g->series, nslots * ncolumns * sizeof(*series));
+	if (series)
+		g->series = series;
+	if (!e || !series)
+		return -ENOMEM;
+	memset(e + g->nslots * ncolumns, 0, (nslots - g->nslots) * ncolumns * sizeof(*e));
+	memset(series + g->nslots * ncolumns, 0, (nslots - g->nslots) * ncolumns * sizeof(*series));
+	g->nslots = nslots;
+	return 0;
+}
+
+/* Only cells that moved are told. */
+static int extreme_flush(struct summary_table *t, struct summary_extreme *e)
+{
+	struct summary_extreme *list;
+
+	if (!e->serial || e->min == e->max)
+		return 0;
+	/* Doubles at powers of two. */
+	if ((t->nextremes & (t->nextremes - 1)) == 0) {
+		list = realloc(t->extremes, (t->nextremes ? t->nextremes * 2 : 1) * sizeof(*list));
+		if (!list)
+			return -ENOMEM;
+		t->extremes = list;
+	}
+	t->extremes[t->nextremes++] = *e;
+	return 0;
+}
+
+static int extreme_note(struct summary_table *t, struct gather *g, const struct row *row, uint32_t slot, uint32_t column)
+{
+	struct summary_extreme *e = &g->extremes[(size_t)slot * t->schema->ncolumns + column];
+	double v = as_double(&t->schema->columns[column], row->cells[column]);
+
+	if (e->serial != row->serial) {
+		if (extreme_flush(t, e))
+			return -ENOMEM;
+		*e = (struct summary_extreme){slot, column, row->serial, v, v};
+		return 0;
+	}
+	e->min = v < e->min ? v : e->min;
+	e->max = v > e->max ? v : e->max;
+	return 0;
+}
+
+static int series_note(struct summary_table *t, struct gather *g, const struct row *row, uint32_t slot, uint32_t column,
+		       uint32_t samples_max)
+{
+	uint32_t *at = &g->series[(size_t)slot * t->schema->ncolumns + column], now = t->ntimes - 1;
+	struct summary_series *s = *at ? &t->series[*at - 1] : NULL;
+
+	if (!s || s->serial != row->serial) {
+		if ((t->nseries & (t->nseries - 1)) == 0) {
+			struct summary_series *list =
+				realloc(t->series, (t->nseries ? t->nseries * 2 : 1) * sizeof(*list));
+
+			if (!list)
+				return -ENOMEM;
+			t->series = list;
+		}
+		s = &t->series[t->nseries++];
+		*s = (struct summary_series){.slot = slot, .column = column, .serial = row->serial, .first = now};
+		s->values = calloc(samples_max, sizeof(*s->values));
+		s->states = calloc(samples_max, 1);
+		if (!s->values || !s->states)
+			return -ENOMEM;
+		*at = (uint32_t)t->nseries;
+	}
+	if (now - s->first >= samples_max || now - s->first != s->n)
+		return 0;
+	s->values[s->n] = row->cells[column];
+	s->states[s->n++] = row->states[column];
+	return 0;
+}
+
+static void series_drop(struct summary_table *t)
+{
+	for (size_t k = 0; k < t->nseries; k++) {
+		free(t->series[k].values);
+		free(t->series[k].states);
+	}
+	free(t->series);
+	t->series = NULL;
+	t->nseries = 0;
+}
+
+/* One sample of one table. `small`: still worth whole series. */
+static int table_note(struct summary_table *t, struct gather *g, struct cursor *c, const struct table_view *v, bool *small,
+		      uint32_t samples_max)
+{
+	const struct schema_table *schema = t->schema;
+
+	if (gather_reserve(g, v->nrows, schema->ncolumns))
+		return -ENOMEM;
+	if (*small && v->nrows > SUMMARY_SERIES_ROWS) {
+		*small = false;
+		series_drop(t);
+	}
+	for (size_t slot = 0; slot < v->nrows; slot++) {
+		const struct row *row = cursor_row(c, schema, slot);
+
+		for (uint32_t column = 0; row && column < schema->ncolumns; column++) {
+			const struct schema_column *k = &schema->columns[column];
+
+			if (has_extremes(k) && row->states[column] == FORMAT_CELL_OK &&
+			    extreme_note(t, g, row, (uint32_t)slot, column))
+				return -ENOMEM;
+			if (*small && has_series(k) && series_note(t, g, row, (uint32_t)slot, column, samples_max))
+				return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+static int summary_walk(struct summary *s, struct cursor *c, struct segment *segment, struct gather *gathers,
+			struct culprit_error *error)
+{
+	bool *small = malloc(s->ntables + 1);
+	int r = small ? 0 : -ENOMEM;
+
+	if (small)
+		memset(small, true, s->ntables);
+	for (size_t f = 0; !r && f < segment->nframes; f++) {
+		r = cursor_seek(c, segment->frames[f].mono_ns, error);
+		for (uint32_t i = 0; !r && i < s->ntables; i++) {
+			struct summary_table *t = &s->tables[i];
+			struct table_view v;
+
+			if (!cursor_table(c, t->schema->name, &v) || !v.sample_ns || t->schema->kind != CULPRIT_STATE ||
+			    (t->ntimes && t->times[t->ntimes - 1] == v.sample_ns))
+				continue;
+			if (!t->times && !(t->times = calloc(segment->nframes, sizeof(*t->times))))
+				r = -ENOMEM;
+			else
+				t->times[t->ntimes++] = v.sample_ns;
+			if (!r)
+				r = table_note(t, &gathers[i], c, &v, &small[i], (uint32_t)segment->nframes);
+		}
+	}
+	free(small);
+	return r;
+}
+
+struct summary *summary_build(struct segment *segment, struct culprit_error *error)
+{
+	struct alone alone = {.source = {.ops = &alone_ops, .name = "segment"}, .segment = segment};
+	struct summary *s;
+	struct cursor *c;
+	struct gather *gathers;
+	int r = -ENOMEM;
+
+	if (!segment->schema || !segment->nframes) {
+		error_set(error, -ENODATA, "the segment has no frames");
+		return NULL;
+	}
+	alone.info = (struct segment_info){.seq = segment->meta.seq,
+					   .from_ns = segment->frames[0].mono_ns,
+					   .to_ns = segment->frames[segment->nframes - 1].mono_ns,
+					   .wall_ns = segment->frames[0].wall_ns,
+					   .size = segment->bytes.len};
+	s = summary_create(segment->schema);
+	c = cursor_create(&alone.source, NULL);
+	gathers = calloc(segment->schema->ntables + 1, sizeof(*gathers));
+	if (s && c && gathers) {
+		/* The cursor parses its own copy, with its own schema; names and numbers of columns are the same. */
+		cursor_keep_since(c, 0);
+		r = summary_walk(s, c, segment, gathers, error);
+	}
+	for (uint32_t i = 0; !r && i < s->ntables; i++) {
+		struct summary_table *t = &s->tables[i];
+		struct table_view v;
+
+		for (size_t k = 0; !r && k < gathers[i].nslots * t->schema->ncolumns; k++)
+			r = extreme_flush(t, &gathers[i].extremes[k]);
+		if (cursor_table(c, t->schema->name, &v)) {
+			t->nended = (uint32_t)cursor_nended(c, v.schema);
+			t->nevents = cursor_nevents(c, v.schema);
+		}
+	}
+	for (uint32_t i = 0; gathers && i < segment->schema->ntables; i++) {
+		free(gathers[i].extremes);
+		free(gathers[i].series);
+	}
+	free(gathers);
+	cursor_destroy(c);
+	if (r) {
+		if (r == -ENOMEM)
+			error_set(error, r, "out of memory");
+		summary_destroy(s);
+		return NULL;
+	}
+	return s;
+}
+
+static void put_f64(struct wbuf *w, double v)
+{
+	uint64_t bits;
+
+	memcpy(&bits, &v, sizeof(bits));
+	wbuf_varint(w, __builtin_bswap64(bits));
+}
+
+static double get_f64(struct rbuf *r)
+{
+	uint64_t bits = __builtin_bswap64(rbuf_varint(r));
+	double v;
+
+	memcpy(&v, &bits, sizeof(v));
+	return v;
+}
+
+/* Values as in frames: integers by difference, f64 by exclusive or. Runs of the same difference are most of a series, so
+ * zstd does the rest. */
+static void put_series(struct wbuf *w, const struct summary_series *s, unsigned type)
+{
+	uint64_t before = 0;
+	bool whole = true;
+
+	for (uint32_t i = 0; i < s->n; i++)
+		whole = whole && (!s->states || s->states[i] == FORMAT_CELL_OK);
+	wbuf_varint(w, s->slot);
+	wbuf_varint(w, s->column);
+	wbuf_varint(w, s->serial);
+	wbuf_varint(w, s->first);
+	wbuf_varint(w, s->n);
+	wbuf_u8(w, whole);
+	if (!whole)
+		wbuf_bytes(w, s->states, s->n);
+	for (uint32_t i = 0; i < s->n; i++) {
+		if (type == CULPRIT_F64)
+			wbuf_varint(w, __builtin_bswap64(before ^ s->values[i]));
+		else
+			wbuf_zigzag(w, (int64_t)(s->values[i] - before));
+		before = s->values[i];
+	}
+}
+
+void summary_encode(const struct summary *s, struct wbuf *w)
+{
+	struct wbuf body;
+
+	wbuf_init(&body);
+	wbuf_varint(w, s->ntables);
+	for (uint32_t i = 0; i < s->ntables; i++) {
+		const struct summary_table *t = &s->tables[i];
+		uint64_t before = 0;
+
+		wbuf_clear(&body);
+		wbuf_varint(&body, t->nended);
+		wbuf_varint(&body, t->nevents);
+		wbuf_varint(&body, t->ntimes);
+		for (uint32_t k = 0; k < t->ntimes; k++) {
+			wbuf_zigzag(&body, (int64_t)(t->times[k] - before));
+			before = t->times[k];
+		}
+		wbuf_varint(&body, t->nextremes);
+		for (size_t k = 0; k < t->nextremes; k++) {
+			wbuf_varint(&body, t->extremes[k].slot);
+			wbuf_varint(&body, t->extremes[k].column);
+			wbuf_varint(&body, t->extremes[k].serial);
+			put_f64(&body, t->extremes[k].min);
+			put_f64(&body, t->extremes[k].max);
+		}
+		wbuf_varint(&body, t->nseries);
+		for (size_t k = 0; k < t->nseries; k++)
+			put_series(&body, &t->series[k], t->schema->columns[t->series[k].column].type);
+		wbuf_string(w, body.data, body.len);
+		if (body.err)
+			w->err = body.err;
+	}
+	wbuf_finish(&body);
+}
+
+static int get_series(struct rbuf *r, struct summary_table *t, struct summary_series *s)
+{
+	uint64_t before = 0;
+	unsigned type;
+
+	s->slot = (uint32_t)rbuf_bounded(r, FORMAT_ROWS_MAX);
+	s->column = (uint32_t)rbuf_bounded(r, t->schema->ncolumns - 1);
+	s->serial = rbuf_varint(r);
+	s->first = (uint32_t)rbuf_bounded(r, t->ntimes);
+	s->n = (uint32_t)rbuf_bounded(r, t->ntimes - s->first);
+	if (!rbuf_u8(r)) {
+		const uint8_t *states = rbuf_bytes(r, s->n);
+
+		s->states = states ? malloc(s->n + 1) : NULL;
+		if (s->states)
+			memcpy(s->states, states, s->n);
+		else if (states)
+			return -ENOMEM;
+	}
+	if (r->err)
+		return r->err;
+	s->values = calloc(s->n + 1, sizeof(*s->values));
+	if (!s->values)
+		return -ENOMEM;
+	type = t->schema->columns[s->column].type;
+	for (uint32_t i = 0; i < s->n; i++) {
+		uint64_t word = rbuf_varint(r);
+
+		before = type == CULPRIT_F64 ? before ^ __builtin_bswap64(word) : before + (uint64_t)unzigzag(word);
+		s->values[i] = before;
+	}
+	return r->err;
+}
+
+static int get_table(struct rbuf *r, struct summary_table *t)
+{
+	uint64_t n, before = 0;
+	int e = 0;
+
+	t->nended = (uint32_t)rbuf_bounded(r, UINT32_MAX);
+	t->nevents = rbuf_varint(r);
+	t->ntimes = (uint32_t)rbuf_bounded(r, rbuf_left(r));
+	t->times = calloc((size_t)t->ntimes + 1, sizeof(*t->times));
+	if (!t->times)
+		return -ENOMEM;
+	for (uint32_t k = 0; k < t->ntimes; k++)
+		t->times[k] = before += (uint64_t)rbuf_zigzag(r);
+	n = rbuf_bounded(r, rbuf_left(r));
+	t->extremes = calloc(n + 1, sizeof(*t->extremes));
+	if (!t->extremes)
+		return -ENOMEM;
+	for (; t->nextremes < n && !r->err; t->nextremes++) {
+		struct summary_extreme *x = &t->extremes[t->nextremes];
+
+		x->slot = (uint32_t)rbuf_bounded(r, FORMAT_ROWS_MAX);
+		x->column = (uint32_t)rbuf_bounded(r, t->schema->ncolumns - 1);
+		x->serial = rbuf_varint(r);
+		x->min = get_f64(r);
+		x->max = get_f64(r);
+	}
+	n = rbuf_bounded(r, rbuf_left(r));
+	t->series = n ? calloc(n, sizeof(*t->series)) : NULL;
+	if (n && !t->series)
+		return -ENOMEM;
+	while (t->nseries < n && !r->err && !e)
+		e = get_series(r, t, &t->series[t->nseries++]);
+	return e ? e : r->err;
+}
+
+struct summary *summary_read(const struct segment *segment, struct culprit_error *error)
+{
+	struct summary *s;
+	struct rbuf r;
+	uint64_t n;
+	int e = 0;
+
+	if (!segment->summary_size || !segment->schema)
+		return NULL;
+	s = summary_create(segment->schema);
+	if (!s)
+		return NULL;
+	rbuf_init(&r, segment->bytes.data + segment->summary, segment->summary_size);
+	n = rbuf_bounded(&r, s->ntables);
+	for (uint64_t i = 0; i < n && !r.err && !e; i++) {
+		struct rbuf sub = rbuf_sub(&r, rbuf_bounded(&r, rbuf_left(&r)));
+
+		e = r.err ? r.err : get_table(&sub, &s->tables[i]);
+	}
+	if (!e && !r.err)
+		return s;
+	error_set(error, -EBADMSG, "the summary of segment %llu is damaged", (unsigned long long)segment->meta.seq);
+	summary_destroy(s);
+	return NULL;
+}

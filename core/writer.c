@@ -1,0 +1,269 @@
+#include "writer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "error.h"
+#include "format.h"
+#include "segment_codec.h"
+#include "summary.h"
+
+enum {
+	SEGMENT_FRAMES_MIN = 30,  /* a key frame is paid for by at least so many frames */
+	SEGMENT_FRAMES_MAX = 300, /* and a jump in time decodes at most so many */
+	SEGMENT_DELTAS_PER_KEY = 3, /* a segment ends when its deltas are so many times its key frame */
+};
+
+struct writer_sink {
+	struct sink *sink;
+	bool begun; /* it has the beginning of the open segment */
+	int err;
+	struct culprit_error error;
+};
+
+struct writer {
+	struct schema *schema;
+	struct builder *builder;
+	struct host_info host;
+	struct writer_sink *sinks;
+	size_t nsinks;
+	struct segment_meta meta;
+	bool open;          /* a segment is */
+	bool start_anew;    /* the next frame begins a segment */
+	uint32_t frames;
+	size_t key_bytes, delta_bytes;
+	struct wbuf payload, blocks; /* reused */
+	struct wbuf bytes;           /* of the open segment: its summary is made from it */
+};
+
+struct writer *writer_create(struct schema *schema, const struct host_info *host)
+{
+	struct writer *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return NULL;
+	w->host = *host;
+	w->schema = schema_lock(schema);
+	w->builder = builder_create(schema);
+	if (!w->builder) {
+		writer_destroy(w);
+		return NULL;
+	}
+	if (getrandom(&w->meta.writer, sizeof(w->meta.writer), 0) != sizeof(w->meta.writer))
+		w->meta.writer = (uint64_t)time(NULL) << 20 ^ (uint64_t)clock();
+	return w;
+}
+
+void writer_destroy(struct writer *w)
+{
+	if (!w)
+		return;
+	writer_finish_segment(w);
+	for (size_t i = 0; i < w->nsinks; i++)
+		w->sinks[i].sink->ops->destroy(w->sinks[i].sink);
+	free(w->sinks);
+	builder_destroy(w->builder);
+	schema_unlock(w->schema);
+	wbuf_finish(&w->payload);
+	wbuf_finish(&w->blocks);
+	wbuf_finish(&w->bytes);
+	free(w);
+}
+
+struct builder *writer_builder(struct writer *w)
+{
+	return w->builder;
+}
+
+int writer_add_sink(struct writer *w, struct sink *sink)
+{
+	struct writer_sink *sinks = realloc(w->sinks, (w->nsinks + 1) * sizeof(*sinks));
+
+	if (!sinks)
+		return -ENOMEM;
+	w->sinks = sinks;
+	memset(&sinks[w->nsinks], 0, sizeof(*sinks));
+	sinks[w->nsinks++].sink = sink;
+	w->start_anew = true;
+	return 0;
+}
+
+void writer_remove_sink(struct writer *w, struct sink *sink)
+{
+	for (size_t i = 0; i < w->nsinks; i++) {
+		if (w->sinks[i].sink != sink)
+			continue;
+		writer_finish_segment(w);
+		sink->ops->destroy(sink);
+		memmove(&w->sinks[i], &w->sinks[i + 1], (w->nsinks - i - 1) * sizeof(*w->sinks));
+		w->nsinks--;
+		return;
+	}
+}
+
+int writer_sink_error(struct writer *w, const struct sink *sink, struct culprit_error *error)
+{
+	for (size_t i = 0; i < w->nsinks; i++) {
+		int err = w->sinks[i].err;
+
+		if (w->sinks[i].sink != sink || !err)
+			continue;
+		if (error)
+			*error = w->sinks[i].error;
+		w->sinks[i].err = 0;
+		return err;
+	}
+	return 0;
+}
+
+int writer_grow(struct writer *w, struct schema *schema)
+{
+	int r = writer_finish_segment(w);
+
+	if (!r)
+		r = builder_grow(w->builder, schema);
+	if (r)
+		return r;
+	schema_lock(schema);
+	schema_unlock(w->schema);
+	w->schema = schema;
+	return 0;
+}
+
+/* A sink's first error is kept until it is asked for. */
+static void note(struct writer_sink *s, int err, const struct culprit_error *error)
+{
+	if (!err || s->err)
+		return;
+	s->err = err;
+	s->error = *error;
+}
+
+int writer_finish_segment(struct writer *w)
+{
+	struct segment *segment;
+	struct summary *summary = NULL;
+	struct culprit_error error = {""};
+
+	if (!w->open)
+		return 0;
+	w->open = false;
+	wbuf_clear(&w->payload);
+	wbuf_clear(&w->blocks);
+	segment = segment_create();
+	if (segment && !segment_parse(segment, w->bytes.data, w->bytes.len, &error))
+		summary = summary_build(segment, &error);
+	if (summary)
+		summary_encode(summary, &w->payload);
+	summary_destroy(summary);
+	segment_unlock(segment);
+	segment_put_block(&w->blocks, FORMAT_SUMMARY, w->payload.data, w->payload.len);
+	for (size_t i = 0; i < w->nsinks; i++) {
+		struct writer_sink *s = &w->sinks[i];
+
+		if (s->begun)
+			note(s, s->sink->ops->end(s->sink, w->blocks.data, w->blocks.len, &error), &error);
+		s->begun = false;
+	}
+	wbuf_clear(&w->bytes);
+	return w->blocks.err ? w->blocks.err : w->payload.err;
+}
+
+static size_t segment_max(const struct writer *w)
+{
+	size_t max = FORMAT_BLOCK_MAX;
+
+	for (size_t i = 0; i < w->nsinks; i++) {
+		size_t n = w->sinks[i].sink->ops->segment_max(w->sinks[i].sink);
+
+		max = n < max ? n : max;
+	}
+	return max;
+}
+
+static bool segment_is_due(const struct writer *w)
+{
+	/* Room for the summary and for one more frame as large as the largest seen. */
+	size_t room = segment_max(w) / 2;
+
+	if (w->start_anew || w->frames >= SEGMENT_FRAMES_MAX || w->bytes.len > room)
+		return true;
+	return w->frames >= SEGMENT_FRAMES_MIN && w->delta_bytes > SEGMENT_DELTAS_PER_KEY * w->key_bytes;
+}
+
+static int segment_begin(struct writer *w, uint64_t mono_ns, int64_t wall_ns)
+{
+	struct culprit_error error;
+
+	w->meta.mono_ns = mono_ns;
+	w->meta.wall_ns = wall_ns;
+	segment_put_header(&w->blocks, &w->meta);
+	wbuf_clear(&w->payload);
+	host_info_encode(&w->host, &w->payload);
+	segment_put_block(&w->blocks, FORMAT_HOST, w->payload.data, w->payload.len);
+	wbuf_clear(&w->payload);
+	schema_encode(w->schema, &w->payload);
+	segment_put_block(&w->blocks, FORMAT_SCHEMA, w->payload.data, w->payload.len);
+	for (size_t i = 0; i < w->nsinks; i++) {
+		struct writer_sink *s = &w->sinks[i];
+		int err = s->sink->ops->begin(s->sink, &w->meta, &error);
+
+		note(s, err, &error);
+		s->begun = !err;
+	}
+	w->meta.seq++;
+	w->open = true;
+	w->start_anew = false;
+	w->frames = 0;
+	w->key_bytes = w->delta_bytes = 0;
+	return 0;
+}
+
+int writer_commit(struct writer *w)
+{
+	struct culprit_error error;
+	uint64_t mono_ns;
+	int64_t wall_ns;
+	size_t before;
+	bool key;
+	int r;
+
+	builder_times(w->builder, &mono_ns, &wall_ns);
+	if (w->open && segment_is_due(w))
+		writer_finish_segment(w);
+	key = !w->open;
+	wbuf_clear(&w->blocks);
+	if (key)
+		segment_begin(w, mono_ns, wall_ns);
+	wbuf_clear(&w->payload);
+	before = w->blocks.len;
+	r = builder_seal(w->builder, key, &w->payload);
+	segment_put_block(&w->blocks, FORMAT_FRAME, w->payload.data, w->payload.len);
+	if (!r)
+		r = w->blocks.err;
+	if (r) {
+		/* Half a frame is of no use, and the deltas after it would not fit: begin anew. */
+		w->start_anew = true;
+		if (key)
+			w->open = false;
+		return r;
+	}
+	wbuf_bytes(&w->bytes, w->blocks.data, w->blocks.len);
+	for (size_t i = 0; i < w->nsinks; i++) {
+		struct writer_sink *s = &w->sinks[i];
+		int err;
+
+		if (!s->begun)
+			continue;
+		err = s->sink->ops->append(s->sink, w->blocks.data, w->blocks.len, mono_ns, &error);
+		note(s, err, &error);
+		/* A frame that is missing spoils those after it: wait for the next segment. */
+		s->begun = !err;
+	}
+	w->frames++;
+	*(key ? &w->key_bytes : &w->delta_bytes) += w->blocks.len - before;
+	return 0;
+}

@@ -1,0 +1,81 @@
+#!/bin/bash
+# Is the driver tests/run able to fail? A tree of stand-ins that pass, fail, crash, hang, keep silent, promise too much.
+cd "$(dirname "$0")/.." || exit 1
+driver=$PWD/tests/run
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+passed=0 failed=0
+mkdir -p "$dir/tests/unit" "$dir/build/tests"
+cp "$driver" "$dir/tests/run"
+cd "$dir" || exit 1
+
+# stand_in SHELL: the one unit test of the tree
+stand_in() {
+	rm -rf build/tests/* tests/unit/* tests/*.sh
+	: >tests/unit/test_x.c
+	printf '#!/bin/sh\n%s\n' "$1" >build/tests/test_x
+	chmod +x build/tests/test_x
+}
+
+# script TEXT: the one script of the tree
+script() {
+	rm -rf build/tests/* tests/unit/*
+	printf '%s\n' "$1" >tests/x.sh
+}
+
+# expect WHAT STATUS LAST [PATTERN]
+expect() {
+	MAKE=true TEST_TIMEOUT=2 tests/run unit scripts >out 2>&1
+	status=$?
+	if [ $status = "$2" ] && [ "$(tail -n 1 out)" = "$3" ] && grep -qE "${4-.}" out; then
+		echo "ok   $1"
+		passed=$((passed + 1))
+	else
+		echo "FAIL $1: status $status"
+		sed 's/^/     /' out
+		failed=$((failed + 1))
+	fi
+}
+
+stand_in 'printf "1..2\nok 1 - a\nok 2 - b\n"'
+expect 'two that pass' 0 '2 passed, 0 failed, 0 skipped'
+stand_in 'printf "1..2\nok 1 - a\nnot ok 2 - b\n"; exit 1'
+expect 'one that fails' 1 '1 passed, 1 failed, 0 skipped' 'unit/test_x: b'
+stand_in 'printf "1..2\nok 1 - a\nneeds root\nok 2 # SKIP b\n"'
+expect 'a skip with its reason' 0 '1 passed, 0 failed, 1 skipped' 'b: needs root'
+stand_in 'printf "1..2\nok 1 - a\nok 2 # SKIP b\n"'
+expect 'a skip without a reason' 1 '1 passed, 1 failed, 0 skipped' 'without saying why'
+stand_in 'printf "1..1\nneeds root\nok 1 # SKIP b\n"'
+expect 'nothing but skips is not a pass' 1 '0 passed, 0 failed, 1 skipped'
+stand_in 'printf "1..3\nok 1 - a\n"; kill -SEGV $$'
+expect 'a crash' 1 '1 passed, 1 failed, 0 skipped' 'died of SIGSEGV'
+stand_in 'printf "1..3\nok 1 - a\n"'
+expect 'fewer than planned' 1 '1 passed, 1 failed, 0 skipped' '1 of 3 planned'
+stand_in ':'
+expect 'silence' 1 '0 passed, 1 failed, 0 skipped' 'ran no test'
+stand_in 'printf "1..1\nok 1 - a\n"; exit 3'
+expect 'a bad exit status alone (a leak)' 1 '1 passed, 1 failed, 0 skipped' 'exit status 3'
+stand_in 'sleep 60'
+expect 'a hang' 1 '0 passed, 1 failed, 0 skipped' 'not done after 2 s'
+stand_in 'sleep 61 & printf "1..1\nok 1 - a\n"'
+expect 'a child left behind' 0 '1 passed, 0 failed, 0 skipped'
+stand_in ':'
+rm build/tests/test_x
+expect 'a test that was not built' 1 '0 passed, 1 failed, 0 skipped' 'does not build'
+script 'echo "ok a"; echo "skip b: no such device"; echo "3 passed, 0 failed, 1 skipped"'
+expect 'a script' 0 '3 passed, 0 failed, 1 skipped' 'b: no such device'
+script 'echo "FAIL b"; echo "3 passed, 1 failed"; exit 1'
+expect 'a script that fails' 1 '3 passed, 1 failed, 0 skipped' 'tests/x.sh: FAIL b'
+script 'echo "3 passed, 0 failed, 1 skipped"'
+expect 'a script that skips without a reason' 1 '3 passed, 1 failed, 0 skipped'
+script 'echo "3 passed, 0 failed"; exit 1'
+expect 'a script with a bad status alone' 1 '3 passed, 1 failed, 0 skipped'
+script 'echo hello'
+expect 'a script that does not count' 1 '0 passed, 1 failed, 0 skipped' 'no line'
+script 'exit 0'
+expect 'a silent script' 1 '0 passed, 1 failed, 0 skipped'
+script 'printf "\033[31mred\n"; echo "0 passed, 1 failed"'
+expect 'hostile output is shown escaped' 1 '0 passed, 1 failed, 0 skipped' '\\x1b'
+
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]

@@ -1,4 +1,4 @@
-#include "list.h"
+#include "builtin.h"
 
 const struct culprit_collector *const culprit_builtin[] = {
 	NULL,

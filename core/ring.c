@@ -114,7 +114,7 @@ static int open_named(struct ring *ring, const char *dir, const char *name, char
 
 	if (!name || !*name || *name == '.' || strchr(name, '/') || strlen(name) > RING_NAME_MAX)
 		return error_set(error, -EINVAL, "a ring cannot be named \"%.40s\"", name ? name : "");
-	strcpy(ring->name, name);
+	memcpy(ring->name, name, strlen(name) + 1);
 	ring->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (ring->dir_fd < 0)
 		return error_set(error, -errno, "cannot open the folder %s: %s", dir, strerror(errno));

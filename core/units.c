@@ -181,7 +181,7 @@ char *units_format_short(char *buf, size_t cap, double v, unsigned unit)
 			scaled(p, sizeof(text) - 1, v / SECOND, count_suffixes, COUNT_OF(count_suffixes), "s/s", "s/s", false);
 		else {
 			duration_short(p, sizeof(text) - 3, v);
-			strcat(p, "/s");
+			memcpy(p + strlen(p), "/s", sizeof("/s"));
 		}
 		break;
 	case CULPRIT_WALL_NS:

@@ -1,6 +1,6 @@
 /* The built-in collectors, in the order in which they are sampled. */
-#ifndef COLLECTORS_LIST_H
-#define COLLECTORS_LIST_H
+#ifndef COLLECTORS_BUILTIN_H
+#define COLLECTORS_BUILTIN_H
 
 #include <culprit/collector.h>
 

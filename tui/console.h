@@ -17,13 +17,15 @@ struct console_now {
 	uint64_t from_ns, to_ns;  /* history that is held: first and newest frame, CLOCK_MONOTONIC; both 0: none yet */
 	uint64_t tick_ns;
 	int64_t wall_offset_ns;   /* wall clock = monotonic + this */
+	int zone_offset_s;        /* seconds east of UTC */
 	char host[64];            /* raw bytes */
 	char summary[64];         /* "8cpu load 34 31 12"; raw bytes */
 	double self_percent;      /* of one CPU; NaN: unknown */
 	char notice[256];         /* what is missing or was thinned, shown until it is ""; raw bytes */
 };
 
-/* The line at the bottom. It is asked for when time or width changed; wall_from + i * step is column i. */
+/* The line at the bottom. Columns are as series_run() has its buckets: the last one holds `to_ns`, their edges lie on wall
+ * clock multiples of the step. Asked for when time or width changed. */
 struct console_timeline {
 	char label[48];                      /* "vda write p99" */
 	double max;                          /* 0: of the values */
@@ -56,7 +58,7 @@ struct console_options {
 	uint64_t window_ns;                /* 0: 60 s */
 	struct view *view;                 /* borrowed */
 	/* Optional: fills the timeline. */
-	int (*timeline)(void *self, struct view *, int64_t wall_from_ns, int64_t step_ns, int columns,
+	int (*timeline)(void *self, struct view *, uint64_t to_ns, uint64_t step_ns, size_t columns,
 			struct console_timeline *);
 	void *timeline_self;
 	bool offer_save; /* quitting offers W once */
@@ -83,6 +85,7 @@ size_t console_interests(struct console *, struct culprit_interest *, size_t cap
 
 /* The window looked at: [from, to], CLOCK_MONOTONIC; live follows the newest frame. */
 void console_window(const struct console *, uint64_t *ret_from_ns, uint64_t *ret_to_ns, bool *ret_live);
+const struct lens *console_lens(const struct console *);
 void console_goto(struct console *, uint64_t to_ns); /* pauses there */
 const struct panel *console_panel(const struct console *);
 void *console_panel_state(struct console *, const char *panel); /* for tests; NULL: none */

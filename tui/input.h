@@ -13,7 +13,7 @@ enum { INPUT_BUFFER = 1024, INPUT_SEQUENCES = 64, INPUT_SEQUENCE_MAX = 16, INPUT
 struct input {
 	uint8_t buffer[INPUT_BUFFER];
 	size_t len;
-	size_t skip; /* bytes swallowed of a string sequence (OSC, DCS) that has not ended */
+	bool in_string; /* of a sequence with a text (OSC, DCS), which is swallowed up to its end */
 	bool utf8;
 	struct {
 		uint8_t bytes[INPUT_SEQUENCE_MAX];

@@ -7,6 +7,7 @@
 
 #include <culprit/types.h>
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -70,7 +71,6 @@ enum action {
 	ACTION_COPY,
 	ACTION_PRINT,
 	ACTION_MOUSE,
-	ACTION_SIGNAL,
 	ACTION_QUIT,
 	ACTION_COUNT,
 	ACTION_PANEL = 1000,
@@ -82,7 +82,7 @@ struct binding {
 	int action;
 	const char *name;  /* for the `:` line: "page-down"; the same name is the same meaning in every panel */
 	uint32_t keys[BINDING_KEYS]; /* 0 where fewer */
-	const char *hint;  /* for the last line, short: "time"; NULL: not shown there */
+	const char *hint;  /* for the last line, keys and one word: "[ ] time"; NULL: not shown there */
 	const char *help;  /* one line */
 };
 
@@ -96,6 +96,8 @@ const struct binding *keys_find_name(const struct binding *, size_t n, const cha
 
 /* "q", "Space", "^L", "F9", "PgUp", "M-x". NUL-terminated. */
 void key_format(uint32_t key, char out[16]);
+/* The same back, for scripts. */
+bool key_parse(const char *text, size_t n, uint32_t *ret);
 
 struct keys_table {
 	const char *owner;

@@ -8,36 +8,25 @@
 
 #include <culprit/collector.h>
 
+#include "lens.h"
+#include "view.h"
+
 #include "keys.h"
 #include "surface.h"
 
-struct view; /* core/query.h: what is looked through */
+enum { PANEL_LABEL_MAX = 64, PANEL_MESSAGE_MAX = 512 };
 
-enum { SCOPE_KEYS = 4, SCOPE_LABEL_MAX = 64, FILTER_MAX = 512 };
-
-/* One step of the way down: rows that belong to this row of this table. The first step is the host, without key. */
-struct scope {
-	char table[32];           /* "process", "" for the host */
-	uint64_t key[SCOPE_KEYS]; /* numeric keys */
-	uint32_t nkey;
-	char text[256];           /* or a text key (cgroup, device), NUL-terminated raw bytes; nkey is 0 then */
-	char label[SCOPE_LABEL_MAX]; /* for line 1: "java:api 1204", raw bytes */
-};
-
-/* Through what a panel looks, shared by all panels. Borrowed during the call. */
-struct panel_lens {
-	uint64_t from_ns, to_ns;     /* window, CLOCK_MONOTONIC */
-	bool live;                   /* to_ns is the newest frame */
-	uint64_t tick_ns;            /* sampling interval */
-	int64_t wall_offset_ns;      /* wall clock = monotonic + this */
-	const struct scope *scopes;  /* way down, host first */
-	size_t nscopes;
-	const char *filter;          /* expression; "" for none */
+/* Time, beside the lens. */
+struct panel_time {
+	uint64_t first_ns, newest_ns; /* what is held, CLOCK_MONOTONIC; both 0: nothing yet */
+	uint64_t tick_ns;             /* sampling interval */
+	int64_t wall_offset_ns;       /* wall clock = monotonic + this */
+	int zone_offset_s;            /* of the recorded host, east of UTC */
 };
 
 enum panel_want {
 	WANT_NOTHING,
-	WANT_DEEPER,  /* narrow by `scope`, show `panel` (NULL: stay in this one) */
+	WANT_DEEPER,  /* look through `lens` from now on (Backspace comes back), show `panel` (NULL: stay in this one) */
 	WANT_PANEL,   /* show `panel` without narrowing */
 	WANT_TIME,    /* pause at time_ns */
 	WANT_MESSAGE, /* say `message` */
@@ -48,9 +37,10 @@ enum panel_want {
 struct panel_request {
 	enum panel_want want;
 	const char *panel;
-	struct scope scope;
+	struct lens lens;             /* WANT_DEEPER: a narrowed copy of what update() got */
+	char label[PANEL_LABEL_MAX];  /* WANT_DEEPER: for line 1, "java:api 1204"; raw bytes */
 	uint64_t time_ns;
-	char message[512];
+	char message[PANEL_MESSAGE_MAX];
 	char expect[64]; /* WANT_CONFIRM: what must be typed */
 };
 
@@ -73,7 +63,8 @@ struct panel {
 	void (*destroy)(void *self);
 	/* Asks the view; called before draw() when time, lens or its own state (PANEL_UPDATE) changed. `view` is NULL where
 	 * there is none (tests). -errno with a sentence: the console shows it and draws what the panel last had. */
-	int (*update)(void *self, struct view *, const struct panel_lens *, struct culprit_error *);
+	int (*update)(void *self, struct view *, const struct lens *, const struct panel_time *,
+		      struct culprit_error *);
 	/* Only within the rect. It may keep what scrolling needs (page size). */
 	void (*draw)(void *self, struct surface *, struct rect);
 	/* An action: a move (ACTION_UP .. ACTION_LAST_FOR_PANEL), or one of its own table. */
@@ -87,7 +78,7 @@ struct panel {
 	/* Optional: a click into the rect it was drawn in. */
 	enum panel_result (*click)(void *self, struct rect, int x, int y, struct panel_request *);
 	/* Optional: what must be sampled for it beyond the default. Returns how many, at most cap. */
-	size_t (*interests)(const void *self, const struct panel_lens *, struct culprit_interest *, size_t cap);
+	size_t (*interests)(const void *self, const struct lens *, struct culprit_interest *, size_t cap);
 	/* Optional: one sentence on what the cursor is on (why a cell is `?`); "" for nothing. */
 	void (*status)(const void *self, char *out, size_t cap);
 	/* Optional: the question asked by WANT_CONFIRM was answered with yes. */

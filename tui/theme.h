@@ -3,7 +3,7 @@
  * start of a line begins a comment. What a theme doesn't say is as in the built-in "default", which uses the terminal's
  * own colours. Files are hostile: bounded, and each mistake is named with its line.
  *
- * Not here: what a terminal can show of it (colour.h). */
+ * What a terminal can show of it is in colour.c. */
 #ifndef TUI_THEME_H
 #define TUI_THEME_H
 

@@ -341,10 +341,7 @@ static uint32_t state_row_end(struct builder *b)
 		}
 	}
 	s = &m->slots[slot];
-	if (mirror_merge(m, slot, b->again)) {
-		out_of_memory(b);
-		return CULPRIT_NO_HANDLE;
-	}
+	mirror_merge(m, slot, b->again);
 	s->idle = s->flags & SLOT_TOUCHED ? 0 : s->idle + (s->idle < UINT32_MAX);
 	/* First value read is the base, except where counting began at 0 or at the writer's own first sample (then no
 	 * window can begin before it). */

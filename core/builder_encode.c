@@ -439,6 +439,8 @@ int builder_seal(struct builder *b, bool key, struct wbuf *out)
 	for (uint32_t i = 0; i < b->ntables; i++) {
 		struct mirror *m = &b->mirrors[i];
 
+		if (mirror_settle(m))
+			out->err = -ENOMEM;
 		if (!m->mentioned && !(key && m->sample_ns))
 			continue;
 		wbuf_clear(&b->body);

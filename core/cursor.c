@@ -236,13 +236,14 @@ static void trim(struct cursor_list *l, uint64_t since, bool events)
 	}
 }
 
-/* What the moving cursor must not show: rows and events after its time (it may have jumped back). */
 static void forget_old(struct cursor *c)
 {
 	for (uint32_t i = 0; i < c->ntables; i++) {
 		trim(&c->tables[i].ended, c->keep_since, false);
 		trim(&c->tables[i].events, c->keep_since, true);
 	}
+	if (c->complete_from < c->keep_since)
+		c->complete_from = c->keep_since;
 }
 
 /* Stands on the frame before a damaged one: from the key frame again, one frame less. */

@@ -262,32 +262,54 @@ static uint64_t counter_fall(unsigned type, uint64_t old, uint64_t now, uint64_t
 	return drop;
 }
 
-int mirror_set(struct mirror *m, uint32_t slot, uint32_t column, uint8_t state, uint64_t cell)
+void mirror_set(struct mirror *m, uint32_t slot, uint32_t column, uint8_t state, uint64_t cell)
 {
 	size_t at = (size_t)slot * m->ncolumns + column;
-	const struct schema_column *c = &m->schema->columns[column];
 
 	if (m->cells[at] == cell && m->states[at] == state)
-		return 0;
-	if (c->role == CULPRIT_COUNTER && m->states[at] == FORMAT_CELL_OK && state == FORMAT_CELL_OK) {
-		uint64_t before = m->drops ? m->drops[at] : 0;
-		uint64_t drop = counter_fall(c->type, m->cells[at], cell, before);
-
-		if (drop != before) {
-			if (!m->drops && !(m->drops = calloc((size_t)m->cap * m->ncolumns, sizeof(*m->drops))))
-				return -ENOMEM;
-			m->drops[at] = drop;
-			m->slots[slot].flags |= SLOT_DROPPED;
-		}
-	}
+		return;
 	m->cells[at] = cell;
 	m->states[at] = state;
 	mask_set(m->slots[slot].changed, column);
 	m->slots[slot].flags |= SLOT_TOUCHED;
+}
+
+static int settle_slot(struct mirror *m, uint32_t slot)
+{
+	const struct slot *s = &m->slots[slot];
+
+	for (uint32_t c = 0; c < m->ncolumns; c++) {
+		const struct schema_column *column = &m->schema->columns[c];
+		size_t at = (size_t)slot * m->ncolumns + c;
+		uint64_t before, drop;
+
+		if (column->role != CULPRIT_COUNTER || !mask_has(s->changed, c) || m->states[at] != FORMAT_CELL_OK ||
+		    m->sealed_states[at] != FORMAT_CELL_OK)
+			continue;
+		before = m->drops ? m->drops[at] : 0;
+		drop = counter_fall(column->type, m->sealed[at], m->cells[at], before);
+		if (drop == before)
+			continue;
+		if (!m->drops && !(m->drops = calloc((size_t)m->cap * m->ncolumns, sizeof(*m->drops))))
+			return -ENOMEM;
+		m->drops[at] = drop;
+		m->slots[slot].flags |= SLOT_DROPPED;
+	}
 	return 0;
 }
 
-static int merge_column(struct mirror *m, uint32_t slot, uint32_t column, bool put)
+int mirror_settle(struct mirror *m)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; i < m->nslots && !r; i++) {
+		if ((m->slots[i].flags & (SLOT_LIVE | SLOT_NEW | SLOT_TOUCHED)) == (SLOT_LIVE | SLOT_TOUCHED))
+			r = settle_slot(m, i);
+	}
+	return r;
+}
+
+static void merge_column(struct mirror *m, uint32_t slot, uint32_t column, bool put)
 {
 	const struct schema_column *c = &m->schema->columns[column];
 	uint8_t state = put ? m->row_states[column] : FORMAT_CELL_ABSENT;
@@ -303,14 +325,13 @@ static int merge_column(struct mirror *m, uint32_t slot, uint32_t column, bool p
 			m->slots[slot].flags |= SLOT_TOUCHED;
 		}
 	}
-	return mirror_set(m, slot, column, state, state == FORMAT_CELL_ABSENT ? 0 : m->row_cells[column]);
+	mirror_set(m, slot, column, state, state == FORMAT_CELL_ABSENT ? 0 : m->row_cells[column]);
 }
 
-int mirror_merge(struct mirror *m, uint32_t slot, bool again)
+void mirror_merge(struct mirror *m, uint32_t slot, bool again)
 {
 	struct slot *s = &m->slots[slot];
 	uint8_t groups = 1;
-	int r = 0;
 
 	for (uint32_t g = 1; g < SCHEMA_GROUPS_MAX; g++) {
 		for (uint32_t w = 0; w < SCHEMA_MASK_WORDS; w++) {
@@ -325,17 +346,14 @@ int mirror_merge(struct mirror *m, uint32_t slot, bool again)
 			columns |= groups >> g & 1 ? m->group_columns[g][w] : 0;
 		while (columns) {
 			uint32_t column = w * 64 + (uint32_t)__builtin_ctzll(columns);
-			int e = merge_column(m, slot, column, mask_has(m->row_put, column));
 
 			columns &= columns - 1;
-			if (e)
-				r = e;
+			merge_column(m, slot, column, mask_has(m->row_put, column));
 		}
 	}
 	s->put_groups = groups;
 	s->stale = (uint8_t)(m->schema->groups & ~groups);
 	s->flags |= SLOT_SEEN;
-	return r;
 }
 
 static void restore(struct mirror *m, uint32_t slot)
@@ -348,11 +366,6 @@ static void restore(struct mirror *m, uint32_t slot)
 			uint32_t c = w * 64 + (uint32_t)__builtin_ctzll(s->changed[w]);
 
 			s->changed[w] &= s->changed[w] - 1;
-			/* A fall that is taken back is taken out of the drops again. */
-			if (m->drops && m->schema->columns[c].role == CULPRIT_COUNTER &&
-			    m->schema->columns[c].type != CULPRIT_F64 && m->cells[row + c] < m->sealed[row + c] &&
-			    m->drops[row + c] >= m->sealed[row + c] - m->cells[row + c])
-				m->drops[row + c] -= m->sealed[row + c] - m->cells[row + c];
 			m->cells[row + c] = m->sealed[row + c];
 			m->states[row + c] = m->sealed_states[row + c];
 		}

@@ -114,12 +114,14 @@ void mirror_release(struct mirror *, uint32_t slot);
 void mirror_end(struct mirror *, uint32_t slot);
 
 /* Merges the row put together into the slot. `again`: cells of group 0 that were not put keep their value. */
-int mirror_merge(struct mirror *, uint32_t slot, bool again);
-/* Sets one cell and notes the change, a fall of a counter included. */
-int mirror_set(struct mirror *, uint32_t slot, uint32_t column, uint8_t state, uint64_t cell);
+void mirror_merge(struct mirror *, uint32_t slot, bool again);
+/* Sets one cell and notes the change. */
+void mirror_set(struct mirror *, uint32_t slot, uint32_t column, uint8_t state, uint64_t cell);
 
 /* Forgets what this sample changed. */
 void mirror_rollback(struct mirror *);
+/* Before writing: notes by how much counters fell since the last frame. -ENOMEM. */
+int mirror_settle(struct mirror *);
 /* What changed is written: now equals sealed; ended rows are freed. */
 void mirror_sealed(struct mirror *);
 

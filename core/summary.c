@@ -224,7 +224,7 @@ static int table_note(struct summary_table *t, struct gather *g, struct cursor *
 		series_drop(t);
 	}
 	for (size_t slot = 0; slot < v->nrows; slot++) {
-		const struct row *row = cursor_row(c, schema, slot);
+		const struct row *row = cursor_row(c, v->schema, slot);
 
 		for (uint32_t column = 0; row && column < schema->ncolumns; column++) {
 			const struct schema_column *k = &schema->columns[column];

@@ -1,0 +1,230 @@
+/* Processes and threads as the collector `task` holds them between samples: one walk of /proc serves the tables process
+ * and thread. task.c runs a sample, task_walk.c finds who is alive and reads their `stat`, task_files.c reads the other
+ * files, task_ask.c what may block (command lines, user names), process.c and thread.c declare the tables and turn a
+ * task into a row. Nothing here is seen outside of these files. */
+#ifndef COLLECTORS_TASK_H
+#define COLLECTORS_TASK_H
+
+#include <stdbool.h>
+#include <fcntl.h>
+
+#include <culprit/collector.h>
+
+#include "task_parse.h"
+#include "task_text.h"
+
+enum {
+	TASK_TABLE_PROCESS = 0,
+	TASK_TABLE_THREAD = 1,
+
+	TASK_THREADS_MAX = 20000, /* beyond it, threads are read by interest only */
+	TASK_CMDLINE_MAX = 4096,
+	TASK_BUFFER = 65536,
+	TASK_ASKS_MAX = 1024, /* command lines asked for and not fetched yet */
+	TASK_INTERESTS_MAX = 64,
+	TASK_ORPHANS_MAX = 256,
+	TASK_USERS_MAX = 4096,
+};
+
+/* Files other than stat, and how reading one went in this sample. */
+enum task_file {
+	TASK_FILE_STATUS,
+	TASK_FILE_IO,
+	TASK_FILE_SCHEDSTAT,
+	TASK_FILE_FD,
+	TASK_FILE_LIMITS,
+	TASK_FILE_OOM,
+	TASK_FILE_CGROUP,
+	TASK_FILE_WCHAN,
+	TASK_FILES,
+};
+
+enum task_read {
+	TASK_NOT_NOW = 0, /* not read in this sample, or the task vanished meanwhile */
+	TASK_READ,
+	TASK_DENIED,
+	TASK_NO_KERNEL, /* this kernel has no such file */
+	TASK_FAILED,
+	TASK_MANY, /* too many open files to count them by listing */
+	TASK_LATER, /* never read so far */
+};
+
+enum task_flags {
+	TASK_CHANGED = 1u << 0,  /* stat says something new in this sample */
+	TASK_FIRST = 1u << 1,    /* not in the table's previous sample */
+	TASK_SERVED = 1u << 2,   /* the other files were read at least once */
+	TASK_BORN = 1u << 3,     /* began after the table's previous sample */
+	TASK_WANTED = 1u << 4,   /* somebody looks at it */
+	TASK_NEW_COMM = 1u << 5, /* its name is another one than in the last sample */
+	TASK_NEW_TTY = 1u << 6,
+	TASK_NO_TTY = 1u << 7,   /* it had a terminal in the last sample */
+	TASK_NEW_POLICY = 1u << 8,
+	TASK_FOLDED = 1u << 9,   /* core keeps no row of its own for it */
+	/* processes only */
+	TASK_OWN_THREADS = 1u << 10, /* thread rows come from task/, not from the process's files */
+	TASK_GROUPED = 1u << 11,     /* its cgroup was put at least once */
+	TASK_USER_DUE = 1u << 12,    /* its user's name is not in the row yet */
+	TASK_CMDLINE_DUE = 1u << 13, /* to be asked for */
+	TASK_CMDLINE_ASKED = 1u << 14,
+	TASK_CMDLINE_SHOWN = 1u << 15, /* some cell was put for it: text, or why not */
+};
+
+struct task {
+	uint32_t id;     /* pid or tid */
+	uint32_t handle; /* of its row in its table, for culprit_again() */
+	int fd;          /* kept descriptor of its stat file; -1: none */
+	uint32_t flags;  /* enum task_flags */
+	uint64_t hash;   /* of stat's bytes */
+	uint32_t wchan;  /* text */
+	/* Read in this sample, by enum task_file: what a thread's row shows. */
+	uint8_t read[TASK_FILES];
+	struct task_stat stat;
+	struct task_schedstat sched;
+	uint64_t voluntary, involuntary;
+	uint64_t rchar, wchar, read_bytes, write_bytes;
+};
+
+struct process {
+	struct task task;
+	uint32_t thread_handle; /* of its thread's row, where that comes from the process's files */
+	uint32_t uid;
+	uint32_t cgroup; /* text */
+	uint32_t nthreads, threads_cap;
+	uint32_t cmdline_again; /* it changed its program while its command line was asked for */
+	uint64_t ask_after_ns;
+	struct task **threads; /* ascending tid; only with TASK_OWN_THREADS */
+};
+
+/* What the other files of one process or thread said. Filled and used while its row is made. */
+struct task_files {
+	uint8_t read[TASK_FILES];
+	struct task_status status;
+	struct task_io io;
+	struct task_schedstat sched;
+	uint64_t fds, fd_limit, oom_score;
+	int64_t oom_score_adj;
+	const char *cgroup, *wchan; /* point into the collector's buffers */
+	size_t cgroup_len, wchan_len;
+};
+
+/* Whose turn it is among tasks when not all can be served in a sample. */
+struct task_turn {
+	uint32_t next;   /* served first: ids from here on */
+	uint32_t quota;  /* left in this sample */
+	uint64_t end_ns; /* CLOCK_MONOTONIC */
+	uint32_t resume; /* id to go on with in the next sample; 0: from the start */
+	bool stopped;
+};
+
+struct task_user {
+	uint32_t uid;
+	uint32_t name; /* text; 0: not known */
+	uint64_t ask_after_ns;
+	bool asked;
+	const char *reason; /* why there is no name */
+};
+
+struct task_collector {
+	const struct culprit_host *host;
+	int dir; /* own descriptor of the folder, to list it */
+	bool procfs;      /* a real one: what vanishes is gone, kept descriptors say so */
+	bool cursor;      /* /proc/loadavg tells of pids in the same namespace as the folder's names */
+	bool fd_size;     /* the size of PID/fd is the count */
+	bool kernel_lacks[TASK_FILES];
+	bool root;
+	int delayacct;    /* 1: on, 0: off, -1: the kernel does not say */
+	const char *hidden; /* sentence where other users' processes are hidden; else NULL */
+	uint64_t tick_ns; /* length of a tick of start and CPU times */
+
+	/* The walk. */
+	struct process **list; /* ascending pid */
+	uint32_t nlist, list_cap;
+	struct process **spare; /* for merging */
+	uint32_t spare_cap;
+	uint32_t *pids;
+	uint32_t npids, pids_cap;
+	uint32_t last_pid;
+	int64_t dir_offset; /* position of pid in the listing minus pid; INT64_MIN: not so regular */
+	uint32_t nfds, fds_max;
+	uint64_t sample; /* counts from 1 */
+	uint64_t threads; /* of all processes, as their stat says */
+	uint32_t unreadable; /* listed, but stat could not be read */
+
+	uint64_t now_ns;       /* this sample's times */
+	uint64_t boot_ns, previous_boot_ns;
+	uint64_t thread_previous_boot_ns;
+	bool threads_limited;
+	uint32_t unserved;   /* rows that still say "not read yet", as of the last sample */
+	struct task_turn busy, fresh, idle, thread_busy, thread_fresh, thread_idle;
+
+	struct {
+		uint32_t pid;
+		bool process, thread;
+	} interests[TASK_INTERESTS_MAX];
+	uint32_t ninterests;
+	bool all_threads, all_processes;
+
+	/* Asking. */
+	uint32_t asked; /* command lines in flight */
+	uint32_t ask_next;
+	uint32_t orphans[TASK_ORPHANS_MAX];
+	uint32_t norphans;
+	struct task_user *users;
+	uint32_t nusers, users_cap;
+
+	struct task_text_pool texts;
+	struct task_slab *slabs;
+	struct process *free_processes;
+	struct task *free_threads;
+
+	struct task_files files;
+	char *buffer;       /* TASK_BUFFER bytes: the file being read */
+	char *wchan_buffer; /* for files that must stay while another is read */
+	char *cgroup_buffer;
+	char *listing;
+};
+
+/* task_walk.c */
+int task_walk(struct task_collector *);
+/* Reads a process's threads: brings p->threads up to date. `born_after_ns`: boot time of the previous sample, 0: none. */
+void task_walk_threads(struct task_collector *, struct process *);
+void task_drop_threads(struct task_collector *, struct process *);
+void task_walk_finish(struct task_collector *);
+/* Reads a whole small file below the folder. Returns its length, or -errno. */
+long task_read_file(struct task_collector *, const char *path, char *buf, size_t cap);
+/* Reads stat again: is it still the same process? */
+bool task_same(struct task_collector *, const struct process *);
+
+/* "PID/name" and "PID/task/TID/name". Returns the length. */
+size_t task_path(char *buf, uint32_t pid, uint32_t tid, const char *name);
+enum { TASK_PATH_MAX = 64 };
+
+/* task_files.c */
+void task_files_probe(struct task_collector *);
+/* Reads those of `which` (bits by enum task_file) of a process (tid 0) or a thread into c->files. */
+void task_files_read(struct task_collector *, uint32_t pid, uint32_t tid, unsigned which);
+const char *task_reason(unsigned task_read);
+
+/* task_ask.c */
+void task_ask_begin(struct task_collector *);
+/* Emits what has come of the process's command line and user into the row that is open. `full`: the row is new. */
+void task_ask_emit(struct task_collector *, struct culprit_frame *, struct process *, bool full);
+void task_ask_ended(struct task_collector *, struct process *);
+void task_ask_finish(struct task_collector *);
+
+/* process.c and thread.c */
+extern const struct culprit_table task_process_table, task_thread_table;
+/* Columns of the process table that task_ask.c puts. */
+extern const uint32_t task_cmdline_column, task_uid_column, task_user_column;
+/* Emits the process's row; `which`: files to read for it. */
+void task_emit_process(struct task_collector *, struct culprit_frame *, struct process *, unsigned which);
+/* Emits a thread's row. `own`: it has files of its own below task/ (else they were read with the process). */
+void task_emit_thread(struct task_collector *, struct culprit_frame *, struct process *, struct task *, bool own,
+		      unsigned which);
+
+static inline uint64_t task_ticks_to_ns(const struct task_collector *c, uint64_t ticks)
+{
+	return ticks * c->tick_ns;
+}
+
+#endif

@@ -274,7 +274,8 @@ static void put_files(struct task_collector *c, struct culprit_frame *f, struct 
 		}
 	}
 	if (in->read[TASK_FILE_CGROUP] == TASK_READ) {
-		task_text_set(&c->texts, &p->cgroup, in->cgroup, in->cgroup_len);
+		if (task_text_set(&c->texts, &p->cgroup, in->cgroup, in->cgroup_len))
+			p->task.flags |= TASK_NEW_CGROUP;
 		culprit_put_text(f, P_CGROUP, in->cgroup, in->cgroup_len);
 	} else if (p->cgroup && fresh) {
 		const char *cgroup = task_text_get(&c->texts, p->cgroup, &len);
@@ -287,25 +288,19 @@ static void put_files(struct task_collector *c, struct culprit_frame *f, struct 
 		culprit_put_text(f, P_WCHAN, in->wchan, in->wchan_len);
 }
 
-/* Keeps what the row of its only thread shows of the same files. */
-static void keep_for_thread(struct task_collector *c, struct task *t)
-{
-	task_keep_files(c, t);
-}
-
 void task_emit_process(struct task_collector *c, struct culprit_frame *f, struct process *p)
 {
 	struct task *t = &p->task;
 	bool lost, full;
 
-	keep_for_thread(c, t);
+	task_keep_files(c, t);
 	if (c->files.read[TASK_FILE_STATUS] == TASK_READ && c->files.status.have & TASK_HAVE_UID &&
 	    c->files.status.uid != p->uid) {
 		p->uid = c->files.status.uid;
 		t->flags |= TASK_USER_DUE;
 	}
 	lost = t->handle == CULPRIT_NO_HANDLE;
-	full = lost || t->flags & TASK_NO_TTY;
+	full = lost || c->resync || t->flags & TASK_NO_TTY;
 	if (!full && culprit_again(f, t->handle) != 0)
 		full = lost = true;
 	if (full) {
@@ -315,7 +310,7 @@ void task_emit_process(struct task_collector *c, struct culprit_frame *f, struct
 		culprit_put_u64(f, P_PID, t->id);
 		culprit_put_u64(f, P_START, t->stat.start);
 	}
-	if (lost && !(t->flags & (TASK_FIRST | TASK_FOLDED))) {
+	if (lost && !(t->flags & TASK_FIRST)) {
 		/* Core has forgotten the row: its cells have to be found again. */
 		if (!(t->stat.flags & TASK_PF_KTHREAD))
 			t->flags |= TASK_CMDLINE_DUE;
@@ -326,8 +321,4 @@ void task_emit_process(struct task_collector *c, struct culprit_frame *f, struct
 	task_ask_emit(c, f, p, full);
 	put_files(c, f, p, lost);
 	t->handle = culprit_end(f);
-	if (t->handle == CULPRIT_NO_HANDLE)
-		t->flags |= TASK_FOLDED;
-	else
-		t->flags &= ~(uint32_t)TASK_FOLDED;
 }

@@ -54,15 +54,14 @@ enum task_flags {
 	TASK_FIRST = 1u << 1,    /* not in the table's previous sample */
 	TASK_SERVED = 1u << 2,   /* the other files were read at least once */
 	TASK_BORN = 1u << 3,     /* began after the table's previous sample */
-	TASK_WANTED = 1u << 4,   /* somebody looks at it */
 	TASK_NEW_COMM = 1u << 5, /* its name is another one than in the last sample */
 	TASK_NEW_TTY = 1u << 6,
 	TASK_NO_TTY = 1u << 7,   /* it had a terminal in the last sample */
 	TASK_NEW_POLICY = 1u << 8,
-	TASK_FOLDED = 1u << 9,   /* core keeps no row of its own for it */
+	TASK_ENDED = 1u << 9,    /* found to have ended while its files were read */
 	/* processes only */
 	TASK_OWN_THREADS = 1u << 10, /* thread rows come from task/, not from the process's files */
-	TASK_GROUPED = 1u << 11,     /* its cgroup was put at least once */
+	TASK_NEW_CGROUP = 1u << 11,
 	TASK_USER_DUE = 1u << 12,    /* its user's name is not in the row yet */
 	TASK_CMDLINE_DUE = 1u << 13, /* to be asked for */
 	TASK_CMDLINE_ASKED = 1u << 14,
@@ -111,9 +110,15 @@ struct task_files {
 struct task_turn {
 	uint32_t next;   /* served first: ids from here on */
 	uint32_t quota;  /* left in this sample */
-	uint64_t end_ns; /* CLOCK_MONOTONIC */
 	uint32_t resume; /* id to go on with in the next sample; 0: from the start */
 	bool stopped;
+	uint64_t spent_ns, limit_ns;
+};
+
+struct task_turns {
+	struct task_turn busy;  /* those whose stat changed */
+	struct task_turn fresh; /* those never read */
+	struct task_turn idle;  /* the others, each once in 30 s */
 };
 
 struct task_user {
@@ -152,10 +157,9 @@ struct task_collector {
 
 	uint64_t now_ns;       /* this sample's times */
 	uint64_t boot_ns, previous_boot_ns;
-	uint64_t thread_previous_boot_ns;
 	bool threads_limited;
-	uint32_t unserved;   /* rows that still say "not read yet", as of the last sample */
-	struct task_turn busy, fresh, idle, thread_busy, thread_fresh, thread_idle;
+	bool resync; /* the last sample failed: rows are put whole */
+	struct task_turns turns, thread_turns;
 
 	struct {
 		uint32_t pid;
@@ -186,7 +190,7 @@ struct task_collector {
 
 /* task_walk.c */
 int task_walk(struct task_collector *);
-/* Reads a process's threads: brings p->threads up to date. `born_after_ns`: boot time of the previous sample, 0: none. */
+/* Reads stat of a process's threads: brings p->threads up to date. */
 void task_walk_threads(struct task_collector *, struct process *);
 void task_drop_threads(struct task_collector *, struct process *);
 void task_walk_finish(struct task_collector *);
@@ -216,11 +220,13 @@ void task_ask_finish(struct task_collector *);
 extern const struct culprit_table task_process_table, task_thread_table;
 /* Columns of the process table that task_ask.c puts. */
 extern const uint32_t task_cmdline_column, task_uid_column, task_user_column;
-/* Emits the process's row; `which`: files to read for it. */
-void task_emit_process(struct task_collector *, struct culprit_frame *, struct process *, unsigned which);
-/* Emits a thread's row. `own`: it has files of its own below task/ (else they were read with the process). */
-void task_emit_thread(struct task_collector *, struct culprit_frame *, struct process *, struct task *, bool own,
-		      unsigned which);
+/* Emits a process's row. Its files of this sample are in c->files. */
+void task_emit_process(struct task_collector *, struct culprit_frame *, struct process *);
+/* What the row of a thread shows of c->files, kept in it. */
+void task_keep_files(struct task_collector *, struct task *);
+/* Emits a thread's row, from what task_keep_files() kept. `handle`: where its row's handle is kept. */
+void task_emit_thread(struct task_collector *, struct culprit_frame *, const struct process *, struct task *,
+		      uint32_t *handle);
 
 static inline uint64_t task_ticks_to_ns(const struct task_collector *c, uint64_t ticks)
 {

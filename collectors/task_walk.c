@@ -20,6 +20,9 @@ enum {
 	NEW_PIDS_MAX = 2048, /* more of them since the last listing: list all */
 	LIST_ALL_EVERY = 8,  /* samples: finds what a wrap of pids between two samples hid */
 	STAT_BYTES = 2048,
+	/* What holds for one sample only. */
+	NEWS = TASK_CHANGED | TASK_FIRST | TASK_BORN | TASK_NEW_COMM | TASK_NEW_TTY | TASK_NO_TTY | TASK_NEW_POLICY |
+	       TASK_NEW_CGROUP | TASK_ENDED,
 };
 
 struct entry { /* struct linux_dirent64 */
@@ -441,8 +444,7 @@ static int refresh_known(struct task_collector *c)
 		bool exec;
 		int r;
 
-		p->task.flags &= ~(uint32_t)(TASK_CHANGED | TASK_FIRST | TASK_BORN | TASK_NEW_COMM | TASK_NEW_TTY |
-					     TASK_NO_TTY | TASK_NEW_POLICY);
+		p->task.flags &= ~(uint32_t)NEWS;
 		r = refresh(c, &p->task, p->task.id, 0, &exec);
 		if (r == ALIVE) {
 			if (exec) {
@@ -614,8 +616,7 @@ void task_walk_threads(struct task_collector *c, struct process *p)
 	for (uint32_t i = 0; i < p->nthreads; i++) {
 		struct task *t = p->threads[i];
 
-		t->flags &= ~(uint32_t)(TASK_CHANGED | TASK_FIRST | TASK_BORN | TASK_NEW_COMM | TASK_NEW_TTY |
-					TASK_NO_TTY | TASK_NEW_POLICY);
+		t->flags &= ~(uint32_t)NEWS;
 		if (refresh(c, t, p->task.id, t->id, &exec) == ALIVE)
 			p->threads[kept++] = t;
 		else
@@ -639,8 +640,14 @@ void task_walk_threads(struct task_collector *c, struct process *p)
 			thread_give(c, t);
 			continue;
 		}
-		if (born_since(c, &t->stat, c->thread_previous_boot_ns))
+		if (born_since(c, &t->stat, c->previous_boot_ns))
 			t->flags |= TASK_BORN;
+		/* Until now the main thread's row was made from the process's files. */
+		if (t->id == p->task.id && p->thread_handle != CULPRIT_NO_HANDLE) {
+			t->handle = p->thread_handle;
+			t->flags |= p->task.flags & TASK_SERVED;
+			p->thread_handle = CULPRIT_NO_HANDLE;
+		}
 		p->threads[p->nthreads++] = t;
 	}
 	if (p->nthreads != known)

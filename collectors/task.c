@@ -1,0 +1,424 @@
+/* The collector of the tables process and thread. A sample reads stat of every task, emits every process, then every
+ * thread. The other files cost ten times as much: they are read for tasks whose stat changed, in turn for the idle
+ * ones, all at once only where somebody asked for whole rows (`dump`). The first sample leaves them to the next ones,
+ * so that the first screen comes at once. Nothing here blocks; see task_ask.c for what would. */
+#include "task.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+extern const struct culprit_collector task_collector; /* for list.c */
+
+enum {
+	PROC_MAGIC = 0x9fa0,
+	ROUND_S = 30,         /* the other files of an idle task are read once in this time */
+	LIMIT_BACK = 18000,   /* threads: all are read again below it */
+	DELAYACCT_EVERY = 32, /* samples */
+};
+
+#define BIT(file) (1u << TASK_FILE_##file)
+enum {
+	ALL_FILES = (1u << TASK_FILES) - 1,
+	/* What moves when a process works. */
+	BUSY_FILES = BIT(STATUS) | BIT(IO) | BIT(FD) | BIT(WCHAN),
+	THREAD_FILES = BIT(STATUS) | BIT(IO) | BIT(SCHEDSTAT) | BIT(WCHAN),
+};
+
+static const uint64_t second_ns = 1000 * 1000 * 1000;
+
+static uint64_t now(const struct task_collector *c)
+{
+	return c->host->now_ns(c->host, CULPRIT_MONOTONIC);
+}
+
+/* --- opening ----------------------------------------------------------------------------------------------------- */
+
+/* Does /proc/loadavg count the pids that the folder shows? It tells of the reader's pid namespace; the folder may be
+ * another one's. Then we have more pids than one, or none, below it. */
+static bool same_namespace(struct task_collector *c)
+{
+	struct task_status status;
+	char self[16];
+	ssize_t len = readlinkat(c->host->proc_fd, "self", self, sizeof(self) - 1);
+	long n;
+
+	if (len <= 0)
+		return false;
+	self[len] = '\0';
+	if (task_parse_pid(self) != (uint32_t)getpid())
+		return false;
+	n = task_read_file(c, "self/status", c->buffer, TASK_BUFFER);
+	if (n <= 0)
+		return false;
+	task_parse_status(c->buffer, (size_t)n, &status);
+	return status.ns_pids == 1;
+}
+
+static const char *find_hidden(struct task_collector *c)
+{
+	unsigned hidepid;
+	char init[8];
+	long n;
+
+	if (geteuid() == 0)
+		return NULL;
+	n = task_read_file(c, "self/mounts", c->buffer, TASK_BUFFER);
+	hidepid = n > 0 ? task_parse_hidepid(c->buffer, (size_t)n) : 0;
+	/* Everybody's stat can be read, unless it is hidden; a group may be excepted. */
+	if (hidepid == 0 || task_read_file(c, "1/stat", init, sizeof(init)) > 0)
+		return NULL;
+	return hidepid == 1 ? "only your own processes can be read: /proc is mounted with hidepid=1; run as root"
+			    : "only your own processes are shown: /proc is mounted with hidepid; run as root";
+}
+
+static int read_delayacct(struct task_collector *c)
+{
+	char c1;
+
+	if (task_read_file(c, "sys/kernel/task_delayacct", &c1, 1) != 1)
+		return -1;
+	return c1 != '0';
+}
+
+static int refuse(struct culprit_error *error, int err, const char *why, const char *detail)
+{
+	if (error)
+		snprintf(error->sentence, sizeof(error->sentence), "processes cannot be read: %s%s", why, detail);
+	return err;
+}
+
+static int probe(const struct culprit_host *host, struct culprit_error *error)
+{
+	if (host->proc_fd >= 0)
+		return 0;
+	return refuse(error, -ENOENT, "/proc is not mounted; mount -t proc proc /proc", "");
+}
+
+static void close_task(void *self)
+{
+	struct task_collector *c = self;
+
+	if (!c)
+		return;
+	task_walk_finish(c);
+	task_ask_finish(c);
+	task_text_finish(&c->texts);
+	if (c->dir >= 0)
+		close(c->dir);
+	free(c->buffer);
+	free(c->wchan_buffer);
+	free(c->cgroup_buffer);
+	free(c->listing);
+	free(c);
+}
+
+static int open_task(const struct culprit_host *host, void **ret_self, struct culprit_error *error)
+{
+	struct task_collector *c = calloc(1, sizeof(*c));
+	struct rlimit files;
+	struct statfs fs;
+
+	if (!c)
+		goto memory;
+	c->host = host;
+	c->dir = -1;
+	c->dir_offset = INT64_MIN;
+	c->tick_ns = second_ns / (host->user_hz ? host->user_hz : 100);
+	c->buffer = malloc(TASK_BUFFER);
+	c->wchan_buffer = malloc(TASK_BUFFER);
+	c->cgroup_buffer = malloc(TASK_BUFFER);
+	c->listing = malloc(TASK_BUFFER);
+	if (!c->buffer || !c->wchan_buffer || !c->cgroup_buffer || !c->listing)
+		goto memory;
+	c->dir = openat(host->proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (c->dir < 0) {
+		int err = errno;
+
+		close_task(c);
+		return refuse(error, -err, "/proc cannot be listed: ", strerror(err));
+	}
+	c->procfs = fstatfs(host->proc_fd, &fs) == 0 && fs.f_type == PROC_MAGIC;
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0)
+		c->fds_max = files.rlim_cur / 2 > 1u << 20 ? 1u << 20 : (uint32_t)(files.rlim_cur / 2);
+	task_files_probe(c);
+	c->delayacct = read_delayacct(c);
+	if (c->procfs) {
+		c->cursor = same_namespace(c);
+		c->hidden = find_hidden(c);
+	}
+	if (c->hidden)
+		host->log(host, CULPRIT_LOG_WARNING, c->hidden);
+	*ret_self = c;
+	return 0;
+memory:
+	close_task(c);
+	return refuse(error, -ENOMEM, "out of memory", "");
+}
+
+static void interests(void *self, const struct culprit_interest *list, size_t n)
+{
+	struct task_collector *c = self;
+
+	c->ninterests = 0;
+	c->all_processes = c->all_threads = false;
+	for (size_t i = 0; i < n; i++) {
+		bool process = strcmp(list[i].table, "process") == 0, thread = strcmp(list[i].table, "thread") == 0;
+
+		if (!process && !thread)
+			continue;
+		if (list[i].nkey == 0) {
+			c->all_processes |= process;
+			c->all_threads |= thread;
+		} else if (c->ninterests < TASK_INTERESTS_MAX) {
+			c->interests[c->ninterests].pid = (uint32_t)list[i].key[0];
+			c->interests[c->ninterests].process = process;
+			c->interests[c->ninterests++].thread = thread;
+		}
+	}
+}
+
+static bool wanted(const struct task_collector *c, uint32_t pid, bool thread)
+{
+	for (uint32_t i = 0; i < c->ninterests; i++)
+		if (c->interests[i].pid == pid && (thread ? c->interests[i].thread : c->interests[i].process))
+			return true;
+	return false;
+}
+
+/* --- whose turn it is -------------------------------------------------------------------------------------------- */
+
+static void turn_begin(struct task_turn *turn, uint32_t quota)
+{
+	turn->next = turn->resume;
+	turn->quota = quota;
+	turn->resume = 0;
+	turn->stopped = false;
+	turn->spent_ns = 0;
+}
+
+/* May this one be served? Ids come ascending. */
+static bool turn_take(struct task_turn *turn, uint32_t id)
+{
+	if (turn->stopped || id < turn->next)
+		return false;
+	if (turn->quota == 0 || turn->spent_ns > turn->limit_ns) {
+		turn->stopped = true;
+		turn->resume = id;
+		return false;
+	}
+	turn->quota--;
+	return true;
+}
+
+static void turns_begin(struct task_collector *c, struct task_turns *turns, uint64_t tasks)
+{
+	uint64_t interval = c->host->interval_ns;
+
+	if (interval < second_ns / 20 || interval > 60 * second_ns)
+		interval = interval ? second_ns / 20 : second_ns;
+	turns->busy.limit_ns = interval / 50;
+	turns->fresh.limit_ns = interval / 100;
+	turns->idle.limit_ns = interval / 200;
+	turn_begin(&turns->busy, UINT32_MAX);
+	turn_begin(&turns->fresh, UINT32_MAX);
+	turn_begin(&turns->idle, (uint32_t)(tasks * interval / (ROUND_S * second_ns)) + 1);
+}
+
+/* Which of `all` are read for a task in this sample, and on whose account. */
+static unsigned choose(struct task_collector *c, struct task_turns *turns, const struct task *t, bool want, unsigned all,
+		       unsigned busy, struct task_turn **ret_turn)
+{
+	*ret_turn = &turns->busy;
+	if (c->host->flags & CULPRIT_HOST_WHOLE || want)
+		return all;
+	if (!(t->flags & TASK_SERVED)) {
+		if (c->sample == 1)
+			return 0;
+		if (t->flags & TASK_CHANGED)
+			return turn_take(&turns->busy, t->id) ? all : 0;
+		*ret_turn = &turns->fresh;
+		return turn_take(&turns->fresh, t->id) ? all : 0;
+	}
+	*ret_turn = &turns->idle;
+	if (turn_take(&turns->idle, t->id))
+		return all;
+	*ret_turn = &turns->busy;
+	return t->flags & TASK_CHANGED && turn_take(&turns->busy, t->id) ? busy : 0;
+}
+
+/* Reads them, and books the time they took. */
+static void serve(struct task_collector *c, struct task_turn *turn, uint32_t pid, uint32_t tid, unsigned which)
+{
+	uint64_t begin;
+
+	if (!which) {
+		memset(c->files.read, TASK_NOT_NOW, sizeof(c->files.read));
+		return;
+	}
+	begin = now(c);
+	task_files_read(c, pid, tid, which);
+	turn->spent_ns += now(c) - begin;
+}
+
+/* --- a sample ---------------------------------------------------------------------------------------------------- */
+
+/* The counters of a process whose only thread was always its only one are that thread's. False: threads have ended in
+ * it, so the one that is left needs files of its own. */
+static bool only_thread_ever(struct task_collector *c, const struct process *p)
+{
+	const struct task_stat *is = &p->task.stat;
+	struct task_stat thread;
+	char path[TASK_PATH_MAX];
+	long n;
+
+	task_path(path, p->task.id, p->task.id, "stat");
+	n = task_read_file(c, path, c->buffer, TASK_BUFFER);
+	if (n <= 0 || task_parse_stat(c->buffer, (size_t)n, &thread) != 0)
+		return true; /* no task/ here: there is nothing better than the process's own */
+	/* Read later than the process's: it may have gone on, never back. The kernel splits time into user and system
+	 * for each reader anew, so their sum is what compares, within the rounding of both. */
+	return thread.utime + thread.stime + 2 >= is->utime + is->stime && thread.min_faults >= is->min_faults &&
+	       thread.maj_faults >= is->maj_faults;
+}
+
+static void sample_processes(struct task_collector *c, struct culprit_frame *f)
+{
+	turns_begin(c, &c->turns, c->nlist);
+	for (uint32_t i = 0; i < c->nlist; i++) {
+		struct process *p = c->list[i];
+		struct task *t = &p->task;
+		bool want = c->all_processes || (c->ninterests && wanted(c, t->id, false));
+		unsigned which, all = ALL_FILES, busy = BUSY_FILES;
+		struct task_turn *turn;
+
+		if (t->flags & TASK_OWN_THREADS)
+			all &= ~BIT(SCHEDSTAT);
+		else
+			busy |= BIT(SCHEDSTAT);
+		which = choose(c, &c->turns, t, want, all, busy, &turn);
+		serve(c, turn, t->id, 0, which);
+		if (which && !(t->flags & TASK_SERVED)) {
+			/* Were these the files of the process whose stat was read, or of the next owner of its pid? */
+			if (!task_same(c, p)) {
+				t->flags |= TASK_ENDED;
+				continue;
+			}
+			if (!(t->flags & (TASK_OWN_THREADS)) && !(t->stat.flags & TASK_PF_KTHREAD) &&
+			    !only_thread_ever(c, p))
+				t->flags |= TASK_OWN_THREADS;
+		}
+		task_emit_process(c, f, p);
+		if (which)
+			t->flags |= TASK_SERVED;
+	}
+}
+
+static void sample_own_threads(struct task_collector *c, struct culprit_frame *f, struct process *p)
+{
+	bool want = c->all_threads || (c->ninterests && wanted(c, p->task.id, true));
+
+	task_walk_threads(c, p);
+	for (uint32_t i = 0; i < p->nthreads; i++) {
+		struct task *t = p->threads[i];
+		struct task_turn *turn;
+		unsigned which = choose(c, &c->thread_turns, t, want && p->nthreads < 1000, THREAD_FILES, THREAD_FILES,
+					&turn);
+
+		serve(c, turn, p->task.id, t->id, which);
+		task_keep_files(c, t);
+		task_emit_thread(c, f, p, t, &t->handle);
+		if (which)
+			t->flags |= TASK_SERVED;
+	}
+}
+
+static void sample_threads(struct task_collector *c, struct culprit_frame *f)
+{
+	bool all;
+
+	if (c->threads_limited ? c->threads < LIMIT_BACK : c->threads <= TASK_THREADS_MAX) {
+		c->threads_limited = false;
+	} else if (!c->threads_limited) {
+		c->threads_limited = true;
+		c->host->log(c->host, CULPRIT_LOG_WARNING,
+			     "more than 20,000 threads: only those of the processes looked at are read");
+	}
+	all = !c->threads_limited || c->all_threads;
+	turns_begin(c, &c->thread_turns, c->threads);
+	for (uint32_t i = 0; i < c->nlist; i++) {
+		struct process *p = c->list[i];
+
+		if (p->task.flags & TASK_ENDED)
+			continue;
+		if (!all && !wanted(c, p->task.id, true)) {
+			if (p->nthreads)
+				task_drop_threads(c, p);
+			p->thread_handle = CULPRIT_NO_HANDLE;
+			continue;
+		}
+		if (p->task.flags & TASK_OWN_THREADS)
+			sample_own_threads(c, f, p);
+		else
+			task_emit_thread(c, f, p, &p->task, &p->thread_handle);
+	}
+}
+
+static int sample(void *self, struct culprit_frame *f)
+{
+	struct task_collector *c = self;
+	const char *remark;
+	uint64_t began_ns;
+	int r;
+
+	c->sample++;
+	if (c->sample % DELAYACCT_EVERY == 0)
+		c->delayacct = read_delayacct(c);
+	c->boot_ns = c->host->now_ns(c->host, CULPRIT_BOOT);
+	began_ns = c->now_ns = now(c);
+	r = task_walk(c);
+	if (r != 0) {
+		c->resync = true;
+		return r;
+	}
+	task_ask_begin(c);
+
+	/* Rates need the time of stat, not that of the rows. */
+	culprit_table_at(f, TASK_TABLE_PROCESS, began_ns);
+	sample_processes(c, f);
+	remark = c->hidden ? c->hidden : c->unreadable ? "some processes could not be read: they are not shown" : NULL;
+	culprit_state(f, TASK_TABLE_PROCESS, CULPRIT_FRESH, remark);
+
+	/* The row of an only thread shows what its process's stat said. */
+	culprit_table_at(f, TASK_TABLE_THREAD, began_ns);
+	sample_threads(c, f);
+	if (c->threads_limited && !c->all_threads)
+		remark = "more than 20,000 threads: only those of the processes looked at are read";
+	culprit_state(f, TASK_TABLE_THREAD, CULPRIT_FRESH, remark);
+
+	c->previous_boot_ns = c->boot_ns;
+	c->resync = false;
+	return 0;
+}
+
+static const struct culprit_table *const tables[] = {
+	[TASK_TABLE_PROCESS] = &task_process_table,
+	[TASK_TABLE_THREAD] = &task_thread_table,
+};
+
+const struct culprit_collector task_collector = {
+	.size = sizeof(struct culprit_collector),
+	.abi = CULPRIT_ABI_VERSION,
+	.name = "task",
+	.help = "processes and threads, from /proc/PID",
+	.tables = tables,
+	.ntables = sizeof(tables) / sizeof(tables[0]),
+	.probe = probe,
+	.open = open_task,
+	.interests = interests,
+	.sample = sample,
+	.close = close_task,
+};

@@ -1,4 +1,4 @@
-/* The built-in collectors, in the order in which they are sampled. */
+/* The built-in collectors (list.c), in the order in which they are sampled. */
 #ifndef COLLECTORS_BUILTIN_H
 #define COLLECTORS_BUILTIN_H
 
@@ -6,5 +6,12 @@
 
 /* Ends with NULL. */
 extern const struct culprit_collector *const culprit_builtin[];
+
+extern const struct culprit_collector host_collector;
+extern const struct culprit_collector cpu_collector;
+extern const struct culprit_collector memory_collector;
+extern const struct culprit_collector vmstat_collector;
+extern const struct culprit_collector psi_collector;
+extern const struct culprit_collector task_collector;
 
 #endif

@@ -1,8 +1,11 @@
 #include "builtin.h"
 
-extern const struct culprit_collector task_collector;
-
 const struct culprit_collector *const culprit_builtin[] = {
+	&host_collector,
+	&cpu_collector,
+	&memory_collector,
+	&vmstat_collector,
+	&psi_collector,
 	&task_collector,
 	NULL,
 };

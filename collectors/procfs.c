@@ -172,6 +172,26 @@ const char *procfs_reason(char *buf, size_t cap, const char *path, int err)
 	return buf;
 }
 
+void procfs_failed(struct culprit_frame *f, uint32_t table, const char *path, int err)
+{
+	char reason[160];
+
+	culprit_state(f, table, CULPRIT_FAILED, procfs_reason(reason, sizeof(reason), path, err));
+}
+
+int procfs_probe(int dir, const char *relative, const char *path, struct culprit_error *error)
+{
+	int fd = procfs_open(dir, relative);
+
+	if (fd < 0) {
+		if (error)
+			procfs_reason(error->sentence, sizeof(error->sentence), path, fd);
+		return fd;
+	}
+	close(fd);
+	return 0;
+}
+
 static bool is_blank(char c)
 {
 	return c == ' ' || c == '\t';
@@ -363,7 +383,9 @@ static const struct procfs_field *field_find(const struct procfs_field *fields, 
 					     const struct procfs_text *key)
 {
 	for (unsigned i = 0; i < nfields; i++)
-		if (fields[i].prefix ? procfs_starts(key, fields[i].key) : procfs_is(key, fields[i].key))
+		if (fields[i].key[0] != key->p[0])
+			continue;
+		else if (fields[i].prefix ? procfs_starts(key, fields[i].key) : procfs_is(key, fields[i].key))
 			return &fields[i];
 	return NULL;
 }

@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include <culprit/frame.h>
+#include <culprit/types.h>
 
 enum {
 	PROCFS_SMALL = 4096,          /* room for any one-record file a collector reads into its stack */
@@ -66,6 +67,11 @@ int procfs_buffer_read(struct procfs_buffer *, struct procfs_file *);
 
 /* One short sentence on why `path` ("/proc/stat") could not be read, with the remedy where there is one. Returns buf. */
 const char *procfs_reason(char *buf, size_t cap, const char *path, int err);
+
+/* Says that a whole table could not be read in this sample, and why: `path` as procfs_reason(). */
+void procfs_failed(struct culprit_frame *, uint32_t table, const char *path, int err);
+/* For probe(): 0 where the file can be opened, else -errno and the reason. */
+int procfs_probe(int dir, const char *relative, const char *path, struct culprit_error *);
 
 /* --- taking apart ----------------------------------------------------------------------------------------------- */
 

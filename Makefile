@@ -191,8 +191,12 @@ test-fresh: ## make run and make test in a fresh Debian with nothing but make (r
 
 # --- measuring ---------------------------------------------------------------------------------------------------
 .PHONY: bench
-bench: $(B)/culprit ## cost beside htop, btop, atop, top, as ratios, against the budgets
+bench: $(B)/culprit $(B)/bench/spawn ## cost beside htop, btop, atop, top, as ratios, against the budgets
 	$(Q)python3 tests/bench/bench.py $(BENCH)
+
+$(B)/bench/spawn: $(O)/tests/bench/spawn.o
+	@mkdir -p $(@D)
+	$(Q)$(cc) $(ldflags) -o $@ $^
 
 soak_tests := $(patsubst tests/soak/%.c,$(B)/soak/%,$(wildcard tests/soak/soak_*.c))
 $(B)/soak/soak_%: $(O)/tests/soak/soak_%.o $(support) $(B)/libculprit.a

@@ -74,6 +74,7 @@ static void op_table(struct culprit_frame *f, uint32_t table, uint64_t time_ns)
 		return; /* taken up again in the same sample: rows are added */
 	m->begun = m->sampled = m->mentioned = true;
 	m->state = CULPRIT_FRESH;
+	m->lasting_state = 0;
 	m->last_sample_ns = m->sample_ns;
 	m->sample_ns = time_ns ? time_ns : b->mono_ns;
 	if (!m->first_sample_ns)
@@ -546,13 +547,17 @@ void builder_skip(struct builder *b, uint32_t table, uint32_t state, const char 
 		return;
 	m = &b->mirrors[table];
 	id = reason && *reason ? dictwriter_text(b->dictionary, reason, strlen(reason)) : 0;
+	m->sampled = false;
 	/* A table that only rests is not mentioned: that it isn't there says so. */
-	if (state == CULPRIT_RESTING && !id)
+	if (state == CULPRIT_RESTING && !id) {
+		m->lasting_state = 0;
+		return;
+	}
+	if (m->lasting_state == state && m->lasting_reason == id)
 		return;
 	m->mentioned = true;
-	m->sampled = false;
-	m->state = state;
-	m->reason = id;
+	m->state = m->lasting_state = state;
+	m->reason = m->lasting_reason = id;
 }
 
 uint64_t builder_rows(const struct builder *b, uint32_t table)

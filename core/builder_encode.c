@@ -441,6 +441,11 @@ int builder_seal(struct builder *b, bool key, struct wbuf *out)
 
 		if (mirror_settle(m))
 			out->err = -ENOMEM;
+		if (key && !m->mentioned && m->lasting_state) {
+			m->mentioned = true;
+			m->state = m->lasting_state;
+			m->reason = m->lasting_reason;
+		}
 		if (!m->mentioned && !(key && m->sample_ns))
 			continue;
 		wbuf_clear(&b->body);

@@ -67,6 +67,9 @@ struct mirror {
 	uint32_t state, thinning;
 	uint64_t reason, lost, cost_ns, begun_cpu_ns;
 	bool mentioned; /* there is something to say of it in this frame */
+	/* Said by builder_skip() and still true: told once, and again in every key frame. 0: nothing. */
+	uint32_t lasting_state;
+	uint64_t lasting_reason;
 };
 
 int mirror_init(struct mirror *, const struct schema_table *);

@@ -8,7 +8,7 @@
 
 /* Where it was recorded; repeated in every segment. Texts are NUL-terminated, truncated. */
 struct host_info {
-	char name[256], kernel[128], machine[64], boot_id[40], zone[64], system[128]; /* system: PRETTY_NAME */
+	char name[256], kernel[128], machine[68], boot_id[40], zone[64], system[128]; /* system: PRETTY_NAME */
 	uint64_t user_hz, page_size, cpus, memory_bytes;
 	int64_t boot_wall_ns; /* when it booted */
 	uint64_t interval_ns;

@@ -1,0 +1,500 @@
+#include "sampler_internal.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "hostinfo.h"
+#include "self_tables.h"
+
+enum { INTERVAL_MIN_NS = 10000000, POLL_FDS_MAX = 160 };
+
+static uint64_t mono_now(const struct sampler *s)
+{
+	return s->clock->now_ns(s->clock, CULPRIT_MONOTONIC);
+}
+
+struct sampler *sampler_create(const struct sampler_options *options, struct culprit_error *error)
+{
+	struct sampler *s = calloc(1, sizeof(*s));
+	struct host_info host;
+
+	if (!s) {
+		error_set(error, -ENOMEM, "out of memory");
+		return NULL;
+	}
+	s->options = *options;
+	s->clock = options->clock ? options->clock : clock_real();
+	if (!s->options.interval_ns)
+		s->options.interval_ns = 1000000000u;
+	if (s->options.interval_ns < INTERVAL_MIN_NS)
+		s->options.interval_ns = INTERVAL_MIN_NS;
+	pthread_mutex_init(&s->mutex, NULL);
+	s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	s->collect = options->collect ? strdup(options->collect) : NULL;
+	s->without = options->without ? strdup(options->without) : NULL;
+	s->schema = schema_create();
+	s->asks = ask_pool_create(options->zygote, options->proc_fd, error);
+	if (s->wake_fd < 0 || !s->schema || !s->asks) {
+		if (error && !error->sentence[0])
+			error_set(error, -ENOMEM, "out of memory or of descriptors");
+		goto fail;
+	}
+	if (sampler_entries_open(s, error))
+		goto fail;
+	s->collector_table = s->schema->ntables;
+	if (schema_add(s->schema, &collector_table, error) < 0)
+		goto fail;
+	s->mark_table = s->schema->ntables;
+	if (schema_add(s->schema, &mark_table, error) < 0)
+		goto fail;
+	host_info_read(&host, options->proc_fd, s->clock, s->options.interval_ns);
+	s->writer = writer_create(s->schema, &host);
+	if (!s->writer) {
+		error_set(error, -ENOMEM, "out of memory");
+		goto fail;
+	}
+	builder_set_row_budget(writer_builder(s->writer), options->row_budget);
+	return s;
+fail:
+	sampler_destroy(s);
+	return NULL;
+}
+
+void sampler_destroy(struct sampler *s)
+{
+	if (!s)
+		return;
+	sampler_stop(s);
+	writer_destroy(s->writer);
+	sampler_entries_close(s);
+	ask_pool_destroy(s->asks);
+	schema_unlock(s->schema);
+	if (s->wake_fd >= 0)
+		close(s->wake_fd);
+	pthread_mutex_destroy(&s->mutex);
+	free(s->collect);
+	free(s->without);
+	free(s);
+}
+
+struct writer *sampler_writer(struct sampler *s)
+{
+	return s->writer;
+}
+
+static void mark_put(struct sampler *s, const char *kind, const char *text)
+{
+	struct mark *m;
+
+	if (s->nmarks == SAMPLER_MARKS_MAX) {
+		s->marks_lost++;
+		return;
+	}
+	m = &s->marks[s->nmarks++];
+	snprintf(m->kind, sizeof(m->kind), "%s", kind);
+	snprintf(m->text, sizeof(m->text), "%s", text);
+}
+
+void sampler_mark(struct sampler *s, const char *kind, const char *text)
+{
+	pthread_mutex_lock(&s->mutex);
+	mark_put(s, kind, text);
+	pthread_mutex_unlock(&s->mutex);
+}
+
+uint64_t sampler_ticks(const struct sampler *s)
+{
+	return __atomic_load_n(&s->ticks, __ATOMIC_RELAXED);
+}
+
+void sampler_set_interests(struct sampler *s, const struct culprit_interest *list, size_t n)
+{
+	if (n > SAMPLER_INTERESTS_MAX)
+		n = SAMPLER_INTERESTS_MAX;
+	pthread_mutex_lock(&s->mutex);
+	for (size_t i = 0; i < n; i++) {
+		const char *texts[2] = {list[i].table, list[i].what};
+
+		s->interests[i] = list[i];
+		for (size_t k = 0; k < 2; k++)
+			snprintf(s->interest_names[i][k], sizeof(s->interest_names[i][k]), "%s",
+				 texts[k] ? texts[k] : "");
+		s->interests[i].table = s->interest_names[i][0];
+		s->interests[i].what = s->interest_names[i][1];
+	}
+	s->ninterests = n;
+	s->interests_changed = true;
+	pthread_mutex_unlock(&s->mutex);
+}
+
+static bool entry_has_table(const struct sampler *s, const struct entry *e, const char *table)
+{
+	for (uint32_t i = 0; i < e->ntables; i++) {
+		if (!strcmp(s->schema->tables[e->first_table + i]->name, table))
+			return true;
+	}
+	return false;
+}
+
+/* Each collector is told of those that name its tables. */
+static void interests_tell(struct sampler *s)
+{
+	struct culprit_interest mine[SAMPLER_INTERESTS_MAX];
+
+	pthread_mutex_lock(&s->mutex);
+	if (!s->interests_changed) {
+		pthread_mutex_unlock(&s->mutex);
+		return;
+	}
+	s->interests_changed = false;
+	for (size_t i = 0; i < s->nentries; i++) {
+		struct entry *e = s->entries[i];
+		size_t n = 0;
+
+		if (!e->open || !e->collector || !e->collector->interests)
+			continue;
+		for (size_t k = 0; k < s->ninterests; k++) {
+			if (entry_has_table(s, e, s->interests[k].table))
+				mine[n++] = s->interests[k];
+		}
+		e->collector->interests(e->self, mine, n);
+	}
+	for (size_t i = 0; i < s->nplugins; i++)
+		plugin_set_interests(s->plugins[i].plugin, s->interests, s->ninterests);
+	pthread_mutex_unlock(&s->mutex);
+}
+
+static const char *state_name(const struct entry *e)
+{
+	if (e->off)
+		return "off";
+	switch (e->state) {
+	case CULPRIT_FRESH:
+	case CULPRIT_RESTING:
+		return "on";
+	case CULPRIT_LATE:
+		return "late";
+	case CULPRIT_FAILED:
+		return "failed";
+	default:
+		return "missing";
+	}
+}
+
+static void put_entry(struct sampler *s, struct culprit_frame *f, const struct entry *e)
+{
+	uint64_t rows = 0;
+
+	for (uint32_t i = 0; i < e->ntables; i++)
+		rows += builder_rows(writer_builder(s->writer), e->first_table + i);
+	culprit_row(f);
+	culprit_put_string(f, COLLECTOR_NAME, e->name);
+	culprit_put_string(f, COLLECTOR_STATE, state_name(e));
+	if (e->reason.sentence[0])
+		culprit_put_string(f, COLLECTOR_REASON, e->reason.sentence);
+	culprit_put_string(f, COLLECTOR_TABLES, e->tables);
+	culprit_put_string(f, COLLECTOR_ORIGIN, e->plugin ? plugin_path(e->plugin) : "built-in");
+	culprit_put_u64(f, COLLECTOR_PERIOD,
+			e->period_ns > s->options.interval_ns ? e->period_ns : s->options.interval_ns);
+	culprit_put_u64(f, COLLECTOR_CPU, e->cpu_ns);
+	culprit_put_u64(f, COLLECTOR_LAST, e->last_ns);
+	culprit_put_u64(f, COLLECTOR_SAMPLES, e->samples);
+	culprit_put_u64(f, COLLECTOR_FAILURES, e->failures);
+	culprit_put_u64(f, COLLECTOR_LATE, e->late);
+	culprit_put_u64(f, COLLECTOR_ROWS, rows);
+	culprit_put_u64(f, COLLECTOR_THINNING, e->thinning);
+	culprit_put_string(f, COLLECTOR_HELP, e->help);
+	culprit_end(f);
+}
+
+static void put_refused(struct culprit_frame *f, const struct plugin *p)
+{
+	culprit_row(f);
+	culprit_put_string(f, COLLECTOR_NAME, plugin_name(p));
+	culprit_put_string(f, COLLECTOR_STATE, plugin_state(p) == PLUGIN_REFUSED ? "refused"
+					       : plugin_state(p) == PLUGIN_FAILED ? "failed"
+										  : "loading");
+	culprit_put_string(f, COLLECTOR_REASON, plugin_reason(p));
+	culprit_put_string(f, COLLECTOR_ORIGIN, plugin_path(p));
+	culprit_end(f);
+}
+
+/* CPU time of all threads, and of the helpers as far as they have reported it. */
+static uint64_t program_cpu_ns(struct sampler *s)
+{
+	struct rusage u;
+	struct ask_stats asks;
+	uint64_t ns = 0;
+
+	if (!getrusage(RUSAGE_SELF, &u))
+		ns = (uint64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000000u +
+		     (uint64_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1000u;
+	ask_pool_stats(s->asks, &asks);
+	ns += asks.cpu_ns;
+	for (size_t i = 0; i < s->nentries; i++)
+		ns += s->entries[i]->plugin ? s->entries[i]->cpu_ns : 0;
+	return ns;
+}
+
+static uint64_t program_memory(void)
+{
+	unsigned long size, resident = 0;
+	FILE *file = fopen("/proc/self/statm", "re");
+
+	if (!file)
+		return 0;
+	if (fscanf(file, "%lu %lu", &size, &resident) != 2)
+		resident = 0;
+	fclose(file);
+	return resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static void put_program(struct sampler *s, struct culprit_frame *f)
+{
+	uint64_t memory = program_memory();
+
+	culprit_row(f);
+	culprit_put_string(f, COLLECTOR_NAME, "(culprit)");
+	culprit_put_string(f, COLLECTOR_STATE, "on");
+	culprit_put_string(f, COLLECTOR_ORIGIN, "built-in");
+	culprit_put_u64(f, COLLECTOR_PERIOD, s->options.interval_ns);
+	culprit_put_u64(f, COLLECTOR_CPU, program_cpu_ns(s));
+	culprit_put_u64(f, COLLECTOR_SAMPLES, s->ticks + 1);
+	culprit_put_u64(f, COLLECTOR_FOLDED, builder_folded(writer_builder(s->writer)));
+	if (memory)
+		culprit_put_u64(f, COLLECTOR_MEMORY, memory);
+	culprit_put_string(f, COLLECTOR_HELP, "the whole program, its threads and helpers");
+	culprit_end(f);
+}
+
+static void put_collectors(struct sampler *s)
+{
+	struct culprit_frame *f = builder_frame(writer_builder(s->writer), s->collector_table, 1);
+
+	culprit_table(f, 0);
+	put_program(s, f);
+	for (size_t i = 0; i < s->nentries; i++)
+		put_entry(s, f, s->entries[i]);
+	for (size_t i = 0; i < s->nplugins; i++) {
+		if (!s->plugins[i].adopted)
+			put_refused(f, s->plugins[i].plugin);
+	}
+	builder_frame_end(writer_builder(s->writer), 0, NULL, 0, 1, NULL);
+}
+
+static void put_marks(struct sampler *s, uint64_t now_ns)
+{
+	struct culprit_frame *f = builder_frame(writer_builder(s->writer), s->mark_table, 1);
+
+	pthread_mutex_lock(&s->mutex);
+	if (s->nmarks || !s->ticks) {
+		culprit_table(f, 0);
+		for (size_t i = 0; i < s->nmarks; i++) {
+			culprit_row(f);
+			culprit_put_u64(f, MARK_TIME, now_ns);
+			culprit_put_string(f, MARK_KIND, s->marks[i].kind);
+			culprit_put_string(f, MARK_TEXT, s->marks[i].text);
+			culprit_end(f);
+		}
+		if (s->marks_lost)
+			culprit_lost(f, 0, s->marks_lost);
+		s->nmarks = s->marks_lost = 0;
+	}
+	pthread_mutex_unlock(&s->mutex);
+	builder_frame_end(writer_builder(s->writer), 0, NULL, 0, 1, NULL);
+}
+
+/* Time that does not pass evenly is said, or rates and gaps would puzzle. */
+static void watch_clock(struct sampler *s, uint64_t now_ns, int64_t wall_ns)
+{
+	int64_t offset = wall_ns - (int64_t)now_ns, jump = offset - s->wall_offset_ns;
+	char text[200];
+
+	if (s->ticks && now_ns > s->last_tick_ns + 2 * s->options.interval_ns + 1000000000u) {
+		snprintf(text, sizeof(text), "no sample for %.1f s: the machine or culprit was stopped, or got no CPU",
+			 (double)(now_ns - s->last_tick_ns) / 1e9);
+		sampler_mark(s, "sampler", text);
+	}
+	if (s->ticks && (jump > 500000000 || jump < -500000000)) {
+		snprintf(text, sizeof(text), "the wall clock was set by %+.1f s; times before it are as they were shown then",
+			 (double)jump / 1e9);
+		sampler_mark(s, "clock", text);
+	}
+	if (!s->ticks || jump > 1000000 || jump < -1000000)
+		s->wall_offset_ns = offset;
+	s->last_tick_ns = now_ns;
+}
+
+int sampler_tick(struct sampler *s, struct culprit_error *error)
+{
+	uint64_t now_ns = mono_now(s);
+	int64_t wall_ns = (int64_t)s->clock->now_ns(s->clock, CULPRIT_WALL);
+	int r;
+
+	if (s->options.zygote)
+		zygote_poll(s->options.zygote);
+	ask_pool_poll(s->asks);
+	r = sampler_plugins_adopt(s);
+	if (r < 0)
+		return error_set(error, r, "out of memory: a plug-in's tables could not be added");
+	interests_tell(s);
+	watch_clock(s, now_ns, wall_ns);
+	builder_begin(writer_builder(s->writer), now_ns, wall_ns);
+	for (size_t i = 0; i < s->nentries; i++)
+		entry_sample(s, s->entries[i], now_ns);
+	put_collectors(s);
+	put_marks(s, now_ns);
+	r = writer_commit(s->writer);
+	ask_pool_poll(s->asks);
+	__atomic_add_fetch(&s->ticks, 1, __ATOMIC_RELAXED);
+	return r ? error_set(error, r, "out of memory: this tick is lost") : 0;
+}
+
+void sampler_settle(struct sampler *s, uint64_t ns)
+{
+	uint64_t until = zygote_now_ns() + ns;
+
+	for (size_t i = 0; i < s->nplugins; i++) {
+		uint64_t now = zygote_now_ns();
+
+		if (now < until)
+			plugin_wait(s->plugins[i].plugin, until - now);
+	}
+}
+
+static size_t poll_fds(struct sampler *s, struct pollfd *fds)
+{
+	size_t n = 0;
+
+	fds[n++] = (struct pollfd){s->wake_fd, POLLIN, 0};
+	if (s->options.zygote)
+		fds[n++] = (struct pollfd){zygote_fd(s->options.zygote), POLLIN, 0};
+	fds[n++] = (struct pollfd){ask_pool_fd(s->asks), POLLIN, 0};
+	for (size_t i = 0; i < s->nplugins && n < POLL_FDS_MAX; i++)
+		fds[n++] = (struct pollfd){plugin_fd(s->plugins[i].plugin), POLLIN, 0};
+	for (size_t i = 0; i < s->nentries && n < POLL_FDS_MAX; i++) {
+		const struct entry *e = s->entries[i];
+
+		if (e->open && e->collector && e->collector->fd && e->collector->drain)
+			fds[n++] = (struct pollfd){e->collector->fd(e->self), POLLIN, 0};
+	}
+	return n;
+}
+
+static void drain(struct sampler *s, const struct pollfd *fds, size_t n)
+{
+	for (size_t i = 0; i < s->nentries; i++) {
+		struct entry *e = s->entries[i];
+		int fd;
+
+		if (!e->open || !e->collector || !e->collector->fd || !e->collector->drain)
+			continue;
+		fd = e->collector->fd(e->self);
+		for (size_t k = 0; fd >= 0 && k < n; k++) {
+			if (fds[k].fd == fd && fds[k].revents)
+				e->collector->drain(e->self);
+		}
+	}
+}
+
+/* Until the next tick: answers of helpers are taken in as they come, deadlines kept. True: stop. */
+static bool wait_until(struct sampler *s, uint64_t until_ns)
+{
+	struct pollfd fds[POLL_FDS_MAX + 4];
+	uint64_t now;
+	bool stop = false;
+
+	while (!stop && (now = mono_now(s)) < until_ns) {
+		uint64_t next = until_ns, own = ask_pool_next_ns(s->asks);
+		size_t n = poll_fds(s, fds);
+		struct timespec ts;
+
+		next = own < next ? own : next;
+		for (size_t i = 0; i < s->nplugins; i++) {
+			own = plugin_next_ns(s->plugins[i].plugin);
+			next = own < next ? own : next;
+		}
+		next = next > now ? next - now : 0;
+		ts = (struct timespec){(time_t)(next / 1000000000u), (long)(next % 1000000000u)};
+		if (ppoll(fds, n, &ts, NULL) > 0) {
+			uint64_t ignored;
+
+			if (fds[0].revents && read(s->wake_fd, &ignored, sizeof(ignored)) < 0 && errno != EAGAIN)
+				return true;
+			drain(s, fds, n);
+		}
+		if (s->options.zygote)
+			zygote_poll(s->options.zygote);
+		ask_pool_poll(s->asks);
+		for (size_t i = 0; i < s->nplugins; i++)
+			plugin_poll(s->plugins[i].plugin);
+		pthread_mutex_lock(&s->mutex);
+		stop = s->stop;
+		pthread_mutex_unlock(&s->mutex);
+	}
+	return stop;
+}
+
+/* The second tick comes soon, so that rates are there soon; then all come on wall-clock multiples of the interval, so that
+ * columns of charts are whole ticks. */
+static uint64_t next_tick(const struct sampler *s, bool first)
+{
+	uint64_t interval = s->options.interval_ns, now = mono_now(s);
+
+	if (first && interval >= 1000000000u)
+		return now + 200000000u;
+	return now + interval - s->clock->now_ns(s->clock, CULPRIT_WALL) % interval;
+}
+
+static void *sampler_main(void *arg)
+{
+	struct sampler *s = arg;
+	bool first = true;
+
+	for (;;) {
+		struct culprit_error error;
+
+		if (sampler_tick(s, &error))
+			sampler_say(s, CULPRIT_LOG_ERROR, NULL, error.sentence);
+		if (wait_until(s, next_tick(s, first)))
+			return NULL;
+		first = false;
+	}
+}
+
+int sampler_start(struct sampler *s, struct culprit_error *error)
+{
+	int r;
+
+	if (s->running)
+		return 0;
+	s->stop = false;
+	r = pthread_create(&s->thread, NULL, sampler_main, s);
+	if (r)
+		return error_set(error, -r, "the sampling thread could not be started: %s", strerror(r));
+	s->running = true;
+	return 0;
+}
+
+void sampler_stop(struct sampler *s)
+{
+	uint64_t one = 1;
+
+	if (!s->running)
+		return;
+	pthread_mutex_lock(&s->mutex);
+	s->stop = true;
+	pthread_mutex_unlock(&s->mutex);
+	if (write(s->wake_fd, &one, sizeof(one)) < 0) {
+		/* It will see the flag at the next tick. */
+	}
+	pthread_join(s->thread, NULL);
+	s->running = false;
+}

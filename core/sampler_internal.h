@@ -1,0 +1,81 @@
+/* Shared by the files of the sampler: sampler.c (ticks, thread), sampler_entries.c (the collectors it owns). */
+#ifndef CORE_SAMPLER_INTERNAL_H
+#define CORE_SAMPLER_INTERNAL_H
+
+#include <pthread.h>
+
+#include "ask.h"
+#include "sampler.h"
+
+enum { SAMPLER_ENTRIES_MAX = 128, SAMPLER_INTERESTS_MAX = 64, SAMPLER_MARKS_MAX = 64 };
+
+/* One collector: a built-in one, or one of a plug-in. */
+struct entry {
+	struct ask_core core; /* first: culprit_host.core points here */
+	struct sampler *sampler;
+	const char *name, *help;
+	const struct culprit_collector *collector; /* built-in; else NULL */
+	struct plugin *plugin;
+	uint32_t plugin_index;
+	struct culprit_host host;
+	void *self;
+	bool open, off; /* off: not chosen */
+	uint32_t first_table, ntables;
+	uint64_t period_ns, next_ns;
+	uint32_t state; /* enum culprit_table_state of its last tick */
+	struct culprit_error reason;
+	char tables[256];
+	uint64_t cpu_ns, last_ns, samples, failures, late;
+	uint32_t thinning;
+};
+
+struct plugin_slot {
+	struct plugin *plugin;
+	bool adopted; /* its collectors are entries */
+	bool told;    /* its refusal is in the log */
+};
+
+struct mark {
+	char kind[16], text[200];
+};
+
+struct sampler {
+	struct sampler_options options;
+	char *collect, *without;
+	const struct clock *clock;
+	struct schema *schema;
+	struct writer *writer;
+	struct ask_pool *asks;
+	struct entry *entries[SAMPLER_ENTRIES_MAX];
+	size_t nentries;
+	struct plugin_slot *plugins;
+	size_t nplugins;
+	uint32_t collector_table, mark_table;
+	uint64_t last_tick_ns;
+	int64_t wall_offset_ns;
+	uint64_t ticks; /* atomic */
+
+	pthread_t thread;
+	bool running;
+	int wake_fd; /* eventfd: stop, interests, marks */
+	pthread_mutex_t mutex; /* what other threads hand in: */
+	bool stop;
+	struct culprit_interest interests[SAMPLER_INTERESTS_MAX];
+	char interest_names[SAMPLER_INTERESTS_MAX][2][32];
+	size_t ninterests;
+	bool interests_changed;
+	struct mark marks[SAMPLER_MARKS_MAX];
+	size_t nmarks;
+	uint64_t marks_lost;
+};
+
+/* Probes and opens the built-ins that were chosen; starts the plug-ins. */
+int sampler_entries_open(struct sampler *, struct culprit_error *);
+void sampler_entries_close(struct sampler *);
+/* Takes in plug-ins that have become ready. Returns how many tables are new, or -errno. */
+int sampler_plugins_adopt(struct sampler *);
+/* Samples one entry into the frame that is begun. */
+void entry_sample(struct sampler *, struct entry *, uint64_t now_ns);
+void sampler_say(struct sampler *, uint32_t level, const char *who, const char *sentence);
+
+#endif

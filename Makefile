@@ -147,6 +147,7 @@ $(B)/plugins/%.so: tests/plugins/%.c $(O)/flags
 	@mkdir -p $(@D)
 	$(if $(Q),@echo '  PLUGIN  $@')
 	$(Q)$(cc) $(CFLAGS) $(base_cflags) $(if $(WERROR),-Werror) -Iinclude -MMD -MP -fPIC -shared -o $@ $<
+	$(Q)chmod go-w $@ $(@D)
 .PRECIOUS: $(O)/%.o
 
 # Everything the test driver runs in one variant.

@@ -86,6 +86,8 @@ struct query_row {
 	uint64_t began_ns;    /* first sample; 0: was there when what is recorded began. Events: the frame's time */
 	uint64_t ended_ns;    /* 0: alive at the window's end */
 	bool began;           /* in the window */
+	bool folds;           /* stands for several rows (too many for one each) */
+	bool folded;          /* went into such a row in the window; it did not end */
 	uint64_t covered_from_ns; /* its differences count from here */
 };
 size_t query_nrows(const struct query *);

@@ -1,0 +1,448 @@
+#include "query.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+#include "query_internal.h"
+#include "text.h"
+
+enum { TABLES_MAX = 16 };
+
+struct query *query_create(struct view *v)
+{
+	struct query *q = calloc(1, sizeof(*q));
+
+	if (!q)
+		return NULL;
+	q->view = v;
+	q->range_column = -1;
+	for (size_t i = 0; i < 3; i++) {
+		q->counts[i] = calloc(SCHEMA_SLOTS_MAX, sizeof(uint64_t));
+		if (!q->counts[i]) {
+			query_destroy(q);
+			return NULL;
+		}
+	}
+	return q;
+}
+
+void query_destroy(struct query *q)
+{
+	if (!q)
+		return;
+	query_destroy(q->baseline);
+	query_destroy(q->scope);
+	query_destroy(q->child);
+	query_walk_destroy(q->walk);
+	query_columns_finish(q);
+	filter_destroy(q->filter);
+	key_index_finish(&q->found);
+	segment_unlock(q->segment);
+	schema_unlock(q->schema_ref);
+	for (size_t i = 0; i < 3; i++)
+		free(q->counts[i]);
+	free(q->sort_cells);
+	free(q->rows);
+	free(q);
+}
+
+struct query *query_helper(struct query **q, struct view *v)
+{
+	if (*q && (*q)->view != v) {
+		query_destroy(*q);
+		*q = NULL;
+	}
+	if (!*q)
+		*q = query_create(v);
+	return *q;
+}
+
+bool query_stands(const struct query *q)
+{
+	return q->ran && q->place && view_place_stands(q->view, q->place, q->place_generation);
+}
+
+uint64_t query_generation(const struct query *q)
+{
+	return q->generation;
+}
+
+const struct schema_table *query_table(const struct query *q)
+{
+	return q->schema;
+}
+
+/* The table, those that roll up into it (and into those), and what the scope needs. */
+static size_t tables_of(struct query *q, const struct lens *lens, const struct schema *s, const struct schema_table *t,
+			unsigned flags, const char **names)
+{
+	const char *scope = query_scope_needs(q, lens, t);
+	size_t n = 0;
+
+	names[n++] = t->name;
+	if (scope)
+		names[n++] = scope;
+	for (size_t parent = 0; parent < n && !(flags & QUERY_RAW); parent++) {
+		for (uint32_t i = 0; i < s->ntables; i++) {
+			bool wanted = false;
+
+			for (uint32_t k = 0; k < s->tables[i]->nrollups && !wanted; k++)
+				wanted = strcmp(s->tables[i]->rollups[k].table, names[parent]) == 0;
+			for (size_t k = 0; k < n && wanted; k++)
+				wanted = strcmp(names[k], s->tables[i]->name) != 0;
+			if (wanted && n < TABLES_MAX)
+				names[n++] = s->tables[i]->name;
+		}
+	}
+	return n;
+}
+
+bool query_same_form(const struct schema_table *a, const struct schema_table *b)
+{
+	if (a == b)
+		return true;
+	if (a->ncolumns != b->ncolumns || a->nhists != b->nhists)
+		return false;
+	for (uint32_t i = 0; i < a->ncolumns; i++)
+		if (a->columns[i].type != b->columns[i].type || a->columns[i].role != b->columns[i].role ||
+		    a->columns[i].bounds.count != b->columns[i].bounds.count)
+			return false;
+	return true;
+}
+
+static int take_place(struct query *q, const char *table)
+{
+	struct segment *segment = cursor_segment(q->place->end), *start = cursor_segment(q->place->start);
+
+	if (!segment || !segment->schema)
+		return -EBADMSG;
+	segment_lock(segment);
+	segment_unlock(q->segment);
+	q->segment = segment;
+	if (q->schema_ref != segment->schema) {
+		query_columns_finish(q); /* their names are the schema's */
+		schema_lock(segment->schema);
+		schema_unlock(q->schema_ref);
+		q->schema_ref = segment->schema;
+	}
+	q->recorded = cursor_table(q->place->end, table, &q->end_view);
+	if (q->recorded) {
+		q->schema = q->end_view.schema;
+	} else {
+		q->schema = NULL;
+		query_columns_finish(q);
+		memset(&q->end_view, 0, sizeof(q->end_view));
+		q->end_view.state = CULPRIT_MISSING;
+	}
+	q->has_start = q->recorded && start && cursor_table(q->place->start, table, &q->start_view) &&
+		       start->meta.writer == q->segment->meta.writer && query_same_form(q->schema, q->start_view.schema);
+	if (!q->has_start)
+		memset(&q->start_view, 0, sizeof(q->start_view));
+	q->start_schema = q->start_view.schema;
+	q->start_mono_ns = cursor_mono_ns(q->place->start);
+	q->wall_offset_ns = cursor_wall_ns(q->place->end) - (int64_t)cursor_mono_ns(q->place->end);
+	q->start_wall_offset_ns = cursor_wall_ns(q->place->start) - (int64_t)q->start_mono_ns;
+	return 0;
+}
+
+static const char *filter_column(void *of, size_t i, uint8_t *type, uint8_t *unit)
+{
+	const struct query *q = of;
+
+	*type = q->columns[i].is.type;
+	*unit = q->columns[i].is.unit;
+	return q->columns[i].is.name;
+}
+
+struct filter_at {
+	struct query *q;
+	size_t row;
+};
+
+static void filter_value(void *of, size_t column, struct value *v)
+{
+	const struct filter_at *at = of;
+
+	query_value(at->q, at->row, column, v);
+}
+
+static int filter_apply(struct query *q, const struct lens *lens, struct culprit_error *error)
+{
+	struct filter_columns columns = {.of = q, .table = q->table, .n = q->ncolumns, .column = filter_column};
+	struct filter_at at = {q, 0};
+	struct filter_row row = {&at, filter_value};
+	bool for_us = lens->filter[0] && (!lens->filter_table[0] || strcmp(lens->filter_table, q->table) == 0);
+	size_t kept = 0;
+
+	if (!for_us) {
+		filter_destroy(q->filter);
+		q->filter = NULL;
+		return 0;
+	}
+	if (!q->filter || strcmp(q->filter_text, lens->filter) != 0) {
+		filter_destroy(q->filter);
+		q->filter = filter_create(lens->filter, &columns, error);
+		if (!q->filter)
+			return -EINVAL;
+		memcpy(q->filter_text, lens->filter, sizeof(q->filter_text));
+	}
+	/* Two passes: what is rolled up is looked for among all rows. */
+	for (at.row = 0; at.row < q->nrows; at.row++)
+		q->rows[at.row].mark = filter_match(q->filter, &row);
+	q->nended = 0;
+	for (size_t i = 0; i < q->nrows; i++) {
+		if (!q->rows[i].mark)
+			continue;
+		q->nended += q->rows[i].ended_ns && !q->rows[i].folded;
+		q->rows[kept++] = q->rows[i];
+	}
+	q->nrows = kept;
+	return 0;
+}
+
+static void range_set(struct query *q, const struct lens *lens)
+{
+	q->range_column = -1;
+	if (lens->has_range && strcmp(lens->range_table, q->table) == 0)
+		q->range_column = schema_column(q->schema, lens->range_column);
+}
+
+static int run(struct query *q, const struct lens *lens, const char *table, unsigned flags, struct culprit_error *error)
+{
+	const struct schema *schema;
+	const struct schema_table *t;
+	const char *names[TABLES_MAX + 2];
+	struct place *place;
+	char near[96], shown[48];
+	size_t n;
+	int err, damage;
+
+	schema = view_schema(q->view);
+	if (!schema)
+		return error_set(error, -ENODATA, "nothing has been sampled yet");
+	t = schema_find(schema, table);
+	if (!t) {
+		text_sanitise(shown, sizeof(shown), table, strlen(table), TEXT_ASCII);
+		return error_set(error, -ENOENT, "no table '%s'%s", shown,
+				 view_suggest_table(q->view, table, near, sizeof(near)));
+	}
+	n = tables_of(q, lens, schema, t, flags, names);
+	err = view_place(q->view, q->from_ns, q->to_ns, names, n, q->place, q->place_generation, &place, error);
+	if (err && err != -EBADMSG)
+		return err;
+	damage = err;
+	q->place = place;
+	q->place_generation = place->generation;
+	q->ran = true; /* the place can be used: values are asked from here on */
+	err = take_place(q, table);
+	if (err)
+		return error_set(error, err, "no table can be read there");
+	if (!q->recorded)
+		return damage;
+	err = query_columns_build(q);
+	if (!err)
+		err = query_rows_gather(q);
+	if (err)
+		return error_set(error, err, "out of memory");
+	range_set(q, lens);
+	err = query_scope_apply(q, error);
+	if (err)
+		return err;
+	q->in_scope = q->nrows;
+	for (size_t i = 0; i < q->nrows; i++)
+		q->rows[i].id = (uint32_t)i;
+	err = filter_apply(q, lens, error);
+	if (err)
+		return err;
+	q->lost = query_lost(q);
+	if (query_sort_rows(q))
+		return error_set(error, -ENOMEM, "out of memory");
+	return damage;
+}
+
+int query_run(struct query *q, const struct lens *lens, const char *table, unsigned flags, struct culprit_error *error)
+{
+	uint64_t first, last, from, to;
+	int err;
+
+	if (!view_extent(q->view, &first, &last)) {
+		q->nrows = q->in_scope = q->nended = 0;
+		q->ran = false;
+		return error_set(error, -ENODATA, "nothing has been sampled yet");
+	}
+	lens_resolve(lens, last, &from, &to);
+	if (to > last)
+		to = last;
+	if (from > to)
+		from = to;
+	if (query_stands(q) && q->from_ns == from && q->to_ns == to && q->flags == flags && !strcmp(q->table, table) &&
+	    lens_equal(&q->lens, lens) && q->place->from_ns == from && q->place->to_ns == to) {
+		if (q->err && error)
+			*error = q->error;
+		return q->err;
+	}
+	q->ran = false;
+	q->lens = *lens;
+	q->from_ns = from;
+	q->to_ns = to;
+	q->flags = flags;
+	if (strcmp(q->table, table) != 0)
+		query_columns_finish(q);
+	strncpy(q->table, table, sizeof(q->table) - 1);
+	q->runs++;
+	q->generation++;
+	q->nrows = q->in_scope = q->nended = 0;
+	q->host_wide = false;
+	q->error.sentence[0] = '\0';
+	err = run(q, lens, table, flags, &q->error);
+	q->generation++;
+	q->err = err;
+	if (err && err != -EBADMSG) {
+		q->nrows = q->in_scope = q->nended = 0;
+		if (err == -ESTALE || err == -ENODATA || err == -ENOMEM)
+			q->ran = false;
+	}
+	if (err && error)
+		*error = q->error;
+	return err;
+}
+
+void query_info(const struct query *q, struct query_info *info)
+{
+	*info = (struct query_info){
+		.kind = q->schema ? q->schema->kind : 0,
+		.from_ns = q->from_ns,
+		.to_ns = q->to_ns,
+		.used_from_ns = q->start_view.sample_ns,
+		.used_to_ns = q->end_view.sample_ns,
+		.covers_less = q->place && query_stands(q) && (q->from_ns < q->place->first_ns || !q->has_start),
+		.host_wide = q->host_wide,
+		.filtered = q->filter != NULL,
+		.state = q->end_view.state,
+		.sample_ns = q->end_view.sample_ns,
+		.attempt_ns = q->end_view.attempt_ns,
+		.lost = q->lost,
+		.cost_ns = q->end_view.cost_ns,
+		.thinning = q->end_view.thinning,
+		.rows_in_scope = q->in_scope,
+		.rows_ended = q->nended,
+	};
+	if (!q->has_start || !q->start_view.sample_ns)
+		info->used_from_ns = info->used_to_ns;
+	info->empty = info->used_from_ns >= info->used_to_ns;
+	info->used_from_wall_ns = (int64_t)info->used_from_ns + q->start_wall_offset_ns;
+	info->used_to_wall_ns = (int64_t)info->used_to_ns + q->wall_offset_ns;
+	if (q->end_view.reason && q->segment)
+		info->reason = segment_text(q->segment, q->end_view.reason, &info->reason_len);
+	if (!q->recorded && q->ran) {
+		info->reason = "this table was not recorded then";
+		info->reason_len = strlen(info->reason);
+	}
+}
+
+size_t query_nrows(const struct query *q)
+{
+	return q->nrows;
+}
+
+bool query_row(const struct query *q, size_t row, struct query_row *ret)
+{
+	const struct qrow *r;
+
+	if (row >= q->nrows)
+		return false;
+	r = &q->rows[row];
+	*ret = (struct query_row){
+		.key = r->key,
+		.serial = r->serial,
+		.began_ns = r->began_ns,
+		.ended_ns = r->folded ? 0 : r->ended_ns,
+		.folded = r->folded,
+		.folds = r->folds,
+		.began = r->began_ns && r->began_ns > q->start_view.sample_ns,
+		.covered_from_ns = r->covered_ns,
+	};
+	return true;
+}
+
+static void nothing(const struct query *q, size_t column, struct value *v)
+{
+	memset(v, 0, sizeof(*v));
+	if (column < q->ncolumns) {
+		v->type = q->columns[column].is.type;
+		v->unit = q->columns[column].is.unit;
+	}
+}
+
+void query_value(struct query *q, size_t row, size_t column, struct value *v)
+{
+	const struct qcolumn *c;
+	struct derive d;
+
+	if (row >= q->nrows || column >= q->ncolumns || !query_stands(q)) {
+		nothing(q, column, v);
+		return;
+	}
+	c = &q->columns[column];
+	query_row_derive(q, &q->rows[row], &d);
+	switch (c->is.origin) {
+	case QUERY_COLUMN_RAW:
+		if (q->flags & QUERY_RAW || q->schema->kind == CULPRIT_EVENT)
+			derive_last(&d, c->index, v);
+		else if (c->is.role == CULPRIT_PEAK)
+			query_peak_value(q, &q->rows[row], c->index, v);
+		else
+			derive_raw(&d, c->index, v);
+		if (q->range_column == (int)c->index && v->state == VALUE_OK && v->type == CULPRIT_HIST) {
+			if (v->hist.counts != q->counts[0])
+				memcpy(q->counts[0], v->hist.counts, v->hist.bounds->count * sizeof(uint64_t));
+			v->hist.counts = q->counts[0];
+			derive_range(v->hist.bounds, q->counts[0], q->lens.range_lo, q->lens.range_hi);
+		}
+		break;
+	case QUERY_COLUMN_DERIVED:
+		derive_column(&d, c->index, q->range_column, q->lens.range_lo, q->lens.range_hi, v);
+		break;
+	default:
+		query_rollup_value(q, &q->rollups[c->index], &q->rows[row], v);
+	}
+}
+
+bool query_baseline_value(struct query *q, size_t row, size_t column, struct value *v)
+{
+	struct view *view = view_baseline(q->view) ? view_baseline(q->view) : q->view;
+	struct query *b;
+	ssize_t other;
+	int there;
+
+	nothing(q, column, v);
+	if (!q->lens.has_baseline || row >= q->nrows || column >= q->ncolumns)
+		return false;
+	b = query_helper(&q->baseline, view);
+	if (!b)
+		return false;
+	if (q->baseline_run != q->runs || !query_stands(b)) {
+		struct lens lens = lens_window(q->lens.baseline_from_ns, q->lens.baseline_to_ns);
+		int err;
+
+		lens.has_range = q->lens.has_range;
+		memcpy(lens.range_table, q->lens.range_table, sizeof(lens.range_table));
+		memcpy(lens.range_column, q->lens.range_column, sizeof(lens.range_column));
+		lens.range_lo = q->lens.range_lo;
+		lens.range_hi = q->lens.range_hi;
+		err = query_run(b, &lens, q->table, q->flags, NULL);
+		q->baseline_run = q->runs;
+		if (err && err != -EBADMSG)
+			return false;
+	}
+	other = query_find(b, &q->rows[row].key);
+	if (other < 0)
+		return false;
+	there = query_column_find(b, q->columns[column].is.name);
+	if (there < 0)
+		return false;
+	query_value(b, (size_t)other, (size_t)there, v);
+	return true;
+}

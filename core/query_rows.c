@@ -1,0 +1,213 @@
+/* Which rows an answer has: those alive at the window's end, those that ended in it, or the events in it; and their keys. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "query_internal.h"
+
+static struct qrow *add(struct query *q)
+{
+	if (q->nrows == q->rows_cap) {
+		size_t cap = q->rows_cap ? q->rows_cap * 2 : 64;
+		struct qrow *grown = realloc(q->rows, cap * sizeof(*grown));
+
+		if (!grown)
+			return NULL;
+		q->rows = grown;
+		q->rows_cap = cap;
+	}
+	memset(&q->rows[q->nrows], 0, sizeof(q->rows[0]));
+	return &q->rows[q->nrows++];
+}
+
+void query_row_key(const struct schema_table *t, const struct row *row, const uint16_t *columns, uint32_t n,
+		   struct row_key *key)
+{
+	memset(key, 0, sizeof(*key));
+	for (uint32_t i = 0; i < n && i < 4; i++) {
+		uint16_t c = columns[i];
+		uint64_t cell = row->cells[c], tid, start;
+		struct segment_location frames[255];
+		const char *text;
+		size_t len;
+
+		if (row->states[c] != FORMAT_CELL_OK) {
+			key->n = 0;
+			return;
+		}
+		key->n = i + 1;
+		switch (t->columns[c].type) {
+		case CULPRIT_TEXT:
+			text = segment_text(row->segment, cell, &len);
+			key->bits[i] = text ? row_key_text(text, len) : 0;
+			break;
+		case CULPRIT_TASK:
+			if (segment_task(row->segment, cell, &tid, &start)) {
+				uint64_t words[2] = {tid, start};
+
+				key->bits[i] = row_key_text(words, sizeof(words));
+			}
+			break;
+		case CULPRIT_STACK:
+			len = segment_stack(row->segment, cell, frames, 255);
+			for (size_t k = 0; k < len && k < 255; k++)
+				key->bits[i] = key->bits[i] * 0x9e3779b97f4a7c15ull + frames[k].offset +
+					       (frames[k].module ? row_key_text(frames[k].module, frames[k].module_len) : 0);
+			break;
+		default:
+			key->bits[i] = cell;
+		}
+	}
+}
+
+void query_row_derive(const struct query *q, const struct qrow *r, struct derive *d)
+{
+	*d = (struct derive){
+		.schema = q->schema,
+		.end_cursor = q->place->end,
+		.start_cursor = q->place->start,
+		.start_schema = q->start_schema,
+		.end = r->end,
+		.start = r->start,
+		.sample_ns = q->end_view.sample_ns,
+		.wall_offset_ns = q->wall_offset_ns,
+		.host = &q->segment->host,
+		.counts = {q->counts[0], q->counts[1]},
+	};
+	if ((q->end_view.state == CULPRIT_FAILED || q->end_view.state == CULPRIT_LATE) &&
+	    q->end_view.attempt_ns > q->end_view.sample_ns)
+		d->aging_ns = q->end_view.attempt_ns - q->end_view.sample_ns;
+}
+
+static void fill(const struct query *q, struct qrow *r, const struct row *row, size_t slot)
+{
+	struct derive d;
+
+	r->end = row;
+	if (q->has_start)
+		r->start = cursor_row_serial(q->place->start, q->start_schema, slot, row->serial);
+	r->serial = row->serial;
+	r->began_ns = row->began_ns;
+	r->ended_ns = row->ended_ns;
+	r->folded = row->folded;
+	r->folds = row->folds;
+	query_row_key(q->schema, row, q->schema->keys, q->schema->nkeys, &r->key);
+	query_row_derive(q, r, &d);
+	r->covered_ns = derive_from(&d);
+}
+
+static int gather_states(struct query *q)
+{
+	const struct row *row;
+	struct qrow *r;
+	size_t slot;
+
+	for (size_t i = 0; i < q->end_view.nrows; i++) {
+		row = cursor_row(q->place->end, q->schema, i);
+		if (!row)
+			continue;
+		r = add(q);
+		if (!r)
+			return -ENOMEM;
+		fill(q, r, row, i);
+	}
+	if (q->flags & QUERY_ALIVE)
+		return 0;
+	for (size_t i = 0; (row = cursor_ended(q->place->end, q->schema, i, &slot)); i++) {
+		/* What was gone at the start is not of this window. */
+		if (q->has_start && row->ended_ns <= q->start_view.sample_ns)
+			continue;
+		r = add(q);
+		if (!r)
+			return -ENOMEM;
+		fill(q, r, row, slot);
+		q->nended += !row->folded;
+	}
+	return 0;
+}
+
+static int gather_events(struct query *q)
+{
+	/* Events belong to the frame that brought them: so no window counts one twice or misses it. The first frame there
+	 * is has no frame before it. */
+	uint64_t after = q->start_mono_ns > q->from_ns ? q->from_ns : q->start_mono_ns;
+	const struct row *row;
+
+	for (size_t i = 0; (row = cursor_event(q->place->end, q->schema, i)); i++) {
+		struct qrow *r;
+
+		if (row->began_ns <= after)
+			continue;
+		r = add(q);
+		if (!r)
+			return -ENOMEM;
+		r->end = row;
+		r->began_ns = row->began_ns;
+		r->covered_ns = row->began_ns;
+		query_row_key(q->schema, row, q->schema->keys, q->schema->nkeys, &r->key);
+	}
+	return 0;
+}
+
+int query_rows_gather(struct query *q)
+{
+	int err;
+
+	q->nrows = q->nended = 0;
+	if (!q->recorded)
+		return 0;
+	err = q->schema->kind == CULPRIT_EVENT ? gather_events(q) : gather_states(q);
+	if (err)
+		q->nrows = 0;
+	return err;
+}
+
+static int compare_cell(const struct schema_column *c, const struct row *a, const struct row *b, uint16_t column)
+{
+	uint64_t x = a->cells[column], y = b->cells[column];
+	struct value v = {.state = VALUE_OK, .type = c->type}, w = v;
+
+	switch (c->type) {
+	case CULPRIT_I64:
+		return ((int64_t)x > (int64_t)y) - ((int64_t)x < (int64_t)y);
+	case CULPRIT_F64:
+		memcpy(&v.f, &x, 8);
+		memcpy(&w.f, &y, 8);
+		return value_compare(&v, &w);
+	case CULPRIT_TEXT:
+		v.text.p = segment_text(a->segment, x, &v.text.len);
+		w.text.p = segment_text(b->segment, y, &w.text.len);
+		if (!v.text.p || !w.text.p)
+			return (v.text.p != NULL) - (w.text.p != NULL);
+		return value_compare(&v, &w);
+	case CULPRIT_TASK:
+		if (!segment_task(a->segment, x, &v.task.tid, &v.task.start_ticks) ||
+		    !segment_task(b->segment, y, &w.task.tid, &w.task.start_ticks))
+			return 0;
+		return value_compare(&v, &w);
+	default:
+		return (x > y) - (x < y);
+	}
+}
+
+int query_row_compare(const struct query *q, const struct qrow *a, const struct qrow *b)
+{
+	if (q->schema->kind == CULPRIT_EVENT) {
+		int t = q->schema->time_column;
+
+		if (t >= 0 && a->end->cells[t] != b->end->cells[t])
+			return a->end->cells[t] < b->end->cells[t] ? -1 : 1;
+		return 0; /* as they came */
+	}
+	for (uint32_t i = 0; i < q->schema->nkeys; i++) {
+		uint16_t c = q->schema->keys[i];
+		int r = compare_cell(&q->schema->columns[c], a->end, b->end, c);
+
+		if (r)
+			return r;
+	}
+	/* The one alive first, then the latest. */
+	if (!a->ended_ns != !b->ended_ns)
+		return a->ended_ns ? 1 : -1;
+	return (a->serial < b->serial) - (a->serial > b->serial);
+}

@@ -1,0 +1,263 @@
+/* Order, and finding rows by key. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "query_internal.h"
+
+/* A value reduced to what comparing needs. */
+struct sort_cell {
+	uint64_t ordinal; /* orders as the number does */
+	const char *text;
+	uint32_t len;
+	uint32_t row;
+	bool none; /* absent or unread */
+};
+
+enum { INSERTION = 8 };
+
+static uint64_t ordinal_f64(double d)
+{
+	uint64_t bits;
+
+	if (d == 0)
+		d = 0; /* -0 */
+	memcpy(&bits, &d, sizeof(bits));
+	return bits >> 63 ? ~bits : bits | 1ull << 63;
+}
+
+static void reduce(const struct value *v, struct sort_cell *c)
+{
+	double x;
+
+	c->ordinal = 0;
+	c->text = NULL;
+	c->len = 0;
+	c->none = v->state != VALUE_OK;
+	if (c->none)
+		return;
+	switch (v->type) {
+	case CULPRIT_TEXT:
+		c->text = v->text.p;
+		c->len = (uint32_t)v->text.len;
+		break;
+	case CULPRIT_U64:
+		c->ordinal = v->u;
+		break;
+	case CULPRIT_I64:
+		c->ordinal = (uint64_t)v->i ^ 1ull << 63;
+		break;
+	case CULPRIT_TASK:
+		c->ordinal = v->task.tid;
+		break;
+	case CULPRIT_STACK:
+		c->ordinal = v->stack.id;
+		break;
+	default:
+		c->ordinal = value_number(v, &x) ? ordinal_f64(x) : 0;
+	}
+}
+
+static int compare_cells(const struct sort_cell *a, const struct sort_cell *b)
+{
+	if (a->text && b->text) {
+		uint32_t n = a->len < b->len ? a->len : b->len;
+		int c = n ? memcmp(a->text, b->text, n) : 0;
+
+		return c ? c : (a->len > b->len) - (a->len < b->len);
+	}
+	return (a->ordinal > b->ordinal) - (a->ordinal < b->ordinal);
+}
+
+/* <= 0: a may stay before b. */
+static int before(const struct query *q, const struct sort_cell *a, const struct sort_cell *b, bool by_key)
+{
+	if (by_key)
+		return query_row_compare(q, &q->rows[a->row], &q->rows[b->row]);
+	if (a->none || b->none)
+		return a->none - b->none;
+	return q->sort_descending ? compare_cells(b, a) : compare_cells(a, b);
+}
+
+/* Merge sort, stable; runs of INSERTION by insertion; an ordered pair of runs is not touched. */
+static struct sort_cell *sort(const struct query *q, struct sort_cell *a, struct sort_cell *b, size_t n, bool by_key)
+{
+	for (size_t from = 0; from < n; from += INSERTION) {
+		size_t to = from + INSERTION < n ? from + INSERTION : n;
+
+		for (size_t i = from + 1; i < to; i++) {
+			struct sort_cell x = a[i];
+			size_t k = i;
+
+			for (; k > from && before(q, &a[k - 1], &x, by_key) > 0; k--)
+				a[k] = a[k - 1];
+			a[k] = x;
+		}
+	}
+	for (size_t width = INSERTION; width < n; width *= 2) {
+		struct sort_cell *swap;
+
+		for (size_t from = 0; from < n; from += 2 * width) {
+			size_t middle = from + width < n ? from + width : n;
+			size_t to = from + 2 * width < n ? from + 2 * width : n;
+			size_t i = from, k = middle, out = from;
+
+			if (middle == to || before(q, &a[middle - 1], &a[middle], by_key) <= 0) {
+				memcpy(b + from, a + from, (to - from) * sizeof(*a));
+				continue;
+			}
+			while (i < middle && k < to)
+				b[out++] = before(q, &a[i], &a[k], by_key) <= 0 ? a[i++] : a[k++];
+			memcpy(b + out, a + i, (middle - i) * sizeof(*a));
+			out += middle - i;
+			memcpy(b + out, a + k, (to - k) * sizeof(*a));
+		}
+		swap = a;
+		a = b;
+		b = swap;
+	}
+	return a;
+}
+
+int query_sort_rows(struct query *q)
+{
+	size_t n = q->nrows, bytes;
+	struct sort_cell *cells, *sorted;
+	struct qrow *rows;
+	int column = q->sort_column[0] ? query_column_find(q, q->sort_column) : -1;
+	bool moved = false;
+
+	if (n < 2)
+		return 0;
+	if (q->sort_cap < n) {
+		cells = realloc(q->sort_cells, 2 * q->rows_cap * sizeof(*cells));
+		if (!cells)
+			return -ENOMEM;
+		q->sort_cells = cells;
+		q->sort_cap = q->rows_cap;
+	}
+	cells = q->sort_cells;
+	for (size_t i = 0; i < n; i++)
+		cells[i] = (struct sort_cell){.row = (uint32_t)i};
+	sorted = sort(q, cells, cells + n, n, true);
+	if (column >= 0) {
+		for (size_t i = 0; i < n; i++) {
+			struct value v;
+
+			query_value(q, sorted[i].row, (size_t)column, &v);
+			reduce(&v, &sorted[i]);
+		}
+		sorted = sort(q, sorted, sorted == cells ? cells + n : cells, n, false);
+	}
+	for (size_t i = 0; i < n && !moved; i++)
+		moved = sorted[i].row != i;
+	if (!moved)
+		return 0;
+	if (!size_mul(q->rows_cap, sizeof(*rows), &bytes) || !(rows = malloc(bytes)))
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		rows[i] = q->rows[sorted[i].row];
+	free(q->rows);
+	q->rows = rows;
+	return 0;
+}
+
+int query_sort(struct query *q, const char *column, bool descending)
+{
+	bool known = !column || !q->ncolumns || query_column_find(q, column) >= 0;
+	char name[LENS_NAME_MAX] = "";
+
+	for (size_t i = 0; column && column[i] && i < sizeof(name) - 1; i++)
+		name[i] = column[i];
+	if (strcmp(name, q->sort_column) == 0 && descending == q->sort_descending)
+		return known ? 0 : -ENOENT;
+	memcpy(q->sort_column, name, sizeof(name));
+	q->sort_descending = descending;
+	if (query_stands(q)) {
+		query_sort_rows(q);
+		q->generation++;
+	}
+	return known ? 0 : -ENOENT;
+}
+
+/* --- finding --- */
+
+int key_index_build(struct key_index *x, const struct query *q)
+{
+	size_t cap = 64;
+
+	while (cap < q->nrows * 2)
+		cap *= 2;
+	if (x->cap < cap) {
+		uint32_t *slots = realloc(x->slots, cap * sizeof(*slots));
+
+		if (!slots)
+			return -ENOMEM;
+		x->slots = slots;
+		x->cap = cap;
+	}
+	memset(x->slots, 0, x->cap * sizeof(*x->slots));
+	for (size_t i = 0; i < q->nrows; i++) {
+		const struct qrow *r = &q->rows[i];
+		size_t at = row_key_hash(&r->key) & (x->cap - 1);
+
+		if (!r->key.n)
+			continue;
+		for (; x->slots[at]; at = (at + 1) & (x->cap - 1)) {
+			const struct qrow *other = &q->rows[x->slots[at] - 1];
+
+			if (!row_key_equal(&other->key, &r->key))
+				continue;
+			/* The one alive; else the one that ended last. */
+			if (!other->ended_ns || (r->ended_ns && other->ended_ns >= r->ended_ns))
+				goto next;
+			break;
+		}
+		x->slots[at] = (uint32_t)i + 1;
+next:;
+	}
+	return 0;
+}
+
+uint32_t key_index_find(const struct key_index *x, const struct query *q, const struct row_key *key)
+{
+	if (!x->cap || !key->n)
+		return UINT32_MAX;
+	for (size_t at = row_key_hash(key) & (x->cap - 1); x->slots[at]; at = (at + 1) & (x->cap - 1)) {
+		uint32_t row = x->slots[at] - 1;
+
+		if (row < q->nrows && row_key_equal(&q->rows[row].key, key))
+			return row;
+	}
+	return UINT32_MAX;
+}
+
+void key_index_finish(struct key_index *x)
+{
+	free(x->slots);
+	x->slots = NULL;
+	x->cap = 0;
+}
+
+ssize_t query_find(struct query *q, const struct row_key *key)
+{
+	uint32_t row;
+
+	if (!key->n)
+		return -1;
+	if (q->found_generation != q->generation) {
+		if (key_index_build(&q->found, q))
+			return -1;
+		q->found_generation = q->generation;
+	}
+	row = key_index_find(&q->found, q, key);
+	return row == UINT32_MAX ? -1 : (ssize_t)row;
+}
+
+ssize_t query_find_serial(struct query *q, uint64_t serial)
+{
+	for (size_t i = 0; serial && i < q->nrows; i++)
+		if (q->rows[i].serial == serial)
+			return (ssize_t)i;
+	return -1;
+}

@@ -1,6 +1,6 @@
-/* The terminal. screen_curses.c is the only file that knows ncurses (its terminal descriptions; what is written is
- * decided here, so that bytes can be counted, a slow line never blocks, and colours are exact). It paints by changed cells,
- * asks the terminal nothing, and leaves it as it was found: at close, at stop, and when the program dies. */
+/* The terminal: opened, painted by changed cells, read, and left as it was found: at close, at stop, and when the program
+ * dies. It asks the terminal nothing, and a terminal that is slow or stopped never blocks it. What terminals can do is in
+ * caps.h, how surfaces become bytes in paint.h, how bytes become keys in input.h. */
 #ifndef TUI_SCREEN_H
 #define TUI_SCREEN_H
 
@@ -13,11 +13,12 @@
 struct screen;
 
 struct screen_options {
-	int in_fd, out_fd;
+	int in_fd, out_fd;   /* where in_fd is no terminal, /dev/tty is read instead */
 	const char *term;    /* NULL: $TERM */
 	bool no_color;       /* --no-color; $NO_COLOR says the same */
-	bool ascii;          /* --ascii; else by locale (LC_CTYPE, as setlocale() left it) */
-	bool mark;           /* $CULPRIT_TEST_MARK=1: after each painting, OSC 7777 ; painting ; input bytes taken ; WxH BEL */
+	bool ascii;          /* --ascii; else by $LC_ALL, $LC_CTYPE, $LANG */
+	/* For tests ($CULPRIT_TEST_MARK=1): after each painting ESC ] 7777 ; paintings ; input bytes taken ; WxH BEL */
+	bool mark;
 };
 
 /* Opens the terminal: saves its state, switches it to the alternate screen, and restores it should the program die of a

@@ -210,6 +210,163 @@ static void frozen_v1_loads_for_ever(void **state)
 	plugin_destroy(p);
 }
 
+/* Both recorders hold the same, but for instants. Returns how many cells were compared. */
+static size_t same_rows(const struct recorder *a, const struct recorder *b, const struct plugin_collector *c)
+{
+	size_t compared = 0;
+
+	for (uint32_t i = 0; i < c->ntables; i++) {
+		const struct recorded_table *x = recorder_table(a, c->tables[i]->name);
+		const struct recorded_table *y = recorder_table(b, c->tables[i]->name);
+
+		assert_int_equal(x->nrows, y->nrows);
+		assert_int_equal(x->state, y->state);
+		assert_int_equal(x->lost, y->lost);
+		for (size_t r = 0; r < x->nrows; r++) {
+			assert_int_equal(x->rows[r].born, y->rows[r].born);
+			for (uint32_t k = 0; k < c->tables[i]->ncolumns; k++) {
+				const struct recorded_cell *m = &x->rows[r].cells[k], *n = &y->rows[r].cells[k];
+
+				if (c->tables[i]->columns[k].unit == CULPRIT_MONO_NS)
+					continue;
+				assert_int_equal(m->state, n->state);
+				assert_true(m->bits == n->bits);
+				assert_int_equal(m->len, n->len);
+				if (m->len)
+					assert_memory_equal(m->text, n->text, m->len);
+				compared++;
+			}
+		}
+	}
+	return compared;
+}
+
+static void synthetic_rows_come_through_and_are_the_same_each_time(void **state)
+{
+	struct fixture *f = *state;
+	struct plugin *a = load_ready(f, "synthetic", NULL), *b = load_ready(f, "synthetic", NULL);
+	struct recorder *ra = recorder_of(a, 0), *rb = recorder_of(b, 0);
+	struct culprit_error error;
+	size_t compared = 0, longest = 0;
+
+	assert_int_equal(plugin_ncollectors(a), 2);
+	assert_int_equal(plugin_collector(a, 1)->period_ns, 3 * S);
+	for (int tick = 0; tick < 70; tick++) {
+		const struct recorded_table *t;
+
+		if (sample(a, 0, ra, &error) || sample(b, 0, rb, &error))
+			fail_msg("%s", error.sentence);
+		if (recorder_misuse(ra))
+			fail_msg("%s", recorder_misuse(ra));
+		compared += same_rows(ra, rb, plugin_collector(a, 0));
+		t = recorder_table(ra, "synth");
+		for (size_t i = 0; i < t->nrows; i++)
+			if (t->rows[i].cells[2].len > longest)
+				longest = t->rows[i].cells[2].len;
+	}
+	assert_true(compared > 10000);
+	assert_int_equal(longest, 65536);
+	recorder_destroy(ra);
+	recorder_destroy(rb);
+	plugin_destroy(a);
+	plugin_destroy(b);
+}
+
+static void tables_come_back_as_declared(void **state)
+{
+	struct fixture *f = *state;
+	struct plugin *p = load_ready(f, "synthetic", NULL);
+	struct schema *once = schema_create(), *twice;
+	struct culprit_error error;
+	struct wbuf first, second;
+
+	/* what the program declares from it, encoded and decoded, is the same again */
+	for (uint32_t i = 0; i < plugin_ncollectors(p); i++) {
+		for (uint32_t t = 0; t < plugin_collector(p, i)->ntables; t++) {
+			if (schema_add(once, plugin_collector(p, i)->tables[t], &error) < 0)
+				fail_msg("%s", error.sentence);
+		}
+	}
+	wbuf_init(&first);
+	wbuf_init(&second);
+	schema_encode(once, &first);
+	twice = schema_decode(first.data, first.len, &error);
+	assert_non_null(twice);
+	schema_encode(twice, &second);
+	assert_int_equal(first.len, second.len);
+	assert_memory_equal(first.data, second.data, first.len);
+	assert_int_equal(once->ntables, 6);
+	assert_int_equal(schema_find(once, "synth_child")->nparent, 2);
+	assert_int_equal(schema_find(once, "synth_child")->nrollups, 3);
+	assert_true(schema_find(once, "synth_child")->fold_by >= 0);
+	assert_int_equal(schema_find(once, "synth")->nhists, 3);
+	assert_int_equal(schema_find(once, "synth")->nderived, 9);
+	wbuf_finish(&first);
+	wbuf_finish(&second);
+	schema_unlock(once);
+	schema_unlock(twice);
+	plugin_destroy(p);
+}
+
+static void interests_descriptors_and_questions_work_in_the_helper(void **state)
+{
+	struct fixture *f = *state;
+	struct culprit_interest list[] = {
+		{.size = sizeof(list[0]), .table = "process", .what = "pss", .key = {1}, .nkey = 1}, /* not its table */
+		{.size = sizeof(list[0]), .table = "synth_slow", .what = "rows", .key = {77}, .nkey = 1, .until_ns = UINT64_MAX},
+	};
+	struct plugin *p = load_ready(f, "synthetic", NULL);
+	struct recorder *r = recorder_of(p, 1);
+	const struct recorded_row *row;
+
+	assert_int_equal(sample(p, 1, r, NULL), 0);
+	row = recorder_find(r, "synth_slow", "0");
+	assert_int_equal(recorder_u64(r, "synth_slow", row, "interests"), 0);
+	assert_string_equal(recorder_text(r, "synth_slow", row, "answer"), "root");
+	plugin_set_interests(p, list, 2);
+	assert_int_equal(sample(p, 1, r, NULL), 0);
+	row = recorder_find(r, "synth_slow", "0");
+	assert_int_equal(recorder_u64(r, "synth_slow", row, "interests"), 1);
+	assert_string_equal(recorder_text(r, "synth_slow", row, "interest"), "synth_slow.rows 77");
+	/* the first sample left a byte, which was drained before the second */
+	usleep(20000);
+	plugin_set_interests(p, NULL, 0);
+	assert_int_equal(sample(p, 1, r, NULL), 0);
+	row = recorder_find(r, "synth_slow", "0");
+	assert_int_equal(recorder_u64(r, "synth_slow", row, "interests"), 0);
+	assert_true(recorder_u64(r, "synth_slow", row, "drained") >= 1);
+	recorder_destroy(r);
+	plugin_destroy(p);
+}
+
+/* The sampler's way: ask all, do other things, fetch. The figure is for the report. */
+static void asking_and_fetching_are_cheap(void **state)
+{
+	struct fixture *f = *state;
+	struct plugin *p = load_ready(f, "synthetic", NULL);
+	struct recorder *r = recorder_of(p, 0);
+	uint64_t best = UINT64_MAX, cost = 0;
+
+	for (int i = 0; i < 20; i++) {
+		uint64_t begin = zygote_now_ns(), took;
+
+		assert_int_equal(plugin_request_sample(p, 0), 0);
+		assert_int_equal(plugin_request_sample(p, 1), i ? -EBUSY : 0);
+		took = zygote_now_ns() - begin;
+		plugin_wait(p, 5 * S);
+		begin = zygote_now_ns();
+		assert_int_equal(plugin_replay(p, 0, recorder_begin(r), &cost, NULL), 0);
+		recorder_end(r, 0);
+		took += zygote_now_ns() - begin;
+		if (took < best)
+			best = took;
+	}
+	print_message("a sample of the synthetic plug-in: %.0f us in the program, %.0f us CPU in the helper\n",
+		      (double)best / 1e3, (double)cost / 1e3);
+	recorder_destroy(r);
+	plugin_destroy(p);
+}
+
 static void refused(struct fixture *f, const char *name, const char *why)
 {
 	struct plugin *p = load(f, name, NULL);
@@ -505,6 +662,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_example_shows_open_files, setup, teardown),
 		cmocka_unit_test_setup_teardown(frozen_v1_loads_for_ever, setup, teardown),
+		cmocka_unit_test_setup_teardown(synthetic_rows_come_through_and_are_the_same_each_time, setup, teardown),
+		cmocka_unit_test_setup_teardown(tables_come_back_as_declared, setup, teardown),
+		cmocka_unit_test_setup_teardown(interests_descriptors_and_questions_work_in_the_helper, setup, teardown),
+		cmocka_unit_test_setup_teardown(asking_and_fetching_are_cheap, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_lies_is_refused_with_a_reason, setup, teardown),
 		cmocka_unit_test(files_that_others_may_write_are_refused),
 		cmocka_unit_test_setup_teardown(files_that_are_no_plugins_are_refused, setup, teardown),

@@ -6,6 +6,9 @@ const struct culprit_collector *const culprit_builtin[] = {
 	&memory_collector,
 	&vmstat_collector,
 	&psi_collector,
+	&disk_collector,
+	&net_collector,
+	&tcp_collector,
 	&task_collector,
 	NULL,
 };

@@ -1,5 +1,6 @@
 #include "procfs.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -61,6 +62,47 @@ ssize_t procfs_read(int dir, const char *path, void *buf, size_t cap)
 	n = procfs_pread(fd, buf, cap);
 	close(fd);
 	return n;
+}
+
+bool procfs_read_u64(int dir, const char *path, uint64_t *ret)
+{
+	char bytes[64];
+	ssize_t n = procfs_read(dir, path, bytes, sizeof(bytes));
+
+	return n > 0 && procfs_whole_u64(bytes, (size_t)n, ret);
+}
+
+size_t procfs_read_line(int dir, const char *path, char *buf, size_t cap)
+{
+	ssize_t n = procfs_read(dir, path, buf, cap);
+	struct procfs_text t = procfs_text(buf, n > 0 ? (size_t)n : 0);
+	const char *nl = n > 0 ? memchr(buf, '\n', (size_t)n) : NULL;
+
+	if (nl)
+		t.end = nl;
+	procfs_trim(&t);
+	return procfs_left(&t);
+}
+
+bool procfs_has_entries(int dir, const char *path)
+{
+	char bytes[1024] __attribute__((aligned(8)));
+	int fd = dir < 0 ? -1 : openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool has = false;
+	ssize_t n;
+
+	if (fd < 0)
+		return false;
+	/* Not opendir(): that takes memory. */
+	n = getdents64(fd, bytes, sizeof(bytes));
+	for (ssize_t at = 0; at < n && !has;) {
+		const struct dirent64 *e = (const struct dirent64 *)(bytes + at);
+
+		has = strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+		at += e->d_reclen;
+	}
+	close(fd);
+	return has;
 }
 
 void procfs_file_finish(struct procfs_file *f)

@@ -36,6 +36,13 @@ ssize_t procfs_pread_once(int fd, void *buf, size_t cap);
 /* openat() for the above. The descriptor, or -errno. */
 int procfs_open(int dir, const char *path);
 
+/* One number from a file of sysfs; false where it isn't there or is no number. */
+bool procfs_read_u64(int dir, const char *path, uint64_t *ret);
+/* One line from a file of sysfs, without white space at its end; bytes, 0: nothing. */
+size_t procfs_read_line(int dir, const char *path, char *buf, size_t cap);
+/* Is there an entry besides . and .. in the folder? */
+bool procfs_has_entries(int dir, const char *path);
+
 /* A file that is read in every tick. `dir` and `path` are borrowed. init/finish. */
 struct procfs_file {
 	int dir, fd; /* fd -1: not open now */

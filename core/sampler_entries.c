@@ -385,7 +385,8 @@ void entry_sample(struct sampler *s, struct entry *e, uint64_t now_ns)
 		return;
 	}
 	/* Half a tick of tolerance, so that a period of whole ticks isn't missed by a hair. */
-	due = now_ns + s->options.interval_ns / 2 >= e->next_ns;
+	due = (e->period_ns <= s->options.interval_ns && e->thinning == 1) ||
+	      now_ns + s->options.interval_ns / 2 >= e->next_ns;
 	if (due)
 		e->next_ns = now_ns + (e->period_ns ? e->period_ns : s->options.interval_ns) * e->thinning;
 	if (e->plugin) {

@@ -1,0 +1,43 @@
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "verbs.h"
+
+int main(int argc, char **argv)
+{
+	struct culprit_error error = {""};
+	struct options o;
+
+	setlocale(LC_ALL, "");
+	/* Numbers are read and written with a point everywhere. */
+	setlocale(LC_NUMERIC, "C");
+	if (options_parse(&o, argc, argv, &error))
+		return verb_fail(EXIT_USAGE, &error);
+	if (o.version) {
+		printf("culprit %s%s\n", CULPRIT_VERSION,
+#ifdef CULPRIT_STATIC
+		       " (static, without plug-ins)"
+#else
+		       ""
+#endif
+		);
+		return EXIT_DONE;
+	}
+	if (o.help) {
+		options_help(o.verb, stdout);
+		return EXIT_DONE;
+	}
+	switch (o.verb) {
+	case VERB_RECORD:
+		return verb_record(&o);
+	case VERB_REPLAY:
+		return verb_replay(&o);
+	case VERB_DUMP:
+		return verb_dump(&o);
+	case VERB_COLLECTORS:
+		return verb_collectors(&o);
+	default:
+		return verb_console(&o);
+	}
+}

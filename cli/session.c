@@ -1,0 +1,147 @@
+#include "session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ask.h"
+#include "builtin.h"
+#include "error.h"
+#include "plugin.h"
+
+/* A key frame holds about so many bytes a row of the task tables; it may take an eighth of the ring. */
+enum { BYTES_PER_ROW = 256 };
+
+static const struct zygote_kind *const kinds[] = {&ask_kind, &plugin_kind};
+
+static int open_below(const char *root, const char *name)
+{
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s/%s", root ? root : "", name);
+	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static int find_plugins(struct session *s, const struct options *o, struct culprit_error *error)
+{
+	char **found = NULL;
+	size_t n = 0;
+	int r = 0;
+
+#ifndef CULPRIT_STATIC
+	if (!o->safe)
+		r = plugin_scan(PLUGIN_FOLDER, &found, &n, error);
+#endif
+	if (r)
+		return r;
+	s->plugins = calloc(n + o->nplugins + 1, sizeof(*s->plugins));
+	if (!s->plugins) {
+		plugin_scan_free(found, n);
+		return error_set(error, -ENOMEM, "out of memory");
+	}
+	for (size_t i = 0; i < n; i++)
+		s->plugins[i] = found[i];
+	free(found);
+	s->nfound = n;
+	for (size_t i = 0; i < o->nplugins; i++)
+		s->plugins[n + i] = (char *)o->plugins[i];
+	return 0;
+}
+
+int session_open(struct session *s, const struct options *o, uint32_t flags, const char *collect,
+		 struct culprit_error *error)
+{
+	struct sampler_options options = {0};
+	uint64_t history = o->history_bytes ? o->history_bytes : RING_BUDGET_DEFAULT;
+	int r;
+
+	memset(s, 0, sizeof(*s));
+	s->proc_fd = open_below(o->root, "proc");
+	s->sys_fd = open_below(o->root, "sys");
+	if (s->proc_fd < 0) {
+		r = error_set(error, -errno, "/proc cannot be opened (%s); mount it: mount -t proc proc /proc",
+			      strerror(errno));
+		goto fail;
+	}
+	s->log = log_create();
+	if (!s->log) {
+		r = error_set(error, -ENOMEM, "out of memory");
+		goto fail;
+	}
+	r = find_plugins(s, o, error);
+	if (r)
+		goto fail;
+	s->zygote = zygote_create(kinds, sizeof(kinds) / sizeof(kinds[0]), error);
+	if (!s->zygote) {
+		r = -EAGAIN;
+		goto fail;
+	}
+	options.builtins = culprit_builtin;
+	options.plugins = (const char *const *)s->plugins;
+	options.collect = collect ? collect : o->collect;
+	options.without = o->without;
+	options.interval_ns = o->interval_ns;
+	options.flags = flags;
+	options.proc_fd = s->proc_fd;
+	options.sys_fd = s->sys_fd;
+	options.row_budget = history / 8 / BYTES_PER_ROW;
+	options.zygote = s->zygote;
+	options.log = s->log;
+	s->sampler = sampler_create(&options, error);
+	if (!s->sampler) {
+		r = -EINVAL;
+		goto fail;
+	}
+	return 0;
+fail:
+	session_close(s);
+	return r;
+}
+
+void session_close(struct session *s)
+{
+	sampler_destroy(s->sampler);
+	ring_unlock(s->ring);
+	zygote_destroy(s->zygote);
+	log_destroy(s->log);
+	for (size_t i = 0; i < s->nfound; i++)
+		free(s->plugins[i]);
+	free(s->plugins);
+	if (s->proc_fd >= 0)
+		close(s->proc_fd);
+	if (s->sys_fd >= 0)
+		close(s->sys_fd);
+	memset(s, 0, sizeof(*s));
+	s->proc_fd = s->sys_fd = -1;
+}
+
+struct source *session_ring(struct session *s, const struct options *o, struct culprit_error *error)
+{
+	struct sink *sink;
+
+	s->ring = ring_create(o->history_bytes ? o->history_bytes : RING_BUDGET_DEFAULT, NULL, "culprit", error);
+	if (!s->ring)
+		return NULL;
+	sink = ring_sink(s->ring, error);
+	if (!sink)
+		return NULL;
+	if (writer_add_sink(sampler_writer(s->sampler), sink)) {
+		error_set(error, -ENOMEM, "out of memory");
+		return NULL;
+	}
+	return ring_source(s->ring, error);
+}
+
+const char *session_collector_of(const char *table)
+{
+	for (const struct culprit_collector *const *c = culprit_builtin; *c; c++) {
+		for (uint32_t i = 0; i < (*c)->ntables; i++) {
+			if (!strcmp((*c)->tables[i]->name, table))
+				return (*c)->name;
+		}
+	}
+	return NULL;
+}

@@ -1,0 +1,125 @@
+/* culprit dump TABLE [FILE]: fills a view, from a file or by sampling here and now, and prints it. */
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "builtin.h"
+#include "dump.h"
+#include "error.h"
+#include "recfile.h"
+#include "session.h"
+#include "verbs.h"
+
+static int dump_view(struct view *v, const struct options *o, const char *table, struct culprit_error *error)
+{
+	struct lens lens;
+	int r = view_refresh(v, error);
+
+	if (r < 0)
+		return r;
+	r = dump_lens(v, o, table, &lens, error);
+	return r ? r : dump_run(v, &lens, o, table, stdout, error);
+}
+
+static int dump_file(const struct options *o, const char *table, const char *file, struct culprit_error *error)
+{
+	struct view *v = view_create();
+	struct source *source;
+	int r;
+
+	if (!v)
+		return error_set(error, -ENOMEM, "out of memory");
+	source = recfile_source(file, error);
+	if (!source && ring_source_path(file, NULL))
+		source = ring_source_path(file, error);
+	r = source ? view_add_source(v, source) : -EIO;
+	if (!r)
+		r = dump_view(v, o, table, error);
+	view_destroy(v);
+	return r;
+}
+
+/* A table whose columns all are levels is whole after one sample. */
+static bool needs_two_ticks(const struct options *o, const char *table)
+{
+	if (o->raw)
+		return false;
+	for (const struct culprit_collector *const *c = culprit_builtin; *c; c++) {
+		for (uint32_t i = 0; i < (*c)->ntables; i++) {
+			const struct culprit_table *t = (*c)->tables[i];
+
+			if (strcmp(t->name, table))
+				continue;
+			for (uint32_t k = 0; k < t->ncolumns; k++) {
+				if (t->columns[k].role == CULPRIT_COUNTER || t->columns[k].role == CULPRIT_HISTOGRAM)
+					return true;
+			}
+			return false;
+		}
+	}
+	return true;
+}
+
+static void sleep_ns(uint64_t ns)
+{
+	struct timespec ts = {(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
+
+	while (clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, &ts) == EINTR)
+		;
+}
+
+static int dump_live(const struct options *o, const char *table, struct culprit_error *error)
+{
+	const char *collector = session_collector_of(table);
+	struct memsource *mem = NULL;
+	struct view *v = NULL;
+	struct session s;
+	struct sink *sink;
+	uint64_t ticks;
+	int r = session_open(&s, o, CULPRIT_HOST_WHOLE, o->collect ? NULL : collector, error);
+
+	if (r)
+		return r;
+	mem = memsource_create();
+	v = view_create();
+	sink = mem ? memsource_sink(mem) : NULL;
+	if (!v || !sink || writer_add_sink(sampler_writer(s.sampler), sink) ||
+	    view_add_source(v, memsource_source(mem))) {
+		r = error_set(error, -ENOMEM, "out of memory");
+		goto end;
+	}
+	if (!collector)
+		sampler_settle(s.sampler, 2000000000u);
+	ticks = needs_two_ticks(o, table) ? 1 : 0;
+	if (o->for_ns)
+		ticks = o->for_ns / (o->interval_ns ? o->interval_ns : 1000000000u);
+	/* A plug-in answers after it was asked: its first rows come with the second tick. */
+	ticks += !collector;
+	for (uint64_t i = 0; i <= ticks && !r; i++) {
+		if (i)
+			sleep_ns(o->interval_ns ? o->interval_ns : 1000000000u);
+		r = sampler_tick(s.sampler, error);
+		if (!collector)
+			sampler_settle(s.sampler, 500000000u);
+	}
+	if (!r)
+		r = dump_view(v, o, table, error);
+end:
+	view_destroy(v);
+	session_close(&s);
+	memsource_unlock(mem);
+	return r;
+}
+
+int verb_dump(const struct options *o)
+{
+	struct culprit_error error = {""};
+	int r;
+
+	if (o->nargs < 1 || o->nargs > 2) {
+		error_set(&error, 0, "dump takes the name of a table, and a file or none; see culprit dump --help");
+		return verb_fail(EXIT_USAGE, &error);
+	}
+	r = o->nargs == 2 ? dump_file(o, o->args[0], o->args[1], &error) : dump_live(o, o->args[0], &error);
+	return r ? verb_fail(verb_status(r), &error) : EXIT_DONE;
+}

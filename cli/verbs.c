@@ -1,0 +1,16 @@
+#include "verbs.h"
+
+#include <errno.h>
+
+int verb_fail(int status, const struct culprit_error *error)
+{
+	fprintf(stderr, "culprit: %s\n", error->sentence);
+	return status;
+}
+
+int verb_status(int err)
+{
+	if (!err)
+		return EXIT_DONE;
+	return err == -EINVAL || err == -ENOENT ? EXIT_USAGE : EXIT_COULD_NOT;
+}

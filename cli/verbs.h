@@ -1,0 +1,19 @@
+/* The verbs: each is one file and returns the exit status. A sentence for the user goes to stderr before EXIT_COULD_NOT
+ * and EXIT_USAGE. */
+#ifndef CLI_VERBS_H
+#define CLI_VERBS_H
+
+#include "options.h"
+
+int verb_console(const struct options *);
+int verb_record(const struct options *);
+int verb_replay(const struct options *);
+int verb_dump(const struct options *);
+int verb_collectors(const struct options *);
+
+/* Prints "culprit: SENTENCE" to stderr and returns `status`. */
+int verb_fail(int status, const struct culprit_error *);
+/* Exit status of -errno: wrong usage for -EINVAL and -ENOENT of names, else could not. */
+int verb_status(int err);
+
+#endif

@@ -98,7 +98,7 @@ static const struct culprit_column columns[P_COLUMNS] = {
 				STAT "10"),
 	[P_MAJ_FAULTS] = COLUMN("maj_faults", COUNTER, U64, COUNT, G_STAT, "page faults that had to read", STAT "12"),
 	[P_FOLDED] = COLUMN("folded", GAUGE, U64, COUNT, G_STAT,
-			    "processes this row stands for, where there are too many for rows of their own", NULL),
+			    "processes this row stands for, where there are too many for rows of their own", "made by folding"),
 	[P_CMDLINE] = COLUMN("cmdline", ATTRIBUTE, TEXT, NONE, G_CMDLINE,
 			     "arguments joined by blanks, the first 4096 bytes; read at its start and after exec",
 			     "/proc/PID/cmdline"),

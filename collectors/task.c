@@ -15,7 +15,8 @@ extern const struct culprit_collector task_collector; /* for list.c */
 
 enum {
 	PROC_MAGIC = 0x9fa0,
-	ROUND_S = 30,         /* the other files of an idle task are read once in this time */
+	ROUND_S = 30,         /* the other files of an idle task are read once in this time, */
+	RARE_ROUNDS = 4,      /* and the dear ones that hardly change once in so many rounds */
 	LIMIT_BACK = 18000,   /* threads: all are read again below it */
 	DELAYACCT_EVERY = 32, /* samples */
 };
@@ -25,6 +26,8 @@ enum {
 	ALL_FILES = (1u << TASK_FILES) - 1,
 	/* What moves when a process works. */
 	BUSY_FILES = BIT(STATUS) | BIT(IO) | BIT(FD) | BIT(WCHAN),
+	/* What changes only when somebody changes it, or is a guess for a rare day. */
+	RARE_FILES = BIT(LIMITS) | BIT(OOM) | BIT(CGROUP),
 	THREAD_FILES = BIT(STATUS) | BIT(IO) | BIT(SCHEDSTAT) | BIT(WCHAN),
 };
 
@@ -193,6 +196,8 @@ static bool wanted(const struct task_collector *c, uint32_t pid, bool thread)
 
 static void turn_begin(struct task_turn *turn, uint32_t quota)
 {
+	if (turn->resume == 0)
+		turn->round++;
 	turn->next = turn->resume;
 	turn->quota = quota;
 	turn->resume = 0;
@@ -245,7 +250,7 @@ static unsigned choose(struct task_collector *c, struct task_turns *turns, const
 	}
 	*ret_turn = &turns->idle;
 	if (turn_take(&turns->idle, t->id))
-		return all;
+		return (turns->idle.round + t->id) % RARE_ROUNDS == 0 ? all : all & ~RARE_FILES;
 	*ret_turn = &turns->busy;
 	return t->flags & TASK_CHANGED && turn_take(&turns->busy, t->id) ? busy : 0;
 }

@@ -111,6 +111,7 @@ struct task_turn {
 	uint32_t next;   /* served first: ids from here on */
 	uint32_t quota;  /* left in this sample */
 	uint32_t resume; /* id to go on with in the next sample; 0: from the start */
+	uint32_t round;  /* how often all have been through */
 	bool stopped;
 	uint64_t spent_ns, limit_ns;
 };
@@ -118,7 +119,7 @@ struct task_turn {
 struct task_turns {
 	struct task_turn busy;  /* those whose stat changed */
 	struct task_turn fresh; /* those never read */
-	struct task_turn idle;  /* the others, each once in 30 s */
+	struct task_turn idle;  /* each in turn, once in 30 s */
 };
 
 struct task_user {

@@ -82,7 +82,7 @@ static const struct culprit_column columns[T_COLUMNS] = {
 			     STAT "3"),
 	[T_CGROUP] = COLUMN("cgroup", ATTRIBUTE, TEXT, NONE, G_STAT, "of its process: see there", "/proc/PID/cgroup"),
 	[T_FOLDED] = COLUMN("folded", GAUGE, U64, COUNT, G_STAT,
-			    "threads this row stands for, where there are too many for rows of their own", NULL),
+			    "threads this row stands for, where there are too many for rows of their own", "made by folding"),
 	[T_RUN_TIME] = COLUMN("run_time", COUNTER, U64, NS, G_SCHEDSTAT, "time on a CPU, exact", SCHEDSTAT "1"),
 	[T_RUN_DELAY] = COLUMN("run_delay", COUNTER, U64, NS, G_SCHEDSTAT, "time it wanted to run and waited for a CPU",
 			       SCHEDSTAT "2"),

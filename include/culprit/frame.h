@@ -62,8 +62,8 @@ static inline void culprit_table_at(struct culprit_frame *f, uint32_t table, uin
 	f->ops->table(f, table, time_ns);
 }
 
-/* Says how a table fared; `reason` is one sentence, or NULL for CULPRIT_FRESH. With any other state, rows of this
- * sample are dropped and those of the last one stay. */
+/* Says how a table fared; `reason` is one sentence. With CULPRIT_FRESH it is NULL, or a remark on what the rows don't
+ * show. With any other state, rows of this sample are dropped and those of the last one stay. */
 static inline void culprit_state(struct culprit_frame *f, uint32_t table, uint32_t state, const char *reason)
 {
 	f->ops->state(f, table, state, reason);

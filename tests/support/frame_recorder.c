@@ -97,9 +97,9 @@ static void op_state(struct culprit_frame *f, uint32_t table, uint32_t state, co
 	}
 	if (state < CULPRIT_FRESH || state > CULPRIT_MISSING)
 		misuse(r, "state %u of table %s", state, r->tables[table].table->name);
-	if ((state == CULPRIT_FRESH) != !reason)
-		misuse(r, "state %u of table %s %s a reason", state, r->tables[table].table->name,
-		       reason ? "with" : "without");
+	/* A fresh table may carry a remark: what it could not show. */
+	if (state != CULPRIT_FRESH && !reason)
+		misuse(r, "state %u of table %s without a reason", state, r->tables[table].table->name);
 	r->tables[table].state = state;
 	snprintf(r->tables[table].reason, sizeof(r->tables[table].reason), "%s", reason ? reason : "");
 }

@@ -206,7 +206,7 @@ $(B)/soak/soak_%: $(O)/tests/soak/soak_%.o $(support) $(B)/libculprit.a
 	$(Q)$(cc) $(ldflags) -o $@ $^ $(libs)
 
 .PHONY: soak
-soak: $(soak_tests) $(B)/culprit ## long runs: hours of ticks, memory must stay flat (SOAK=minutes)
+soak: $(soak_tests) $(B)/culprit ## long runs: hours of ticks, memory must stay flat (SOAK=6: hours of ticks)
 	$(Q)SOAK='$(SOAK)' B='$(B)' tests/soak/run
 
 .PHONY: scenarios

@@ -8,6 +8,7 @@
 # package, so that what was installed by hand counts. --list prints what is missing and installs nothing.
 set -u
 cd "$(dirname "$0")/.." || exit 1
+usr=${DEPS_USR:-/usr} # another one for tests
 
 list=
 [ "${1-}" = --list ] && { list=1; shift; }
@@ -68,15 +69,20 @@ have() { command -v "$1" >/dev/null 2>&1; }
 present() {
 	case $1 in
 	cc) have gcc || have cc ;;
-	stdio.h) [ -e /usr/include/stdio.h ] ;;
-	demangle.h) [ -e /usr/include/libiberty/demangle.h ] || [ -e /usr/include/demangle.h ] ;;
+	stdio.h) [ -e "$usr/include/stdio.h" ] ;;
+	demangle.h) [ -e "$usr/include/libiberty/demangle.h" ] || [ -e "$usr/include/demangle.h" ] ;;
 	pkg-config) have pkg-config || have pkgconf ;;
 	pc:*) have pkg-config && pkg-config --exists "${1#pc:}" ;;
 	py:*) have python3 && python3 -c "import ${1#py:}" 2>/dev/null ;;
 	# Debian names the tools of a clang by its version as well.
-	llvm-strip) have llvm-strip || ls /usr/bin/llvm-strip-* /usr/lib/llvm-*/bin/llvm-strip >/dev/null 2>&1 ;;
+	llvm-strip)
+		have llvm-strip && return 0
+		for tool in "$usr"/bin/llvm-strip-* "$usr"/lib/llvm-*/bin/llvm-strip; do
+			[ -x "$tool" ] && return 0
+		done
+		return 1 ;;
 	# /usr/sbin is not in everybody's PATH.
-	bpftool) have bpftool || [ -x /usr/sbin/bpftool ] || [ -x /sbin/bpftool ] ;;
+	bpftool) have bpftool || [ -x "$usr/sbin/bpftool" ] ;;
 	libfuzzer)
 		have clang || return 1
 		for lib in "$(clang -print-resource-dir)"/lib/*/libclang_rt.fuzzer*.a; do

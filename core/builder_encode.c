@@ -389,10 +389,10 @@ static void put_table(struct builder *b, struct wbuf *w, struct mirror *m, bool 
 		put_rows(b, w, m, collect(b, m, wanted_whole));
 		return;
 	}
-	put_ended(b, w, m);
 	put_rows(b, w, m, collect(b, m, wanted_new));
 	put_staled(b, w, m);
 	put_changed(b, w, m);
+	put_ended(b, w, m); /* last: what ends, ends with its final values */
 }
 
 static void put_section(struct wbuf *out, unsigned type, struct wbuf *body)

@@ -501,12 +501,12 @@ static int table_apply(struct cursor_table *tables, uint32_t ntables, struct rbu
 		return get_events(r, t, scratch, frame->mono_ns, keep, segment);
 	if (frame->key)
 		return get_rows(r, t, scratch, keep, segment);
-	e = get_ended(r, t, keep, segment);
-	if (!e)
-		e = get_rows(r, t, scratch, keep, segment);
+	e = get_rows(r, t, scratch, keep, segment);
 	if (!e)
 		e = get_staled(r, t, last_ns);
-	return e ? e : get_changed(r, t, scratch);
+	if (!e)
+		e = get_changed(r, t, scratch);
+	return e ? e : get_ended(r, t, keep, segment);
 }
 
 int cursor_apply(struct cursor_table *tables, uint32_t ntables, struct segment *segment,

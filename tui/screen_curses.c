@@ -9,6 +9,7 @@
 #include <string.h>
 #include <term.h>
 
+#include "caps_builtin.h"
 #include "error.h"
 #include "text.h"
 
@@ -80,8 +81,14 @@ int caps_load(struct caps *caps, const char *term, int fd, struct culprit_error 
 				 "TERM is not set, so the terminal is unknown: set it (TERM=xterm-256color), or use culprit dump");
 	if (strlen(term) > 128 || setupterm((char *)(uintptr_t)term, fd, &status) != OK) {
 		/* A generic or hard-copy entry is loaded in spite of the error. */
+		const struct caps *builtin = caps_builtin(term);
+
 		if (cur_term)
 			del_curterm(cur_term);
+		if (builtin) {
+			*caps = *builtin;
+			return 0;
+		}
 		return error_set(error, -ENODEV,
 				 "TERM is \"%s\", %s: try TERM=xterm-256color or TERM=vt100, or use culprit dump", shown,
 				 status < 0 ? "and there is no terminal database here" :
@@ -101,7 +108,7 @@ int caps_load(struct caps *caps, const char *term, int fd, struct culprit_error 
 	del_curterm(cur_term);
 	/* The cursor was visible when we came; more than that isn't ours to change (xterm's cnorm also stops blinking). */
 	if (!strcmp(caps->civis, "\033[?25l"))
-		strcpy(caps->cnorm, "\033[?25h");
+		memcpy(caps->cnorm, "\033[?25h", sizeof("\033[?25h"));
 	if (!caps->cup[0] || !caps->clear[0])
 		return error_set(error, -ENODEV,
 				 "TERM is \"%s\", a terminal that cannot place its cursor: set TERM to what it really is, or use culprit dump",

@@ -45,7 +45,7 @@ void task_files_probe(struct task_collector *c)
 	if (!c->procfs)
 		return;
 	for (int i = 0; i < TASK_FILES; i++) {
-		strcpy(path + 5, names[i]);
+		snprintf(path + 5, sizeof(path) - 5, "%s", names[i]);
 		c->kernel_lacks[i] = faccessat(c->host->proc_fd, path, F_OK, 0) != 0 && errno == ENOENT;
 	}
 	/* At least the descriptor of the folder is open; before Linux 6.2 the size was 0. */

@@ -442,7 +442,7 @@ static void check_end(struct plugin *p, uint64_t now)
 		helper_describe(p->helper, what, sizeof(what));
 	} else if (now - p->ended_ns >= END_MS * NS_PER_MS) {
 		helper_kill(p->helper);
-		strcpy(what, "hung up");
+		snprintf(what, sizeof(what), "hung up");
 	} else {
 		return;
 	}

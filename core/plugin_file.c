@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -58,9 +59,9 @@ int plugin_open_file(const char *path, struct culprit_error *error)
 	if (len >= sizeof(folder) || !*base)
 		return error_set(error, -EINVAL, "%s is not the name of a file.", path);
 	if (!slash)
-		strcpy(folder, ".");
+		memcpy(folder, ".", sizeof("."));
 	else if (!len)
-		strcpy(folder, "/");
+		memcpy(folder, "/", sizeof("/"));
 	else {
 		memcpy(folder, path, len);
 		folder[len] = 0;
@@ -119,9 +120,7 @@ static int append(char ***paths, size_t *n, const char *folder, const char *name
 		free(path);
 		return -ENOMEM;
 	}
-	strcpy(path, folder);
-	strcat(path, "/");
-	strcat(path, name);
+	snprintf(path, size, "%s/%s", folder, name);
 	more[(*n)++] = path;
 	return 0;
 }

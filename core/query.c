@@ -1,6 +1,7 @@
 #include "query.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -290,7 +291,7 @@ int query_run(struct query *q, const struct lens *lens, const char *table, unsig
 	q->flags = flags;
 	if (strcmp(q->table, table) != 0)
 		query_columns_finish(q);
-	strncpy(q->table, table, sizeof(q->table) - 1);
+	snprintf(q->table, sizeof(q->table), "%s", table);
 	q->runs++;
 	q->generation++;
 	q->nrows = q->in_scope = q->nended = 0;

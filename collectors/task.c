@@ -256,16 +256,20 @@ static unsigned choose(struct task_collector *c, struct task_turns *turns, const
 }
 
 /* Reads them, and books the time they took. */
-static void serve(struct task_collector *c, struct task_turn *turn, uint32_t pid, uint32_t tid, unsigned which)
+static void serve(struct task_collector *c, struct task_turn *turn, uint32_t pid, uint32_t tid, unsigned which,
+		  bool thread_io)
 {
 	uint64_t begin;
 
 	if (!which) {
 		memset(c->files.read, TASK_NOT_NOW, sizeof(c->files.read));
+		c->files.thread_io_read = TASK_NOT_NOW;
 		return;
 	}
 	begin = now(c);
 	task_files_read(c, pid, tid, which);
+	if (thread_io && c->files.read[TASK_FILE_IO] == TASK_READ)
+		task_files_read_thread_io(c, pid);
 	turn->spent_ns += now(c) - begin;
 }
 
@@ -305,7 +309,7 @@ static void sample_processes(struct task_collector *c, struct culprit_frame *f)
 		else
 			busy |= BIT(SCHEDSTAT);
 		which = choose(c, &c->turns, t, want, all, busy, &turn);
-		serve(c, turn, t->id, 0, which);
+		serve(c, turn, t->id, 0, which, !(t->flags & TASK_OWN_THREADS || t->stat.flags & TASK_PF_KTHREAD));
 		if (which && !(t->flags & TASK_SERVED)) {
 			/* Were these the files of the process whose stat was read, or of the next owner of its pid? */
 			if (!task_same(c, p)) {
@@ -333,7 +337,7 @@ static void sample_own_threads(struct task_collector *c, struct culprit_frame *f
 		unsigned which = choose(c, &c->thread_turns, t, want && p->nthreads < 1000, THREAD_FILES, THREAD_FILES,
 					&turn);
 
-		serve(c, turn, p->task.id, t->id, which);
+		serve(c, turn, p->task.id, t->id, which, false);
 		task_keep_files(c, t);
 		task_emit_thread(c, f, p, t, &t->handle);
 		if (which)

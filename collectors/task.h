@@ -99,6 +99,8 @@ struct task_files {
 	uint8_t read[TASK_FILES];
 	struct task_status status;
 	struct task_io io;
+	struct task_io thread_io; /* of the thread whose row it goes to; the process's holds its children's too */
+	uint8_t thread_io_read;
 	struct task_schedstat sched;
 	uint64_t fds, fd_limit, oom_score;
 	int64_t oom_score_adj;
@@ -208,6 +210,8 @@ enum { TASK_PATH_MAX = 64 };
 void task_files_probe(struct task_collector *);
 /* Reads those of `which` (bits by enum task_file) of a process (tid 0) or a thread into c->files. */
 void task_files_read(struct task_collector *, uint32_t pid, uint32_t tid, unsigned which);
+/* After that, for a process: io of its main thread alone. */
+void task_files_read_thread_io(struct task_collector *, uint32_t pid);
 const char *task_reason(unsigned task_read);
 
 /* task_ask.c */

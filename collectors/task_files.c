@@ -185,4 +185,21 @@ void task_files_read(struct task_collector *c, uint32_t pid, uint32_t tid, unsig
 		else
 			c->files.read[i] = (uint8_t)read_one(c, i, pid, tid);
 	}
+	c->files.thread_io = c->files.io;
+	c->files.thread_io_read = c->files.read[TASK_FILE_IO];
+}
+
+void task_files_read_thread_io(struct task_collector *c, uint32_t pid)
+{
+	char path[TASK_PATH_MAX];
+	long n;
+
+	task_path(path, pid, pid, names[TASK_FILE_IO]);
+	n = task_read_file(c, path, c->buffer, TASK_BUFFER);
+	/* No task/ here, as on a tree: there is nothing better. */
+	if (n == -ENOENT && !c->procfs)
+		return;
+	c->files.thread_io_read = (uint8_t)(n < 0 ? failure(c, n) : TASK_READ);
+	if (n >= 0)
+		task_parse_io(c->buffer, (size_t)n, &c->files.thread_io);
 }

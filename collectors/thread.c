@@ -141,6 +141,8 @@ static const struct culprit_rollup rollups[] = {
 	ROLLUP("blkio", "blkio", SUM, "waiting of its threads for disks: 100 % is one thread all the time"),
 	ROLLUP("voluntary_rate", "voluntary_rate", SUM, "switches by which its threads began to wait"),
 	ROLLUP("involuntary_rate", "involuntary_rate", SUM, "switches by which its threads were pushed aside"),
+	ROLLUP("read_rate", "own_read_rate", SUM, "bytes its threads fetched from disks, without what children did"),
+	ROLLUP("write_rate", "own_write_rate", SUM, "bytes its threads caused to be written, without what children did"),
 	ROLLUP("cpu", "busiest_thread", MAX, "CPU of its busiest thread, as a share of one CPU"),
 };
 
@@ -227,15 +229,16 @@ void task_keep_files(struct task_collector *c, struct task *t)
 		    (TASK_HAVE_VOLUNTARY | TASK_HAVE_INVOLUNTARY))
 			t->read[TASK_FILE_STATUS] = TASK_FAILED;
 	}
-	if (in->read[TASK_FILE_IO] == TASK_READ) {
+	t->read[TASK_FILE_IO] = in->thread_io_read;
+	if (in->thread_io_read == TASK_READ) {
 		const uint32_t need =
 			1u << TASK_RCHAR | 1u << TASK_WCHAR | 1u << TASK_READ_BYTES | 1u << TASK_WRITE_BYTES;
 
-		t->rchar = in->io.v[TASK_RCHAR];
-		t->wchar = in->io.v[TASK_WCHAR];
-		t->read_bytes = in->io.v[TASK_READ_BYTES];
-		t->write_bytes = in->io.v[TASK_WRITE_BYTES];
-		if ((in->io.have & need) != need)
+		t->rchar = in->thread_io.v[TASK_RCHAR];
+		t->wchar = in->thread_io.v[TASK_WCHAR];
+		t->read_bytes = in->thread_io.v[TASK_READ_BYTES];
+		t->write_bytes = in->thread_io.v[TASK_WRITE_BYTES];
+		if ((in->thread_io.have & need) != need)
 			t->read[TASK_FILE_IO] = TASK_FAILED;
 	}
 	if (in->read[TASK_FILE_WCHAN] == TASK_READ)

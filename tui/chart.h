@@ -22,7 +22,7 @@ struct chart_time chart_time_fit(int64_t to_ns, int64_t span_ns, int64_t tick_ns
 int chart_time_column(const struct chart_time *, int64_t wall_ns);
 /* "1 col = 10s". */
 void chart_time_format(const struct chart_time *, char *out, size_t cap);
-/* "14:03" or "14:03:22", UTC; what fits the step. */
+/* "14:03" or "14:03:22" of a wall clock that has its zone in it already. */
 void chart_clock_format(int64_t wall_ns, bool seconds, char *out, size_t cap);
 
 /* Values: NaN is unknown. `max` 0: of the values. The left `label_w` columns of the rect take the scale, its last line
@@ -31,10 +31,11 @@ struct chart {
 	struct chart_time time;
 	const double *values; /* time.columns of them */
 	double max;
+	int zone_offset_s; /* of the times below */
 	int label_w;
 	void (*label)(const void *, double value, char *out, size_t cap);
 	const void *label_self;
-	int mark_from, mark_to; /* columns drawn in the role of the window; from > to: none */
+	int mark_from, mark_to; /* columns drawn in the role of the window; from > to: none. Zeroed: column 0 */
 };
 void chart_draw(const struct chart *, struct surface *, struct rect);
 /* Columns of time that a chart of this rect has. */

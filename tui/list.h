@@ -46,7 +46,7 @@ struct list_source {
 	size_t ncolumns;
 	size_t (*count)(const void *self);
 	struct list_id (*id)(const void *self, size_t row);
-	/* `cell` is zeroed but for the role. */
+	/* `cell` comes as empty text in the role of the row, with an empty bar. */
 	void (*cell)(const void *self, size_t row, size_t column, struct list_cell *cell);
 	unsigned (*flags)(const void *self, size_t row); /* optional */
 };

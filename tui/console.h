@@ -48,7 +48,7 @@ enum console_effect_kind {
 struct console_effect {
 	enum console_effect_kind kind;
 	bool on;
-	char argument[512];
+	char argument[2048];
 };
 
 struct console_options {

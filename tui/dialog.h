@@ -5,20 +5,20 @@
 #include "keys.h"
 #include "surface.h"
 
-/* Help of one panel: its paragraph, its own keys, then the console's; scrolled by `top` lines. Returns how many lines there
- * are. */
+/* Help of one panel: its paragraph, its own keys, then the console's; from line `top` on. Returns how many lines there are,
+ * whatever fits; nothing is drawn where the surface is NULL. */
 size_t dialog_help(struct surface *, struct rect, const char *title, const char *text, const struct keys_table *tables,
 		   size_t ntables, size_t top);
 
-/* A question that is answered by typing `expect` (empty: by y or n). */
+/* A question: answered by typing `expect`, or, where it is empty, by y or n. */
 struct dialog {
 	char title[64];
-	char text[512];
+	char text[512]; /* our own or sanitised */
 	char expect[64];
 	char typed[64];
 };
 
-enum dialog_result { DIALOG_OPEN, DIALOG_YES, DIALOG_NO };
+enum dialog_result { DIALOG_OPEN, DIALOG_YES, DIALOG_NO, DIALOG_CANCELLED };
 
 void dialog_init(struct dialog *, const char *title, const char *text, const char *expect);
 enum dialog_result dialog_key(struct dialog *, const struct key *);

@@ -69,6 +69,8 @@ struct panel {
 	void (*draw)(void *self, struct surface *, struct rect);
 	/* An action: a move (ACTION_UP .. ACTION_LAST_FOR_PANEL), or one of its own table. */
 	enum panel_result (*action)(void *self, int action, struct panel_request *);
+	/* Optional: the table its list shows: filters count for it. */
+	const char *(*table)(const void *self);
 	/* Optional: `:name argument` that neither console nor table knows. -ENOENT: unknown; -EINVAL with a sentence. */
 	int (*command)(void *self, const char *name, const char *argument, struct panel_request *, struct culprit_error *);
 	/* Optional: names for completion of a command's argument, or NULL at the end ("sort" gives columns). */

@@ -1,0 +1,264 @@
+#include "console_state.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "timeparse.h"
+#include "units.h"
+
+/* Commands that take an argument. Every binding's name is a command as well, and every panel's. */
+static const struct {
+	const char *name, *help;
+} commands[] = {
+	{"panel", "panel NAME"},     {"filter", "filter EXPRESSION"}, {"find", "find TEXT"},
+	{"window", "window 5m"},     {"goto", "goto 14:03 | -5m | start | end"},
+	{"theme", "theme NAME"},     {"save", "save [FILE]"},	      {"print", "print [FILE]"},
+	{"quit", "quit"},
+};
+enum { NCOMMANDS = sizeof(commands) / sizeof(commands[0]) };
+
+static const char *label_of(enum prompt_kind kind)
+{
+	return kind == PROMPT_FIND ? "find: " : kind == PROMPT_FILTER ? "filter: " : ":";
+}
+
+void console_prompt_open(struct console *c, enum prompt_kind kind)
+{
+	const struct lens *l = console_lens(c);
+
+	c->prompt_kind = kind;
+	if (kind == PROMPT_FILTER)
+		snprintf(c->filter_before, sizeof(c->filter_before), "%s", l->filter);
+	prompt_init(&c->prompt, &c->histories[kind], kind == PROMPT_FILTER ? l->filter : "");
+	c->message[0] = 0;
+}
+
+/* The i-th name that completes the first word; NULL after the last. */
+static const char *first_word(const struct console *c, size_t i)
+{
+	const struct panel *p = console_panel(c);
+
+	if (i < NCOMMANDS)
+		return commands[i].name;
+	i -= NCOMMANDS;
+	if (i < c->npanels)
+		return console_panel_at(c, i)->name;
+	i -= c->npanels;
+	if (i < p->nkeys)
+		return p->keys[i].name;
+	i -= p->nkeys;
+	if (i < console_nkeys)
+		return console_keys[i].name;
+	i -= console_nkeys;
+	return p->complete ? p->complete(c->states[c->current], "", i) : NULL;
+}
+
+static const char *argument(const struct console *c, const char *command, size_t i)
+{
+	const struct panel *p = console_panel(c);
+	static const char *const themes[] = {"default", "dark"};
+
+	if (!strcmp(command, "panel"))
+		return i < c->npanels ? console_panel_at(c, i)->name : NULL;
+	if (!strcmp(command, "theme"))
+		return i < 2 ? themes[i] : NULL;
+	return p->complete ? p->complete(c->states[c->current], command, i) : NULL;
+}
+
+static void complete(struct console *c)
+{
+	char command[64] = "", line[PROMPT_MAX], common[128] = "", others[PANEL_MESSAGE_MAX] = "";
+	const char *space = strchr(c->prompt.text, ' '), *word, *name;
+	size_t matches = 0;
+
+	if (c->prompt_kind == PROMPT_FIND)
+		return;
+	if (c->prompt_kind == PROMPT_FILTER) {
+		/* The last word, if it is the beginning of a column. */
+		size_t at = c->prompt.len;
+
+		while (at && strchr("abcdefghijklmnopqrstuvwxyz0123456789_", c->prompt.text[at - 1]))
+			at--;
+		word = c->prompt.text + at;
+		snprintf(command, sizeof(command), "filter");
+	} else if (space) {
+		snprintf(command, sizeof(command), "%.*s", (int)(space - c->prompt.text), c->prompt.text);
+		word = space + 1 + strspn(space + 1, " ");
+	} else {
+		word = c->prompt.text;
+	}
+	for (size_t i = 0; (name = *command ? argument(c, command, i) : first_word(c, i)); i++) {
+		size_t n = strlen(others);
+
+		/* A name may be there twice: a panel and its key. */
+		if (strncmp(name, word, strlen(word)) || (matches && !strcmp(name, common)))
+			continue;
+		if (!matches)
+			snprintf(common, sizeof(common), "%s", name);
+		for (size_t k = 0; common[k]; k++) {
+			if (common[k] != name[k]) {
+				common[k] = 0;
+				break;
+			}
+		}
+		matches++;
+		snprintf(others + n, sizeof(others) - n, "%s%s", n ? "  " : "", name);
+	}
+	if (!matches) {
+		console_error(c, "nothing begins like that");
+		return;
+	}
+	snprintf(line, sizeof(line), "%.*s%s%s", (int)(word - c->prompt.text), c->prompt.text, common,
+		 matches == 1 && c->prompt_kind == PROMPT_COMMAND && !*command ? " " : "");
+	prompt_set(&c->prompt, line);
+	if (matches > 1)
+		console_say(c, others);
+	else
+		c->message[0] = 0;
+}
+
+static void find_as_typed(struct console *c)
+{
+	const struct panel *p = console_panel(c);
+
+	if (p->find && c->prompt.text[0] && !p->find(c->states[c->current], c->prompt.text, 0))
+		console_error(c, "no row here holds that");
+	else
+		c->message[0] = 0;
+}
+
+bool console_prompt_key(struct console *c, const struct key *key)
+{
+	enum prompt_kind kind = c->prompt_kind;
+	enum prompt_result result;
+
+	if (key->code == KEY_MOUSE)
+		return false;
+	result = prompt_key(&c->prompt, key);
+	switch (result) {
+	case PROMPT_COMPLETE:
+		complete(c);
+		return true;
+	case PROMPT_CANCELLED:
+		c->prompt_kind = PROMPT_NONE;
+		c->message[0] = 0;
+		return true;
+	case PROMPT_CHANGED:
+		c->message[0] = 0;
+		if (kind == PROMPT_FIND)
+			find_as_typed(c);
+		return true;
+	case PROMPT_DONE:
+		c->prompt_kind = PROMPT_NONE;
+		c->message[0] = 0;
+		if (kind == PROMPT_FIND) {
+			snprintf(c->found, sizeof(c->found), "%s", c->prompt.text);
+			find_as_typed(c);
+		} else if (kind == PROMPT_FILTER) {
+			console_set_filter(c, c->prompt.text);
+		} else {
+			console_run_command(c, c->prompt.text);
+		}
+		return true;
+	default:
+		return true;
+	}
+}
+
+static void go_to(struct console *c, const char *text)
+{
+	struct culprit_error error = {""};
+	uint64_t at;
+
+	if (!c->options.view) {
+		console_error(c, "there is nothing recorded to go to");
+	} else if (timeparse(c->options.view, text, 0, &at, &error)) {
+		console_error(c, error.sentence);
+	} else {
+		if (at < c->now.from_ns || at > c->now.to_ns)
+			console_say(c, "that lies outside of what is held: this is the end nearest to it");
+		console_goto(c, at);
+	}
+}
+
+static bool command_is(const char *line, size_t n, const char *name)
+{
+	return strlen(name) == n && !memcmp(line, name, n);
+}
+
+static void unknown(struct console *c, const char *line, size_t n)
+{
+	char shown[256];
+
+	text_sanitise(shown, sizeof(shown), line, n, TEXT_UTF8);
+	snprintf(c->message, sizeof(c->message), "there is no command \"%.200s\": Tab shows what there is", shown);
+	c->message_is_error = true;
+}
+
+void console_run_command(struct console *c, const char *line)
+{
+	const struct panel *p = console_panel(c);
+	struct culprit_error error = {""};
+	const struct binding *b;
+	const char *rest;
+	char name[64];
+	size_t n, panel;
+
+	line += strspn(line, " ");
+	n = strcspn(line, " ");
+	rest = line + n + strspn(line + n, " ");
+	if (!n)
+		return;
+	if (command_is(line, n, "window")) {
+		uint64_t length;
+
+		if (units_parse_duration(rest, &length, &error))
+			console_error(c, error.sentence);
+		else
+			console_set_window(c, length);
+	} else if (command_is(line, n, "filter") && *rest) {
+		console_set_filter(c, rest);
+	} else if (command_is(line, n, "find") && *rest) {
+		snprintf(c->found, sizeof(c->found), "%s", rest);
+		console_act(c, ACTION_FIND_NEXT);
+	} else if (command_is(line, n, "goto")) {
+		go_to(c, rest);
+	} else if (command_is(line, n, "theme")) {
+		console_effect_push(c, EFFECT_THEME, false, *rest ? rest : "default");
+	} else if (command_is(line, n, "save")) {
+		console_effect_push(c, EFFECT_SAVE, false, rest);
+	} else if (command_is(line, n, "print")) {
+		console_effect_push(c, EFFECT_PRINT, false, rest);
+	} else if (command_is(line, n, "panel")) {
+		panel = console_find_panel(c, rest, strlen(rest));
+		if (!console_show_panel(c, panel))
+			console_error(c, "there is no such panel: Tab after panel shows them");
+	} else if ((b = keys_find_name(p->keys, p->nkeys, line, n)) && !*rest) {
+		console_act(c, b->action);
+	} else if ((b = keys_find_name(console_keys, console_nkeys, line, n)) && !*rest) {
+		console_act(c, b->action);
+	} else if ((panel = console_find_panel(c, line, n)) < c->npanels && !*rest) {
+		console_show_panel(c, panel);
+	} else if (p->command && n < sizeof(name)) {
+		struct panel_request request = {.want = WANT_NOTHING};
+		int err;
+
+		memcpy(name, line, n);
+		name[n] = 0;
+		err = p->command(c->states[c->current], name, rest, &request, &error);
+		if (err == -ENOENT)
+			unknown(c, line, n);
+		else if (err)
+			console_error(c, error.sentence);
+		else
+			console_grant(c, PANEL_UPDATE, &request);
+	} else {
+		unknown(c, line, n);
+	}
+}
+
+const char *console_prompt_label(const struct console *c)
+{
+	return label_of(c->prompt_kind);
+}

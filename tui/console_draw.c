@@ -1,0 +1,435 @@
+#include "console_state.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bar.h"
+#include "units.h"
+
+#define SECOND 1000000000LL
+
+/* Which lines there is room for. The panel comes first: a small terminal shows rows, not what stands around them. */
+struct lines {
+	int tabs, rule, timeline, keys; /* y; -1: not shown */
+	struct rect panel;
+};
+
+static struct lines layout(int w, int h)
+{
+	struct lines l = {-1, -1, -1, -1, {0, 0, w, h}};
+	int top = h >= 3 ? 1 : 0, bottom = h;
+
+	if (h >= 2)
+		l.keys = --bottom;
+	if (h >= 8)
+		l.timeline = --bottom;
+	if (h >= 7)
+		l.tabs = top++;
+	if (h >= 12)
+		l.rule = top++;
+	l.panel = (struct rect){0, top, w, bottom > top ? bottom - top : 0};
+	return l;
+}
+
+struct rect console_rect_of_panel(int w, int h)
+{
+	return layout(w, h).panel;
+}
+
+struct keys_table console_panel_keys(const struct console *c)
+{
+	const struct panel *p = console_panel(c);
+
+	return (struct keys_table){p->title, p->keys, p->nkeys};
+}
+
+static int cells(const struct surface *s, const char *text)
+{
+	struct text_iter it;
+	struct text_unit unit;
+	int w = 0;
+
+	text_iter_init(&it, text, strlen(text), surface_form(s));
+	it.keep_backslash = true;
+	while (text_next(&it, &unit))
+		w += unit.width;
+	return w;
+}
+
+static int64_t wall(const struct console *c, uint64_t mono)
+{
+	return (int64_t)mono + c->now.wall_offset_ns;
+}
+
+/* When: the widest form that leaves room for where. Returns its width. */
+static int draw_when(const struct console *c, struct surface *s, int w)
+{
+	char clock[32], length[32], behind[40] = "", forms[4][160];
+	uint64_t from, to;
+	bool live;
+	const char *mode;
+	enum role role;
+	int room = w * 2 / 3, width = 0;
+
+	console_window(c, &from, &to, &live);
+	mode = c->options.mode == CONSOLE_REPLAY ? "REPLAY" : live ? "LIVE" : "PAUSED";
+	role = live && c->options.mode == CONSOLE_LIVE ? ROLE_LIVE : ROLE_PAUSED;
+	if (!c->now.to_ns) {
+		snprintf(forms[0], sizeof(forms[0]), "no data yet");
+		width = cells(s, forms[0]);
+		width = width > w ? w : width;
+		surface_say(s, w - width, 0, width, ROLE_PAUSED, forms[0]);
+		return width;
+	}
+	units_clock(clock, sizeof(clock), wall(c, to), c->now.zone_offset_s);
+	units_duration(length, sizeof(length), to - from);
+	if (!live) {
+		char ago[32];
+
+		units_duration(ago, sizeof(ago), c->now.to_ns - to);
+		snprintf(behind, sizeof(behind), "-%s ", ago);
+	}
+	snprintf(forms[0], sizeof(forms[0]), "%s%s win %s", behind, clock, length);
+	snprintf(forms[1], sizeof(forms[1]), "%s win %s", clock, length);
+	snprintf(forms[2], sizeof(forms[2]), "%s", clock);
+	forms[3][0] = 0;
+	for (int i = 0; i < 4; i++) {
+		int k = cells(s, mode) + (forms[i][0] ? 1 : 0) + cells(s, forms[i]);
+
+		if (k > room && i < 3)
+			continue;
+		width = k > w ? w : k;
+		surface_say(s, w - width, 0, width, role, mode);
+		surface_say(s, w - width + cells(s, mode) + 1, 0, width - cells(s, mode) - 1, ROLE_TEXT, forms[i]);
+		break;
+	}
+	return width;
+}
+
+/* Where: the way down, cut on its left, as its end is what one looks at. */
+static void draw_where(const struct console *c, struct surface *s, int x, int w)
+{
+	char path[CRUMBS_MAX * (4 * PANEL_LABEL_MAX + 4)] = "HOST";
+	const struct lens *l = console_lens(c);
+
+	for (size_t i = 1; i < c->stack.n; i++) {
+		char label[4 * PANEL_LABEL_MAX + 1];
+		size_t n = strlen(path);
+
+		text_sanitise(label, sizeof(label), c->crumbs[i].label, strlen(c->crumbs[i].label), surface_form(s));
+		snprintf(path + n, sizeof(path) - n, " > %s", label);
+	}
+	x += surface_put(s, x, 0, w, ROLE_STRONG, PUT_OWN | PUT_CUT_LEFT, path, strlen(path));
+	if (l->filter[0] && w - cells(s, path) > 8) {
+		char filter[LENS_FILTER_MAX * 4 + 16];
+
+		snprintf(filter, sizeof(filter), "  \\ %s", l->filter);
+		surface_put(s, x, 0, w - cells(s, path), ROLE_ACCENT, PUT_OWN, filter, strlen(filter));
+	}
+}
+
+static void draw_title(const struct console *c, struct surface *s, int w)
+{
+	char host[4 * sizeof(c->now.host) + 1], summary[4 * sizeof(c->now.summary) + 1];
+	int when = draw_when(c, s, w), left = w - when - 1, x = 0, summary_w;
+
+	text_sanitise(host, sizeof(host), c->now.host, strlen(c->now.host), surface_form(s));
+	text_sanitise(summary, sizeof(summary), c->now.summary, strlen(c->now.summary), surface_form(s));
+	if (left < 4)
+		return;
+	if (left >= 8 + 1 + cells(s, host) + 2 + 4)
+		x += surface_say(s, x, 0, left - x, ROLE_MUTED, "culprit") + 1;
+	if (left - x >= cells(s, host) + 2 + 4)
+		x += surface_say(s, x, 0, left - x, ROLE_TITLE, host) + 2;
+	summary_w = cells(s, summary);
+	/* What box it is stands there while nobody has gone down. */
+	if (c->stack.n == 1 && summary_w && left - x >= summary_w + 3 + 4)
+		x += surface_say(s, x, 0, left - x, ROLE_TEXT, summary) + 3;
+	draw_where(c, s, x, left - x);
+}
+
+static void draw_tabs(struct console *c, struct surface *s, int y, int w)
+{
+	bool titles;
+	int x = 0, all = 0;
+
+	for (size_t i = 0; i < c->npanels; i++)
+		all += (console_panel_at(c, i)->key ? 1 : 0) + cells(s, console_panel_at(c, i)->title) + 1;
+	/* Too narrow for the names of all: the others show their keys. */
+	titles = all <= w - 8;
+	for (size_t i = 0; i < c->npanels; i++) {
+		const struct panel *p = console_panel_at(c, i);
+		bool here = i == c->current;
+		bool letter = p->key && !(p->key >= '0' && p->key <= '9');
+		char text[64], key[16] = "";
+		int k;
+
+		if (p->key)
+			key_format(p->key, key);
+		snprintf(text, sizeof(text), "%s%s%s", key, letter && (titles || here) ? " " : "",
+			 titles || here ? p->title : "");
+		k = cells(s, text);
+		c->tab_x[i] = x;
+		c->tab_w[i] = 0;
+		if (!k || x + k > w)
+			continue;
+		c->tab_w[i] = k;
+		surface_say(s, x, y, k, here ? ROLE_TAB_HERE : ROLE_TAB, text);
+		if (!here && *key)
+			surface_say(s, x, y, cells(s, key), ROLE_KEY, key);
+		x += k + 1;
+	}
+	if (w - x >= 7)
+		surface_say(s, w - 6, y, 6, ROLE_HINT, ": more");
+}
+
+static void draw_rule(const struct console *c, struct surface *s, int y, int w)
+{
+	char notice[4 * sizeof(c->now.notice) + 1];
+
+	surface_hline(s, 0, y, w, ROLE_RULE);
+	if (!c->now.notice[0])
+		return;
+	text_sanitise(notice, sizeof(notice), c->now.notice, strlen(c->now.notice), surface_form(s));
+	if (w > 12) {
+		int k = surface_say(s, 3, y, w - 6, ROLE_WARN, notice);
+
+		surface_char(s, 2, y, ROLE_RULE, ' ');
+		surface_char(s, 3 + k, y, ROLE_RULE, ' ');
+	}
+}
+
+static void fetch_timeline(struct console *c, int columns)
+{
+	uint64_t to = c->now.to_ns, span = to - c->now.from_ns;
+	struct chart_time t = chart_time_fit(wall(c, to), (int64_t)span, (int64_t)c->now.tick_ns, columns);
+
+	c->timeline_time = t;
+	if (c->timeline_to_ns == to && c->timeline_step_ns == (uint64_t)t.step_ns && c->timeline_w == columns)
+		return;
+	c->timeline_to_ns = to;
+	c->timeline_step_ns = (uint64_t)t.step_ns;
+	c->timeline_w = columns;
+	memset(c->timeline.marks, 0, sizeof(c->timeline.marks));
+	c->timeline.max = 0;
+	for (int i = 0; i < CONSOLE_TIMELINE_MAX; i++)
+		c->timeline.values[i] = NAN;
+	if (c->options.timeline)
+		c->options.timeline(c->options.timeline_self, c->options.view, to, (uint64_t)t.step_ns,
+				    (size_t)columns, &c->timeline);
+	c->timeline.label[sizeof(c->timeline.label) - 1] = 0;
+}
+
+static void draw_timeline(struct console *c, struct surface *s, int y, int w)
+{
+	char clock[16], label[4 * sizeof(c->timeline.label) + 1];
+	int label_w, columns, x, first, last;
+	double max = 0;
+	uint64_t from, to;
+	bool live;
+
+	if (!c->now.to_ns || w < 20)
+		return;
+	/* The name of what is plotted is known after asking, its room before: it hardly ever changes. */
+	text_sanitise(label, sizeof(label), c->timeline.label, strlen(c->timeline.label), surface_form(s));
+	label_w = cells(s, label);
+	label_w = label_w > w / 3 ? w / 3 : label_w;
+	columns = w - 6 - 2 - 1 - label_w;
+	fetch_timeline(c, columns);
+	if (!*label && c->timeline.label[0]) {
+		text_sanitise(label, sizeof(label), c->timeline.label, strlen(c->timeline.label), surface_form(s));
+		label_w = cells(s, label);
+		label_w = label_w > w / 3 ? w / 3 : label_w;
+		columns = w - 6 - 2 - 1 - label_w;
+		fetch_timeline(c, columns);
+	}
+	chart_clock_format(c->timeline_time.from_ns + c->now.zone_offset_s * SECOND, false, clock, sizeof(clock));
+	surface_say(s, 0, y, 5, ROLE_AXIS, clock);
+	console_window(c, &from, &to, &live);
+	/* A window begins behind its `from`. */
+	first = chart_time_column(&c->timeline_time, wall(c, from) + 1);
+	last = chart_time_column(&c->timeline_time, wall(c, to));
+	first = first < 0 ? 0 : first;
+	last = last >= columns ? columns - 1 : last;
+	max = c->timeline.max;
+	for (int i = 0; i < columns && !(c->timeline.max > 0); i++)
+		if (isfinite(c->timeline.values[i]) && c->timeline.values[i] > max)
+			max = c->timeline.values[i];
+	x = 6;
+	for (int i = 0; i < columns; i++) {
+		bool inside = i >= first && i <= last;
+		enum role role = inside ? ROLE_CHART_WINDOW : ROLE_CHART;
+
+		if (i == first)
+			surface_char(s, x++, y, ROLE_CHART_WINDOW, '[');
+		if (c->timeline.marks[i])
+			surface_char(s, x++, y, ROLE_MARK, 'x');
+		else
+			surface_spark(s, x++, y, role, spark_level(c->timeline.values[i], max));
+		if (i == last)
+			surface_char(s, x++, y, ROLE_CHART_WINDOW, ']');
+	}
+	surface_say_right(s, w - label_w, y, label_w, ROLE_AXIS, label);
+}
+
+/* Keys, then one word: the keys stand out. */
+static int draw_hint(struct surface *s, int x, int y, int w, const char *hint)
+{
+	const char *last = strrchr(hint, ' ');
+	size_t n = last ? (size_t)(last - hint) : strlen(hint);
+	int used = surface_put(s, x, y, w, ROLE_KEY, PUT_OWN, hint, n);
+
+	if (last)
+		used += surface_say(s, x + used, y, w - used, ROLE_HINT, last);
+	return used;
+}
+
+enum { HINTS_MAX = 64 };
+
+struct hint {
+	const char *text;
+	int rank; /* the smaller, the sooner it is shown */
+	bool shown;
+};
+
+static int rank_of(const struct console *c, const struct binding *b)
+{
+	switch (b->action) {
+	case ACTION_QUIT:
+		return 0;
+	case ACTION_HELP:
+		return 1;
+	case ACTION_BACK:
+		return c->stack.n > 1 ? 2 : 100;
+	case ACTION_DEEPER:
+		return 3;
+	case ACTION_PAUSE:
+		return 4;
+	case ACTION_EARLIER:
+		return 5;
+	case ACTION_FIND:
+		return 7;
+	default:
+		return 8;
+	}
+}
+
+static void draw_keys(const struct console *c, struct surface *s, int y, int w)
+{
+	const struct panel *p = console_panel(c);
+	struct hint hints[HINTS_MAX];
+	char self[32] = "";
+	size_t n = 0;
+	int self_w, used = 0, x = 0;
+
+	if (isfinite(c->now.self_percent))
+		snprintf(self, sizeof(self), "self %.1f%%", c->now.self_percent);
+	self_w = w >= 40 ? cells(s, self) : 0;
+	/* In the order of the tables, the panel's behind Enter and Backspace. */
+	for (size_t i = 0; i < console_nkeys && n < HINTS_MAX; i++) {
+		const struct binding *b = &console_keys[i];
+
+		if (b->action == ACTION_EARLIER)
+			for (size_t k = 0; k < p->nkeys && n < HINTS_MAX; k++)
+				if (p->keys[k].hint)
+					hints[n++] = (struct hint){p->keys[k].hint, 6, false};
+		if (b->hint && n < HINTS_MAX && rank_of(c, b) < 100)
+			hints[n++] = (struct hint){b->hint, rank_of(c, b), false};
+	}
+	for (int rank = 0; rank < 10; rank++) {
+		for (size_t i = 0; i < n; i++) {
+			int k = cells(s, hints[i].text);
+
+			if (hints[i].rank != rank || used + (used ? 2 : 0) + k > w - (self_w ? self_w + 2 : 0))
+				continue;
+			hints[i].shown = true;
+			used += (used ? 2 : 0) + k;
+		}
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (!hints[i].shown)
+			continue;
+		x += draw_hint(s, x, y, w - x, hints[i].text) + 2;
+	}
+	if (self_w)
+		surface_say(s, w - self_w, y, self_w, ROLE_MUTED, self);
+}
+
+static void draw_last_line(struct console *c, struct surface *s, int y, int w)
+{
+	char status[PANEL_MESSAGE_MAX] = "";
+	const struct panel *p = console_panel(c);
+
+	if (c->prompt_kind && c->message[0] && w > 30) {
+		/* What is wrong stands beside what is typed. */
+		int half = w / 2;
+
+		prompt_draw(&c->prompt, s, 0, y, half, console_prompt_label(c));
+		surface_say(s, half + 1, y, w - half - 1, c->message_is_error ? ROLE_WARN : ROLE_HINT, c->message);
+	} else if (c->prompt_kind) {
+		prompt_draw(&c->prompt, s, 0, y, w, console_prompt_label(c));
+	} else if (c->message[0]) {
+		surface_say(s, 0, y, w, c->message_is_error ? ROLE_WARN : ROLE_STRONG, c->message);
+	} else if (c->trouble[0]) {
+		surface_say(s, 0, y, w, ROLE_WARN, c->trouble);
+	} else {
+		if (p->status)
+			p->status(c->states[c->current], status, sizeof(status));
+		status[sizeof(status) - 1] = 0;
+		if (status[0])
+			surface_put(s, 0, y, w, ROLE_UNREAD, 0, status, strlen(status));
+		else
+			draw_keys(c, s, y, w);
+	}
+}
+
+static void update(struct console *c)
+{
+	const struct panel *p = console_panel(c);
+	struct culprit_error error = {""};
+	struct panel_time time = console_time(c);
+
+	if (!c->stale)
+		return;
+	c->stale = false;
+	c->trouble[0] = 0;
+	if (p->update(c->states[c->current], c->options.view, console_lens(c), &time, &error))
+		snprintf(c->trouble, sizeof(c->trouble), "%s", error.sentence);
+}
+
+void console_draw(struct console *c, struct surface *s)
+{
+	int w = surface_width(s), h = surface_height(s);
+	const struct panel *p = console_panel(c);
+	struct lines l = layout(w, h);
+	struct rect clip;
+
+	surface_clear(s);
+	c->panel_rect = l.panel;
+	update(c);
+	clip = surface_clip(s, l.panel);
+	if (c->helping) {
+		struct keys_table tables[2] = {console_panel_keys(c), {"everywhere", console_keys, console_nkeys}};
+
+		dialog_help(s, l.panel, p->title, p->help, tables, 2, c->help_top);
+	} else if (l.panel.h > 0) {
+		p->draw(c->states[c->current], s, l.panel);
+	}
+	surface_set_cursor(s, -1, -1);
+	surface_clip(s, clip);
+	if (h >= 3)
+		draw_title(c, s, w);
+	if (l.tabs >= 0)
+		draw_tabs(c, s, l.tabs, w);
+	else
+		memset(c->tab_w, 0, sizeof(c->tab_w));
+	if (l.rule >= 0)
+		draw_rule(c, s, l.rule, w);
+	if (l.timeline >= 0)
+		draw_timeline(c, s, l.timeline, w);
+	if (l.keys >= 0)
+		draw_last_line(c, s, l.keys, w);
+	if (c->asking)
+		dialog_draw(&c->dialog, s, l.panel.h >= 3 ? l.panel : surface_rect(s));
+}

@@ -1,0 +1,88 @@
+/* The console's insides, shared by console.c (state and keys), console_draw.c (the lines) and console_command.c (what is
+ * typed). Nobody else's business. */
+#ifndef TUI_CONSOLE_STATE_H
+#define TUI_CONSOLE_STATE_H
+
+#include "chart.h"
+#include "console.h"
+#include "dialog.h"
+#include "prompt.h"
+
+enum { EFFECTS_MAX = 8, PANELS_MAX = 32, CRUMBS_MAX = LENS_DEPTH };
+
+enum prompt_kind { PROMPT_NONE, PROMPT_FIND, PROMPT_FILTER, PROMPT_COMMAND };
+
+/* One step of the way down, beside the lens of the same place. */
+struct crumb {
+	char label[PANEL_LABEL_MAX]; /* raw bytes */
+	size_t panel;                /* shown before the step was made */
+};
+
+struct console {
+	struct console_options options;
+	size_t npanels, current;
+	void *states[PANELS_MAX];
+	struct console_now now;
+	struct lens_stack stack;
+	struct crumb crumbs[CRUMBS_MAX];
+	bool stale; /* the panel has not seen the newest time, lens, data */
+
+	char message[PANEL_MESSAGE_MAX]; /* our own or sanitised; until the next key */
+	bool message_is_error;
+	char trouble[256];               /* the panel's last update failed: why; sanitised */
+
+	enum prompt_kind prompt_kind;
+	struct prompt prompt;
+	struct prompt_history histories[4];
+	char found[PROMPT_MAX];          /* last text looked for */
+	char filter_before[LENS_FILTER_MAX];
+
+	bool asking;
+	struct dialog dialog;
+	bool asks_to_save; /* the question is the one before quitting; else the panel's */
+	bool offered_save;
+
+	bool helping;
+	size_t help_top;
+
+	bool mouse;
+	struct rect panel_rect;
+	int tab_x[PANELS_MAX], tab_w[PANELS_MAX]; /* where line 2 has them; w 0: not there */
+	int timeline_w;                           /* columns when drawn last */
+	struct chart_time timeline_time;
+	struct console_timeline timeline;
+	uint64_t timeline_to_ns, timeline_step_ns; /* what `timeline` was asked for */
+
+	struct console_effect effects[EFFECTS_MAX];
+	size_t neffects;
+};
+
+const struct panel *console_panel_at(const struct console *, size_t i);
+struct panel_time console_time(const struct console *);
+struct lens *console_top(struct console *);
+
+void console_effect_push(struct console *, enum console_effect_kind, bool on, const char *argument);
+void console_error(struct console *, const char *sentence);
+bool console_show_panel(struct console *, size_t panel);
+/* Does what an action of the console's own table says. */
+bool console_act(struct console *, int action);
+/* What a panel wants; `result` is what its action gave back. */
+bool console_grant(struct console *, enum panel_result result, const struct panel_request *);
+/* The panel by name or title; npanels: none. */
+size_t console_find_panel(const struct console *, const char *name, size_t len);
+bool console_back(struct console *);
+void console_quit(struct console *);
+void console_set_filter(struct console *, const char *expression);
+void console_set_window(struct console *, uint64_t length_ns);
+
+/* console_command.c */
+void console_prompt_open(struct console *, enum prompt_kind);
+bool console_prompt_key(struct console *, const struct key *);
+void console_run_command(struct console *, const char *line);
+const char *console_prompt_label(const struct console *);
+
+/* console_draw.c */
+struct keys_table console_panel_keys(const struct console *);
+struct rect console_rect_of_panel(int w, int h);
+
+#endif

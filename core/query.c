@@ -143,6 +143,7 @@ static int take_place(struct query *q, const char *table)
 		memset(&q->start_view, 0, sizeof(q->start_view));
 	q->start_schema = q->start_view.schema;
 	q->start_mono_ns = cursor_mono_ns(q->place->start);
+	q->end_mono_ns = cursor_mono_ns(q->place->end);
 	q->wall_offset_ns = cursor_wall_ns(q->place->end) - (int64_t)cursor_mono_ns(q->place->end);
 	q->start_wall_offset_ns = cursor_wall_ns(q->place->start) - (int64_t)q->start_mono_ns;
 	return 0;

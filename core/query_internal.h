@@ -62,7 +62,7 @@ struct query {
 	bool recorded; /* the table is known at the window's end */
 	bool has_start;
 	int64_t wall_offset_ns, start_wall_offset_ns;
-	uint64_t start_mono_ns;
+	uint64_t start_mono_ns, end_mono_ns; /* of the frames the cursors stand on */
 	uint64_t lost;
 	struct qrow *rows;
 	size_t nrows, rows_cap, in_scope, nended;

@@ -74,9 +74,9 @@ void query_row_derive(const struct query *q, const struct qrow *r, struct derive
 		.host = &q->segment->host,
 		.counts = {q->counts[0], q->counts[1]},
 	};
-	if ((q->end_view.state == CULPRIT_FAILED || q->end_view.state == CULPRIT_LATE) &&
-	    q->end_view.attempt_ns > q->end_view.sample_ns)
-		d->aging_ns = q->end_view.attempt_ns - q->end_view.sample_ns;
+	/* A state that lasts is written once: the age counts to where the cursor stands. */
+	if ((q->end_view.state == CULPRIT_FAILED || q->end_view.state == CULPRIT_LATE) && q->end_mono_ns > d->sample_ns)
+		d->aging_ns = q->end_mono_ns - d->sample_ns;
 }
 
 static void fill(const struct query *q, struct qrow *r, const struct row *row, size_t slot)

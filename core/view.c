@@ -29,6 +29,7 @@ struct own_place {
 	char tables[PLACE_TABLES_MAX][SCHEMA_NAME_MAX + 1];
 	size_t ntables;
 	uint64_t used; /* refresh in which it was last used */
+	uint64_t shared; /* refresh in which a query joined another one here */
 	uint64_t stamp;
 	int err; /* of the last move */
 	struct culprit_error error;
@@ -428,7 +429,8 @@ static struct own_place *place_choose(struct view *v, const struct place *last, 
 	for (size_t i = 0; i < v->nplaces; i++) {
 		struct own_place *p = v->places[i];
 
-		if (&p->place == last && p->place.generation == last_generation)
+		/* Not from under another query of the same draw. */
+		if (&p->place == last && p->place.generation == last_generation && p->shared != v->refreshes)
 			return p;
 		if (!oldest || p->stamp < oldest->stamp)
 			oldest = p;
@@ -473,6 +475,8 @@ int view_place(struct view *v, uint64_t from_ns, uint64_t to_ns, const char *con
 		    (!q->err || q->err == -EBADMSG) && place_has(q, tables, ntables))
 			p = q;
 	}
+	if (p && (&p->place != last || p->place.generation != last_generation))
+		p->shared = v->refreshes;
 	if (!p) {
 		p = place_choose(v, last, last_generation);
 		if (!p)

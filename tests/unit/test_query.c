@@ -1,0 +1,865 @@
+/* The rules of a window, each on frames that went through builder, writer, segments and cursors. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "query.h"
+#include "textframes.h"
+
+#define S 1000000000ull
+
+struct bench {
+	struct textframes *frames;
+	struct view *view;
+	struct query *query;
+};
+
+static void set_up(struct bench *b, const char *text)
+{
+	struct culprit_error e = {""};
+
+	b->frames = textframes_create(text, &e);
+	if (!b->frames)
+		fail_msg("%s", e.sentence);
+	b->view = view_create();
+	assert_int_equal(view_add_source(b->view, textframes_source(b->frames)), 0);
+	b->query = query_create(b->view);
+}
+
+static void add(struct bench *b, const char *text)
+{
+	struct culprit_error e = {""};
+
+	if (textframes_add(b->frames, text, &e))
+		fail_msg("%s", e.sentence);
+	assert_int_equal(view_refresh(b->view, &e), 1);
+}
+
+static void tear_down(struct bench *b)
+{
+	query_destroy(b->query);
+	view_destroy(b->view);
+	textframes_destroy(b->frames);
+}
+
+static void run_lens(struct bench *b, const struct lens *lens, const char *table, unsigned flags)
+{
+	struct culprit_error e = {""};
+	int err = query_run(b->query, lens, table, flags, &e);
+
+	if (err)
+		fail_msg("%d: %s", err, e.sentence);
+}
+
+static void run(struct bench *b, const char *table, double from, double to)
+{
+	struct lens lens = lens_window((uint64_t)(from * S), (uint64_t)(to * S));
+
+	run_lens(b, &lens, table, 0);
+}
+
+/* The row whose first key cell is this number. */
+static size_t row_of(struct bench *b, uint64_t key)
+{
+	struct query_row r;
+
+	for (size_t i = 0; i < query_nrows(b->query); i++)
+		if (query_row(b->query, i, &r) && r.key.bits[0] == key)
+			return i;
+	fail_msg("no row with key %llu", (unsigned long long)key);
+	return 0;
+}
+
+static struct value value(struct bench *b, uint64_t key, const char *column)
+{
+	int c = query_column_find(b->query, column);
+	struct value v;
+
+	if (c < 0)
+		fail_msg("no column %s", column);
+	query_value(b->query, row_of(b, key), (size_t)c, &v);
+	return v;
+}
+
+/* NAN: absent. */
+static void expect_at(struct bench *b, uint64_t key, const char *column, double want, int line)
+{
+	struct value v = value(b, key, column);
+	double x = NAN;
+
+	if (v.state == VALUE_OK && !value_number(&v, &x))
+		fail_msg("line %d: %s of %llu is no number", line, column, (unsigned long long)key);
+	if (v.state == VALUE_UNREAD)
+		fail_msg("line %d: %s is unread: %.*s", line, column, (int)v.reason_len, v.reason);
+	if (isnan(want) != isnan(x) || (!isnan(want) && fabs(x - want) > 1e-9 * (1 + fabs(want))))
+		fail_msg("line %d: %s of %llu is %g, not %g", line, column, (unsigned long long)key, x, want);
+}
+#define expect(b, key, column, want) expect_at(b, key, column, want, __LINE__)
+
+static const char proc[] =
+	"table process state key=process pid=key:u64 start=key:u64:ticks comm=attribute:text utime=counter:u64:ns "
+	"rss=gauge:u64:bytes io=counter:u64:bytes,1 wait=peak:u64:ns cgroup=attribute:text\n"
+	"derived process cpu rate utime scale=1e-7 unit=percent\n"
+	"derived process used difference utime unit=ns\n"
+	"derived process grew growth rss unit=bytes\n"
+	"derived process io_rate rate io unit=bytes/s\n"
+	"derived process age since start unit=ns\n"
+	"derived process twice level rss+rss\n";
+
+static char *with(const char *head, const char *rest)
+{
+	static char text[65536];
+
+	snprintf(text, sizeof(text), "%s%s", head, rest);
+	return text;
+}
+
+static void test_counters_and_gauges(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	set_up(&b, with(proc, "tick 1s\nsample process at=1.01s\nrow process pid=1 start=5 comm=a utime=100ms rss=10\n"
+			      "tick 2s\nsample process at=2.03s\nrow process pid=1 start=5 comm=a utime=300ms rss=30\n"
+			      "tick 3s\nsample process at=3.01s\nrow process pid=1 start=5 comm=b utime=900ms rss=20\n"));
+	run(&b, "process", 1, 3);
+	assert_int_equal(query_nrows(b.query), 1);
+	expect(&b, 1, "utime", 800e6);
+	expect(&b, 1, "used", 800e6);
+	expect(&b, 1, "rss", 20);
+	expect(&b, 1, "twice", 40);
+	expect(&b, 1, "grew", 10);
+	/* By the table's own times: 2.00 s, not the frames' 2 s by luck: the next window shows it. */
+	expect(&b, 1, "cpu", 40);
+	run(&b, "process", 2, 3);
+	expect(&b, 1, "cpu", 600e6 / 0.98e9 * 100);
+	run(&b, "process", 1, 2);
+	expect(&b, 1, "utime", 200e6);
+	assert_int_equal(value(&b, 1, "comm").text.p[0], 'a');
+	/* 5 ticks of 10 ms after boot, booted at wall 1.7e9 s = monotonic 0. */
+	expect(&b, 1, "age", 2.03e9 - 50e6);
+	tear_down(&b);
+}
+
+/* A window between frames uses the frames before its ends; one that begins before the recording says so. */
+static void test_covers(void **state)
+{
+	struct query_info info;
+	struct bench b;
+
+	(void)state;
+	set_up(&b, with(proc, "tick 10s\nsample process\nrow process pid=1 start=5 utime=1s\n"
+			      "tick 11s\nsample process\nrow process pid=1 start=5 utime=1.5s\n"
+			      "tick 12s\nsample process\nrow process pid=1 start=5 utime=1.6s\n"));
+	run(&b, "process", 0, 12);
+	query_info(b.query, &info);
+	assert_true(info.covers_less);
+	assert_false(info.empty);
+	assert_int_equal(info.used_from_ns, 10 * S);
+	assert_int_equal(info.used_to_ns, 12 * S);
+	assert_int_equal(info.used_to_wall_ns, 1700000012000000000);
+	expect(&b, 1, "cpu", 30);
+	run(&b, "process", 10.9, 11.9);
+	query_info(b.query, &info);
+	assert_false(info.covers_less);
+	assert_int_equal(info.used_from_ns, 10 * S);
+	assert_int_equal(info.used_to_ns, 11 * S);
+	expect(&b, 1, "utime", 500e6);
+	/* No two samples: no differences. */
+	run(&b, "process", 10, 10.5);
+	query_info(b.query, &info);
+	assert_true(info.empty);
+	expect(&b, 1, "utime", NAN);
+	expect(&b, 1, "cpu", NAN);
+	/* Live: the newest, and its length. */
+	struct lens live = lens_live(1 * S);
+
+	run_lens(&b, &live, "process", 0);
+	expect(&b, 1, "utime", 100e6);
+	tear_down(&b);
+}
+
+static void test_new_rows_and_born(void **state)
+{
+	struct query_row r;
+	struct bench b;
+
+	(void)state;
+	set_up(&b, with(proc, "tick 1s\nsample process\nrow process pid=1 start=5 utime=1s rss=1\n"
+			      "tick 2s\nsample process at=2.5s keep\nrow process pid=7 start=6 utime=5s rss=50\n"
+			      "born process pid=8 start=9 utime=300ms rss=70\n"
+			      "tick 3s\nsample process at=3.5s keep\nrow process pid=7 start=6 utime=6s rss=60\n"
+			      "row process pid=8 start=9 utime=500ms\n"));
+	/* Both began in the window: one counts from its first value and time, the other from 0 and the sample before. */
+	run(&b, "process", 1, 3);
+	expect(&b, 7, "utime", 1e9);
+	expect(&b, 7, "cpu", 100);
+	expect(&b, 8, "utime", 500e6);
+	expect(&b, 8, "cpu", 20);
+	expect(&b, 7, "grew", NAN);
+	expect(&b, 8, "grew", 70);
+	assert_true(query_row(b.query, row_of(&b, 7), &r) && r.began);
+	assert_int_equal(r.covered_from_ns, 2.5 * S);
+	assert_true(query_row(b.query, row_of(&b, 8), &r) && r.began);
+	assert_int_equal(r.covered_from_ns, 1 * S);
+	assert_true(query_row(b.query, row_of(&b, 1), &r) && !r.began);
+	/* In the tick in which they came: nothing to subtract; since the sample before. */
+	run(&b, "process", 1, 2);
+	expect(&b, 7, "utime", NAN);
+	expect(&b, 8, "utime", 300e6);
+	expect(&b, 8, "cpu", 20);
+	/* Within their lives the window alone decides. */
+	run(&b, "process", 2, 3);
+	expect(&b, 8, "utime", 200e6);
+	expect(&b, 8, "cpu", 20);
+	tear_down(&b);
+}
+
+static void test_ended_rows(void **state)
+{
+	struct query_info info;
+	struct query_row r;
+	struct bench b;
+
+	(void)state;
+	set_up(&b, with(proc, "tick 1s\nsample process\nrow process pid=1 start=5 utime=1s\nrow process pid=2 start=5 utime=1s\n"
+			      "tick 2s\nsample process keep\nrow process pid=2 start=5 utime=1.5s\n"
+			      "tick 3s\nsample process keep\nend process pid=2 start=5\n"
+			      "tick 4s\nsample process keep\n"));
+	run(&b, "process", 1, 4);
+	assert_int_equal(query_nrows(b.query), 2);
+	expect(&b, 2, "utime", 500e6);
+	assert_true(query_row(b.query, row_of(&b, 2), &r));
+	assert_int_equal(r.ended_ns, 3 * S);
+	query_info(b.query, &info);
+	assert_int_equal(info.rows_ended, 1);
+	/* Alive at the end of this one, gone before that one. */
+	run(&b, "process", 1, 2);
+	assert_true(query_row(b.query, row_of(&b, 2), &r));
+	assert_int_equal(r.ended_ns, 0);
+	run(&b, "process", 3, 4);
+	assert_int_equal(query_nrows(b.query), 1);
+	/* Back to the wide window: it must come again, though the cursor has forgotten it. */
+	run(&b, "process", 1, 4);
+	assert_int_equal(query_nrows(b.query), 2);
+	struct lens l = lens_window(1 * S, 4 * S);
+
+	run_lens(&b, &l, "process", QUERY_ALIVE);
+	assert_int_equal(query_nrows(b.query), 1);
+	/* A pid that comes again is another row. */
+	add(&b, "tick 5s\nsample process keep\nborn process pid=2 start=400 utime=10ms\n");
+	run(&b, "process", 1, 5);
+	assert_int_equal(query_nrows(b.query), 3);
+	tear_down(&b);
+}
+
+static void test_counters_fall(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	set_up(&b, with(proc, "tick 1s\nsample process\nrow process pid=1 start=5 utime=10s\n"
+			      "tick 2s\nsample process keep\nrow process pid=1 start=5 utime=11s\n"
+			      "tick 3s\nsample process keep\nrow process pid=1 start=5 utime=2s\n"
+			      "segment\n"
+			      "tick 4s\nsample process keep\nrow process pid=1 start=5 utime=5s\n"));
+	run(&b, "process", 1, 4);
+	expect(&b, 1, "utime", 4e9);
+	run(&b, "process", 2, 3);
+	expect(&b, 1, "utime", 0);
+	run(&b, "process", 3, 4);
+	expect(&b, 1, "utime", 3e9);
+	tear_down(&b);
+}
+
+static void test_unread_and_stale(void **state)
+{
+	struct bench b;
+	struct value v;
+
+	(void)state;
+	set_up(&b, with(proc, "tick 1s\nsample process\nrow process pid=1 start=5 utime=1s rss=5 io=100\n"
+			      "tick 2s\nsample process\nrow process pid=1 start=5 utime=2s rss=?\"needs root\" io=300\n"
+			      "tick 3s\nsample process\nrow process pid=1 start=5 utime=3s rss=?\"needs root\"\n"
+			      "tick 4s\nsample process\nrow process pid=1 start=5 utime=4s rss=7\n"));
+	run(&b, "process", 1, 3);
+	v = value(&b, 1, "rss");
+	assert_int_equal(v.state, VALUE_UNREAD);
+	assert_int_equal(v.reason_len, 10);
+	assert_memory_equal(v.reason, "needs root", 10);
+	v = value(&b, 1, "twice");
+	assert_int_equal(v.state, VALUE_UNREAD);
+	v = value(&b, 1, "comm");
+	assert_int_equal(v.state, VALUE_ABSENT);
+	/* Read at 1 and 2 only: its rate is over that second, its age says so. */
+	v = value(&b, 1, "io");
+	assert_int_equal(v.u, 200);
+	assert_int_equal(v.age_ns, 1 * S);
+	expect(&b, 1, "io_rate", 200);
+	assert_int_equal(value(&b, 1, "io_rate").age_ns, 1 * S);
+	run(&b, "process", 2, 4);
+	/* Never read again in this window: nothing is known of it. */
+	expect(&b, 1, "io", NAN);
+	expect(&b, 1, "io_rate", NAN);
+	assert_int_equal(value(&b, 1, "utime").age_ns, 0);
+	tear_down(&b);
+}
+
+static void test_table_states(void **state)
+{
+	struct query_info info;
+	struct bench b;
+
+	(void)state;
+	set_up(&b, with(proc, "tick 1s\nsample process\nrow process pid=1 start=5 utime=1s rss=5\n"
+			      "tick 2s\nsample process\nrow process pid=1 start=5 utime=2s rss=6\n"
+			      "tick 3s\nstate process failed \"no /proc\"\n"
+			      "tick 4s\nstate process failed \"no /proc\"\n"));
+	run(&b, "process", 1, 4);
+	query_info(b.query, &info);
+	assert_int_equal(info.state, CULPRIT_FAILED);
+	assert_int_equal(info.reason_len, 8);
+	assert_int_equal(info.used_to_ns, 2 * S);
+	expect(&b, 1, "utime", 1e9);
+	expect(&b, 1, "cpu", 100);
+	assert_int_equal(value(&b, 1, "rss").age_ns, 2 * S);
+	tear_down(&b);
+}
+
+static void test_peaks(void **state)
+{
+	char text[4096] = "";
+	size_t n = 0;
+	struct bench b;
+
+	(void)state;
+	/* 20 ticks in segments of 5: the peak of tick i is i, but 100 in tick 8. */
+	for (int i = 1; i <= 20; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n,
+				      "tick %ds\nsample process\nrow process pid=1 start=5 wait=%d\n%s", i,
+				      i == 8 ? 100 : i, i % 5 ? "" : "segment\n");
+	set_up(&b, with(proc, text));
+	run(&b, "process", 1, 20);
+	expect(&b, 1, "wait", 100);
+	run(&b, "process", 8, 20);
+	expect(&b, 1, "wait", 20);
+	run(&b, "process", 7, 8);
+	expect(&b, 1, "wait", 100);
+	run(&b, "process", 1, 7);
+	expect(&b, 1, "wait", 7);
+	run(&b, "process", 2, 19);
+	expect(&b, 1, "wait", 100);
+	assert_true(view_memory(b.view) > 0);
+	/* Remembered or not, the answer is the same. */
+	view_set_memory(b.view, 0);
+	run(&b, "process", 1, 20);
+	expect(&b, 1, "wait", 100);
+	struct lens l = lens_window(1 * S, 20 * S);
+
+	run_lens(&b, &l, "process", QUERY_RAW);
+	expect(&b, 1, "wait", 20);
+	tear_down(&b);
+}
+
+static const char disk[] =
+	"table disk state key=device id=key:u64 lat=histogram:edges(0/10/20/40):ns ops=counter:u64\n"
+	"derived disk p50 percentile lat arg=50 unit=ns\n"
+	"derived disk p99 percentile lat arg=99 unit=ns\n";
+
+static void test_histograms(void **state)
+{
+	struct value v;
+	struct bench b;
+
+	(void)state;
+	set_up(&b, with(disk, "tick 1s\nsample disk\nrow disk id=1 lat=100/0/0/5\n"
+			      "tick 2s\nsample disk\nrow disk id=1 lat=104/4/0/5\nrow disk id=2 lat=9/9/9/9\n"
+			      "tick 3s\nsample disk\nrow disk id=1 lat=104/4/8/5\nrow disk id=2 lat=9/10/9/9\n"
+			      "born disk id=3 lat=0/0/0/2\n"));
+	run(&b, "disk", 1, 3);
+	v = value(&b, 1, "lat");
+	assert_int_equal(v.hist.bounds->count, 4);
+	assert_int_equal(v.hist.counts[0], 4);
+	assert_int_equal(v.hist.counts[1], 4);
+	assert_int_equal(v.hist.counts[2], 8);
+	assert_int_equal(v.hist.counts[3], 0);
+	/* 8 of 16 lie below 20. */
+	expect(&b, 1, "p50", 20);
+	expect(&b, 1, "p99", 20 + 20 * (0.99 * 16 - 8) / 8);
+	assert_int_equal(value(&b, 1, "p99").n, 16);
+	/* From its first counts; and born: from 0, in the slot without upper edge. */
+	expect(&b, 2, "lat", 1);
+	expect(&b, 3, "p50", 40);
+	/* Only a range of it. */
+	struct lens l = lens_window(1 * S, 3 * S);
+
+	l.has_range = true;
+	strcpy(l.range_table, "disk");
+	strcpy(l.range_column, "lat");
+	l.range_lo = 10;
+	l.range_hi = 20;
+	run_lens(&b, &l, "disk", 0);
+	expect(&b, 1, "lat", 4);
+	expect(&b, 1, "p50", 15);
+	tear_down(&b);
+}
+
+static void test_events(void **state)
+{
+	struct query_info info;
+	struct bench b;
+	int text;
+	struct value v;
+
+	(void)state;
+	set_up(&b, "table mark event time=time:u64:mono_ns text=attribute:text\n"
+		   "tick 1s\nevent mark time=0.5s text=before\n"
+		   "tick 2s\nevent mark time=1.9s text=second\nevent mark time=1.2s text=first\nlost mark 3\n"
+		   "tick 3s\nevent mark time=2.5s text=third\nsegment\n"
+		   "tick 4s\nlost mark 2\n");
+	run(&b, "mark", 1, 3);
+	assert_int_equal(query_nrows(b.query), 3);
+	text = query_column_find(b.query, "text");
+	query_value(b.query, 0, (size_t)text, &v);
+	assert_memory_equal(v.text.p, "first", 5);
+	query_value(b.query, 2, (size_t)text, &v);
+	assert_memory_equal(v.text.p, "third", 5);
+	query_info(b.query, &info);
+	assert_int_equal(info.lost, 3);
+	run(&b, "mark", 0, 4);
+	assert_int_equal(query_nrows(b.query), 4);
+	query_info(b.query, &info);
+	assert_int_equal(info.lost, 5);
+	run(&b, "mark", 2, 4);
+	assert_int_equal(query_nrows(b.query), 1);
+	query_info(b.query, &info);
+	assert_int_equal(info.lost, 2);
+	/* Adjoining windows count each once. */
+	run(&b, "mark", 1, 2);
+	assert_int_equal(query_nrows(b.query), 2);
+	tear_down(&b);
+}
+
+static const char family[] =
+	"table process state key=process pid=key:u64 start=key:u64:ticks cgroup=attribute:text\n"
+	"table thread state key=thread tid=key:u64 start=key:u64:ticks pid=attribute:u64 pstart=attribute:u64:ticks "
+	"utime=counter:u64:ns lat=histogram:edges(0/10):ns\n"
+	"table cpu state key=cpu cpu=key:i64 user=counter:u64:ns\n"
+	"table cgroup state key=cgroup path=key:text\n"
+	"derived thread cpu rate utime scale=1e-7 unit=percent\n"
+	"parent thread process pid pstart\n"
+	"rollup thread cpu process cpu_sum sum\n"
+	"rollup thread cpu process cpu_max max\n"
+	"rollup thread utime process utime_sum sum\n"
+	"rollup thread lat process lat_all merge\n"
+	"tick 1s\nsample process\nrow process pid=1 start=5 cgroup=/a\nrow process pid=2 start=5 cgroup=/a/b\n"
+	"row process pid=3 start=5 cgroup=/ab\n"
+	"sample thread\nrow thread tid=1 start=5 pid=1 pstart=5 utime=0 lat=0/0\n"
+	"row thread tid=11 start=6 pid=1 pstart=5 utime=0 lat=0/0\n"
+	"row thread tid=2 start=5 pid=2 pstart=5 utime=0 lat=0/0\n"
+	"sample cpu\nrow cpu cpu=0 user=0\nsample cgroup\nrow cgroup path=/a\nrow cgroup path=/a/b\nrow cgroup path=/ab\n"
+	"tick 2s\nsample process keep\nsample thread keep\n"
+	"row thread tid=1 start=5 utime=100ms lat=1/2\nrow thread tid=11 start=6 utime=300ms lat=10/20\n"
+	"sample cpu keep\nsample cgroup keep\n"
+	"tick 3s\nsample process keep\nsample thread keep\nend thread tid=11 start=6\n"
+	"row thread tid=1 start=5 utime=300ms\nsample cpu keep\nsample cgroup keep\n";
+
+static void test_rollups(void **state)
+{
+	const struct query_column *c;
+	struct bench b;
+	struct value v;
+
+	(void)state;
+	set_up(&b, family);
+	run(&b, "process", 1, 3);
+	/* The thread that ended counts: over the time up to where it was gone. */
+	expect(&b, 1, "utime_sum", 600e6);
+	expect(&b, 1, "cpu_sum", 15 + 15);
+	expect(&b, 1, "cpu_max", 15);
+	expect(&b, 2, "utime_sum", 0);
+	expect(&b, 3, "utime_sum", NAN);
+	v = value(&b, 1, "lat_all");
+	assert_int_equal(v.hist.counts[0], 11);
+	assert_int_equal(v.hist.counts[1], 22);
+	c = query_column(b.query, (size_t)query_column_find(b.query, "cpu_sum"));
+	assert_int_equal(c->origin, QUERY_COLUMN_ROLLED);
+	assert_int_equal(c->unit, CULPRIT_PERCENT);
+	assert_string_equal(c->source, "sum of thread.cpu");
+	/* In a filter and as order, too. */
+	struct lens l = lens_window(1 * S, 3 * S);
+
+	strcpy(l.filter, "utime_sum>0");
+	run_lens(&b, &l, "process", 0);
+	assert_int_equal(query_nrows(b.query), 1);
+	expect(&b, 1, "cpu_sum", 30);
+	tear_down(&b);
+}
+
+static size_t rows_in(struct bench *b, const struct lens *l, const char *table, bool host_wide)
+{
+	struct query_info info;
+
+	run_lens(b, l, table, 0);
+	query_info(b->query, &info);
+	assert_int_equal(info.host_wide, host_wide);
+	return query_nrows(b->query);
+}
+
+static void test_scope(void **state)
+{
+	struct lens l = lens_window(1 * S, 3 * S);
+	struct bench b;
+
+	(void)state;
+	set_up(&b, family);
+	assert_int_equal(rows_in(&b, &l, "thread", false), 3);
+	lens_scope_cgroup(&l, "/a", 2);
+	assert_int_equal(rows_in(&b, &l, "cgroup", false), 2); /* /ab is not below /a */
+	assert_int_equal(rows_in(&b, &l, "process", false), 2);
+	assert_int_equal(rows_in(&b, &l, "thread", false), 3); /* by their processes */
+	assert_int_equal(rows_in(&b, &l, "cpu", true), 1);
+	lens_scope_cgroup(&l, "/a/b", 4);
+	assert_int_equal(rows_in(&b, &l, "thread", false), 1);
+	lens_scope_process(&l, 1, 5);
+	assert_int_equal(rows_in(&b, &l, "process", false), 1);
+	assert_int_equal(rows_in(&b, &l, "thread", false), 2);
+	assert_int_equal(rows_in(&b, &l, "cpu", true), 1);
+	lens_scope_thread(&l, 11, 6);
+	assert_int_equal(rows_in(&b, &l, "thread", false), 1);
+	assert_int_equal(rows_in(&b, &l, "process", false), 1);
+	/* Another life of the pid is another process; without a start time it is whichever. */
+	lens_scope_process(&l, 1, 6);
+	assert_int_equal(rows_in(&b, &l, "process", false), 0);
+	lens_scope_process(&l, 1, 0);
+	assert_int_equal(rows_in(&b, &l, "process", false), 1);
+	tear_down(&b);
+}
+
+static void test_filter_errors(void **state)
+{
+	struct lens l = lens_window(1 * S, 3 * S);
+	struct culprit_error e = {""};
+	struct bench b;
+
+	(void)state;
+	set_up(&b, family);
+	strcpy(l.filter, "cgruop=/a");
+	assert_int_equal(query_run(b.query, &l, "process", 0, &e), -EINVAL);
+	assert_non_null(strstr(e.sentence, "did you mean cgroup?"));
+	assert_int_equal(query_nrows(b.query), 0);
+	/* Meant for another table: not for this one. */
+	strcpy(l.filter_table, "thread");
+	assert_int_equal(rows_in(&b, &l, "process", false), 3);
+	assert_int_equal(query_run(b.query, &l, "proces", 0, &e), -ENOENT);
+	assert_non_null(strstr(e.sentence, "did you mean process?"));
+	strcpy(l.filter, "tid>10");
+	assert_int_equal(rows_in(&b, &l, "thread", false), 1);
+	tear_down(&b);
+}
+
+static void test_order(void **state)
+{
+	static const uint64_t by_key[] = {1, 2, 3, 4}, up[] = {3, 1, 2, 4}, down[] = {1, 2, 3, 4};
+	struct query_row r;
+	struct bench b;
+
+	(void)state;
+	set_up(&b, with(proc, "tick 1s\nsample process\nrow process pid=4 start=5\nrow process pid=2 start=5 rss=7 comm=b\n"
+			      "row process pid=3 start=5 rss=5 comm=c\nrow process pid=1 start=5 rss=7 comm=a\n"
+			      "tick 2s\nsample process keep\n"));
+	run(&b, "process", 1, 2);
+	for (size_t i = 0; i < 4; i++)
+		assert_true(query_row(b.query, i, &r) && r.key.bits[0] == by_key[i]);
+	/* Equal ones by key, none last either way. */
+	assert_int_equal(query_sort(b.query, "rss", false), 0);
+	for (size_t i = 0; i < 4; i++)
+		assert_true(query_row(b.query, i, &r) && r.key.bits[0] == up[i]);
+	assert_int_equal(query_sort(b.query, "rss", true), 0);
+	for (size_t i = 0; i < 4; i++)
+		assert_true(query_row(b.query, i, &r) && r.key.bits[0] == down[i]);
+	assert_int_equal(query_sort(b.query, "comm", true), 0);
+	assert_true(query_row(b.query, 0, &r) && r.key.bits[0] == 3);
+	assert_true(query_row(b.query, 3, &r) && r.key.bits[0] == 4);
+	assert_int_equal(query_sort(b.query, "nothing", true), -ENOENT);
+	/* Keys find their rows, wherever they are. */
+	for (size_t i = 0; i < 4; i++) {
+		query_row(b.query, i, &r);
+		assert_int_equal(query_find(b.query, &r.key), i);
+		assert_int_equal(query_find_serial(b.query, r.serial), i);
+	}
+	r.key.bits[1]++;
+	assert_int_equal(query_find(b.query, &r.key), -1);
+	tear_down(&b);
+}
+
+static void test_baseline(void **state)
+{
+	struct lens l = lens_window(3 * S, 4 * S);
+	struct value v;
+	struct bench b;
+	size_t cpu;
+
+	(void)state;
+	set_up(&b, with(proc, "tick 1s\nsample process\nrow process pid=1 start=5 utime=0\nrow process pid=2 start=5 utime=0\n"
+			      "tick 2s\nsample process keep\nrow process pid=1 start=5 utime=100ms\n"
+			      "tick 3s\nsample process keep\nend process pid=2 start=5\n"
+			      "tick 4s\nsample process keep\nrow process pid=1 start=5 utime=900ms\n"
+			      "born process pid=3 start=300 utime=10ms\n"));
+	l.has_baseline = true;
+	l.baseline_from_ns = 1 * S;
+	l.baseline_to_ns = 2 * S;
+	run_lens(&b, &l, "process", 0);
+	cpu = (size_t)query_column_find(b.query, "cpu");
+	expect(&b, 1, "cpu", 80);
+	assert_true(query_baseline_value(b.query, row_of(&b, 1), cpu, &v));
+	assert_true(fabs(v.f - 10) < 1e-9);
+	assert_false(query_baseline_value(b.query, row_of(&b, 3), cpu, &v));
+	expect(&b, 1, "cpu", 80); /* asking for the one did not disturb the other */
+	tear_down(&b);
+}
+
+/* Text keys and baselines in another recording, with other dictionary ids. */
+static void test_baseline_view(void **state)
+{
+	static const char head[] = "table disk state key=device name=key:text ops=counter:u64\n";
+	struct lens l = lens_window(1 * S, 2 * S);
+	struct bench b, other;
+	struct value v;
+
+	(void)state;
+	set_up(&b, with(head, "tick 1s\nsample disk\nrow disk name=vda ops=0\nrow disk name=vdb ops=0\n"
+			      "tick 2s\nsample disk\nrow disk name=vda ops=10\nrow disk name=vdb ops=20\n"));
+	set_up(&other, with(head, "tick 1s\nsample disk\nrow disk name=vdb ops=0\nrow disk name=vda ops=0\n"
+				  "tick 2s\nsample disk\nrow disk name=vdb ops=200\nrow disk name=vda ops=100\n"));
+	view_set_baseline(b.view, other.view);
+	l.has_baseline = true;
+	l.baseline_from_ns = 1 * S;
+	l.baseline_to_ns = 2 * S;
+	run_lens(&b, &l, "disk", 0);
+	for (size_t i = 0; i < 2; i++) {
+		uint64_t now;
+
+		query_value(b.query, i, 1, &v);
+		now = v.u;
+		assert_true(query_baseline_value(b.query, i, 1, &v));
+		assert_int_equal(v.u, now * 10);
+	}
+	tear_down(&b);
+	tear_down(&other);
+}
+
+/* Whatever way a window is reached, it shows the same. */
+static void test_moves(void **state)
+{
+	static const double windows[][2] = {{1, 30}, {5, 9}, {20, 30}, {3, 25}, {29, 30}, {1, 2}, {10, 11}, {1, 30}};
+	char text[16384] = "";
+	size_t n = 0;
+	struct bench b;
+
+	(void)state;
+	for (int i = 1; i <= 30; i++) {
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "tick %ds\nsample process\nrow process pid=1 start=5 utime=%dms\n",
+				      i, i * i);
+		if (i % 3)
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s process pid=%d start=%d utime=%dms\n",
+					      i % 3 == 1 && i > 1 ? "born" : "row", 100 + i / 3, i / 3, i);
+		if (i % 7 == 0)
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "segment\n");
+	}
+	set_up(&b, with(proc, text));
+	for (size_t i = 0; i < 64; i++) {
+		const double *w = windows[(i * 5 + i / 8) % 8];
+		struct lens l = lens_window((uint64_t)(w[0] * S), (uint64_t)(w[1] * S));
+		struct view *clean = view_create();
+		struct query *alone = query_create(clean);
+
+		view_add_source(clean, textframes_source(b.frames));
+		run(&b, "process", w[0], w[1]);
+		expect(&b, 1, "utime", (w[1] * w[1] - w[0] * w[0]) * 1e6);
+		assert_int_equal(query_run(alone, &l, "process", 0, NULL), 0);
+		assert_int_equal(query_nrows(alone), query_nrows(b.query));
+		for (size_t row = 0; row < query_nrows(alone); row++) {
+			struct query_row x, y;
+			struct value v, u;
+
+			assert_true(query_row(alone, row, &x) && query_row(b.query, row, &y));
+			assert_true(row_key_equal(&x.key, &y.key));
+			assert_int_equal(x.ended_ns, y.ended_ns);
+			query_value(alone, row, (size_t)query_column_find(alone, "cpu"), &v);
+			query_value(b.query, row, (size_t)query_column_find(b.query, "cpu"), &u);
+			assert_int_equal(v.state, u.state);
+			assert_true(v.state != VALUE_OK || v.f == u.f);
+		}
+		query_destroy(alone);
+		view_destroy(clean);
+	}
+	tear_down(&b);
+}
+
+/* An old answer is absent, never wrong and never a crash. */
+static void test_stale_results(void **state)
+{
+	struct lens l = lens_live(1 * S), m = lens_live(2 * S);
+	struct query_row r;
+	struct query *second;
+	struct value v;
+	struct bench b;
+
+	(void)state;
+	set_up(&b, with(proc, "tick 1s\nsample process\nrow process pid=1 start=5 utime=0\n"
+			      "tick 2s\nsample process\nrow process pid=1 start=5 utime=1s\n"));
+	second = query_create(b.view);
+	run_lens(&b, &l, "process", 0);
+	assert_int_equal(query_run(second, &l, "process", 0, NULL), 0);
+	add(&b, "tick 3s\nsample process\nrow process pid=1 start=5 utime=3s\n");
+	assert_int_equal(query_run(second, &l, "process", 0, NULL), 0);
+	query_value(second, 0, 3, &v);
+	assert_int_equal(v.u, 2 * S);
+	/* The first one's cursors have moved on. */
+	query_value(b.query, 0, 3, &v);
+	assert_int_equal(v.state, VALUE_ABSENT);
+	assert_true(query_row(b.query, 0, &r) && r.key.bits[0] == 1);
+	run_lens(&b, &l, "process", 0);
+	expect(&b, 1, "utime", 2e9);
+	/* Different windows beside each other do not disturb. */
+	for (int i = 0; i < 3; i++) {
+		run_lens(&b, &l, "process", 0);
+		assert_int_equal(query_run(second, &m, "process", 0, NULL), 0);
+		expect(&b, 1, "utime", 2e9);
+		query_value(second, 0, 3, &v);
+		assert_int_equal(v.u, 3 * S);
+	}
+	query_destroy(second);
+	tear_down(&b);
+}
+
+static void test_evicted(void **state)
+{
+	struct lens l = lens_live(10 * S);
+	struct query_info info;
+	struct bench b;
+
+	(void)state;
+	set_up(&b, with(proc, "tick 1s\nsample process\nrow process pid=1 start=5 utime=0\nsegment\n"
+			      "tick 2s\nsample process\nrow process pid=1 start=5 utime=1s\nsegment\n"
+			      "tick 3s\nsample process\nrow process pid=1 start=5 utime=3s\n"));
+	run_lens(&b, &l, "process", 0);
+	expect(&b, 1, "utime", 3e9);
+	memsource_evict(textframes_memory(b.frames), 1);
+	add(&b, "tick 4s\nsample process\nrow process pid=1 start=5 utime=4s\n");
+	run_lens(&b, &l, "process", 0);
+	expect(&b, 1, "utime", 3e9);
+	query_info(b.query, &info);
+	assert_int_equal(info.used_from_ns, 2 * S);
+	assert_true(info.covers_less);
+	tear_down(&b);
+}
+
+static void test_nothing(void **state)
+{
+	struct memsource *m = memsource_create();
+	struct culprit_error e = {""};
+	struct view *v = view_create();
+	struct lens l = lens_live(1 * S);
+	struct query *q = query_create(v);
+	struct value value;
+
+	(void)state;
+	assert_int_equal(query_run(q, &l, "process", 0, &e), -ENODATA);
+	view_add_source(v, memsource_source(m));
+	assert_int_equal(query_run(q, &l, "process", 0, &e), -ENODATA);
+	assert_int_equal(query_nrows(q), 0);
+	query_value(q, 0, 0, &value);
+	assert_int_equal(value.state, VALUE_ABSENT);
+	query_destroy(q);
+	view_destroy(v);
+	memsource_unlock(m);
+}
+
+/* Nothing new: nothing is done. */
+static void test_unchanged(void **state)
+{
+	struct lens l = lens_live(1 * S);
+	uint64_t generation;
+	struct bench b;
+
+	(void)state;
+	set_up(&b, with(proc, "tick 1s\nsample process\nrow process pid=1 start=5 utime=0\n"
+			      "tick 2s\nsample process\nrow process pid=1 start=5 utime=1s\n"));
+	run_lens(&b, &l, "process", 0);
+	generation = query_generation(b.query);
+	view_refresh(b.view, NULL);
+	run_lens(&b, &l, "process", 0);
+	assert_int_equal(query_generation(b.query), generation);
+	add(&b, "tick 3s\nsample process keep\n");
+	run_lens(&b, &l, "process", 0);
+	assert_int_not_equal(query_generation(b.query), generation);
+	tear_down(&b);
+}
+
+static void test_lens(void **state)
+{
+	struct lens l = lens_live(60 * S);
+	struct lens_stack stack;
+	uint64_t from, to;
+
+	(void)state;
+	lens_resolve(&l, 100 * S, &from, &to);
+	assert_int_equal(from, 40 * S);
+	assert_int_equal(to, 100 * S);
+	lens_resolve(&l, 10 * S, &from, &to);
+	assert_int_equal(from, 0);
+	lens_stack_init(&stack, &l);
+	lens_scope_process(&l, 1, 2);
+	lens_narrow(&stack, &l);
+	lens_pause(lens_top(&stack), 50 * S, 100 * S);
+	assert_false(lens_top(&stack)->live);
+	/* Back: the window stays where it is. */
+	assert_true(lens_widen(&stack));
+	assert_false(lens_top(&stack)->scope.has_process);
+	assert_false(lens_top(&stack)->live);
+	assert_int_equal(lens_top(&stack)->to_ns, 50 * S);
+	assert_false(lens_widen(&stack));
+	lens_resume(lens_top(&stack), 100 * S);
+	lens_resolve(lens_top(&stack), 100 * S, &from, &to);
+	assert_int_equal(to - from, 50 * S); /* it began at 0 */
+	for (int i = 0; i < 3 * LENS_DEPTH; i++) {
+		l.scope.pid = (uint64_t)i;
+		lens_narrow(&stack, &l);
+	}
+	assert_int_equal(stack.n, LENS_DEPTH);
+	while (lens_widen(&stack))
+		;
+	assert_false(lens_top(&stack)->scope.has_process);
+	assert_true(lens_cgroup_holds("/", 1, "/a", 2));
+	assert_true(lens_cgroup_holds("/a", 2, "/a", 2));
+	assert_true(lens_cgroup_holds("/a/", 3, "/a/b", 4));
+	assert_false(lens_cgroup_holds("/a", 2, "/ab", 3));
+	assert_false(lens_cgroup_holds("/a/b", 4, "/a", 2));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_counters_and_gauges), cmocka_unit_test(test_covers),
+		cmocka_unit_test(test_new_rows_and_born),   cmocka_unit_test(test_ended_rows),
+		cmocka_unit_test(test_counters_fall),       cmocka_unit_test(test_unread_and_stale),
+		cmocka_unit_test(test_table_states),        cmocka_unit_test(test_peaks),
+		cmocka_unit_test(test_histograms),          cmocka_unit_test(test_events),
+		cmocka_unit_test(test_rollups),             cmocka_unit_test(test_scope),
+		cmocka_unit_test(test_filter_errors),       cmocka_unit_test(test_order),
+		cmocka_unit_test(test_baseline),            cmocka_unit_test(test_baseline_view),
+		cmocka_unit_test(test_moves),               cmocka_unit_test(test_stale_results),
+		cmocka_unit_test(test_evicted),             cmocka_unit_test(test_nothing),
+		cmocka_unit_test(test_unchanged),           cmocka_unit_test(test_lens),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

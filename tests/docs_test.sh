@@ -1,0 +1,51 @@
+#!/bin/bash
+# Do the man page and the README say what the program says? Every option of every verb's --help stands in docs/culprit.1 and
+# the other way round; the man page is without formatting errors; what the README tells to type exists.
+cd "$(dirname "$0")/.." || exit 1
+culprit=${CULPRIT:-build/culprit}
+passed=0 failed=0 skipped=0
+
+ok() {
+	if [ "$2" = 0 ]; then
+		echo "ok   $1"
+		passed=$((passed + 1))
+	else
+		echo "FAIL $1${3:+: $3}"
+		failed=$((failed + 1))
+	fi
+}
+
+man=$(sed 's/\\-/-/g; s/\\f.//g' docs/culprit.1)
+in_man=$(echo "$man" | grep -E '^\.(BI?|BR) ' | grep -oE -- '--[a-z][a-z-]*' | sort -u)
+in_help=$(for verb in '' record replay dump collectors; do "$culprit" $verb --help; done 2>&1 |
+	grep -oE -- '^ *(-., )?--[a-z][a-z-]*' | grep -oE -- '--[a-z-]+' | sort -u)
+test -n "$in_help"
+ok '--help lists options' $?
+for o in $in_help; do
+	echo "$in_man" | grep -qx -- "$o"
+	ok "$o stands in the man page" $? 'it is in --help'
+done
+for o in $in_man; do
+	echo "$in_help" | grep -qx -- "$o"
+	ok "$o of the man page is an option" $? 'no --help has it'
+done
+
+if command -v groff >/dev/null; then
+	warnings=$(groff -man -Tutf8 -ww -rLL=100n docs/culprit.1 2>&1 >/dev/null | head -3)
+	test -z "$warnings"
+	ok 'the man page formats without warnings' $? "$warnings"
+else
+	echo 'skip the man page formats without warnings: no groff here'
+	skipped=1
+fi
+
+for goal in $(grep -oE '`?make [a-z][a-z-]*' README.md | sed 's/.*make //' | sort -u); do
+	grep -qE "^$goal:" Makefile
+	ok "make $goal of the README exists" $?
+done
+for o in $(grep -oE -- '(^|[ `])--[a-z][a-z-]*' README.md | tr -d ' `' | sort -u); do
+	echo "$in_help" | grep -qx -- "$o"
+	ok "$o of the README is an option" $?
+done
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ]

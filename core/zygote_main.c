@@ -129,6 +129,7 @@ static void run_helper(struct state *s, const struct zygote_kind *kind, const in
 	sigset_t none;
 
 	die_with(s->pid);
+	setpgid(0, 0); /* what it starts itself ends with it */
 	prctl(PR_SET_NAME, kind->name);
 	if (keep_fds(fds, nfds) < 0)
 		_exit(125);
@@ -174,6 +175,17 @@ static void kill_child(struct state *s, uint64_t id)
 			kill(s->children[i].pid, SIGKILL);
 }
 
+/* One that has ended, still a zombie: then its number is nobody else's yet, and its group can be ended. 0: none. */
+static pid_t ended_child(void)
+{
+	siginfo_t info = {.si_pid = 0};
+
+	if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || !info.si_pid)
+		return 0;
+	kill(-info.si_pid, SIGKILL);
+	return info.si_pid;
+}
+
 static void reap(struct state *s)
 {
 	struct signalfd_siginfo info[8];
@@ -182,7 +194,7 @@ static void reap(struct state *s)
 
 	while (read(s->signals, info, sizeof(info)) > 0)
 		;
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+	while ((pid = ended_child()) && waitpid(pid, &status, WNOHANG) == pid) {
 		for (size_t i = 0; i < ZYGOTE_HELPERS_MAX; i++) {
 			if (s->children[i].pid != pid)
 				continue;

@@ -45,6 +45,18 @@ static int run_deaf(const struct zygote_job *job)
 	return 0;
 }
 
+/* Starts a process of its own, and says its pid. */
+static int run_parent(const struct zygote_job *job)
+{
+	pid_t child = fork();
+
+	if (child == 0)
+		for (;;)
+			pause();
+	send(job->fd, &child, sizeof(child), 0);
+	return run_deaf(job);
+}
+
 static int run_crash(const struct zygote_job *job)
 {
 	(void)job;
@@ -61,9 +73,10 @@ static int run_exit(const struct zygote_job *job)
 static const struct zygote_kind echo_kind = {"test-echo", run_echo};
 static const struct zygote_kind deaf_kind = {"test-deaf", run_deaf};
 static const struct zygote_kind crash_kind = {"test-crash", run_crash};
+static const struct zygote_kind parent_kind = {"test-parent", run_parent};
 static const struct zygote_kind exit_kind = {"test-exit", run_exit};
 static const struct zygote_kind unknown_kind = {"test-unknown", run_exit};
-static const struct zygote_kind *const kinds[] = {&echo_kind, &deaf_kind, &crash_kind, &exit_kind};
+static const struct zygote_kind *const kinds[] = {&echo_kind, &deaf_kind, &crash_kind, &exit_kind, &parent_kind};
 
 static struct zygote *create(void)
 {
@@ -253,6 +266,23 @@ static void a_released_helper_that_stays_is_killed(void **state)
 	zygote_destroy(z);
 }
 
+static void what_a_helper_started_ends_with_it(void **state)
+{
+	struct zygote *z = create();
+	struct helper *h;
+	pid_t grandchild;
+
+	(void)state;
+	assert_int_equal(zygote_spawn(z, &parent_kind, NULL, 0, NULL, 0, &h, NULL), 0);
+	assert_int_equal(wait_message(h, &grandchild, sizeof(grandchild)), sizeof(grandchild));
+	assert_int_equal(kill(grandchild, 0), 0);
+	helper_kill(h);
+	wait_gone(z, h);
+	assert_true(process_gone(grandchild));
+	helper_release(h);
+	zygote_destroy(z);
+}
+
 static void destroying_leaves_nothing_behind(void **state)
 {
 	struct zygote *z = create();
@@ -343,6 +373,7 @@ int main(void)
 		cmocka_unit_test(a_spawn_and_a_kill_do_not_wait),
 		cmocka_unit_test(a_ninth_stuck_helper_is_refused),
 		cmocka_unit_test(a_released_helper_that_stays_is_killed),
+		cmocka_unit_test(what_a_helper_started_ends_with_it),
 		cmocka_unit_test(destroying_leaves_nothing_behind),
 		cmocka_unit_test(a_dead_zygote_is_an_error_not_a_hang),
 		cmocka_unit_test(the_parents_death_leaves_no_helpers),

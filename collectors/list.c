@@ -7,8 +7,10 @@ const struct culprit_collector *const culprit_builtin[] = {
 	&vmstat_collector,
 	&psi_collector,
 	&disk_collector,
+	&filesystem_collector,
 	&net_collector,
 	&tcp_collector,
+	&cgroup_collector,
 	&task_collector,
 	NULL,
 };

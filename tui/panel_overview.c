@@ -1,0 +1,264 @@
+/* Overview: what box this is, the three questions to each resource, and the processes that use most. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "panels.h"
+#include "resources.h"
+#include "task_cells.h"
+#include "units.h"
+
+enum { NAME_W = 11, USE_W = 9, WAIT_W = 22, ERROR_W = 10, MOST_W = 12, CHANGED_W = 9, SPARK_MIN = 6 };
+
+static const struct rows_column columns[] = {
+	{.column = "comm", .title = "process", .min = 15, .max = 24, .weight = 1},
+	{.column = "pid", .title = "pid", .min = 7, .max = 7},
+	{.column = "cpu", .title = "cpu1", .min = 5, .max = 5},
+	{.title = "where busy time goes", .min = 20, .max = 60, .weight = 4, .cell = task_bar_cell},
+	{.column = "threads", .title = "thr", .min = 5, .max = 5, .priority = 2},
+	{.title = "io", .min = 7, .max = 7, .priority = 3, .cell = task_io_cell},
+	{.column = "rss", .title = "rss", .min = 6, .max = 6, .priority = 1},
+};
+
+struct overview {
+	struct resources resources;
+	struct rows rows;
+	char box[200];
+	int width;
+	bool asked;
+};
+
+static void *overview_create(void)
+{
+	struct overview *o = calloc(1, sizeof(*o));
+
+	if (!o)
+		return NULL;
+	o->width = 80;
+	rows_init(&o->rows, "process", columns, sizeof(columns) / sizeof(columns[0]), "cpu");
+	return o;
+}
+
+static void overview_destroy(void *self)
+{
+	struct overview *o = self;
+
+	if (!o)
+		return;
+	resources_finish(&o->resources);
+	rows_finish(&o->rows);
+	free(o);
+}
+
+static size_t spark_columns(int width)
+{
+	int w = width - NAME_W - USE_W - WAIT_W - ERROR_W - MOST_W - CHANGED_W - 6;
+
+	if (w < SPARK_MIN)
+		return 0;
+	return w < RESOURCE_SPARK ? (size_t)w : RESOURCE_SPARK;
+}
+
+/* Who uses most of what: the largest of a column. */
+static void top_process(struct overview *o, const char *a, const char *b, char *out, size_t cap)
+{
+	size_t n = query_nrows(o->rows.query), best = n;
+	double most = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < n; i++) {
+		double v = rows_number(&o->rows, i, a, 0) + (b ? rows_number(&o->rows, i, b, 0) : 0);
+
+		if (v <= most)
+			continue;
+		most = v;
+		best = i;
+	}
+	if (best < n)
+		rows_text(&o->rows, best, "comm", out, cap);
+}
+
+/* "Debian GNU/Linux 12, kernel 6.18, 2 cpus, kvm, up 3h12m" */
+static void say_box(struct overview *o, struct view *view, const struct lens *lens)
+{
+	const struct host_info *host = view_host(view);
+	char up[32], memory[32];
+	struct query_info info;
+
+	o->box[0] = '\0';
+	if (!host)
+		return;
+	query_info(o->rows.query, &info);
+	(void)lens;
+	units_duration(up, sizeof(up),
+		       info.used_to_wall_ns > host->boot_wall_ns ? (uint64_t)(info.used_to_wall_ns - host->boot_wall_ns) : 0);
+	units_format_short(memory, sizeof(memory), (double)host->memory_bytes, CULPRIT_BYTES);
+	snprintf(o->box, sizeof(o->box), "%.60s, kernel %.40s, %llu cpu%s, %s of memory, up %s", host->system,
+		 host->kernel, (unsigned long long)host->cpus, host->cpus == 1 ? "" : "s", memory, up);
+}
+
+static int overview_update(void *self, struct view *view, const struct lens *lens, const struct panel_time *time,
+			   struct culprit_error *error)
+{
+	struct overview *o = self;
+	char top[3][40];
+	int r, e;
+
+	if (!view)
+		return 0;
+	r = rows_update(&o->rows, view, lens, 0, error);
+	if (r && r != -EBADMSG)
+		return r;
+	top_process(o, "cpu", NULL, top[0], sizeof(top[0]));
+	top_process(o, "rss", NULL, top[1], sizeof(top[1]));
+	top_process(o, "read_rate", "write_rate", top[2], sizeof(top[2]));
+	say_box(o, view, lens);
+	e = resources_update(&o->resources, view, lens, time, spark_columns(o->width), top, error);
+	o->asked = true;
+	return e ? e : r;
+}
+
+static void draw_resource(const struct resource *x, struct surface *s, int x0, int y, int w, size_t spark)
+{
+	enum role role = x->warn ? ROLE_WARN : ROLE_TEXT;
+	int at = x0;
+
+	surface_put(s, at, y, NAME_W, ROLE_STRONG, 0, x->name, strlen(x->name));
+	at += NAME_W + 1;
+	surface_say_right(s, at, y, USE_W - 2, role, x->use);
+	if (x->warn)
+		surface_say(s, at + USE_W - 2, y, 2, ROLE_WARN, "!!");
+	at += USE_W + 1;
+	surface_say(s, at, y, WAIT_W, role, x->wait[0] ? x->wait : "-");
+	at += WAIT_W + 1;
+	surface_say(s, at, y, ERROR_W, x->error[0] ? ROLE_WARN : ROLE_TEXT, x->error[0] ? x->error : "-");
+	at += ERROR_W + 1;
+	if (spark) {
+		spark_draw(s, at, y, (int)spark, x->warn ? ROLE_WARN : ROLE_CHART, x->spark, x->nspark);
+		at += (int)spark + 1;
+	}
+	surface_put(s, at, y, MOST_W, ROLE_TEXT, 0, x->most[0] ? x->most : "-", x->most[0] ? strlen(x->most) : 1);
+	at += MOST_W + 1;
+	if (at + 2 <= x0 + w)
+		surface_say_right(s, at, y, x0 + w - at, ROLE_TEXT, x->changed[0] ? x->changed : "");
+}
+
+static void draw_header(const struct overview *o, struct surface *s, struct rect r, size_t spark)
+{
+	char past[32] = "", duration[24];
+	int at = r.x;
+
+	surface_fill(s, (struct rect){r.x, r.y, r.w, 1}, ROLE_HEADER, ' ');
+	at += NAME_W + 1;
+	surface_say_right(s, at, r.y, USE_W - 2, ROLE_HEADER, "use");
+	at += USE_W + 1;
+	surface_say(s, at, r.y, WAIT_W, ROLE_HEADER, "saturation");
+	at += WAIT_W + 1;
+	surface_say(s, at, r.y, ERROR_W, ROLE_HEADER, "errors");
+	at += ERROR_W + 1;
+	if (spark) {
+		snprintf(past, sizeof(past), "%s",
+			 units_duration(duration, sizeof(duration), o->resources.past_ns));
+		surface_say(s, at, r.y, (int)spark, ROLE_HEADER, past);
+		at += (int)spark + 1;
+	}
+	surface_say(s, at, r.y, MOST_W, ROLE_HEADER, "most by");
+	at += MOST_W + 1;
+	if (at + 2 <= r.x + r.w)
+		surface_say_right(s, at, r.y, r.x + r.w - at, ROLE_HEADER, "changed");
+}
+
+static void overview_draw(void *self, struct surface *s, struct rect r)
+{
+	struct overview *o = self;
+	size_t spark = spark_columns(r.w), shown = o->resources.n;
+	int y = r.y, room;
+	char place[96];
+
+	o->width = r.w;
+	if (!o->asked) {
+		surface_say(s, r.x + 1, y, r.w - 1, ROLE_MUTED, "taking the first sample");
+		return;
+	}
+	if (r.h >= 8) {
+		surface_put(s, r.x + 1, y++, r.w - 1, ROLE_TEXT, 0, o->box, strlen(o->box));
+		surface_put(s, r.x + 1, y++, r.w - 1, o->resources.pressed ? ROLE_WARN : ROLE_TEXT, PUT_OWN,
+			    o->resources.pressure, strlen(o->resources.pressure));
+	}
+	if (r.h >= 12) {
+		/* At least five lines are the processes'. */
+		room = r.h - 2 - 1 - 7;
+		if ((int)shown > room)
+			shown = room > 0 ? (size_t)room : 0;
+		draw_header(o, s, (struct rect){r.x, y, r.w, 1}, spark);
+		y++;
+		for (size_t i = 0; i < shown; i++)
+			draw_resource(&o->resources.list[i], s, r.x, y++, r.w, spark);
+		surface_hline(s, r.x, y++, r.w, ROLE_RULE);
+	}
+	room = r.y + r.h - y;
+	if (room < 3) {
+		rows_draw(&o->rows, s, (struct rect){r.x, y, r.w, room});
+		return;
+	}
+	rows_draw(&o->rows, s, (struct rect){r.x, y, r.w, room - 1});
+	rows_place(&o->rows, place, sizeof(place));
+	bar_legend(s, r.x + 1, r.y + r.h - 1, r.w, 1u << BAR_CPU | 1u << BAR_RUNQ | 1u << BAR_DISK | 1u << BAR_IDLE);
+	surface_put(s, r.x + r.w - (int)strlen(place), r.y + r.h - 1, (int)strlen(place), ROLE_MUTED, PUT_OWN, place,
+		    strlen(place));
+}
+
+static enum panel_result overview_action(void *self, int action, struct panel_request *want)
+{
+	struct overview *o = self;
+
+	if (action == ACTION_DEEPER)
+		return rows_open_process(&o->rows, want);
+	return rows_action(&o->rows, action);
+}
+
+static int overview_command(void *self, const char *name, const char *argument, struct panel_request *want,
+			    struct culprit_error *error)
+{
+	(void)want;
+	return rows_command(&((struct overview *)self)->rows, name, argument, error);
+}
+
+static const char *overview_complete(void *self, const char *command, size_t i)
+{
+	return rows_complete(&((struct overview *)self)->rows, command, i);
+}
+
+static bool overview_find(void *self, const char *text, int direction)
+{
+	return rows_find(&((struct overview *)self)->rows, text, direction);
+}
+
+static void overview_status(const void *self, char *out, size_t cap)
+{
+	rows_status(&((const struct overview *)self)->rows, out, cap);
+}
+
+static const struct binding keys[] = {ROWS_BINDINGS};
+
+const struct panel overview_panel = {
+	.name = "overview",
+	.title = "Over",
+	.key = '1',
+	.help = "Each resource answers three questions: how much is used, does anybody wait (stalled: share of the window in "
+		"which some task stood still for want of it), does it fail. !! is beyond what is healthy. `changed` compares "
+		"with the mean of the time before the window. Below, the processes: C on a CPU, R waiting for one, D waiting "
+		"for disks, dots idle. Run queue and disk latency are not measured yet. Enter: the threads of a process.",
+	.keys = keys,
+	.nkeys = sizeof(keys) / sizeof(keys[0]),
+	.create = overview_create,
+	.destroy = overview_destroy,
+	.update = overview_update,
+	.draw = overview_draw,
+	.action = overview_action,
+	.command = overview_command,
+	.complete = overview_complete,
+	.find = overview_find,
+	.status = overview_status,
+};

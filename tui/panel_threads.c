@@ -1,0 +1,312 @@
+/* Threads, grouped by name with the digits removed, or each for itself where there is one group or the user says so. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+#include "panels.h"
+#include "task_cells.h"
+#include "thread_groups.h"
+#include "units.h"
+
+enum { THREADS_GROUP = ROWS_ACTION_LAST + 1 };
+
+static const struct rows_column columns[] = {
+	{.column = "tid", .title = "tid", .min = 7, .max = 7},
+	{.column = "comm", .title = "name", .min = 15, .max = 16},
+	{.column = "cpu", .title = "cpu1", .min = 5, .max = 5},
+	{.title = "where its time goes", .min = 19, .max = 30, .weight = 1, .priority = 1, .cell = task_bar_cell},
+	{.column = "state", .title = "S", .min = 1, .max = 1, .priority = 5},
+	{.column = "runq", .title = "runq", .min = 5, .max = 5, .priority = 3},
+	{.column = "voluntary_rate", .title = "switch", .min = 7, .max = 7, .priority = 7},
+	{.column = "processor", .title = "cpu", .min = 3, .max = 3, .priority = 6},
+	{.column = "wchan", .title = "stands in", .min = 12, .max = 32, .weight = 2, .priority = 2},
+};
+
+struct threads {
+	struct rows rows;
+	struct thread_groups groups;
+	struct list list;
+	struct list_source source;
+	bool apart;   /* the user wants each thread for itself */
+	bool grouped; /* groups are shown */
+	uint64_t window_ns;
+};
+
+static const struct list_column group_columns[] = {
+	{.title = "threads", .min = 16, .max = 32, .sticky = true},
+	{.title = "n", .min = 5, .max = 5, .right = true},
+	{.title = "busy", .min = 5, .max = 5, .right = true},
+	{.title = "cpu1", .min = 5, .max = 5, .right = true},
+	{.title = "where busy time goes", .min = 20, .max = 40, .weight = 1},
+	{.title = "mostly stand in", .min = 16, .max = 40, .weight = 1, .priority = 1},
+};
+
+static size_t groups_count(const void *self)
+{
+	return ((const struct threads *)self)->groups.n;
+}
+
+static struct list_id groups_id(const void *self, size_t row)
+{
+	const char *name = ((const struct threads *)self)->groups.groups[row].name;
+
+	return (struct list_id){row_key_text(name, strlen(name)), 1};
+}
+
+static void groups_cell(const void *self, size_t row, size_t column, struct list_cell *cell)
+{
+	const struct thread_group *g = &((const struct threads *)self)->groups.groups[row];
+	char text[64] = "";
+
+	cell->own = column != 0 && column != 5;
+	switch (column) {
+	case 0:
+		snprintf(text, sizeof(text), "%s", g->name);
+		break;
+	case 1:
+		units_format_short(text, sizeof(text), (double)g->n, CULPRIT_COUNT);
+		break;
+	case 2:
+		units_format_short(text, sizeof(text), (double)g->busy, CULPRIT_COUNT);
+		break;
+	case 3:
+		units_format_short(text, sizeof(text), g->cpu, CULPRIT_PERCENT);
+		break;
+	case 4:
+		cell->kind = LIST_BAR;
+		task_bar(g->cpu, g->runq, g->disk, &cell->bar);
+		return;
+	default:
+		if (g->waits[0].n)
+			snprintf(text, sizeof(text), "%s %zu%%", g->waits[0].wchan, g->waits[0].n * 100 / g->n);
+		else
+			snprintf(text, sizeof(text), "-");
+	}
+	cell->len = (uint16_t)strlen(text);
+	memcpy(cell->text, text, cell->len);
+}
+
+static void *threads_create(void)
+{
+	struct threads *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	rows_init(&t->rows, "thread", columns, sizeof(columns) / sizeof(columns[0]), "cpu");
+	list_init(&t->list);
+	t->source = (struct list_source){.self = t,
+					 .columns = group_columns,
+					 .ncolumns = sizeof(group_columns) / sizeof(group_columns[0]),
+					 .count = groups_count,
+					 .id = groups_id,
+					 .cell = groups_cell};
+	return t;
+}
+
+static void threads_destroy(void *self)
+{
+	struct threads *t = self;
+
+	if (!t)
+		return;
+	rows_finish(&t->rows);
+	thread_groups_finish(&t->groups);
+	free(t);
+}
+
+static int threads_update(void *self, struct view *view, const struct lens *lens, const struct panel_time *time,
+			  struct culprit_error *error)
+{
+	struct threads *t = self;
+	uint64_t from_ns, to_ns;
+	int r = rows_update(&t->rows, view, lens, 0, error);
+
+	lens_resolve(lens, time->newest_ns, &from_ns, &to_ns);
+	t->window_ns = to_ns - from_ns;
+	if (r && r != -EBADMSG)
+		return r;
+	if (thread_groups_gather(&t->groups, &t->rows))
+		return error_set(error, -ENOMEM, "out of memory");
+	/* One group, or one thread a group, says nothing that the threads don't say better. */
+	t->grouped = !t->apart && t->groups.n > 1 && t->groups.n < query_nrows(t->rows.query);
+	list_sync(&t->list, &t->source);
+	return r;
+}
+
+/* " http-nio-8080-exec-17, of 60s: cpu 1.9s, run queue 0.3s" */
+static void say_selected(struct threads *t, struct surface *s, int x, int y, int w)
+{
+	ssize_t row = rows_selected(&t->rows);
+	char name[64], window[24], on[32], waited[32], disk[32];
+	double seconds = (double)t->window_ns / 100.0;
+	int used;
+
+	if (row < 0)
+		return;
+	rows_text(&t->rows, (size_t)row, "comm", name, sizeof(name));
+	units_duration(window, sizeof(window), t->window_ns);
+	units_format_short(on, sizeof(on), rows_number(&t->rows, (size_t)row, "cpu", 0) * seconds, CULPRIT_NS);
+	units_format_short(waited, sizeof(waited), rows_number(&t->rows, (size_t)row, "runq", 0) * seconds, CULPRIT_NS);
+	units_format_short(disk, sizeof(disk), rows_number(&t->rows, (size_t)row, "blkio", 0) * seconds, CULPRIT_NS);
+	used = surface_put(s, x, y, w, ROLE_STRONG, 0, name, strlen(name));
+	surface_sayf(s, x + used, y, w - used, ROLE_TEXT, ", of %s: cpu %s, waited for a cpu %s, for disks %s", window, on,
+		     waited, disk);
+}
+
+static void threads_draw(void *self, struct surface *s, struct rect r)
+{
+	struct threads *t = self;
+	int foot = r.h >= 6 ? 2 : 0;
+	struct rect list = {r.x, r.y, r.w, r.h - foot};
+	char place[96];
+	int n;
+
+	if (t->grouped)
+		list_draw(&t->list, &t->source, s, list);
+	else
+		rows_draw(&t->rows, s, list);
+	if (!foot)
+		return;
+	if (t->grouped) {
+		char of[64];
+
+		list_place(&t->list, &t->source, of, sizeof(of));
+		snprintf(place, sizeof(place), "%s groups%s", of, t->groups.cut ? ", more left out" : "");
+		surface_sayf(s, r.x + 1, r.y + r.h - 2, r.w - 1, ROLE_MUTED, "%zu of %zu threads idle", t->groups.idle,
+			     t->rows.query ? query_nrows(t->rows.query) : 0);
+	} else {
+		rows_place(&t->rows, place, sizeof(place));
+		say_selected(t, s, r.x + 1, r.y + r.h - 2, r.w - 1);
+	}
+	n = (int)strlen(place);
+	bar_legend(s, r.x + 1, r.y + r.h - 1, r.w, 1u << BAR_CPU | 1u << BAR_RUNQ | 1u << BAR_DISK | 1u << BAR_IDLE);
+	surface_put(s, r.x + r.w - n, r.y + r.h - 1, n, ROLE_MUTED, PUT_OWN, place, (size_t)n);
+}
+
+static enum panel_result open_group(struct threads *t, struct panel_request *want)
+{
+	const struct thread_group *g;
+
+	if (t->list.selected >= t->groups.n)
+		return PANEL_IGNORED;
+	g = &t->groups.groups[t->list.selected];
+	want->want = WANT_DEEPER;
+	thread_group_filter(g, want->lens.filter, sizeof(want->lens.filter));
+	snprintf(want->lens.filter_table, sizeof(want->lens.filter_table), "thread");
+	snprintf(want->label, sizeof(want->label), "%s (%zu)", g->name, g->n);
+	return PANEL_UPDATE;
+}
+
+static enum panel_result open_thread(struct threads *t, struct panel_request *want)
+{
+	ssize_t row = rows_selected(&t->rows);
+	char comm[40];
+
+	if (row < 0)
+		return PANEL_IGNORED;
+	rows_text(&t->rows, (size_t)row, "comm", comm, sizeof(comm));
+	want->want = WANT_DEEPER;
+	want->panel = "tables";
+	lens_scope_thread(&want->lens, (uint64_t)rows_number(&t->rows, (size_t)row, "tid", 0),
+			  (uint64_t)rows_number(&t->rows, (size_t)row, "start", 0));
+	want->lens.filter[0] = '\0';
+	snprintf(want->label, sizeof(want->label), "%s %.0f", comm, rows_number(&t->rows, (size_t)row, "tid", 0));
+	return PANEL_UPDATE;
+}
+
+static enum panel_result threads_action(void *self, int action, struct panel_request *want)
+{
+	struct threads *t = self;
+
+	if (action == THREADS_GROUP) {
+		t->apart = !t->apart;
+		return PANEL_UPDATE;
+	}
+	if (action == ACTION_DEEPER)
+		return t->grouped ? open_group(t, want) : open_thread(t, want);
+	if (t->grouped)
+		return list_move(&t->list, &t->source, action) ? PANEL_DRAW : PANEL_IGNORED;
+	return rows_action(&t->rows, action);
+}
+
+static int threads_command(void *self, const char *name, const char *argument, struct panel_request *want,
+			   struct culprit_error *error)
+{
+	struct threads *t = self;
+
+	(void)want;
+	return rows_command(&t->rows, name, argument, error);
+}
+
+static const char *threads_complete(void *self, const char *command, size_t i)
+{
+	return rows_complete(&((struct threads *)self)->rows, command, i);
+}
+
+static bool threads_find(void *self, const char *text, int direction)
+{
+	struct threads *t = self;
+
+	if (!t->grouped)
+		return rows_find(&t->rows, text, direction);
+	for (size_t k = direction ? 1 : 0; k <= t->groups.n && t->groups.n; k++) {
+		size_t n = t->groups.n, i = (t->list.selected + (direction < 0 ? n - k % n : k)) % n;
+
+		if (!strcasestr(t->groups.groups[i].name, text))
+			continue;
+		list_select(&t->list, &t->source, i);
+		return true;
+	}
+	return false;
+}
+
+static void threads_status(const void *self, char *out, size_t cap)
+{
+	const struct threads *t = self;
+
+	out[0] = '\0';
+	if (!t->grouped)
+		rows_status(&t->rows, out, cap);
+}
+
+static size_t threads_interests(const void *self, const struct lens *lens, struct culprit_interest *list, size_t cap)
+{
+	(void)self;
+	if (!cap || !lens->scope.has_process)
+		return 0;
+	list[0] = (struct culprit_interest){.size = sizeof(list[0]),
+					    .table = "thread",
+					    .what = "rows",
+					    .key = {lens->scope.pid, lens->scope.start_ticks},
+					    .nkey = 2};
+	return 1;
+}
+
+static const struct binding keys[] = {
+	ROWS_BINDINGS,
+	{THREADS_GROUP, "group", {'o'}, "o groups", "group threads by name, or show each for itself"},
+};
+
+const struct panel threads_panel = {
+	.name = "threads",
+	.title = "Thrd",
+	.key = '3',
+	.help = "Threads of what you look at, grouped by name with the digits removed. Shares are of one CPU, summed over the "
+		"group: C on a CPU, R waiting for one, D waiting for disks; dots are idle. A thread is busy when it did "
+		"anything for 1% of the window. `stands in` is the kernel function it sleeps in now. Enter: the group's "
+		"threads, then the thread.",
+	.keys = keys,
+	.nkeys = sizeof(keys) / sizeof(keys[0]),
+	.create = threads_create,
+	.destroy = threads_destroy,
+	.update = threads_update,
+	.draw = threads_draw,
+	.action = threads_action,
+	.command = threads_command,
+	.complete = threads_complete,
+	.find = threads_find,
+	.interests = threads_interests,
+	.status = threads_status,
+};

@@ -1,0 +1,5 @@
+#include "panels.h"
+
+#include <stddef.h>
+
+const struct panel *const console_panels[] = {&overview_panel, &processes_panel, &threads_panel, &tables_panel, NULL};

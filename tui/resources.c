@@ -1,0 +1,378 @@
+#include "resources.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bar.h"
+#include "error.h"
+#include "units.h"
+
+enum { TOP_CPU, TOP_MEMORY, TOP_DISK };
+enum { DISKS_MAX = 3, FILESYSTEMS_MAX = 2, NETS_MAX = 2 };
+
+/* Beyond these something is wrong or soon will be (the figures of common alerting rules). */
+static const double cpu_full = 90, memory_full = 95, disk_full = 95, filesystem_full = 90, line_full = 80, stalled = 10;
+
+void resources_finish(struct resources *r)
+{
+	query_destroy(r->query);
+	memset(r, 0, sizeof(*r));
+}
+
+/* The number of a column of row i; NaN where there is none. */
+static double number(struct resources *r, size_t row, const char *column)
+{
+	int c = query_column_find(r->query, column);
+	struct value v;
+	double n;
+
+	if (c < 0)
+		return NAN;
+	query_value(r->query, row, (size_t)c, &v);
+	return value_number(&v, &n) ? n : NAN;
+}
+
+static void text(struct resources *r, size_t row, const char *column, char *out, size_t cap)
+{
+	int c = query_column_find(r->query, column);
+	struct value v;
+
+	out[0] = '\0';
+	if (c < 0)
+		return;
+	query_value(r->query, row, (size_t)c, &v);
+	if (v.state == VALUE_OK && v.type == CULPRIT_TEXT)
+		snprintf(out, cap, "%.*s", (int)(v.text.len < cap ? v.text.len : cap), v.text.p);
+}
+
+static size_t ask(struct resources *r, const struct lens *lens, const char *table, const char *sort)
+{
+	query_sort(r->query, sort, true);
+	return query_run(r->query, lens, table, 0, NULL) ? 0 : query_nrows(r->query);
+}
+
+static struct resource *add(struct resources *r, size_t row, const char *table, const char *column, double top)
+{
+	struct resource *x;
+	struct query_row q;
+	int c = query_column_find(r->query, column);
+
+	if (r->n == RESOURCES_MAX || !query_row(r->query, row, &q))
+		return NULL;
+	x = &r->list[r->n++];
+	memset(x, 0, sizeof(*x));
+	snprintf(x->table, sizeof(x->table), "%s", table);
+	snprintf(x->column, sizeof(x->column), "%s", column);
+	x->key = q.key;
+	x->now = number(r, row, column);
+	x->top = top;
+	x->unit = c >= 0 ? query_column(r->query, (size_t)c)->unit : CULPRIT_NONE;
+	if (isnan(x->now))
+		snprintf(x->use, sizeof(x->use), "-");
+	else
+		units_format_short(x->use, sizeof(x->use), x->now, x->unit);
+	return x;
+}
+
+static void say(char *to, size_t cap, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void say(char *to, size_t cap, const char *format, ...)
+{
+	size_t n = strlen(to);
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(to + n, cap - n, format, args);
+	va_end(args);
+}
+
+/* One value in its unit, after a word; nothing where it is unknown or 0. */
+static void say_number(char *to, size_t cap, const char *word, double value, unsigned unit)
+{
+	char buf[32];
+
+	if (isnan(value) || value <= 0)
+		return;
+	say(to, cap, "%s%s %s", to[0] ? " " : "", word, units_format_short(buf, sizeof(buf), value, unit));
+}
+
+struct pressure {
+	double cpu, memory, io;
+	bool known;
+};
+
+static struct pressure ask_pressure(struct resources *r, const struct lens *lens)
+{
+	struct pressure p = {NAN, NAN, NAN, false};
+	size_t n = ask(r, lens, "psi", NULL);
+
+	for (size_t i = 0; i < n; i++) {
+		char name[16];
+		double v = number(r, i, "some_share");
+
+		text(r, i, "resource", name, sizeof(name));
+		if (!strcmp(name, "cpu"))
+			p.cpu = v;
+		else if (!strcmp(name, "memory"))
+			p.memory = v;
+		else if (!strcmp(name, "io"))
+			p.io = v;
+	}
+	p.known = n > 0;
+	return p;
+}
+
+static void say_pressure(struct resources *r, const struct pressure *p)
+{
+	const struct {
+		const char *name;
+		double v;
+	} of[] = {{"cpu", p->cpu}, {"memory", p->memory}, {"disk", p->io}};
+	char buf[32];
+
+	r->pressure[0] = '\0';
+	r->pressed = false;
+	if (!p->known) {
+		say(r->pressure, sizeof(r->pressure), "who stands still is not known: the kernel keeps no pressure figures "
+						      "(boot with psi=1)");
+		return;
+	}
+	say(r->pressure, sizeof(r->pressure), "tasks stood still for want of");
+	for (size_t i = 0; i < 3; i++) {
+		say(r->pressure, sizeof(r->pressure), "%s %s %s", i ? "," : "", of[i].name,
+		    isnan(of[i].v) ? "-" : units_format_short(buf, sizeof(buf), of[i].v, CULPRIT_PERCENT));
+		r->pressed = r->pressed || of[i].v >= stalled;
+	}
+	say(r->pressure, sizeof(r->pressure), " of the window");
+}
+
+static void ask_cpus(struct resources *r, const struct lens *lens, const struct pressure *p, const char *most)
+{
+	size_t n = ask(r, lens, "cpu", "busy");
+	struct resource *x;
+	double hottest = -1, all = NAN;
+	size_t hot = n;
+
+	for (size_t i = 0; i < n; i++) {
+		double busy = number(r, i, "busy");
+
+		if (number(r, i, "cpu") < 0) {
+			all = busy;
+			x = add(r, i, "cpu", "busy", 100);
+			if (!x)
+				return;
+			snprintf(x->name, sizeof(x->name), "cpu");
+			snprintf(x->most, sizeof(x->most), "%s", most);
+			say_number(x->wait, sizeof(x->wait), "stalled", p->cpu, CULPRIT_PERCENT);
+			say_number(x->wait, sizeof(x->wait), "steal", number(r, i, "steal_pct"), CULPRIT_PERCENT);
+			x->warn = busy >= cpu_full || p->cpu >= stalled || number(r, i, "steal_pct") >= stalled;
+		} else if (busy > hottest) {
+			hottest = busy;
+			hot = i;
+		}
+	}
+	/* The hottest CPU only says something where it stands out. */
+	if (hot == n || n <= 2 || !(hottest > all + 10))
+		return;
+	x = add(r, hot, "cpu", "busy", 100);
+	if (!x)
+		return;
+	snprintf(x->name, sizeof(x->name), "  cpu%.0f", number(r, hot, "cpu"));
+	say_number(x->wait, sizeof(x->wait), "us", number(r, hot, "user_pct"), CULPRIT_PERCENT);
+	say_number(x->wait, sizeof(x->wait), "sy", number(r, hot, "system_pct"), CULPRIT_PERCENT);
+	say_number(x->wait, sizeof(x->wait), "si", number(r, hot, "softirq_pct"), CULPRIT_PERCENT);
+	x->warn = hottest >= cpu_full;
+}
+
+static void ask_memory(struct resources *r, const struct lens *lens, const struct pressure *p, const char *most)
+{
+	double oom = ask(r, lens, "vmstat", NULL) ? number(r, 0, "oom_kills") : NAN;
+	double swap_rate = number(r, 0, "swap_out_rate");
+	struct resource *x;
+
+	if (!ask(r, lens, "memory", NULL))
+		return;
+	x = add(r, 0, "memory", "used_pct", 100);
+	if (!x)
+		return;
+	snprintf(x->name, sizeof(x->name), "memory");
+	snprintf(x->most, sizeof(x->most), "%s", most);
+	say_number(x->wait, sizeof(x->wait), "stalled", p->memory, CULPRIT_PERCENT);
+	say_number(x->wait, sizeof(x->wait), "swap", number(r, 0, "swap_used_pct"), CULPRIT_PERCENT);
+	say_number(x->error, sizeof(x->error), "oom", oom, CULPRIT_COUNT);
+	x->warn = x->now >= memory_full || p->memory >= stalled || oom > 0 || swap_rate > 0;
+}
+
+static void ask_disks(struct resources *r, const struct lens *lens, const struct pressure *p, const char *most)
+{
+	size_t n = ask(r, lens, "disk", "busy"), shown = 0;
+
+	for (size_t i = 0; i < n && shown < DISKS_MAX; i++) {
+		char name[20], kind[16];
+		struct resource *x;
+
+		text(r, i, "kind", kind, sizeof(kind));
+		text(r, i, "name", name, sizeof(name));
+		/* A partition's load is its disk's. */
+		if (!strcmp(kind, "partition") || (shown && !(number(r, i, "busy") > 0)))
+			continue;
+		x = add(r, i, "disk", "busy", 100);
+		if (!x)
+			return;
+		snprintf(x->name, sizeof(x->name), "disk %s", name);
+		snprintf(x->most, sizeof(x->most), "%s", shown ? "" : most);
+		if (!shown)
+			say_number(x->wait, sizeof(x->wait), "stalled", p->io, CULPRIT_PERCENT);
+		say_number(x->wait, sizeof(x->wait), "await", number(r, i, "await"), CULPRIT_NS);
+		x->warn = x->now >= disk_full || (!shown && p->io >= stalled);
+		shown++;
+	}
+}
+
+static void ask_filesystems(struct resources *r, const struct lens *lens)
+{
+	size_t n = ask(r, lens, "filesystem", "used_pct"), shown = 0;
+
+	for (size_t i = 0; i < n && shown < FILESYSTEMS_MAX; i++) {
+		char mount[20];
+		struct resource *x;
+		double inodes = number(r, i, "inode_pct");
+
+		if (isnan(number(r, i, "used_pct")))
+			continue;
+		x = add(r, i, "filesystem", "used_pct", 100);
+		if (!x)
+			return;
+		text(r, i, "mount", mount, sizeof(mount));
+		snprintf(x->name, sizeof(x->name), "fs %s", mount);
+		if (inodes >= filesystem_full)
+			say_number(x->wait, sizeof(x->wait), "inodes", inodes, CULPRIT_PERCENT);
+		if (number(r, i, "read_only") > 0)
+			say(x->error, sizeof(x->error), "read-only");
+		x->warn = x->now >= filesystem_full || inodes >= filesystem_full;
+		shown++;
+	}
+}
+
+static void ask_nets(struct resources *r, const struct lens *lens)
+{
+	double retrans = ask(r, lens, "tcp", NULL) ? number(r, 0, "retrans_pct") : NAN;
+	size_t n = ask(r, lens, "net", "rx_rate"), shown = 0;
+
+	for (size_t i = 0; i < n && shown < NETS_MAX; i++) {
+		char name[20];
+		struct resource *x;
+		double rate = number(r, i, "rx_rate") + number(r, i, "tx_rate"), line = number(r, i, "use_pct");
+		char buf[32];
+
+		text(r, i, "name", name, sizeof(name));
+		if (shown && !(rate > 0))
+			continue;
+		x = add(r, i, "net", "rx_rate", 0);
+		if (!x)
+			return;
+		snprintf(x->name, sizeof(x->name), "net %s", name);
+		if (!isnan(rate))
+			units_format_short(x->use, sizeof(x->use), rate, CULPRIT_BYTES_PER_S);
+		if (!isnan(line))
+			say(x->wait, sizeof(x->wait), "line %s", units_format_short(buf, sizeof(buf), line, CULPRIT_PERCENT));
+		if (!shown)
+			say_number(x->wait, sizeof(x->wait), "retrans", retrans, CULPRIT_PERCENT);
+		say_number(x->error, sizeof(x->error), "drop", number(r, i, "drop_rate"), CULPRIT_COUNT_PER_S);
+		say_number(x->error, sizeof(x->error), "err", number(r, i, "error_rate"), CULPRIT_COUNT_PER_S);
+		x->warn = line >= line_full || retrans >= 2 || number(r, i, "error_rate") > 0;
+		shown++;
+	}
+}
+
+/* Levels of the sparkline; and how the window differs from what came before it. */
+static void past(struct resource *x, const struct series *s, uint64_t window_from_ns, const struct series_bucket *buckets)
+{
+	double max = x->top, before = 0;
+	size_t n = 0;
+	char buf[32];
+
+	for (size_t i = 0; x->top <= 0 && i < s->n; i++) {
+		if (buckets[i].data && buckets[i].mean > max)
+			max = buckets[i].mean;
+	}
+	x->nspark = s->n;
+	for (size_t i = 0; i < s->n; i++) {
+		x->spark[i] = (int8_t)spark_level(buckets[i].data ? buckets[i].mean : NAN, max);
+		if (!buckets[i].data || s->from_ns + (i + 1) * s->step_ns > window_from_ns)
+			continue;
+		before += buckets[i].mean;
+		n++;
+	}
+	if (!n || isnan(x->now))
+		return;
+	before /= (double)n;
+	if (fabs(x->now - before) <= 0.1 * fabs(before) + (x->top > 0 ? x->top / 100 : 0))
+		snprintf(x->changed, sizeof(x->changed), "=");
+	else
+		snprintf(x->changed, sizeof(x->changed), "%s",
+			 units_format_change(buf, sizeof(buf), x->now - before, x->unit));
+}
+
+static int ask_past(struct resources *r, struct view *view, const struct lens *lens, const struct panel_time *time,
+		    size_t columns)
+{
+	struct series_bucket buckets[RESOURCES_MAX][RESOURCE_SPARK];
+	struct series_request requests[RESOURCES_MAX];
+	struct series out[RESOURCES_MAX];
+	uint64_t from_ns, to_ns, step_ns, held;
+	int err;
+
+	lens_resolve(lens, time->newest_ns, &from_ns, &to_ns);
+	held = to_ns > time->first_ns ? to_ns - time->first_ns : 0;
+	if (held > 600000000000u)
+		held = 600000000000u;
+	step_ns = series_step(to_ns - held, to_ns, columns - 1, time->tick_ns ? time->tick_ns : 1000000000u);
+	r->past_ns = step_ns * columns;
+	for (size_t i = 0; i < r->n; i++) {
+		struct resource *x = &r->list[i];
+
+		memset(&requests[i], 0, sizeof(requests[i]));
+		memcpy(requests[i].table, x->table, sizeof(x->table));
+		memcpy(requests[i].column, x->column, sizeof(x->column));
+		requests[i].key = x->key;
+		out[i] = (struct series){.buckets = buckets[i]};
+	}
+	err = r->n ? series_run(view, requests, r->n, to_ns, step_ns, columns, out, NULL) : 0;
+	for (size_t i = 0; !err && i < r->n; i++)
+		past(&r->list[i], &out[i], from_ns, buckets[i]);
+	return err;
+}
+
+int resources_update(struct resources *r, struct view *view, const struct lens *lens, const struct panel_time *time,
+		     size_t columns, char top[3][40], struct culprit_error *error)
+{
+	struct pressure p;
+	struct lens whole = *lens;
+	int err;
+
+	/* The machine's resources are the whole machine's, whatever is looked at. */
+	memset(&whole.scope, 0, sizeof(whole.scope));
+	whole.filter[0] = '\0';
+	if (r->view != view) {
+		resources_finish(r);
+		r->query = query_create(view);
+		r->view = view;
+	}
+	if (!r->query)
+		return error_set(error, -ENOMEM, "out of memory");
+	r->n = 0;
+	if (columns > RESOURCE_SPARK)
+		columns = RESOURCE_SPARK;
+	p = ask_pressure(r, &whole);
+	say_pressure(r, &p);
+	ask_cpus(r, &whole, &p, top[TOP_CPU]);
+	ask_memory(r, &whole, &p, top[TOP_MEMORY]);
+	ask_disks(r, &whole, &p, top[TOP_DISK]);
+	ask_filesystems(r, &whole);
+	ask_nets(r, &whole);
+	err = columns > 1 ? ask_past(r, view, &whole, time, columns) : 0;
+	return err == -ENODATA ? 0 : err;
+}

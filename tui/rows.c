@@ -1,0 +1,406 @@
+#include "rows.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "error.h"
+#include "schema.h"
+#include "segment.h"
+#include "units.h"
+
+static size_t source_count(const void *self)
+{
+	const struct rows *r = self;
+
+	return r->query && !r->failed ? query_nrows(r->query) : 0;
+}
+
+static struct list_id source_id(const void *self, size_t row)
+{
+	const struct rows *r = self;
+	struct query_row q;
+	struct list_id id = {0, 0};
+
+	if (!query_row(r->query, row, &q))
+		return id;
+	/* Events have neither serial nor key: their time and place stand for them. */
+	id.a = q.serial ? q.serial : q.began_ns + row;
+	id.b = q.key.n ? row_key_hash(&q.key) : 0;
+	return id;
+}
+
+static void cell_text(struct list_cell *cell, const char *text, size_t n)
+{
+	if (n > sizeof(cell->text))
+		n = sizeof(cell->text);
+	memcpy(cell->text, text, n);
+	cell->len = (uint16_t)n;
+}
+
+static void cell_stack(const struct value *v, struct list_cell *cell)
+{
+	struct segment_location top;
+	size_t n = segment_stack(v->stack.segment, v->stack.id, &top, 1);
+	char text[128];
+
+	if (!n)
+		snprintf(text, sizeof(text), "-");
+	else if (top.module)
+		snprintf(text, sizeof(text), "%.*s+0x%llx (%zu)", (int)(top.module_len < 80 ? top.module_len : 80), top.module,
+			 (unsigned long long)top.offset, n);
+	else
+		snprintf(text, sizeof(text), "0x%llx (%zu)", (unsigned long long)top.offset, n);
+	cell_text(cell, text, strlen(text));
+}
+
+void rows_cell_value(const struct value *v, struct list_cell *cell)
+{
+	char text[64] = "";
+	double number;
+
+	cell->own = true;
+	if (v->state != VALUE_OK) {
+		cell_text(cell, v->state == VALUE_UNREAD ? "?" : "-", 1);
+		if (v->state == VALUE_UNREAD)
+			cell->role = ROLE_UNREAD;
+		return;
+	}
+	switch (v->type) {
+	case CULPRIT_TEXT:
+		cell->own = false;
+		cell_text(cell, v->text.p, v->text.len);
+		return;
+	case CULPRIT_BOOL:
+		cell_text(cell, v->b ? "yes" : "no", v->b ? 3 : 2);
+		return;
+	case CULPRIT_STACK:
+		cell_stack(v, cell);
+		return;
+	case CULPRIT_TASK:
+		snprintf(text, sizeof(text), "%llu", (unsigned long long)v->task.tid);
+		break;
+	case CULPRIT_HIST:
+		if (value_number(v, &number))
+			snprintf(text, sizeof(text), "n=%.0f", number);
+		break;
+	default:
+		if (v->unit == CULPRIT_NONE && v->type != CULPRIT_F64)
+			snprintf(text, sizeof(text), v->type == CULPRIT_I64 ? "%lld" : "%llu", (long long)v->i);
+		else if (value_number(v, &number))
+			units_format_short(text, sizeof(text), number, v->unit);
+	}
+	cell_text(cell, text, strlen(text));
+}
+
+static void source_cell(const void *self, size_t row, size_t column, struct list_cell *cell)
+{
+	struct rows *r = (struct rows *)self;
+	struct value v;
+
+	if (r->specs[column].cell) {
+		r->specs[column].cell(r, row, cell);
+		return;
+	}
+	if (r->map[column] < 0) {
+		cell->own = true;
+		cell_text(cell, "-", 1);
+		return;
+	}
+	query_value(r->query, row, (size_t)r->map[column], &v);
+	rows_cell_value(&v, cell);
+}
+
+static unsigned source_flags(const void *self, size_t row)
+{
+	const struct rows *r = self;
+	struct query_row q;
+
+	return query_row(r->query, row, &q) && q.ended_ns && !q.folded ? LIST_ROW_ENDED : 0;
+}
+
+void rows_init(struct rows *r, const char *table, const struct rows_column *specs, size_t n, const char *sort)
+{
+	memset(r, 0, sizeof(*r));
+	snprintf(r->table, sizeof(r->table), "%s", table);
+	snprintf(r->sort, sizeof(r->sort), "%s", sort ? sort : "");
+	list_init(&r->list);
+	r->source = (struct list_source){r, r->columns, 0, source_count, source_id, source_cell, source_flags};
+	rows_set_columns(r, specs, n);
+}
+
+void rows_finish(struct rows *r)
+{
+	query_destroy(r->query);
+	r->query = NULL;
+	r->view = NULL;
+}
+
+void rows_set_columns(struct rows *r, const struct rows_column *specs, size_t n)
+{
+	if (n > LIST_COLUMNS_MAX)
+		n = LIST_COLUMNS_MAX;
+	r->specs = specs;
+	r->nspecs = n;
+	r->source.ncolumns = n;
+	for (size_t i = 0; i < n; i++) {
+		const struct rows_column *s = &specs[i];
+
+		r->map[i] = -1;
+		r->columns[i] = (struct list_column){
+			.title = s->title,
+			.min = s->min,
+			.max = s->max,
+			.weight = s->weight,
+			.priority = s->priority,
+			.cut_left = s->cut_left,
+			.sticky = i == 0,
+			.sortable = s->column != NULL,
+		};
+	}
+}
+
+/* Which of the query's columns each of ours is, and where the sort mark stands. */
+static void columns_bind(struct rows *r)
+{
+	r->list.sort_column = -1;
+	for (size_t i = 0; i < r->nspecs; i++) {
+		const struct rows_column *s = &r->specs[i];
+		const struct query_column *q;
+
+		r->map[i] = s->column ? query_column_find(r->query, s->column) : -1;
+		if (r->map[i] < 0)
+			continue;
+		q = query_column(r->query, (size_t)r->map[i]);
+		r->columns[i].right = q->type != CULPRIT_TEXT && q->type != CULPRIT_STACK;
+		if (!strcmp(s->column, r->sort))
+			r->list.sort_column = (int)i;
+	}
+	r->list.sort_ascending = r->ascending;
+}
+
+int rows_update(struct rows *r, struct view *view, const struct lens *lens, unsigned flags, struct culprit_error *error)
+{
+	int err;
+
+	if (!view)
+		return 0;
+	if (r->view != view) {
+		rows_finish(r);
+		r->query = query_create(view);
+		r->view = view;
+		if (!r->query)
+			return error_set(error, -ENOMEM, "out of memory");
+	}
+	query_sort(r->query, r->sort[0] ? r->sort : NULL, !r->ascending);
+	err = query_run(r->query, lens, r->table, flags, error);
+	r->failed = err && err != -EBADMSG;
+	if (!r->failed)
+		columns_bind(r);
+	list_sync(&r->list, &r->source);
+	return err;
+}
+
+void rows_draw(struct rows *r, struct surface *s, struct rect rect)
+{
+	list_draw(&r->list, &r->source, s, rect);
+}
+
+int rows_sort(struct rows *r, const char *column, struct culprit_error *error)
+{
+	char near[128] = "";
+	int i = r->query ? query_column_find(r->query, column) : -1;
+
+	if (i < 0)
+		return error_set(error, -EINVAL, "%s has no column %.40s%s", r->table, column,
+				 r->query ? query_suggest_column(r->query, column, near, sizeof(near)) : "");
+	snprintf(r->sort, sizeof(r->sort), "%s", column);
+	/* Names read from A, numbers from the largest. */
+	r->ascending = query_column(r->query, (size_t)i)->type == CULPRIT_TEXT;
+	return 0;
+}
+
+int rows_command(struct rows *r, const char *name, const char *argument, struct culprit_error *error)
+{
+	if (strcmp(name, "sort"))
+		return -ENOENT;
+	if (!argument || !*argument)
+		return error_set(error, -EINVAL, "sort needs the name of a column: sort cpu");
+	return rows_sort(r, argument, error);
+}
+
+const char *rows_complete(struct rows *r, const char *command, size_t i)
+{
+	if (strcmp(command, "sort") || !r->query || i >= query_ncolumns(r->query))
+		return NULL;
+	return query_column(r->query, i)->name;
+}
+
+static void sort_next(struct rows *r)
+{
+	size_t at = r->list.sort_column >= 0 ? (size_t)r->list.sort_column : r->nspecs - 1;
+
+	for (size_t k = 1; k <= r->nspecs; k++) {
+		size_t i = (at + k) % r->nspecs;
+
+		if (r->specs[i].column && r->map[i] >= 0) {
+			rows_sort(r, r->specs[i].column, NULL);
+			return;
+		}
+	}
+}
+
+enum panel_result rows_action(struct rows *r, int action)
+{
+	if (action == ROWS_SORT && r->nspecs) {
+		sort_next(r);
+		return PANEL_UPDATE;
+	}
+	if (action == ROWS_REVERSE) {
+		r->ascending = !r->ascending;
+		return PANEL_UPDATE;
+	}
+	return list_move(&r->list, &r->source, action) ? PANEL_DRAW : PANEL_IGNORED;
+}
+
+static bool contains(const char *hay, size_t n, const char *needle)
+{
+	size_t len = strlen(needle);
+
+	for (size_t i = 0; i + len <= n; i++) {
+		if (!strncasecmp(hay + i, needle, len))
+			return true;
+	}
+	return false;
+}
+
+static bool row_contains(struct rows *r, size_t row, const char *text)
+{
+	for (size_t i = 0; i < r->nspecs; i++) {
+		struct list_cell cell = {0};
+
+		source_cell(r, row, i, &cell);
+		if (cell.kind == LIST_TEXT && contains(cell.text, cell.len, text))
+			return true;
+	}
+	return false;
+}
+
+bool rows_find(struct rows *r, const char *text, int direction)
+{
+	size_t n = source_count(r), at = r->list.selected;
+
+	if (!n || !*text)
+		return false;
+	for (size_t k = direction ? 1 : 0; k < n + (direction ? 1 : 0); k++) {
+		size_t row = direction < 0 ? (at + n - k % n) % n : (at + k) % n;
+
+		if (row_contains(r, row, text)) {
+			list_select(&r->list, &r->source, row);
+			return true;
+		}
+	}
+	return false;
+}
+
+enum panel_result rows_click(struct rows *r, struct rect rect, int x, int y)
+{
+	long row = list_row_at(&r->list, &r->source, rect, y);
+
+	(void)x;
+	if (row < 0)
+		return PANEL_IGNORED;
+	list_select(&r->list, &r->source, (size_t)row);
+	return PANEL_DRAW;
+}
+
+ssize_t rows_selected(const struct rows *r)
+{
+	return r->list.selected < source_count(r) ? (ssize_t)r->list.selected : -1;
+}
+
+void rows_place(const struct rows *r, char *out, size_t cap)
+{
+	char place[64];
+
+	list_place(&r->list, &r->source, place, sizeof(place));
+	snprintf(out, cap, "%s%s%s", place, r->sort[0] ? " by " : "", r->sort);
+}
+
+void rows_status(const struct rows *r, char *out, size_t cap)
+{
+	ssize_t row = rows_selected(r);
+	struct query_row q;
+	char age[32];
+
+	out[0] = '\0';
+	if (row < 0 || !query_row(r->query, (size_t)row, &q))
+		return;
+	for (size_t i = 0; i < r->nspecs; i++) {
+		struct value v;
+
+		if (r->map[i] < 0)
+			continue;
+		query_value(r->query, (size_t)row, (size_t)r->map[i], &v);
+		if (v.state == VALUE_UNREAD && v.reason) {
+			snprintf(out, cap, "%s is ?: %.*s", r->specs[i].title, (int)v.reason_len, v.reason);
+			return;
+		}
+	}
+	for (size_t i = 0; i < r->nspecs; i++) {
+		struct value v;
+
+		if (r->map[i] < 0)
+			continue;
+		query_value(r->query, (size_t)row, (size_t)r->map[i], &v);
+		if (v.state == VALUE_OK && v.age_ns > 60000000000u) {
+			snprintf(out, cap, "%s was read %s ago", r->specs[i].title,
+				 units_duration(age, sizeof(age), v.age_ns));
+			return;
+		}
+	}
+}
+
+void rows_value(struct rows *r, size_t row, const char *column, struct value *v)
+{
+	int i = r->query ? query_column_find(r->query, column) : -1;
+
+	memset(v, 0, sizeof(*v));
+	if (i >= 0)
+		query_value(r->query, row, (size_t)i, v);
+}
+
+double rows_number(struct rows *r, size_t row, const char *column, double otherwise)
+{
+	struct value v;
+	double number;
+
+	rows_value(r, row, column, &v);
+	return value_number(&v, &number) ? number : otherwise;
+}
+
+void rows_text(struct rows *r, size_t row, const char *column, char *out, size_t cap)
+{
+	struct value v;
+
+	rows_value(r, row, column, &v);
+	out[0] = '\0';
+	if (v.state == VALUE_OK && v.type == CULPRIT_TEXT)
+		snprintf(out, cap, "%.*s", (int)(v.text.len < cap ? v.text.len : cap), v.text.p);
+}
+
+void rows_fit(const struct query_column *q, struct rows_column *c)
+{
+	size_t title = strlen(q->name);
+	int width = units_width(q->unit);
+
+	c->column = q->name;
+	c->title = q->name;
+	if (q->type == CULPRIT_TEXT || q->type == CULPRIT_STACK) {
+		c->min = (uint16_t)(title > 8 ? title : 8);
+		c->max = 40;
+		c->weight = 1;
+		return;
+	}
+	c->min = c->max = (uint16_t)(title > (size_t)width ? title : (size_t)width);
+}

@@ -1,0 +1,85 @@
+/* A query shown as a list: which columns, in what order, how each value is written. Panels name the columns and may draw
+ * some of their own; sorting, finding, why a cell is `?`, the place in the list are here, the same for all of them. */
+#ifndef TUI_ROWS_H
+#define TUI_ROWS_H
+
+#include "list.h"
+#include "panel.h"
+#include "query.h"
+
+struct rows;
+
+struct rows_column {
+	const char *column; /* of the query; NULL: drawn by `cell` */
+	const char *title;
+	uint16_t min, max;
+	uint8_t weight, priority; /* as struct list_column */
+	bool cut_left;
+	/* Optional: fills the cell itself. */
+	void (*cell)(struct rows *, size_t row, struct list_cell *);
+};
+
+enum rows_action {
+	ROWS_SORT = ACTION_PANEL, /* by the next column */
+	ROWS_REVERSE,
+	ROWS_ACTION_LAST = ROWS_REVERSE,
+};
+/* Bindings of the actions above, for panels' tables. */
+#define ROWS_BINDINGS                                                                                                  \
+	{ROWS_SORT, "sort-next", {'s'}, "s sort", "sort by the next column (:sort NAME for any)"},                      \
+	{ROWS_REVERSE, "reverse", {'r'}, "r reverse", "the other way round"}
+
+struct rows {
+	struct query *query; /* of `view`; NULL before the first update */
+	struct view *view;
+	char table[LENS_NAME_MAX];
+	const struct rows_column *specs;
+	size_t nspecs;
+	struct list_column columns[LIST_COLUMNS_MAX];
+	int map[LIST_COLUMNS_MAX]; /* spec -> column of the query; -1: none */
+	char sort[LENS_NAME_MAX];  /* "": by key */
+	bool ascending;
+	struct list list;
+	struct list_source source;
+	bool failed;
+	void *of; /* the panel's, for its cells */
+};
+
+/* `sort`: column at first, descending; NULL: by key. The specs are borrowed. */
+void rows_init(struct rows *, const char *table, const struct rows_column *specs, size_t n, const char *sort);
+void rows_finish(struct rows *);
+/* Other columns; the place in the list stays. */
+void rows_set_columns(struct rows *, const struct rows_column *specs, size_t n);
+
+int rows_update(struct rows *, struct view *, const struct lens *, unsigned flags, struct culprit_error *);
+/* Header and rows. */
+void rows_draw(struct rows *, struct surface *, struct rect);
+/* Moves, sorting. PANEL_IGNORED: not one of its actions. */
+enum panel_result rows_action(struct rows *, int action);
+int rows_sort(struct rows *, const char *column, struct culprit_error *);
+/* `:sort NAME`. -ENOENT: another command. */
+int rows_command(struct rows *, const char *name, const char *argument, struct culprit_error *);
+/* Names of columns for completing it; NULL at the end. */
+const char *rows_complete(struct rows *, const char *command, size_t i);
+bool rows_find(struct rows *, const char *text, int direction);
+enum panel_result rows_click(struct rows *, struct rect, int x, int y);
+/* The selected row; -1: none. */
+ssize_t rows_selected(const struct rows *);
+/* "1-20 of 4,000, sorted by cpu". */
+void rows_place(const struct rows *, char *out, size_t cap);
+/* Why a cell of the selected row is unread, or that the row ended; "" for nothing to say. */
+void rows_status(const struct rows *, char *out, size_t cap);
+
+/* The value of a named column of a row; absent where there is no such column. */
+void rows_value(struct rows *, size_t row, const char *column, struct value *);
+/* As a number; `otherwise` where it is none. */
+double rows_number(struct rows *, size_t row, const char *column, double otherwise);
+/* Text of at most cap - 1 bytes, NUL-terminated, raw. */
+void rows_text(struct rows *, size_t row, const char *column, char *out, size_t cap);
+
+/* One value as a list shows it. */
+void rows_cell_value(const struct value *, struct list_cell *);
+/* Width and alignment that suit a column of the query. */
+void rows_fit(const struct query_column *, struct rows_column *);
+
+#endif

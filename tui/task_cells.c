@@ -1,0 +1,92 @@
+#include "task_cells.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "units.h"
+
+void task_bar(double cpu, double runq, double disk, struct bar *b)
+{
+	double busy = cpu + runq + disk;
+
+	memset(b, 0, sizeof(*b));
+	b->share[BAR_CPU] = cpu;
+	b->share[BAR_RUNQ] = runq;
+	b->share[BAR_DISK] = disk;
+	b->share[BAR_IDLE] = busy < 100 ? 100 - busy : 0;
+}
+
+void task_bar_cell(struct rows *r, size_t row, struct list_cell *cell)
+{
+	cell->kind = LIST_BAR;
+	task_bar(rows_number(r, row, "cpu", 0), rows_number(r, row, "runq", 0), rows_number(r, row, "blkio", 0), &cell->bar);
+}
+
+void task_command_cell(struct rows *r, size_t row, struct list_cell *cell)
+{
+	struct value v;
+	double members = rows_number(r, row, "folded", 0);
+	int n;
+
+	rows_value(r, row, "cmdline", &v);
+	if (members > 0) {
+		cell->own = true;
+		n = snprintf(cell->text, sizeof(cell->text), "(%.0f others)", members);
+		cell->len = (uint16_t)n;
+		return;
+	}
+	if (v.state == VALUE_OK && v.type == CULPRIT_TEXT && v.text.len) {
+		rows_cell_value(&v, cell);
+		return;
+	}
+	rows_value(r, row, "comm", &v);
+	if (v.state != VALUE_OK || v.type != CULPRIT_TEXT)
+		return;
+	n = snprintf(cell->text, sizeof(cell->text), "[%.*s]", (int)(v.text.len < 200 ? v.text.len : 200), v.text.p);
+	cell->len = (uint16_t)n;
+}
+
+void task_io_cell(struct rows *r, size_t row, struct list_cell *cell)
+{
+	struct value in, out;
+	double a = 0, b = 0;
+	bool known;
+
+	rows_value(r, row, "read_rate", &in);
+	rows_value(r, row, "write_rate", &out);
+	known = value_number(&in, &a) | value_number(&out, &b);
+	if (!known) {
+		rows_cell_value(&in, cell);
+		return;
+	}
+	cell->own = true;
+	units_format_short(cell->text, sizeof(cell->text), a + b, CULPRIT_BYTES_PER_S);
+	cell->len = (uint16_t)strlen(cell->text);
+}
+
+enum panel_result rows_open_process(struct rows *r, struct panel_request *want)
+{
+	ssize_t row = rows_selected(r);
+	struct query_row q;
+	char comm[40];
+	double pid;
+
+	if (row < 0 || !query_row(r->query, (size_t)row, &q))
+		return PANEL_IGNORED;
+	if (q.folds) {
+		want->want = WANT_MESSAGE;
+		snprintf(want->message, sizeof(want->message),
+			 "this row stands for quiet processes that are too many for rows of their own; a larger --history "
+			 "has room for them");
+		return PANEL_DRAW;
+	}
+	rows_text(r, (size_t)row, "comm", comm, sizeof(comm));
+	pid = rows_number(r, (size_t)row, "pid", 0);
+	want->want = WANT_DEEPER;
+	want->panel = "threads";
+	lens_scope_process(&want->lens, (uint64_t)pid, (uint64_t)rows_number(r, (size_t)row, "start", 0));
+	/* What chose the process says nothing about its threads. */
+	want->lens.filter[0] = '\0';
+	snprintf(want->label, sizeof(want->label), "%s %.0f", comm, pid);
+	return PANEL_UPDATE;
+}

@@ -1,0 +1,34 @@
+/* Threads grouped by name with the digits removed: "http-nio-8080-exec-17" and -18 are one row. */
+#ifndef TUI_THREAD_GROUPS_H
+#define TUI_THREAD_GROUPS_H
+
+#include "rows.h"
+
+enum { THREAD_GROUPS_MAX = 2000, GROUP_NAME_MAX = 32, GROUP_WAITS_MAX = 8 };
+
+struct thread_group {
+	char name[GROUP_NAME_MAX]; /* raw bytes, NUL-terminated; runs of digits at its end or between words are gone */
+	size_t n, busy;            /* threads; those that did anything in the window */
+	double cpu, runq, disk;    /* percent of one CPU, summed */
+	struct {
+		char wchan[32];
+		size_t n;
+	} waits[GROUP_WAITS_MAX]; /* what they stand in now */
+};
+
+struct thread_groups {
+	struct thread_group *groups;
+	size_t n, cap;
+	size_t idle; /* threads that did nothing, in all groups */
+	bool cut;    /* there were more groups than fit */
+};
+
+void thread_groups_finish(struct thread_groups *);
+/* Gathers all rows of a query of `thread`; busiest first. -ENOMEM. */
+int thread_groups_gather(struct thread_groups *, struct rows *);
+/* The name without digits; at most cap - 1 bytes. */
+void thread_group_name(const char *comm, char *out, size_t cap);
+/* A filter that holds for the threads of this group. */
+void thread_group_filter(const struct thread_group *, char *out, size_t cap);
+
+#endif

@@ -245,6 +245,8 @@ static void test_ended_rows(void **state)
 	assert_int_equal(r.ended_ns, 0);
 	run(&b, "process", 3, 4);
 	assert_int_equal(query_nrows(b.query), 1);
+	run(&b, "process", 3.5, 4);
+	assert_int_equal(query_nrows(b.query), 1);
 	/* Back to the wide window: it must come again, though the cursor has forgotten it. */
 	run(&b, "process", 1, 4);
 	assert_int_equal(query_nrows(b.query), 2);

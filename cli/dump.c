@@ -1,0 +1,195 @@
+#include "dump.h"
+
+#include <errno.h>
+#include <langinfo.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dump_internal.h"
+#include "error.h"
+#include "text.h"
+#include "timeparse.h"
+
+int dump_lens(struct view *view, const struct options *o, const char *table, struct lens *ret, struct culprit_error *error)
+{
+	uint64_t from, to;
+	struct lens lens;
+	int err;
+
+	if (!view_extent(view, &from, &to))
+		return error_set(error, -ENODATA, "nothing is recorded there");
+	if (o->from) {
+		err = timeparse(view, o->from, 0, &from, error);
+		if (err)
+			return err;
+	}
+	if (o->to) {
+		err = timeparse(view, o->to, o->from ? from : 0, &to, error);
+		if (err)
+			return err;
+	}
+	if (from > to)
+		return error_set(error, -EINVAL, "--from lies after --to");
+	lens = lens_window(from, to);
+	if (o->cgroup)
+		lens_scope_cgroup(&lens, o->cgroup, strlen(o->cgroup));
+	if (o->has_pid)
+		lens_scope_process(&lens, o->pid, 0);
+	if (o->has_tid)
+		lens_scope_thread(&lens, o->tid, 0);
+	if (o->filter) {
+		if (strlen(o->filter) >= sizeof(lens.filter))
+			return error_set(error, -EINVAL, "the filter is too long; at most %zu bytes are possible",
+					 sizeof(lens.filter) - 1);
+		strcpy(lens.filter, o->filter);
+		strncpy(lens.filter_table, table, sizeof(lens.filter_table) - 1);
+	}
+	*ret = lens;
+	return 0;
+}
+
+const char *dump_text(struct dump *d, const char *bytes, size_t n, int form, size_t *ret_len)
+{
+	size_t len = text_sanitise(d->text, d->text_cap, bytes, n, (enum text_form)form);
+
+	if (len >= d->text_cap) {
+		char *grown = realloc(d->text, len + 256);
+
+		if (!grown)
+			return NULL;
+		d->text = grown;
+		d->text_cap = len + 256;
+		len = text_sanitise(d->text, d->text_cap, bytes, n, (enum text_form)form);
+	}
+	*ret_len = len;
+	return d->text;
+}
+
+static int no_column(struct dump *d, const char *option, const char *name, struct culprit_error *error)
+{
+	char near[96], shown[48];
+
+	text_sanitise(shown, sizeof(shown), name, strlen(name), TEXT_ASCII);
+	query_suggest_column(d->query, name, near, sizeof(near));
+	return error_set(error, -EINVAL, "%s: no column '%s' in %s%s", option, shown, d->table, near);
+}
+
+static int choose_columns(struct dump *d, const struct options *o, struct culprit_error *error)
+{
+	const char *p = o->columns;
+
+	if (p && strcmp(p, "all") != 0) {
+		while (*p) {
+			char name[LENS_NAME_MAX];
+			size_t len = strcspn(p, ",");
+			int column;
+
+			snprintf(name, sizeof(name), "%.*s", (int)len, p);
+			column = query_column_find(d->query, name);
+			if (len && (column < 0 || len >= sizeof(name)))
+				return no_column(d, "--columns", name, error);
+			if (len && d->ncolumns < DUMP_COLUMNS_MAX)
+				d->columns[d->ncolumns++] = (uint16_t)column;
+			p += len;
+			p += *p == ',';
+		}
+		if (!d->ncolumns)
+			return error_set(error, -EINVAL, "--columns names no column");
+		return 0;
+	}
+	/* People get the table's own choice, machines everything. */
+	if (!p && !o->json && !o->csv) {
+		d->ncolumns = query_shown(d->query, d->columns, DUMP_COLUMNS_MAX);
+		if (d->ncolumns)
+			return 0;
+	}
+	for (size_t i = 0; i < query_ncolumns(d->query) && i < DUMP_COLUMNS_MAX; i++)
+		d->columns[d->ncolumns++] = (uint16_t)i;
+	return 0;
+}
+
+static int choose_order(struct dump *d, const struct options *o, struct culprit_error *error)
+{
+	const struct schema_table *t = query_table(d->query);
+	const char *sort = o->sort;
+	bool up;
+
+	if (!sort) {
+		if (!o->json && !o->csv && t && t->sort)
+			query_sort(d->query, t->sort, true);
+		return 0;
+	}
+	up = *sort == '+';
+	sort += *sort == '+' || *sort == '-';
+	if (query_sort(d->query, sort, !up))
+		return no_column(d, "--sort", sort, error);
+	return 0;
+}
+
+/* No table of that name, and none near: all of them, as many as a sentence takes. */
+static int list_tables(struct view *view, const char *table, struct culprit_error *error)
+{
+	const struct schema *s = view_schema(view);
+	char text[200] = "", shown[48];
+	size_t len = 0;
+
+	if (strstr(error->sentence, "did you mean") || !s)
+		return -ENOENT;
+	for (uint32_t i = 0; i < s->ntables && len < sizeof(text); i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s", i ? ", " : "", s->tables[i]->name);
+	text_sanitise(shown, sizeof(shown), table, strlen(table), TEXT_ASCII);
+	return error_set(error, -ENOENT, "no table '%s'; there are %s", shown, text);
+}
+
+static int write_rows(struct dump *d, const struct options *o, struct culprit_error *error)
+{
+	int err;
+
+	errno = 0;
+	err = o->json ? dump_json(d) : o->csv ? dump_csv(d) : dump_table(d);
+	if (err)
+		return error_set(error, err, "out of memory");
+	if (fflush(d->out) || ferror(d->out)) {
+		int e = errno ? errno : EIO;
+
+		/* Nobody reads any more: done. */
+		if (e == EPIPE)
+			return 0;
+		return error_set(error, -e, "cannot write: %s", strerror(e));
+	}
+	return 0;
+}
+
+int dump_run(struct view *view, const struct lens *lens, const struct options *o, const char *table, FILE *out,
+	     struct culprit_error *error)
+{
+	struct dump d = {.view = view, .table = table, .out = out};
+	struct culprit_error ignored, *why = error ? error : &ignored;
+	int err, damage;
+
+	d.utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+	d.query = query_create(view);
+	if (!d.query)
+		return error_set(error, -ENOMEM, "out of memory");
+	why->sentence[0] = '\0';
+	err = query_run(d.query, lens, table, o->raw ? QUERY_RAW : 0, why);
+	damage = err == -EBADMSG ? err : 0;
+	if (err == -ENOENT)
+		err = list_tables(view, table, why);
+	else if (damage)
+		err = 0;
+	if (!err)
+		err = choose_columns(&d, o, why);
+	if (!err)
+		err = choose_order(&d, o, why);
+	if (!err) {
+		query_info(d.query, &d.info);
+		d.nrows = query_nrows(d.query);
+		if (o->limit && o->limit < d.nrows)
+			d.nrows = (size_t)o->limit;
+		err = write_rows(&d, o, why);
+	}
+	query_destroy(d.query);
+	free(d.text);
+	return err ? err : damage;
+}

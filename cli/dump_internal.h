@@ -1,0 +1,34 @@
+/* Shared by dump.c and its three forms: dump_json.c, dump_csv.c, dump_table.c. */
+#ifndef CLI_DUMP_INTERNAL_H
+#define CLI_DUMP_INTERNAL_H
+
+#include <stdio.h>
+
+#include "query.h"
+#include "view.h"
+
+enum { DUMP_COLUMNS_MAX = 512 };
+
+struct dump {
+	struct view *view;
+	struct query *query;
+	struct query_info info;
+	const char *table;
+	FILE *out;
+	uint16_t columns[DUMP_COLUMNS_MAX];
+	size_t ncolumns;
+	size_t nrows; /* to write */
+	bool utf8;    /* for people: the locale shows it */
+	char *text;   /* scratch for one text as shown; grows */
+	size_t text_cap;
+};
+
+/* Each writes everything; a failed write shows in ferror(out), and ends it early. */
+int dump_json(struct dump *);
+int dump_csv(struct dump *);
+int dump_table(struct dump *);
+
+/* The text as shown, in d->text; NULL: out of memory. `form`: enum text_form. */
+const char *dump_text(struct dump *, const char *bytes, size_t n, int form, size_t *ret_len);
+
+#endif

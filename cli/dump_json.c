@@ -1,0 +1,288 @@
+/* culprit.rows/1: one object, rows one a line. Numbers are as stored; text is valid UTF-8 with other bytes as \xHH and the
+ * backslash doubled, and holds nothing a terminal would act upon. */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "dump_internal.h"
+#include "text.h"
+#include "units.h"
+
+static void code_unit(FILE *f, uint32_t code)
+{
+	if (code > 0xffff) {
+		code -= 0x10000;
+		fprintf(f, "\\u%04" PRIx32 "\\u%04" PRIx32, 0xd800 + (code >> 10), 0xdc00 + (code & 0x3ff));
+	} else {
+		fprintf(f, "\\u%04" PRIx32, code);
+	}
+}
+
+/* Valid UTF-8 as a JSON string. What a terminal never shows as itself is written as \u: the same to a parser. */
+static void string(FILE *f, const char *text, size_t n)
+{
+	const uint8_t *p = (const uint8_t *)text, *end = p + n;
+
+	putc('"', f);
+	while (p < end) {
+		uint32_t code;
+		size_t len;
+
+		if (*p >= 0x20 && *p < 0x7f) {
+			if (*p == '"' || *p == '\\')
+				putc('\\', f);
+			putc(*p++, f);
+			continue;
+		}
+		len = text_decode(p, (size_t)(end - p), &code);
+		if (!len) {
+			p++; /* not valid: cannot come from text_sanitise() */
+			continue;
+		}
+		if (code < 0x20 || text_code_width(code) < 0)
+			code_unit(f, code);
+		else
+			fwrite(p, 1, len, f);
+		p += len;
+	}
+	putc('"', f);
+}
+
+static void name(FILE *f, const char *text)
+{
+	string(f, text, strlen(text));
+}
+
+static int text(struct dump *d, const char *bytes, size_t n)
+{
+	size_t len;
+	const char *shown = dump_text(d, bytes, n, TEXT_DATA, &len);
+
+	if (!shown)
+		return -ENOMEM;
+	string(d->out, shown, len);
+	return 0;
+}
+
+static void number(FILE *f, double v)
+{
+	char buf[64];
+
+	units_format_exact(buf, sizeof(buf), v);
+	fputs(buf[0] ? buf : "null", f);
+}
+
+static void whole(FILE *f, uint64_t v)
+{
+	/* Most parsers take integers for doubles or for int64. */
+	fprintf(f, v > INT64_MAX ? "\"%" PRIu64 "\"" : "%" PRIu64, v);
+}
+
+static void histogram(FILE *f, const struct value *v)
+{
+	fputs("{\"edges\":[", f);
+	for (uint32_t i = 0; i < v->hist.bounds->count; i++) {
+		if (i)
+			putc(',', f);
+		number(f, schema_edge(v->hist.bounds, i));
+	}
+	fputs("],\"counts\":[", f);
+	for (uint32_t i = 0; i < v->hist.bounds->count; i++) {
+		if (i)
+			putc(',', f);
+		whole(f, v->hist.counts[i]);
+	}
+	fputs("]}", f);
+}
+
+static int stack(struct dump *d, const struct value *v)
+{
+	struct segment_location frames[255];
+	size_t n = segment_stack(v->stack.segment, v->stack.id, frames, 255);
+	int err = 0;
+
+	putc('[', d->out);
+	for (size_t i = 0; i < n && i < 255 && !err; i++) {
+		fputs(i ? ",{\"module\":" : "{\"module\":", d->out);
+		if (frames[i].module)
+			err = text(d, frames[i].module, frames[i].module_len);
+		else
+			fputs("null", d->out);
+		fputs(",\"build_id\":null,\"offset\":", d->out);
+		whole(d->out, frames[i].offset);
+		fputs(",\"name\":null}", d->out);
+	}
+	putc(']', d->out);
+	return err;
+}
+
+static int put(struct dump *d, const struct value *v)
+{
+	if (v->state != VALUE_OK) {
+		fputs("null", d->out);
+		return 0;
+	}
+	switch (v->type) {
+	case CULPRIT_I64:
+		fprintf(d->out, "%" PRId64, v->i);
+		return 0;
+	case CULPRIT_U64:
+		whole(d->out, v->u);
+		return 0;
+	case CULPRIT_F64:
+		number(d->out, v->f);
+		return 0;
+	case CULPRIT_BOOL:
+		fputs(v->b ? "true" : "false", d->out);
+		return 0;
+	case CULPRIT_TEXT:
+		return text(d, v->text.p, v->text.len);
+	case CULPRIT_STACK:
+		return stack(d, v);
+	case CULPRIT_TASK:
+		fputs("{\"tid\":", d->out);
+		whole(d->out, v->task.tid);
+		fputs(",\"start\":", d->out);
+		whole(d->out, v->task.start_ticks);
+		putc('}', d->out);
+		return 0;
+	case CULPRIT_HIST:
+		histogram(d->out, v);
+		return 0;
+	}
+	fputs("null", d->out);
+	return 0;
+}
+
+enum aside { UNREAD, AGE, COUNT };
+
+/* What must stand beside some of a row's values: an object by column, where there is any. */
+static int beside(struct dump *d, size_t row, enum aside what)
+{
+	static const char *const names[] = {"_unread", "_age_ns", "_n"};
+	bool any = false;
+	int err = 0;
+
+	for (size_t i = 0; i < d->ncolumns && !err; i++) {
+		struct value v;
+		bool is;
+
+		query_value(d->query, row, d->columns[i], &v);
+		is = what == UNREAD ? v.state == VALUE_UNREAD :
+		     what == AGE    ? v.state == VALUE_OK && v.age_ns :
+				      v.state == VALUE_OK && v.n;
+		if (!is)
+			continue;
+		if (any)
+			putc(',', d->out);
+		else
+			fprintf(d->out, ",\"%s\":{", names[what]);
+		any = true;
+		name(d->out, query_column(d->query, d->columns[i])->name);
+		putc(':', d->out);
+		if (what == UNREAD)
+			err = text(d, v.reason, v.reason_len);
+		else
+			whole(d->out, what == AGE ? v.age_ns : v.n);
+	}
+	if (any)
+		putc('}', d->out);
+	return err;
+}
+
+static int put_row(struct dump *d, size_t row)
+{
+	bool unread = false, stale = false, counted = false;
+	struct query_row r;
+	char buf[64];
+	int err = 0;
+
+	putc('{', d->out);
+	for (size_t i = 0; i < d->ncolumns && !err; i++) {
+		struct value v;
+
+		if (i)
+			putc(',', d->out);
+		name(d->out, query_column(d->query, d->columns[i])->name);
+		putc(':', d->out);
+		query_value(d->query, row, d->columns[i], &v);
+		unread |= v.state == VALUE_UNREAD;
+		stale |= v.age_ns != 0;
+		counted |= v.n != 0;
+		err = put(d, &v);
+	}
+	if (!err && unread)
+		err = beside(d, row, UNREAD);
+	if (!err && stale)
+		err = beside(d, row, AGE);
+	if (!err && counted)
+		err = beside(d, row, COUNT);
+	query_row(d->query, row, &r);
+	if (r.ended_ns)
+		fprintf(d->out, ",\"_ended\":\"%s\"", units_rfc3339(buf, sizeof(buf), view_wall_ns(d->view, r.ended_ns), 0));
+	if (r.folds)
+		fputs(",\"_folds\":true", d->out);
+	if (r.folded)
+		fputs(",\"_folded\":true", d->out);
+	putc('}', d->out);
+	return err;
+}
+
+static const char *role(const struct query_column *c)
+{
+	return c->origin == QUERY_COLUMN_DERIVED ? "derived" :
+	       c->origin == QUERY_COLUMN_ROLLED	 ? "rollup" :
+						   schema_role_name(c->role);
+}
+
+static int head(struct dump *d)
+{
+	static const char *const states[] = {"", "fresh", "resting", "failed", "late", "missing"};
+	const struct query_info *info = &d->info;
+	char buf[64];
+	int err = 0;
+
+	fputs("{\"schema\":\"culprit.rows/1\",\"table\":", d->out);
+	name(d->out, d->table);
+	fprintf(d->out, ",\"from\":\"%s\"", units_rfc3339(buf, sizeof(buf), info->used_from_wall_ns, 0));
+	fprintf(d->out, ",\"to\":\"%s\"", units_rfc3339(buf, sizeof(buf), info->used_to_wall_ns, 0));
+	fprintf(d->out, ",\"from_ns\":%" PRId64 ",\"to_ns\":%" PRId64, info->used_from_wall_ns, info->used_to_wall_ns);
+	if (info->state > CULPRIT_RESTING && info->state <= CULPRIT_MISSING) {
+		fprintf(d->out, ",\"state\":\"%s\"", states[info->state]);
+		if (info->reason) {
+			fputs(",\"reason\":", d->out);
+			err = text(d, info->reason, info->reason_len);
+		}
+	}
+	if (info->covers_less)
+		fputs(",\"covers_less\":true", d->out);
+	if (info->host_wide)
+		fputs(",\"host_wide\":true", d->out);
+	if (info->lost)
+		fprintf(d->out, ",\"lost\":%" PRIu64, info->lost);
+	if (info->thinning > 1)
+		fprintf(d->out, ",\"thinning\":%" PRIu32, info->thinning);
+	fputs(",\"columns\":[", d->out);
+	for (size_t i = 0; i < d->ncolumns; i++) {
+		const struct query_column *c = query_column(d->query, d->columns[i]);
+
+		fputs(i ? ",{\"name\":" : "{\"name\":", d->out);
+		name(d->out, c->name);
+		fprintf(d->out, ",\"role\":\"%s\",\"type\":\"%s\",\"unit\":\"%s\"}", role(c), schema_type_name(c->type),
+			schema_unit_name(c->unit));
+	}
+	fputs("],\"rows\":[", d->out);
+	return err;
+}
+
+int dump_json(struct dump *d)
+{
+	int err = head(d);
+
+	for (size_t i = 0; i < d->nrows && !err && !ferror(d->out); i++) {
+		fputs(i ? ",\n" : "\n", d->out);
+		err = put_row(d, i);
+	}
+	fputs(d->nrows ? "\n]}\n" : "]}\n", d->out);
+	return err;
+}

@@ -1,0 +1,185 @@
+/* Rows for people: a line that says what and when, names, aligned columns. Numbers in three significant digits with
+ * their unit, "-" absent, "?" unread, "~" before a value that is old. */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "dump_internal.h"
+#include "text.h"
+#include "units.h"
+
+enum { TEXT_WIDTH_MAX = 48, CELL_MAX = 1024 };
+
+static bool left(const struct query_column *c)
+{
+	return c->type == CULPRIT_TEXT || c->type == CULPRIT_STACK || c->type == CULPRIT_TASK;
+}
+
+/* The cell as shown; returns its columns. */
+static size_t cell(struct dump *d, size_t row, size_t column, char *buf, size_t cap)
+{
+	enum text_form form = d->utf8 ? TEXT_UTF8 : TEXT_ASCII;
+	struct segment_location frames[1];
+	struct value v;
+	size_t n;
+	char *to = buf;
+	double x;
+
+	query_value(d->query, row, column, &v);
+	if (v.state != VALUE_OK) {
+		snprintf(buf, cap, "%s", v.state == VALUE_UNREAD ? "?" : "-");
+		return 1;
+	}
+	if (v.age_ns) {
+		*to++ = '~';
+		cap--;
+	}
+	switch (v.type) {
+	case CULPRIT_TEXT:
+		text_sanitise(to, cap, v.text.p, v.text.len, form);
+		/* Sanitised already: what is escaped has its own width. */
+		n = 0;
+		for (const uint8_t *p = (const uint8_t *)buf, *end = p + strlen(buf); p < end;) {
+			uint32_t code;
+			size_t len = text_decode(p, (size_t)(end - p), &code);
+			int width = len ? text_code_width(code) : 1;
+
+			n += width > 0 ? (size_t)width : 0;
+			p += len ? len : 1;
+		}
+		return n;
+	case CULPRIT_BOOL:
+		snprintf(to, cap, "%s", v.b ? "yes" : "no");
+		break;
+	case CULPRIT_TASK:
+		snprintf(to, cap, "%" PRIu64, v.task.tid);
+		break;
+	case CULPRIT_STACK:
+		n = segment_stack(v.stack.segment, v.stack.id, frames, 1);
+		snprintf(to, cap, "%zu frames", n);
+		break;
+	case CULPRIT_HIST:
+		value_number(&v, &x);
+		snprintf(to, cap, "n %.0f", x);
+		break;
+	case CULPRIT_I64:
+		if (v.unit == CULPRIT_NONE || v.unit == CULPRIT_TICKS) {
+			snprintf(to, cap, "%" PRId64, v.i);
+			break;
+		}
+		units_format_short(to, cap, (double)v.i, v.unit);
+		break;
+	case CULPRIT_U64:
+		if (v.unit == CULPRIT_NONE || v.unit == CULPRIT_TICKS) {
+			snprintf(to, cap, "%" PRIu64, v.u);
+			break;
+		}
+		units_format_short(to, cap, (double)v.u, v.unit);
+		break;
+	default:
+		units_format_short(to, cap, v.f, v.unit);
+	}
+	return strlen(buf);
+}
+
+static void pad(FILE *f, size_t n)
+{
+	while (n--)
+		putc(' ', f);
+}
+
+static void head(struct dump *d)
+{
+	const struct query_info *info = &d->info;
+	int offset = view_zone_offset(d->view);
+	char from[64], to[64], length[32];
+
+	fprintf(d->out, "%s  ", d->table);
+	if (info->empty)
+		fprintf(d->out, "%s", units_clock(to, sizeof(to), info->used_to_wall_ns, offset));
+	else
+		fprintf(d->out, "%s .. %s (%s)", units_clock(from, sizeof(from), info->used_from_wall_ns, offset),
+			units_clock(to, sizeof(to), info->used_to_wall_ns, offset),
+			units_duration(length, sizeof(length),
+				       (info->used_to_ns - info->used_from_ns + 50000000) / 100000000 * 100000000));
+	if (d->nrows)
+		fprintf(d->out, "  1-%zu of %zu rows", d->nrows, query_nrows(d->query));
+	else
+		fprintf(d->out, "  no rows");
+	if (info->rows_ended)
+		fprintf(d->out, ", %zu ended", info->rows_ended);
+	if (info->lost)
+		fprintf(d->out, ", %" PRIu64 " lost", info->lost);
+	if (info->host_wide)
+		fprintf(d->out, ", of the whole host");
+	putc('\n', d->out);
+	if (info->empty && info->kind == CULPRIT_STATE && info->state <= CULPRIT_RESTING)
+		fprintf(d->out, "one sample only: no rates, no differences\n");
+	if (info->reason) {
+		size_t len;
+		const char *reason = dump_text(d, info->reason, info->reason_len, TEXT_ASCII, &len);
+
+		fprintf(d->out, "%s\n", reason ? reason : "");
+	}
+}
+
+int dump_table(struct dump *d)
+{
+	size_t width[DUMP_COLUMNS_MAX];
+	char buf[CELL_MAX];
+
+	head(d);
+	if (!d->nrows)
+		return 0;
+	for (size_t i = 0; i < d->ncolumns; i++) {
+		const struct query_column *c = query_column(d->query, d->columns[i]);
+
+		width[i] = strlen(c->name);
+		for (size_t row = 0; row < d->nrows; row++) {
+			size_t n = cell(d, row, d->columns[i], buf, sizeof(buf));
+
+			if (n > width[i])
+				width[i] = n;
+		}
+		if (left(c) && width[i] > TEXT_WIDTH_MAX)
+			width[i] = TEXT_WIDTH_MAX;
+	}
+	for (size_t i = 0; i < d->ncolumns; i++) {
+		const struct query_column *c = query_column(d->query, d->columns[i]);
+		size_t n = strlen(c->name);
+
+		if (i)
+			pad(d->out, 2);
+		if (!left(c))
+			pad(d->out, width[i] - n);
+		fputs(c->name, d->out);
+		if (left(c) && i + 1 < d->ncolumns)
+			pad(d->out, n < width[i] ? width[i] - n : 0);
+	}
+	putc('\n', d->out);
+	for (size_t row = 0; row < d->nrows && !ferror(d->out); row++) {
+		struct query_row r;
+
+		for (size_t i = 0; i < d->ncolumns; i++) {
+			const struct query_column *c = query_column(d->query, d->columns[i]);
+			size_t n = cell(d, row, d->columns[i], buf, sizeof(buf));
+			bool last = i + 1 == d->ncolumns;
+
+			if (i)
+				pad(d->out, 2);
+			if (!left(c))
+				pad(d->out, n < width[i] ? width[i] - n : 0);
+			fputs(buf, d->out);
+			/* A long text pushes its own line only. */
+			if (left(c) && !last)
+				pad(d->out, n < width[i] ? width[i] - n : 0);
+		}
+		query_row(d->query, row, &r);
+		if (r.ended_ns)
+			fputs("  (ended)", d->out);
+		if (r.folds)
+			fputs("  (several rows)", d->out);
+		putc('\n', d->out);
+	}
+	return 0;
+}

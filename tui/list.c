@@ -196,13 +196,14 @@ static void draw_header(const struct list *list, const struct list_source *sourc
 	for (size_t i = 0; i < source->ncolumns && i < LIST_COLUMNS_MAX; i++) {
 		const struct list_column *c = &source->columns[i];
 		bool sorted = (int)i == list->sort_column;
-		int used;
+		int used, room;
 
 		if (!widths[i])
 			continue;
-		used = surface_put(s, x, r.y, widths[i], sorted ? ROLE_SORT : ROLE_HEADER,
-				   PUT_OWN | (c->right ? PUT_RIGHT : 0), c->title, strlen(c->title));
-		/* The sign stands behind the title, in the blank between columns where there is no other room. */
+		/* The sign stands behind the title, in the blank between columns only where there is no other room. */
+		room = widths[i] - (sorted && c->right && strlen(c->title) < (size_t)widths[i]);
+		used = surface_put(s, x, r.y, room, sorted ? ROLE_SORT : ROLE_HEADER, PUT_OWN | (c->right ? PUT_RIGHT : 0),
+				   c->title, strlen(c->title));
 		if (sorted && x + used < r.x + r.w)
 			surface_glyph(s, x + used, r.y, ROLE_SORT,
 				      list->sort_ascending ? GLYPH_SORT_UP : GLYPH_SORT_DOWN);

@@ -41,7 +41,7 @@ struct list_id {
 enum { LIST_ROW_ENDED = 1, LIST_ROW_STRONG = 2, LIST_ROW_MATCH = 4 };
 
 struct list_source {
-	void *self;
+	const void *self;
 	const struct list_column *columns;
 	size_t ncolumns;
 	size_t (*count)(const void *self);

@@ -384,6 +384,24 @@ void screen_drop_input(struct screen *s)
 		tcflush(s->tty_fd, TCIFLUSH);
 }
 
+void screen_copy(struct screen *s, const void *bytes, size_t n)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	const uint8_t *p = bytes;
+
+	if (!s->active || n > 8192)
+		return;
+	wbuf_bytes(&s->paint.out, "\033]52;c;", 7);
+	for (size_t i = 0; i < n; i += 3) {
+		uint32_t v = (uint32_t)p[i] << 16 | (i + 1 < n ? (uint32_t)p[i + 1] << 8 : 0) | (i + 2 < n ? p[i + 2] : 0);
+		char quad[4] = {digits[v >> 18], digits[v >> 12 & 63], i + 1 < n ? digits[v >> 6 & 63] : '=',
+				i + 2 < n ? digits[v & 63] : '='};
+
+		wbuf_bytes(&s->paint.out, quad, 4);
+	}
+	wbuf_bytes(&s->paint.out, "\007", 1);
+}
+
 bool screen_resize(struct screen *s)
 {
 	struct winsize size;

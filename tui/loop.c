@@ -1,0 +1,302 @@
+#include "loop.h"
+
+#include <errno.h>
+#include <math.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "error.h"
+
+static const int loop_signals[] = {SIGWINCH, SIGTERM, SIGINT, SIGHUP, SIGTSTP, SIGCONT};
+
+struct loop {
+	const struct loop_options *options;
+	struct screen *screen;
+	struct surface *surface;
+	struct theme theme;
+	int signal_fd, timer_fd;
+	bool draw;  /* something changed since the last painting */
+	bool fresh; /* ask for what is new before the next one */
+	bool ended;
+	bool notify_gone;
+	int result;
+};
+
+static void signal_set(sigset_t *set)
+{
+	sigemptyset(set);
+	for (size_t i = 0; i < sizeof(loop_signals) / sizeof(loop_signals[0]); i++)
+		sigaddset(set, loop_signals[i]);
+}
+
+void loop_block_signals(void)
+{
+	sigset_t set;
+
+	signal_set(&set);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+static void end(struct loop *l, int result)
+{
+	l->ended = true;
+	l->result = result;
+}
+
+/* Stops as the shell expects it, and goes on when it says so. */
+static void stop(struct loop *l)
+{
+	sigset_t set, before;
+
+	screen_suspend(l->screen);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTSTP);
+	/* The default action stops all of the process; where nobody could ever wake it up (no shell), it does nothing. */
+	raise(SIGTSTP);
+	pthread_sigmask(SIG_UNBLOCK, &set, &before);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (screen_resume(l->screen))
+		end(l, -EIO);
+	l->draw = true;
+}
+
+static void read_signals(struct loop *l)
+{
+	struct signalfd_siginfo info[16];
+	bool resize = false, stopped = false, resumed = false;
+	ssize_t n;
+
+	/* However many came: a resize is applied once. */
+	while ((n = read(l->signal_fd, info, sizeof(info))) > 0) {
+		for (size_t i = 0; i < (size_t)n / sizeof(info[0]); i++) {
+			switch ((int)info[i].ssi_signo) {
+			case SIGWINCH:
+				resize = true;
+				break;
+			case SIGTSTP:
+				stopped = true;
+				break;
+			case SIGCONT:
+				resumed = true;
+				break;
+			default:
+				end(l, (int)info[i].ssi_signo);
+				return;
+			}
+		}
+	}
+	if (stopped) {
+		stop(l);
+	} else if (resumed) {
+		/* After SIGSTOP, which nobody is told of: whoever had the terminal meanwhile may have changed it. */
+		if (screen_resume(l->screen))
+			end(l, -EIO);
+		l->draw = true;
+	}
+	if (resize && screen_resize(l->screen))
+		l->draw = true;
+}
+
+static void save_or_print(struct loop *l, const struct console_effect *e, bool *ret_failed)
+{
+	const struct loop_options *o = l->options;
+	struct culprit_error error = {""};
+	int err = -ENOSYS;
+
+	if (e->kind == EFFECT_SAVE && o->save) {
+		err = o->save(o->self, e->argument, &error);
+	} else if (e->kind == EFFECT_PRINT && o->print) {
+		char line[2048];
+
+		console_command_line(o->console, line, sizeof(line));
+		err = o->print(o->self, e->argument, l->surface, line, &error);
+	}
+	if (err == -ENOSYS && !error.sentence[0])
+		error_set(&error, err, "there is nothing to save here");
+	if (error.sentence[0])
+		console_say(o->console, error.sentence);
+	*ret_failed |= err != 0;
+}
+
+static void apply_effects(struct loop *l)
+{
+	struct console_effect e;
+	bool failed = false;
+
+	while (console_effect(l->options->console, &e)) {
+		struct culprit_error error = {""};
+
+		l->draw = true;
+		switch (e.kind) {
+		case EFFECT_QUIT:
+			/* Not when what was to be saved first is not. */
+			if (!failed)
+				end(l, 0);
+			break;
+		case EFFECT_REDRAW:
+			screen_redraw(l->screen);
+			break;
+		case EFFECT_DROP_INPUT:
+			screen_drop_input(l->screen);
+			break;
+		case EFFECT_THEME:
+			/* With a mistake in it: the default, and the sentence. */
+			if (theme_load(&l->theme, e.argument, l->options->config_dir, &error))
+				console_say(l->options->console, error.sentence);
+			screen_set_theme(l->screen, &l->theme);
+			break;
+		case EFFECT_MOUSE:
+			screen_set_mouse(l->screen, e.on);
+			break;
+		case EFFECT_COPY:
+			screen_copy(l->screen, e.argument, strlen(e.argument));
+			break;
+		case EFFECT_SAVE:
+		case EFFECT_PRINT:
+			save_or_print(l, &e, &failed);
+			break;
+		default:
+			break;
+		}
+	}
+}
+
+static void read_keys(struct loop *l, bool late)
+{
+	struct key key;
+
+	while (!l->ended && screen_key(l->screen, late, &key)) {
+		console_key(l->options->console, &key);
+		apply_effects(l);
+	}
+	/* Also where a key did nothing: then nothing is written. */
+	l->draw = true;
+}
+
+static void paint(struct loop *l)
+{
+	const struct loop_options *o = l->options;
+	struct culprit_interest interests[32];
+	int w, h, err;
+
+	if (l->fresh && o->now) {
+		struct console_now now = {.self_percent = NAN};
+
+		o->now(o->self, &now);
+		console_now(o->console, &now);
+	}
+	l->fresh = false;
+	screen_size(l->screen, &w, &h);
+	if ((w != surface_width(l->surface) || h != surface_height(l->surface)) && surface_resize(l->surface, w, h)) {
+		end(l, -ENOMEM);
+		return;
+	}
+	console_draw(o->console, l->surface);
+	err = screen_paint(l->screen, l->surface);
+	if (err && err != -EAGAIN)
+		end(l, err);
+	l->draw = err == -EAGAIN;
+	if (o->interests)
+		o->interests(o->self, interests, console_interests(o->console, interests, 32));
+}
+
+static void step(struct loop *l)
+{
+	enum { KEYS, SIGNALS, TIMER, NOTIFY, OUT, COUNT };
+	struct pollfd fds[COUNT] = {
+		[KEYS] = {.fd = screen_in_fd(l->screen), .events = POLLIN},
+		[SIGNALS] = {.fd = l->signal_fd, .events = POLLIN},
+		[TIMER] = {.fd = l->timer_fd, .events = POLLIN},
+		[NOTIFY] = {.fd = l->notify_gone ? -1 : l->options->notify_fd, .events = POLLIN},
+		[OUT] = {.fd = screen_pending(l->screen) ? screen_out_fd(l->screen) : -1, .events = POLLOUT},
+	};
+	char junk[4096];
+	int n = poll(fds, COUNT, screen_wait_ms(l->screen));
+
+	if (n < 0 && errno != EINTR) {
+		end(l, -errno);
+		return;
+	}
+	if (n == 0) {
+		read_keys(l, true);
+	} else if (n > 0) {
+		if (fds[SIGNALS].revents)
+			read_signals(l);
+		if (!l->ended && fds[KEYS].revents) {
+			int err = screen_read(l->screen);
+
+			if (err)
+				end(l, err);
+			else
+				read_keys(l, false);
+		}
+		if (fds[TIMER].revents && read(l->timer_fd, junk, sizeof(uint64_t)) > 0)
+			l->draw = l->fresh = true;
+		if (fds[NOTIFY].revents) {
+			ssize_t got = read(l->options->notify_fd, junk, sizeof(junk));
+
+			if (got > 0)
+				l->draw = l->fresh = true;
+			else if (got == 0 || (errno != EAGAIN && errno != EINTR))
+				/* The sampler is gone, and its end shows in the data; to go on polling would spin. */
+				l->notify_gone = true;
+		}
+		if (!l->ended && fds[OUT].revents) {
+			int err = screen_flush(l->screen);
+
+			if (err && err != -EAGAIN)
+				end(l, err);
+		}
+	}
+	/* A terminal that is behind gets the newest picture later, not every one in between. */
+	if (!l->ended && l->draw && !screen_pending(l->screen))
+		paint(l);
+}
+
+int loop_run(const struct loop_options *options, struct culprit_error *error)
+{
+	struct loop l = {.options = options, .signal_fd = -1, .timer_fd = -1, .draw = true, .fresh = true};
+	uint64_t refresh = options->refresh_ns ? options->refresh_ns : 1000000000;
+	struct itimerspec every = {
+		.it_interval = {(time_t)(refresh / 1000000000), (long)(refresh % 1000000000)},
+		.it_value = {(time_t)(refresh / 1000000000), (long)(refresh % 1000000000)},
+	};
+	sigset_t set;
+	int err, w, h;
+
+	loop_block_signals();
+	signal_set(&set);
+	l.theme = options->theme;
+	err = screen_open(&l.screen, &options->screen, &l.theme, error);
+	if (err)
+		return err;
+	screen_size(l.screen, &w, &h);
+	l.surface = surface_create(w, h, screen_form(l.screen));
+	l.signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	l.timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (!l.surface)
+		end(&l, -ENOMEM);
+	else if (l.signal_fd < 0 || l.timer_fd < 0 || timerfd_settime(l.timer_fd, 0, &every, NULL))
+		end(&l, -errno);
+	else
+		paint(&l);
+	while (!l.ended)
+		step(&l);
+	screen_close(l.screen);
+	surface_destroy(l.surface);
+	if (l.signal_fd >= 0)
+		close(l.signal_fd);
+	if (l.timer_fd >= 0)
+		close(l.timer_fd);
+	if (l.result == -EIO)
+		error_set(error, l.result, "the terminal is gone");
+	else if (l.result < 0)
+		error_set(error, l.result, "the console cannot go on: %s", strerror(-l.result));
+	return l.result;
+}

@@ -199,6 +199,11 @@ $(B)/bench/spawn: $(O)/tests/bench/spawn.o
 	@mkdir -p $(@D)
 	$(Q)$(cc) $(ldflags) -o $@ $^
 
+# Parts of it alone: make build/bench/bench_task && build/bench/bench_task -p 10000
+$(B)/bench/bench_%: $(O)/tests/bench/bench_%.o $(support) $(B)/libculprit.a
+	@mkdir -p $(@D)
+	$(Q)$(cc) $(ldflags) -o $@ $^ $(libs)
+
 soak_tests := $(patsubst tests/soak/%.c,$(B)/soak/%,$(wildcard tests/soak/soak_*.c))
 $(B)/soak/soak_%: $(O)/tests/soak/soak_%.o $(support) $(B)/libculprit.a
 	@mkdir -p $(@D)

@@ -221,10 +221,12 @@ static bool turn_take(struct task_turn *turn, uint32_t id)
 
 static void turns_begin(struct task_collector *c, struct task_turns *turns, uint64_t tasks)
 {
-	uint64_t interval = c->host->interval_ns;
+	uint64_t interval = c->elapsed_ns;
 
-	if (interval < second_ns / 20 || interval > 60 * second_ns)
-		interval = interval ? second_ns / 20 : second_ns;
+	if (interval < second_ns / 20)
+		interval = second_ns / 20;
+	if (interval > 60 * second_ns)
+		interval = 60 * second_ns;
 	turns->busy.limit_ns = interval / 50;
 	turns->fresh.limit_ns = interval / 100;
 	turns->idle.limit_ns = interval / 200;
@@ -326,11 +328,11 @@ static void sample_processes(struct task_collector *c, struct culprit_frame *f)
 	}
 }
 
-static void sample_own_threads(struct task_collector *c, struct culprit_frame *f, struct process *p)
+static void sample_own_threads(struct task_collector *c, struct culprit_frame *f, struct process *p, uint32_t max)
 {
 	bool want = c->all_threads || (c->ninterests && wanted(c, p->task.id, true));
 
-	task_walk_threads(c, p);
+	task_walk_threads(c, p, max);
 	for (uint32_t i = 0; i < p->nthreads; i++) {
 		struct task *t = p->threads[i];
 		struct task_turn *turn;
@@ -347,6 +349,7 @@ static void sample_own_threads(struct task_collector *c, struct culprit_frame *f
 
 static void sample_threads(struct task_collector *c, struct culprit_frame *f)
 {
+	uint32_t left = UINT32_MAX;
 	bool all;
 
 	if (c->threads_limited ? c->threads < LIMIT_BACK : c->threads <= TASK_THREADS_MAX) {
@@ -354,9 +357,11 @@ static void sample_threads(struct task_collector *c, struct culprit_frame *f)
 	} else if (!c->threads_limited) {
 		c->threads_limited = true;
 		c->host->log(c->host, CULPRIT_LOG_WARNING,
-			     "more than 20,000 threads: only those of the processes looked at are read");
+			     "more than 20,000 threads: only those of processes looked at are read, and at most 20,000");
 	}
 	all = !c->threads_limited || c->all_threads;
+	if (c->threads_limited)
+		left = TASK_THREADS_MAX; /* also of those looked at */
 	turns_begin(c, &c->thread_turns, c->threads);
 	for (uint32_t i = 0; i < c->nlist; i++) {
 		struct process *p = c->list[i];
@@ -369,10 +374,13 @@ static void sample_threads(struct task_collector *c, struct culprit_frame *f)
 			p->thread_handle = CULPRIT_NO_HANDLE;
 			continue;
 		}
-		if (p->task.flags & TASK_OWN_THREADS)
-			sample_own_threads(c, f, p);
-		else
+		if (p->task.flags & TASK_OWN_THREADS) {
+			sample_own_threads(c, f, p, left);
+			left -= p->nthreads < left ? p->nthreads : left;
+		} else if (left > 0) {
 			task_emit_thread(c, f, p, &p->task, &p->thread_handle);
+			left--;
+		}
 	}
 }
 
@@ -387,7 +395,9 @@ static int sample(void *self, struct culprit_frame *f)
 	if (c->sample % DELAYACCT_EVERY == 0)
 		c->delayacct = read_delayacct(c);
 	c->boot_ns = c->host->now_ns(c->host, CULPRIT_BOOT);
-	began_ns = c->now_ns = now(c);
+	began_ns = now(c);
+	c->elapsed_ns = c->now_ns ? began_ns - c->now_ns : c->host->interval_ns;
+	c->now_ns = began_ns;
 	r = task_walk(c);
 	if (r != 0) {
 		c->resync = true;
@@ -404,8 +414,8 @@ static int sample(void *self, struct culprit_frame *f)
 	/* The row of an only thread shows what its process's stat said. */
 	culprit_table_at(f, TASK_TABLE_THREAD, began_ns);
 	sample_threads(c, f);
-	if (c->threads_limited && !c->all_threads)
-		remark = "more than 20,000 threads: only those of the processes looked at are read";
+	if (c->threads_limited)
+		remark = "more than 20,000 threads: only those of processes looked at are read, and at most 20,000";
 	culprit_state(f, TASK_TABLE_THREAD, CULPRIT_FRESH, remark);
 
 	c->previous_boot_ns = c->boot_ns;

@@ -63,6 +63,7 @@ enum task_flags {
 	TASK_OWN_THREADS = 1u << 10, /* thread rows come from task/, not from the process's files */
 	TASK_NEW_CGROUP = 1u << 11,
 	TASK_USER_DUE = 1u << 12,    /* its user's name is not in the row yet */
+	TASK_UID_KNOWN = 1u << 16,
 	TASK_CMDLINE_DUE = 1u << 13, /* to be asked for */
 	TASK_CMDLINE_ASKED = 1u << 14,
 	TASK_CMDLINE_SHOWN = 1u << 15, /* some cell was put for it: text, or why not */
@@ -151,7 +152,7 @@ struct task_collector {
 	uint32_t spare_cap;
 	uint32_t *pids;
 	uint32_t npids, pids_cap;
-	uint32_t last_pid;
+	uint32_t last_pid, older_pid; /* given last as of the last sample, and of the one before */
 	int64_t dir_offset; /* position of pid in the listing minus pid; INT64_MIN: not so regular */
 	uint32_t nfds, fds_max;
 	uint64_t sample; /* counts from 1 */
@@ -159,6 +160,7 @@ struct task_collector {
 	uint32_t unreadable; /* listed, but stat could not be read */
 
 	uint64_t now_ns;       /* this sample's times */
+	uint64_t elapsed_ns;   /* since the last one */
 	uint64_t boot_ns, previous_boot_ns;
 	bool threads_limited;
 	bool resync; /* the last sample failed: rows are put whole */
@@ -193,8 +195,8 @@ struct task_collector {
 
 /* task_walk.c */
 int task_walk(struct task_collector *);
-/* Reads stat of a process's threads: brings p->threads up to date. */
-void task_walk_threads(struct task_collector *, struct process *);
+/* Reads stat of a process's threads: brings p->threads up to date, but takes no new ones beyond `max`. */
+void task_walk_threads(struct task_collector *, struct process *, uint32_t max);
 void task_drop_threads(struct task_collector *, struct process *);
 void task_walk_finish(struct task_collector *);
 /* Reads a whole small file below the folder. Returns its length, or -errno. */

@@ -280,8 +280,9 @@ void task_ask_begin(struct task_collector *c)
 	for (uint32_t i = 0; i < c->nlist; i++) {
 		struct process *p = c->list[i];
 
-		if (p->task.flags & TASK_FIRST) {
+		if (!(p->task.flags & TASK_UID_KNOWN)) {
 			learn_uid(c, p);
+			p->task.flags |= TASK_UID_KNOWN;
 			if (add_user(c, p->uid, &u) == 0 && !u->name && !u->asked) {
 				u->asked = true;
 				ask_user(c, u);

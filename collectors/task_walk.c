@@ -344,13 +344,14 @@ static int add_pid(struct task_collector *c, uint32_t pid)
 	return r;
 }
 
-/* Lists a folder from where it stands, numbers only, up to `stop`. Learns how positions go with pids where `learn`. */
-static int list_folder(struct task_collector *c, int fd, size_t bytes, uint32_t stop, bool learn)
+/* Lists a folder from where it stands: numbers only, up to `stop`, at most `max` and what comes with them. Learns how
+ * positions go with pids where `learn`. */
+static int list_folder(struct task_collector *c, int fd, size_t bytes, uint32_t stop, uint32_t max, bool learn)
 {
 	int64_t offset = INT64_MIN, position = INT64_MIN;
 	bool regular = true;
 
-	for (;;) {
+	while (c->npids < max) {
 		long n = syscall(SYS_getdents64, fd, c->listing, bytes);
 
 		if (n < 0)
@@ -413,21 +414,23 @@ static void sort_pids(struct task_collector *c)
 /* Which pids may be new: fills c->pids, ascending. */
 static int find_new(struct task_collector *c, uint32_t last_pid)
 {
+	/* From the sample before the last one on: a pid is given out a moment before it can be seen. */
+	uint32_t since = c->older_pid;
 	bool regular = c->dir_offset != INT64_MIN;
 	int r = 0;
 
-	if (last_pid && c->last_pid && regular && c->sample % LIST_ALL_EVERY != 1 && last_pid >= c->last_pid &&
-	    last_pid - c->last_pid <= NEW_PIDS_MAX) {
-		if (last_pid != c->last_pid) {
-			if (lseek(c->dir, c->dir_offset + (int64_t)c->last_pid + 1, SEEK_SET) < 0)
+	if (last_pid && since && regular && c->sample % LIST_ALL_EVERY != 1 && last_pid >= c->last_pid &&
+	    c->last_pid >= since && last_pid - since <= NEW_PIDS_MAX) {
+		if (last_pid != since) {
+			if (lseek(c->dir, c->dir_offset + (int64_t)since + 1, SEEK_SET) < 0)
 				return -errno;
-			r = list_folder(c, c->dir, SHORT_LISTING_BYTES, last_pid, false);
+			r = list_folder(c, c->dir, SHORT_LISTING_BYTES, last_pid, UINT32_MAX, false);
 		}
 	} else {
 		c->npids = 0; /* those gone are listed where their pids were given again */
 		if (lseek(c->dir, 0, SEEK_SET) < 0)
 			return -errno;
-		r = list_folder(c, c->dir, LISTING_BYTES, UINT32_MAX, true);
+		r = list_folder(c, c->dir, LISTING_BYTES, UINT32_MAX, UINT32_MAX, true);
 	}
 	sort_pids(c);
 	return r;
@@ -543,6 +546,7 @@ int task_walk(struct task_collector *c)
 		r = find_new(c, last_pid);
 	if (r != 0)
 		return r;
+	c->older_pid = c->last_pid;
 	c->last_pid = last_pid;
 	r = add_new(c);
 	c->threads = 0;
@@ -568,7 +572,7 @@ static struct task *thread_take(struct task_collector *c, uint32_t tid)
 	return t;
 }
 
-static int list_threads(struct task_collector *c, const struct process *p)
+static int list_threads(struct task_collector *c, const struct process *p, uint32_t max)
 {
 	char path[TASK_PATH_MAX];
 	int fd, r;
@@ -578,7 +582,7 @@ static int list_threads(struct task_collector *c, const struct process *p)
 	if (fd < 0)
 		return -errno;
 	c->npids = 0;
-	r = list_folder(c, fd, LISTING_BYTES, UINT32_MAX, false);
+	r = list_folder(c, fd, LISTING_BYTES, UINT32_MAX, max, false);
 	close(fd);
 	sort_pids(c);
 	return r;
@@ -608,7 +612,7 @@ static struct task *find_thread(const struct process *p, uint32_t n, uint32_t ti
 	return NULL;
 }
 
-void task_walk_threads(struct task_collector *c, struct process *p)
+void task_walk_threads(struct task_collector *c, struct process *p, uint32_t max)
 {
 	uint32_t kept = 0, known;
 	bool exec;
@@ -624,9 +628,9 @@ void task_walk_threads(struct task_collector *c, struct process *p)
 	}
 	p->nthreads = known = kept;
 	/* As many as the process says it has: nobody has come. */
-	if (known == p->task.stat.threads || list_threads(c, p) != 0)
+	if (known == p->task.stat.threads || known >= max || list_threads(c, p, max) != 0)
 		return;
-	for (uint32_t k = 0; k < c->npids; k++) {
+	for (uint32_t k = 0; k < c->npids && p->nthreads < max; k++) {
 		struct task *t;
 
 		if (find_thread(p, known, c->pids[k]))

@@ -14,6 +14,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -505,6 +507,58 @@ static void not_root(void **state)
 	(void)w;
 }
 
+/* /proc mounted with hidepid: own processes are rows, and the table says that others are not shown. */
+static void hidden_processes(void **state)
+{
+	int result[2], status;
+	char words[256] = "";
+	ssize_t n;
+	pid_t pid;
+
+	(void)state;
+	if (geteuid() != 0) {
+		print_message("skipped: needs root, to mount /proc with hidepid\n");
+		skip();
+	}
+	assert_int_equal(pipe(result), 0);
+	pid = fork();
+	if (pid == 0) {
+		struct culprit_error error;
+		const struct recorded_table *t;
+		struct world mine = {0};
+
+		if (unshare(CLONE_NEWNS) != 0 || mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+		    mount("proc", "/proc", "proc", 0, "hidepid=2") != 0)
+			_exit(77);
+		if (setresgid(65534, 65534, 65534) != 0 || setresuid(65534, 65534, 65534) != 0)
+			_exit(3);
+		fixture_host_init(&mine.host, NULL);
+		mine.host.host.ask = ask;
+		if (task_collector.open(&mine.host.host, &mine.self, &error) != 0)
+			_exit(4);
+		mine.recorder = recorder_create(&task_collector);
+		for (int i = 0; i < 3; i++)
+			if (recorder_sample(mine.recorder, mine.self) != 0)
+				_exit(5);
+		t = recorder_table(mine.recorder, "process");
+		if (!process(&mine, getpid()) || t->state != CULPRIT_FRESH)
+			_exit(6);
+		n = dprintf(result[1], "%zu %u %s", t->nrows, mine.host.logs, t->reason);
+		_exit(n > 0 ? 0 : 7);
+	}
+	close(result[1]);
+	n = read(result[0], words, sizeof(words) - 1);
+	close(result[0]);
+	waitpid(pid, &status, 0);
+	if (WEXITSTATUS(status) == 77) {
+		print_message("skipped: may not mount /proc with hidepid here\n");
+		skip();
+	}
+	assert_int_equal(WEXITSTATUS(status), 0);
+	assert_true(n > 0);
+	assert_string_equal(words, "1 1 only your own processes are shown: /proc is mounted with hidepid; run as root");
+}
+
 /* --- steady state takes no memory -------------------------------------------------------------------------------- */
 
 static void ignore_table(struct culprit_frame *f, uint32_t t, uint64_t ns)
@@ -583,6 +637,7 @@ int main(void)
 		TEST(nobody_is_missing),
 		TEST(few_descriptors),
 		TEST(not_root),
+		TEST(hidden_processes),
 		TEST(steady_state_takes_no_memory),
 	};
 

@@ -106,7 +106,10 @@ static int setup(void **state)
 {
 	struct world *w = calloc(1, sizeof(*w));
 
-	fixture_temp(w->root, sizeof(w->root));
+	/* In memory where there is such a folder: one test makes tens of thousands of files. */
+	strcpy(w->root, "/dev/shm/culprit-test-XXXXXX");
+	if (!mkdtemp(w->root))
+		fixture_temp(w->root, sizeof(w->root));
 	fixture_write_string(w->root, "proc/sys/kernel/task_delayacct", "1\n");
 	*state = w;
 	return 0;
@@ -669,6 +672,28 @@ static void many_threads(void **state)
 	assert_string_equal(recorder_table(w->recorder, "thread")->reason, "");
 }
 
+/* Even of a process looked at no more than 20,000 are read. */
+static void too_many_threads_to_look_at(void **state)
+{
+	enum { MANY = 20300 };
+	struct world *w = *state;
+	struct culprit_interest interest = {
+		.size = sizeof(interest), .table = "thread", .what = "rows", .key = {98, 980}, .nkey = 2};
+	struct shape shape = {.start = 980, .threads = MANY};
+	char path[64];
+
+	write_process(w, 98, &shape);
+	for (unsigned i = 1; i < MANY; i++) {
+		snprintf(path, sizeof(path), "proc/98/task/%u/stat", 100 + i);
+		write_stat(w, path, 100 + i, &shape);
+	}
+	open_world(w, 0);
+	task_collector.interests(w->self, &interest, 1);
+	tick(w);
+	assert_int_equal(recorder_rows(w->recorder, "thread"), 20000);
+	assert_int_equal(P(w, 98, 980, "threads"), MANY);
+}
+
 static void delay_accounting_off(void **state)
 {
 	struct world *w = *state;
@@ -725,6 +750,7 @@ int main(void)
 		TEST(threads),
 		TEST(threads_ended_before),
 		TEST(many_threads),
+		TEST(too_many_threads_to_look_at),
 		TEST(delay_accounting_off),
 		cmocka_unit_test(no_proc),
 		TEST(sample_time),

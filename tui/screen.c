@@ -45,7 +45,7 @@ static const uint32_t keys_of_caps[CAPS_KEYS] = {
 
 static const char mouse_on[] = "\033[?1000h\033[?1006h", mouse_off[] = "\033[?1006l\033[?1000l";
 
-static bool locale_is_utf8(void)
+enum text_form screen_locale_form(void)
 {
 	static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
 
@@ -54,9 +54,9 @@ static bool locale_is_utf8(void)
 		const char *value = getenv(names[i]);
 
 		if (value && *value)
-			return strcasestr(value, "utf-8") || strcasestr(value, "utf8");
+			return strcasestr(value, "utf-8") || strcasestr(value, "utf8") ? TEXT_UTF8 : TEXT_ASCII;
 	}
-	return false;
+	return TEXT_ASCII;
 }
 
 static enum colour_depth find_depth(const struct caps *caps, bool none)
@@ -218,7 +218,7 @@ int screen_open(struct screen **ret, const struct screen_options *options, const
 	s->ours.c_iflag &= (tcflag_t)~(ICRNL | INLCR | IGNCR | ISTRIP);
 	s->ours.c_cc[VMIN] = 1;
 	s->ours.c_cc[VTIME] = 0;
-	s->form = !options->ascii && locale_is_utf8() ? TEXT_UTF8 : TEXT_ASCII;
+	s->form = options->ascii ? TEXT_ASCII : screen_locale_form();
 	s->mark = options->mark;
 	input_init(&s->input, s->form == TEXT_UTF8);
 	for (size_t i = 0; i < CAPS_KEYS; i++)

@@ -27,6 +27,8 @@ struct screen_options {
 int screen_open(struct screen **ret, const struct screen_options *, const struct theme *, struct culprit_error *);
 void screen_close(struct screen *); /* NULL-safe */
 
+/* UTF-8 where $LC_ALL, $LC_CTYPE or $LANG says so. */
+enum text_form screen_locale_form(void);
 void screen_size(const struct screen *, int *ret_w, int *ret_h);
 enum text_form screen_form(const struct screen *);
 enum colour_depth screen_depth(const struct screen *);

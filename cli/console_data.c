@@ -1,0 +1,169 @@
+#include "console_data.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "series.h"
+
+enum { SELF_WINDOW_S = 10 };
+
+int console_data_init(struct console_data *d, struct view *view)
+{
+	memset(d, 0, sizeof(*d));
+	d->view = view;
+	d->query = query_create(view);
+	d->now.self_percent = NAN;
+	return d->query ? 0 : -ENOMEM;
+}
+
+void console_data_finish(struct console_data *d)
+{
+	query_destroy(d->query);
+	d->query = NULL;
+}
+
+static bool value_of(struct console_data *d, size_t row, const char *column, struct value *v)
+{
+	int c = query_column_find(d->query, column);
+
+	if (c < 0)
+		return false;
+	query_value(d->query, row, (size_t)c, v);
+	return v->state == VALUE_OK;
+}
+
+static double number_of(struct console_data *d, size_t row, const char *column)
+{
+	struct value v;
+	double n;
+
+	return value_of(d, row, column, &v) && value_number(&v, &n) ? n : NAN;
+}
+
+static bool text_is(const struct value *v, const char *text)
+{
+	return v->type == CULPRIT_TEXT && v->text.len == strlen(text) && !memcmp(v->text.p, text, v->text.len);
+}
+
+static void ask_host(struct console_data *d, const struct lens *lens)
+{
+	const struct host_info *host = view_host(d->view);
+	unsigned long long cpus = host ? (unsigned long long)host->cpus : 0;
+	double load1, load5, load15;
+
+	if (host)
+		snprintf(d->now.host, sizeof(d->now.host), "%.63s", host->name);
+	if (query_run(d->query, lens, "host", 0, NULL) || !query_nrows(d->query)) {
+		snprintf(d->now.summary, sizeof(d->now.summary), "%llucpu", cpus);
+		return;
+	}
+	load1 = number_of(d, 0, "load1");
+	load5 = number_of(d, 0, "load5");
+	load15 = number_of(d, 0, "load15");
+	if (isnan(load1))
+		snprintf(d->now.summary, sizeof(d->now.summary), "%llucpu", cpus);
+	else
+		snprintf(d->now.summary, sizeof(d->now.summary), "%llucpu load %.*f %.*f %.*f", cpus, load1 < 10, load1,
+			 load5 < 10, load5, load15 < 10, load15);
+}
+
+/* Own cost, and the first thing that is missing. */
+static void ask_collectors(struct console_data *d, const struct lens *lens)
+{
+	size_t n;
+
+	d->now.self_percent = NAN;
+	d->now.notice[0] = '\0';
+	query_sort(d->query, NULL, false);
+	if (query_run(d->query, lens, "collector", 0, NULL))
+		return;
+	n = query_nrows(d->query);
+	for (size_t i = 0; i < n; i++) {
+		struct value name, state, reason;
+
+		if (!value_of(d, i, "name", &name) || !value_of(d, i, "state", &state))
+			continue;
+		if (text_is(&name, "(culprit)")) {
+			d->now.self_percent = number_of(d, i, "cpu");
+			continue;
+		}
+		if (d->now.notice[0] || text_is(&state, "on") || text_is(&state, "off") || text_is(&state, "loading"))
+			continue;
+		if (!value_of(d, i, "name", &name))
+			continue;
+		snprintf(d->now.notice, sizeof(d->now.notice), "%.*s: ", (int)(name.text.len < 40 ? name.text.len : 40),
+			 name.text.p);
+		if (value_of(d, i, "reason", &reason) && reason.type == CULPRIT_TEXT) {
+			size_t used = strlen(d->now.notice);
+
+			snprintf(d->now.notice + used, sizeof(d->now.notice) - used, "%.*s",
+				 (int)(reason.text.len < 200 ? reason.text.len : 200), reason.text.p);
+		}
+	}
+}
+
+int console_data_now(struct console_data *d, struct console_now *ret, struct culprit_error *error)
+{
+	struct lens lens = lens_live(SELF_WINDOW_S * 1000000000ull);
+	int r = view_refresh(d->view, error);
+
+	if (r >= 0 && view_generation(d->view) != d->generation && view_extent(d->view, &d->now.from_ns, &d->now.to_ns)) {
+		d->generation = view_generation(d->view);
+		d->now.tick_ns = series_tick_ns(d->view);
+		d->now.wall_offset_ns = view_wall_ns(d->view, d->now.to_ns) - (int64_t)d->now.to_ns;
+		d->now.zone_offset_s = view_zone_offset(d->view);
+		ask_host(d, &lens);
+		ask_collectors(d, &lens);
+	}
+	if (r < 0 && error)
+		snprintf(d->now.notice, sizeof(d->now.notice), "%s", error->sentence);
+	*ret = d->now;
+	return r < 0 ? r : 0;
+}
+
+/* Marks of the user and of the program, at their columns. */
+static void put_marks(struct console_data *d, uint64_t to_ns, uint64_t step_ns, const struct series *s,
+		      struct console_timeline *t)
+{
+	uint64_t span = step_ns * s->n;
+	struct lens lens = lens_window(to_ns > span ? to_ns - span : 0, to_ns);
+	size_t n;
+
+	if (query_run(d->query, &lens, "mark", 0, NULL))
+		return;
+	n = query_nrows(d->query);
+	for (size_t i = 0; i < n; i++) {
+		double when = number_of(d, i, "time");
+		double at = (when - (double)s->from_ns) / (double)step_ns;
+
+		if (at >= 0 && at < (double)s->n)
+			t->marks[(size_t)at] = true;
+	}
+}
+
+int console_data_timeline(void *self, struct view *view, uint64_t to_ns, uint64_t step_ns, size_t columns,
+			  struct console_timeline *t)
+{
+	struct series_request ask = {.table = "cpu", .column = "busy", .key = {2, {(uint64_t)-1, 0}}};
+	struct series out = {0};
+	int r;
+
+	if (columns > CONSOLE_TIMELINE_MAX)
+		columns = CONSOLE_TIMELINE_MAX;
+	out.buckets = calloc(columns ? columns : 1, sizeof(*out.buckets));
+	if (!out.buckets)
+		return -ENOMEM;
+	memset(t, 0, sizeof(*t));
+	snprintf(t->label, sizeof(t->label), "cpu busy");
+	t->max = 100;
+	r = series_run(view, &ask, 1, to_ns, step_ns, columns, &out, NULL);
+	for (size_t i = 0; i < columns; i++)
+		t->values[i] = !r && out.buckets[i].data ? out.buckets[i].mean : NAN;
+	if (!r)
+		put_marks(self, to_ns, step_ns, &out, t);
+	free(out.buckets);
+	return r;
+}

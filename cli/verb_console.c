@@ -1,0 +1,173 @@
+/* culprit: the live console. Where standard output is no terminal, one Overview as text. */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "console_data.h"
+#include "error.h"
+#include "loop.h"
+#include "panels.h"
+#include "recfile.h"
+#include "save.h"
+#include "session.h"
+#include "themes.h"
+#include "verbs.h"
+
+struct live {
+	struct session session;
+	struct view *view;
+	struct console_data data;
+	struct console *console;
+};
+
+static void live_now(void *self, struct console_now *now)
+{
+	struct live *l = self;
+	struct culprit_error error;
+
+	console_data_now(&l->data, now, &error);
+}
+
+static void live_interests(void *self, const struct culprit_interest *list, size_t n)
+{
+	sampler_set_interests(((struct live *)self)->session.sampler, list, n);
+}
+
+static int live_save(void *self, const char *file, struct culprit_error *error)
+{
+	return save_ring(((struct live *)self)->session.ring, file, error);
+}
+
+static int live_print(void *self, const char *file, const struct surface *surface, const char *command,
+		      struct culprit_error *error)
+{
+	(void)self;
+	return save_screen(surface, file, command, error);
+}
+
+static void live_close(struct live *l)
+{
+	/* The sampler first: nobody writes while readers go. */
+	sampler_stop(l->session.sampler);
+	console_destroy(l->console);
+	console_data_finish(&l->data);
+	view_destroy(l->view);
+	session_close(&l->session);
+}
+
+static int live_open(struct live *l, const struct options *o, struct source **ret_source, struct culprit_error *error)
+{
+	struct console_options options = {
+		.panels = console_panels,
+		.panel = o->panel,
+		.mode = CONSOLE_LIVE,
+		.timeline = console_data_timeline,
+		.timeline_self = &l->data,
+		.offer_save = true,
+	};
+	struct source *source;
+	int r;
+
+	memset(l, 0, sizeof(*l));
+	r = session_open(&l->session, o, 0, NULL, error);
+	if (r)
+		return r;
+	source = session_ring(&l->session, o, error);
+	l->view = view_create();
+	if (!source || !l->view || view_add_source(l->view, source)) {
+		r = error->sentence[0] ? -EIO : error_set(error, -ENOMEM, "out of memory");
+		goto fail;
+	}
+	*ret_source = source;
+	options.view = l->view;
+	r = console_data_init(&l->data, l->view);
+	if (!r)
+		r = console_create(&l->console, &options, error);
+	if (!r)
+		return 0;
+	if (r == -ENOMEM)
+		error_set(error, r, "out of memory");
+fail:
+	live_close(l);
+	return r;
+}
+
+/* `culprit | cat`: what the Overview shows after two ticks, once. */
+static int print_once(struct live *l, const struct options *o, struct culprit_error *error)
+{
+	struct surface *s = surface_create(o->width ? (int)o->width : 80, o->height ? (int)o->height : 24,
+					   screen_locale_form());
+	struct timespec second = {1, 0};
+	struct console_now now;
+	char *text;
+	int r = s ? 0 : -ENOMEM;
+
+	for (int i = 0; i < 2 && !r; i++) {
+		if (i)
+			nanosleep(&second, NULL);
+		r = sampler_tick(l->session.sampler, error);
+	}
+	if (!r)
+		r = console_data_now(&l->data, &now, error);
+	if (!r) {
+		console_now(l->console, &now);
+		console_draw(l->console, s);
+		text = surface_text(s);
+		if (text)
+			fputs(text, stdout);
+		free(text);
+	}
+	surface_destroy(s);
+	return r;
+}
+
+int verb_console(const struct options *o)
+{
+	struct culprit_error error = {""};
+	struct source *source = NULL;
+	struct live l;
+	struct loop_options loop = {0};
+	char dir[4096];
+	int r;
+
+	if (o->nargs) {
+		error_set(&error, 0, "there is no verb %.40s; see culprit --help", o->args[0]);
+		return verb_fail(EXIT_USAGE, &error);
+	}
+	if (isatty(STDOUT_FILENO))
+		loop_block_signals();
+	r = live_open(&l, o, &source, &error);
+	if (r)
+		return verb_fail(verb_status(r), &error);
+	if (!isatty(STDOUT_FILENO)) {
+		r = print_once(&l, o, &error);
+		live_close(&l);
+		return r ? verb_fail(EXIT_COULD_NOT, &error) : EXIT_DONE;
+	}
+	/* The console must not page out on the box it is meant to save. Where it isn't allowed it goes without. */
+	(void)!mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
+	r = sampler_start(l.session.sampler, &error);
+	if (!r) {
+		loop.console = l.console;
+		loop.screen = (struct screen_options){.in_fd = STDIN_FILENO, .out_fd = STDOUT_FILENO, .no_color = o->no_color};
+		loop.config_dir = theme_config_dir(dir, sizeof(dir));
+		theme_of_options(o, loop.config_dir, &loop.theme, l.console);
+		loop.notify_fd = source->ops->fd ? source->ops->fd(source) : -1;
+		loop.refresh_ns = o->interval_ns;
+		loop.now = live_now;
+		loop.interests = live_interests;
+		loop.save = live_save;
+		loop.print = live_print;
+		loop.self = &l;
+		r = loop_run(&loop, &error);
+	}
+	live_close(&l);
+	if (r < 0 && r != -EIO)
+		return verb_fail(EXIT_COULD_NOT, &error);
+	return EXIT_DONE;
+}

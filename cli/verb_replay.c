@@ -1,0 +1,133 @@
+/* culprit replay FILE|-: the console over a recording; with --keys, a scripted session without a terminal. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "console_data.h"
+#include "error.h"
+#include "loop.h"
+#include "panels.h"
+#include "recfile.h"
+#include "ring.h"
+#include "save.h"
+#include "script.h"
+#include "themes.h"
+#include "timeparse.h"
+#include "verbs.h"
+
+struct replay {
+	struct view *view;
+	struct console_data data;
+	struct console *console;
+	struct source *source; /* the view's */
+};
+
+static void replay_now(void *self, struct console_now *now)
+{
+	struct culprit_error error;
+
+	console_data_now(&((struct replay *)self)->data, now, &error);
+}
+
+static int replay_print(void *self, const char *file, const struct surface *surface, const char *command,
+			struct culprit_error *error)
+{
+	(void)self;
+	return save_screen(surface, file, command, error);
+}
+
+static void replay_close(struct replay *r)
+{
+	console_destroy(r->console);
+	console_data_finish(&r->data);
+	view_destroy(r->view);
+}
+
+static int replay_open(struct replay *r, const struct options *o, struct culprit_error *error)
+{
+	struct console_options options = {
+		.panels = console_panels,
+		.panel = o->panel,
+		.mode = CONSOLE_REPLAY,
+		.timeline = console_data_timeline,
+		.timeline_self = &r->data,
+	};
+	const char *file = o->args[0];
+	int e;
+
+	memset(r, 0, sizeof(*r));
+	r->view = view_create();
+	if (!r->view)
+		return error_set(error, -ENOMEM, "out of memory");
+	if (!strcmp(file, "-"))
+		r->source = recfile_source_pipe(dup(STDIN_FILENO), "standard input", o->history_bytes, error);
+	else
+		r->source = recfile_source(file, error);
+	e = r->source ? view_add_source(r->view, r->source) : -EIO;
+	options.view = r->view;
+	if (!e)
+		e = console_data_init(&r->data, r->view);
+	if (!e)
+		e = console_create(&r->console, &options, error);
+	if (!e)
+		return 0;
+	if (e == -ENOMEM)
+		error_set(error, e, "out of memory");
+	replay_close(r);
+	return e;
+}
+
+static int replay_screen(struct replay *r, const struct options *o, struct culprit_error *error)
+{
+	char dir[4096];
+	struct loop_options loop = {
+		.console = r->console,
+		.screen = {.in_fd = STDIN_FILENO, .out_fd = STDOUT_FILENO, .no_color = o->no_color},
+		.config_dir = theme_config_dir(dir, sizeof(dir)),
+		.notify_fd = r->source->ops->fd ? r->source->ops->fd(r->source) : -1,
+		.now = replay_now,
+		.print = replay_print,
+		.self = r,
+	};
+
+	theme_of_options(o, loop.config_dir, &loop.theme, r->console);
+	return loop_run(&loop, error);
+}
+
+int verb_replay(const struct options *o)
+{
+	struct culprit_error error = {""};
+	struct replay replay;
+	int r;
+
+	if (o->nargs != 1) {
+		error_set(&error, 0, "replay takes one file, or - for standard input; see culprit replay --help");
+		return verb_fail(EXIT_USAGE, &error);
+	}
+	if (!o->keys && !isatty(STDOUT_FILENO)) {
+		error_set(&error, 0, "replay needs a terminal; for text use culprit dump TABLE FILE, for screens --keys and --shots");
+		return verb_fail(EXIT_COULD_NOT, &error);
+	}
+	if (!o->keys)
+		loop_block_signals();
+	r = replay_open(&replay, o, &error);
+	if (r)
+		return verb_fail(verb_status(r), &error);
+	if (o->keys) {
+		struct script_options script = {
+			.file = o->keys,
+			.shots = o->shots,
+			.width = o->width ? (int)o->width : 80,
+			.height = o->height ? (int)o->height : 24,
+			.form = screen_locale_form(),
+		};
+
+		r = script_run(replay.console, &replay.data, &script, &error);
+	} else {
+		r = replay_screen(&replay, o, &error);
+	}
+	replay_close(&replay);
+	if (r < 0 && r != -EIO)
+		return verb_fail(verb_status(r), &error);
+	return EXIT_DONE;
+}

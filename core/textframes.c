@@ -215,7 +215,7 @@ static int declare_column(struct textframes *t, struct declared *d, const struct
 		.name = copy(t, w->name),
 		.role = (uint8_t)lookup(role, schema_role_name, CULPRIT_TIME),
 		.unit = (uint8_t)(unit ? unit_of(unit) : CULPRIT_NONE),
-		.group = (uint8_t)(group ? atoi(group) : 0),
+		.group = (uint8_t)(group ? strtoul(group, NULL, 10) : 0),
 		.help = "test",
 		.source = "test",
 	};

@@ -10,7 +10,8 @@ not ticks), resident memory, bytes written to the terminal, time from exec to th
 starts). Each is also given as a ratio to htop's, because a ratio means something on another box.
 
 First complete screen: for culprit the mark that CULPRIT_TEST_MARK=1 makes it send after each painting (measured in runs of
-their own: the mark would count as bytes); for the others the last byte before their first pause of 60 ms.
+their own: the mark would count as bytes); for the others the last byte before their first pause of 60 ms after the list of
+processes has begun (btop paints empty boxes first).
 
 Memory: resident set of the first process plus what its helpers have for themselves; the ring is counted apart.
 
@@ -40,6 +41,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 COLS, ROWS = 120, 40
 NAMES = ('culprit', 'htop', 'btop', 'atop', 'top')
 PAUSE = 0.060
+LIST_BEGUN = {'htop': b'PID', 'btop': b'sleeper', 'atop': b'PID', 'top': b'PID'}
 MARK = re.compile(rb'\x1b\]7777;[^\x07]*\x07')
 
 
@@ -87,13 +89,13 @@ class Console:
                 self.head += data
         return False
 
-    def first_screen(self, marked, limit=15.0):
+    def first_screen(self, marked, begun=b'', limit=15.0):
         """Seconds from exec to the first complete screen; None when there was none."""
         if marked:
             done = self.drain(self.begin + limit, lambda: MARK.search(self.head) is not None)
             return self.last - self.begin if done else None
         done = self.drain(self.begin + limit,
-                          lambda: self.bytes > 1000 and time.monotonic() - self.last > PAUSE)
+                          lambda: self.bytes > 1000 and time.monotonic() - self.last > PAUSE and begun in self.head)
         return self.last - self.begin if done else None
 
     def end(self):
@@ -249,7 +251,7 @@ class Bench:
         times = []
         for _ in range(self.args.starts):
             c = self.start(name, mark=name == 'culprit')
-            t = c.first_screen(name == 'culprit')
+            t = c.first_screen(name == 'culprit', LIST_BEGUN.get(name, b''))
             c.end()
             if t is None:
                 return None

@@ -232,27 +232,6 @@ static int whole_segment(struct query *q, const struct segment_info *info)
 	return merge(q, &w->total, w->local.records, w->local.n, words);
 }
 
-/* The source's segments, copied: walking refreshes the source. */
-static struct segment_info *segments(struct source *s, size_t *ret_n)
-{
-	const struct segment_info *info;
-	struct segment_info *copy = NULL;
-	size_t n = 0, cap = 0;
-
-	for (; (info = s->ops->segment(s, n)); n++) {
-		if (n == cap) {
-			struct segment_info *grown = realloc(copy, (cap = cap ? cap * 2 : 64) * sizeof(*copy));
-
-			if (!grown)
-				break;
-			copy = grown;
-		}
-		copy[n] = *info;
-	}
-	*ret_n = n;
-	return copy;
-}
-
 static int walk_open(struct query *q)
 {
 	const char *names[] = {q->table, NULL};
@@ -295,7 +274,7 @@ static int peaks_compute(struct query *q)
 			w->columns[w->ncolumns++] = (uint16_t)c;
 	}
 	peaks_clear(&w->total, w->ncolumns);
-	list = segments(q->place->source, &n);
+	list = source_segments(q->place->source, &n);
 	for (size_t i = 0; i < n && !err; i++) {
 		if (list[i].to_ns <= after || list[i].from_ns > to)
 			continue;
@@ -376,7 +355,7 @@ uint64_t query_lost(struct query *q)
 	lost = q->end_view.lost - (start_seq == end_seq ? before : 0);
 	if (start_seq == end_seq)
 		return lost;
-	list = segments(q->place->source, &n);
+	list = source_segments(q->place->source, &n);
 	for (size_t i = 0; i < n; i++) {
 		if (list[i].seq < start_seq || list[i].seq >= end_seq)
 			continue;

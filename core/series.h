@@ -19,7 +19,8 @@ struct series_request {
 };
 
 struct series {
-	uint64_t from_ns, step_ns; /* bucket i covers (from + i * step, from + (i + 1) * step] */
+	/* Bucket i covers (from + i * step, from + (i + 1) * step]. Where that would lie before 0, it wraps. */
+	uint64_t from_ns, step_ns;
 	size_t n;
 	uint8_t unit;
 	struct series_bucket *buckets; /* n; the caller's */

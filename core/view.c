@@ -8,6 +8,7 @@
 #include "error.h"
 #include "filter.h"
 #include "memo.h"
+#include "series_internal.h"
 
 enum {
 	SOURCES_MAX = 16,
@@ -48,6 +49,7 @@ struct view {
 	bool host_known;
 	uint64_t schema_generation; /* of the view when it was looked up */
 	struct memo *memo;
+	struct series_state *series;
 };
 
 struct view *view_create(void)
@@ -74,6 +76,7 @@ void view_destroy(struct view *v)
 {
 	if (!v)
 		return;
+	series_state_destroy(v->series);
 	for (size_t i = 0; i < v->nplaces; i++)
 		place_destroy(v->places[i]);
 	for (size_t i = 0; i < v->nholders; i++)
@@ -218,6 +221,11 @@ struct memo *view_memo(struct view *v)
 	return v->memo;
 }
 
+struct series_state **view_series(struct view *v)
+{
+	return &v->series;
+}
+
 size_t view_memory(const struct view *v)
 {
 	return memo_bytes(v->memo);
@@ -226,6 +234,26 @@ size_t view_memory(const struct view *v)
 void view_set_memory(struct view *v, size_t bytes)
 {
 	memo_set_max(v->memo, bytes);
+}
+
+struct segment_info *source_segments(struct source *s, size_t *ret_n)
+{
+	const struct segment_info *info;
+	struct segment_info *copy = NULL;
+	size_t n = 0, cap = 0;
+
+	for (; (info = s->ops->segment(s, n)); n++) {
+		if (n == cap) {
+			struct segment_info *grown = realloc(copy, (cap = cap ? cap * 2 : 64) * sizeof(*copy));
+
+			if (!grown)
+				break;
+			copy = grown;
+		}
+		copy[n] = *info;
+	}
+	*ret_n = n;
+	return copy;
 }
 
 /* --- times --- */

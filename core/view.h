@@ -65,5 +65,7 @@ bool view_place_stands(const struct view *, const struct place *, uint64_t gener
 /* The source that holds this time. NULL: none has frames. */
 struct source *view_source_at(struct view *, uint64_t mono_ns);
 struct memo *view_memo(struct view *);
+/* The source's segments as of its last refresh, copied: a cursor that moves refreshes it. The caller frees. */
+struct segment_info *source_segments(struct source *, size_t *ret_n);
 
 #endif

@@ -1,0 +1,524 @@
+#include "series.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "derive.h"
+#include "error.h"
+#include "memo.h"
+#include "query_internal.h"
+#include "series_internal.h"
+
+enum { WALKERS_MAX = 8, WALKER_IDLE = 32, MEMO_SERIES = 3 };
+
+/* What one tick gave. */
+struct tick {
+	uint64_t at_ns; /* sample time */
+	double value;
+};
+
+/* Two cursors a tick apart over one table. */
+struct walker {
+	struct source *source;
+	char table[32];
+	struct cursor *start, *end;
+	uint64_t used;
+};
+
+struct series_state {
+	struct walker walkers[WALKERS_MAX];
+	size_t n;
+	uint64_t runs;
+	uint64_t *counts[2];
+};
+
+/* A request while it is answered. */
+struct task {
+	const struct series_request *request;
+	struct series *out;
+	bool raw;
+	int column; /* raw or derived index in the schema at hand; -1: none */
+	const struct schema_table *schema; /* which that is */
+	size_t slot;     /* where its row was seen last */
+	uint64_t serial;
+	struct tick *ticks; /* of the segment at work */
+	size_t n, cap;
+	bool wanted; /* not remembered for this segment */
+};
+
+/* Frames taken in so far of a segment that may grow; of a complete one: */
+#define WHOLE UINT64_MAX
+
+struct head {
+	uint64_t frames;
+};
+
+uint64_t series_step(uint64_t from_ns, uint64_t to_ns, size_t n, uint64_t tick_ns)
+{
+	static const uint32_t multiples[] = {1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 43200};
+	uint64_t span = to_ns > from_ns ? to_ns - from_ns : 0;
+
+	tick_ns = tick_ns ? tick_ns : 1000000000;
+	n = n ? n : 1;
+	for (size_t i = 0; i < sizeof(multiples) / sizeof(multiples[0]); i++)
+		if (span <= n * multiples[i] * tick_ns)
+			return multiples[i] * tick_ns;
+	return (span / n / (86400 * tick_ns) + 1) * 86400 * tick_ns;
+}
+
+uint64_t series_tick_ns(struct view *v)
+{
+	const struct host_info *host = view_host(v);
+
+	return host && host->interval_ns ? host->interval_ns : 1000000000;
+}
+
+void series_state_destroy(struct series_state *s)
+{
+	if (!s)
+		return;
+	for (size_t i = 0; i < s->n; i++) {
+		cursor_destroy(s->walkers[i].start);
+		cursor_destroy(s->walkers[i].end);
+	}
+	free(s->counts[0]);
+	free(s->counts[1]);
+	free(s);
+}
+
+static struct series_state *state_of(struct view *v)
+{
+	struct series_state **at = view_series(v), *s = *at;
+
+	if (s)
+		return s;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return NULL;
+	s->counts[0] = calloc(SCHEMA_SLOTS_MAX, sizeof(uint64_t));
+	s->counts[1] = calloc(SCHEMA_SLOTS_MAX, sizeof(uint64_t));
+	if (!s->counts[0] || !s->counts[1]) {
+		series_state_destroy(s);
+		return NULL;
+	}
+	return *at = s;
+}
+
+static void walker_close(struct walker *w)
+{
+	cursor_destroy(w->start);
+	cursor_destroy(w->end);
+	memset(w, 0, sizeof(*w));
+}
+
+static struct walker *walker_at(struct series_state *s, struct source *source, const char *table)
+{
+	const char *names[] = {table, NULL};
+	struct walker *w = NULL;
+
+	for (size_t i = 0; i < s->n; i++) {
+		if (s->walkers[i].source == source && strcmp(s->walkers[i].table, table) == 0) {
+			s->walkers[i].used = s->runs;
+			return &s->walkers[i];
+		}
+		if (!w || s->walkers[i].used < w->used)
+			w = &s->walkers[i];
+	}
+	if (s->n < WALKERS_MAX)
+		w = &s->walkers[s->n++];
+	else
+		walker_close(w);
+	memset(w, 0, sizeof(*w));
+	w->source = source;
+	snprintf(w->table, sizeof(w->table), "%s", table);
+	w->used = s->runs;
+	w->start = cursor_create(source, names);
+	w->end = cursor_create(source, names);
+	if (!w->start || !w->end) {
+		walker_close(w);
+		s->n -= w == &s->walkers[s->n - 1];
+		return NULL;
+	}
+	return w;
+}
+
+static void find_column(struct task *t, const struct schema_table *schema)
+{
+	if (t->schema == schema)
+		return;
+	t->schema = schema;
+	t->column = schema_column(schema, t->request->column);
+	t->raw = t->column >= 0;
+	if (!t->raw)
+		t->column = schema_derived(schema, t->request->column);
+	t->serial = 0;
+}
+
+static bool evaluate(const struct task *t, const struct derive *d, double *ret)
+{
+	struct value v;
+
+	if (t->raw)
+		derive_raw(d, (uint32_t)t->column, &v);
+	else
+		derive_column(d, (uint32_t)t->column, -1, 0, 0, &v);
+	/* An old value was drawn when it was read. */
+	return v.state == VALUE_OK && !v.age_ns && value_number(&v, ret);
+}
+
+/* The request's row, by where it was, else by its key. */
+static const struct row *find_row(struct task *t, const struct cursor *c, const struct table_view *table)
+{
+	const struct row *row = t->serial ? cursor_row_serial(c, table->schema, t->slot, t->serial) : NULL;
+	struct row_key key;
+
+	for (size_t i = 0; !row && i < table->nrows; i++) {
+		row = cursor_row(c, table->schema, i);
+		if (!row)
+			continue;
+		/* Numbers first: they need no text. */
+		if (table->schema->columns[table->schema->keys[0]].type <= CULPRIT_BOOL &&
+		    row->cells[table->schema->keys[0]] != t->request->key.bits[0]) {
+			row = NULL;
+			continue;
+		}
+		query_row_key(table->schema, row, table->schema->keys, table->schema->nkeys, &key);
+		if (!row_key_equal(&key, &t->request->key)) {
+			row = NULL;
+			continue;
+		}
+		t->slot = i;
+	}
+	t->serial = row ? row->serial : 0;
+	return row;
+}
+
+static bool value_at(struct task *t, struct walker *w, struct derive *d, const struct table_view *table, double *ret)
+{
+	bool any = false;
+	double sum = 0, x;
+
+	if (t->request->key.n) {
+		d->end = find_row(t, w->end, table);
+		if (!d->end)
+			return false;
+		d->start = d->start_schema ? cursor_row_serial(w->start, d->start_schema, t->slot, d->end->serial) : NULL;
+		return evaluate(t, d, ret);
+	}
+	for (size_t i = 0; i < table->nrows; i++) {
+		d->end = cursor_row(w->end, table->schema, i);
+		if (!d->end)
+			continue;
+		d->start = d->start_schema ? cursor_row_serial(w->start, d->start_schema, i, d->end->serial) : NULL;
+		if (!evaluate(t, d, &x))
+			continue;
+		sum += x;
+		any = true;
+	}
+	*ret = sum;
+	return any;
+}
+
+static int add(struct task *t, uint64_t at_ns, double value)
+{
+	if (t->n == t->cap) {
+		size_t cap = t->cap ? t->cap * 2 : 64;
+		struct tick *grown = realloc(t->ticks, cap * sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		t->ticks = grown;
+		t->cap = cap;
+	}
+	t->ticks[t->n++] = (struct tick){at_ns, value};
+	return 0;
+}
+
+/* Both cursors stand: takes in one tick for all requests of this table. */
+static int take_tick(struct series_state *s, struct walker *w, struct task *tasks, size_t n)
+{
+	struct table_view now, before;
+	struct segment *segment = cursor_segment(w->end), *start = cursor_segment(w->start);
+	struct derive d = {.end_cursor = w->end, .start_cursor = w->start, .counts = {s->counts[0], s->counts[1]}};
+	int err = 0;
+
+	if (!cursor_table(w->end, w->table, &now) || !now.sample_ns)
+		return 0;
+	d.schema = now.schema;
+	d.sample_ns = now.sample_ns;
+	d.host = &segment->host;
+	d.wall_offset_ns = cursor_wall_ns(w->end) - (int64_t)cursor_mono_ns(w->end);
+	/* On the very first frame there is nothing before. */
+	if (cursor_mono_ns(w->start) < cursor_mono_ns(w->end) && cursor_table(w->start, w->table, &before)) {
+		if (before.sample_ns >= now.sample_ns)
+			return 0; /* not sampled in this tick */
+		if (start->meta.writer == segment->meta.writer && query_same_form(now.schema, before.schema))
+			d.start_schema = before.schema;
+	}
+	for (size_t i = 0; i < n && !err; i++) {
+		double x;
+
+		if (!tasks[i].wanted || strcmp(tasks[i].request->table, w->table) != 0)
+			continue;
+		find_column(&tasks[i], now.schema);
+		if (tasks[i].column >= 0 && value_at(&tasks[i], w, &d, &now, &x))
+			err = add(&tasks[i], now.sample_ns, x);
+	}
+	return err;
+}
+
+/* Frames from number `first` on of one segment. *ret_frames: how many it has. */
+static int walk(struct series_state *s, struct walker *w, const struct segment_info *info, size_t first,
+		struct task *tasks, size_t n, uint64_t *ret_frames)
+{
+	struct segment *segment;
+	uint64_t previous;
+	int err;
+
+	/* Where it stands in this segment already, it stays: going back would decode it again. */
+	segment = cursor_segment(w->end);
+	if (segment && segment->meta.seq == info->seq && cursor_mono_ns(w->end) >= info->from_ns)
+		err = cursor_seek(w->end, cursor_mono_ns(w->end), NULL);
+	else
+		err = cursor_seek(w->end, info->from_ns, NULL);
+
+	*ret_frames = 0;
+	if (err && err != -EBADMSG)
+		return err;
+	segment = cursor_segment(w->end);
+	if (!segment || segment->meta.seq != info->seq)
+		return -ESTALE;
+	segment_lock(segment);
+	err = 0;
+	for (size_t i = first; i < segment->nframes && !err; i++) {
+		uint64_t at = segment->frames[i].mono_ns;
+
+		previous = i ? segment->frames[i - 1].mono_ns : at ? at - 1 : 0;
+		err = cursor_seek(w->end, at, NULL);
+		if (!err)
+			err = cursor_seek(w->start, previous, NULL);
+		if (!err)
+			err = take_tick(s, w, tasks, n);
+	}
+	*ret_frames = segment->nframes;
+	segment_unlock(segment);
+	return err == -EBADMSG ? 0 : err;
+}
+
+static struct memo_key memo_key(const struct segment_info *info, const struct source *source, const struct task *t)
+{
+	const struct series_request *r = t->request;
+
+	return (struct memo_key){{(uintptr_t)source, info->seq, (uint64_t)info->wall_ns ^ info->from_ns,
+				  row_key_text(r->table, strlen(r->table)) ^ MEMO_SERIES,
+				  row_key_text(r->column, strlen(r->column)), row_key_hash(&r->key)}};
+}
+
+/* (from + i * step, from + (i + 1) * step]; from may lie before 0: it wraps. */
+static void fill(const struct task *t)
+{
+	struct series *out = t->out;
+
+	for (size_t i = 0; i < t->n; i++) {
+		uint64_t after = t->ticks[i].at_ns - out->from_ns, b;
+		double x = t->ticks[i].value;
+		struct series_bucket *to;
+
+		if (!after || after > out->n * out->step_ns)
+			continue;
+		b = (after - 1) / out->step_ns;
+		to = &out->buckets[b];
+		to->min = to->ticks ? fmin(to->min, x) : x;
+		to->max = to->ticks ? fmax(to->max, x) : x;
+		to->mean += x; /* the sum, for now */
+		to->last = x;
+		to->ticks++;
+		to->data = true;
+	}
+}
+
+static int recall(struct view *v, struct source *source, const struct segment_info *info, struct task *t,
+		  uint64_t *ret_frames)
+{
+	struct memo_key key = memo_key(info, source, t);
+	struct head head = {0};
+	size_t n;
+	const char *known = memo_get(view_memo(v), &key, &n);
+
+	t->n = 0;
+	*ret_frames = 0;
+	if (!known || n < sizeof(head))
+		return 0;
+	memcpy(&head, known, sizeof(head));
+	*ret_frames = head.frames;
+	n = (n - sizeof(head)) / sizeof(struct tick);
+	for (size_t i = 0; i < n; i++) {
+		struct tick tick;
+
+		memcpy(&tick, known + sizeof(head) + i * sizeof(tick), sizeof(tick));
+		if (add(t, tick.at_ns, tick.value))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static void remember(struct view *v, struct source *source, const struct segment_info *info, const struct task *t,
+		     uint64_t frames)
+{
+	struct memo_key key = memo_key(info, source, t);
+	struct head head = {frames};
+	size_t n = sizeof(head) + t->n * sizeof(struct tick);
+	char *blob = malloc(n);
+
+	if (!blob)
+		return;
+	memcpy(blob, &head, sizeof(head));
+	if (t->n)
+		memcpy(blob + sizeof(head), t->ticks, t->n * sizeof(struct tick));
+	memo_put(view_memo(v), &key, blob, n);
+	free(blob);
+}
+
+static int one_segment(struct view *v, struct series_state *s, struct source *source, const struct segment_info *info,
+		       struct task *tasks, size_t n)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < n && !err; i++)
+		tasks[i].wanted = true;
+	for (size_t i = 0; i < n && !err; i++) {
+		const char *table = tasks[i].request->table;
+		uint64_t least = WHOLE, frames = 0;
+		struct walker *w;
+		bool done = false;
+
+		/* All requests of this table at once. */
+		for (size_t k = 0; k < i && !done; k++)
+			done = strcmp(tasks[k].request->table, table) == 0;
+		if (done)
+			continue;
+		for (size_t k = i; k < n && !err; k++) {
+			if (strcmp(tasks[k].request->table, table) != 0)
+				continue;
+			err = recall(v, source, info, &tasks[k], &frames);
+			/* A segment that still grows is taken on from where it was. */
+			least = frames < least ? frames : least;
+			tasks[k].wanted = frames != WHOLE;
+		}
+		if (least == WHOLE || err) {
+			for (size_t k = i; k < n; k++)
+				if (strcmp(tasks[k].request->table, table) == 0)
+					fill(&tasks[k]);
+			continue;
+		}
+		/* Not equally far: the others begin again with the one that is behind. */
+		for (size_t k = i; k < n; k++) {
+			uint64_t own;
+
+			if (strcmp(tasks[k].request->table, table) != 0 || !tasks[k].wanted)
+				continue;
+			err = recall(v, source, info, &tasks[k], &own);
+			if (own != least)
+				least = 0;
+		}
+		for (size_t k = i; k < n && !least; k++)
+			if (strcmp(tasks[k].request->table, table) == 0 && tasks[k].wanted)
+				tasks[k].n = 0;
+		w = err ? NULL : walker_at(s, source, table);
+		if (!err && !w)
+			err = -ENOMEM;
+		if (!err)
+			err = walk(s, w, info, (size_t)least, tasks, n, &frames);
+		for (size_t k = i; k < n && !err; k++) {
+			if (strcmp(tasks[k].request->table, table) != 0)
+				continue;
+			if (tasks[k].wanted)
+				remember(v, source, info, &tasks[k], info->complete ? WHOLE : frames);
+			fill(&tasks[k]);
+		}
+	}
+	return err;
+}
+
+static void set_unit(struct view *v, struct task *t)
+{
+	const struct schema_table *table = view_table(v, t->request->table);
+	int column = table ? schema_column(table, t->request->column) : -1;
+
+	t->out->unit = CULPRIT_NONE;
+	if (column >= 0)
+		t->out->unit = table->columns[column].unit;
+	else if (table && (column = schema_derived(table, t->request->column)) >= 0)
+		t->out->unit = (uint8_t)table->derived[column].unit;
+	/* How many things a histogram counted. */
+	if (column >= 0 && schema_column(table, t->request->column) >= 0 && table->columns[column].type == CULPRIT_HIST)
+		t->out->unit = CULPRIT_COUNT;
+}
+
+int series_run(struct view *v, const struct series_request *requests, size_t nrequests, uint64_t to_ns, uint64_t step_ns,
+	       size_t n, struct series *out, struct culprit_error *error)
+{
+	uint64_t first, last, end, from;
+	struct segment_info *list;
+	struct series_state *s;
+	struct source *source;
+	struct task *tasks;
+	size_t nsegments;
+	int64_t over;
+	int err = 0;
+
+	if (!step_ns || !n || n > SIZE_MAX / step_ns)
+		return error_set(error, -EINVAL, "a series needs buckets of some length");
+	if (!view_extent(v, &first, &last))
+		return error_set(error, -ENODATA, "nothing has been sampled yet");
+	if (to_ns > last)
+		to_ns = last;
+	over = view_wall_ns(v, to_ns) % (int64_t)step_ns;
+	end = to_ns + (over > 0 ? step_ns - (uint64_t)over : 0);
+	from = end - n * step_ns;
+	s = state_of(v);
+	tasks = calloc(nrequests + 1, sizeof(*tasks));
+	source = view_source_at(v, to_ns);
+	list = source ? source_segments(source, &nsegments) : NULL;
+	if (!s || !tasks) {
+		free(tasks);
+		free(list);
+		return error_set(error, -ENOMEM, "out of memory");
+	}
+	s->runs++;
+	for (size_t i = 0; i < nrequests; i++) {
+		out[i].from_ns = from;
+		out[i].step_ns = step_ns;
+		out[i].n = n;
+		memset(out[i].buckets, 0, n * sizeof(*out[i].buckets));
+		tasks[i] = (struct task){.request = &requests[i], .out = &out[i], .column = -1};
+		set_unit(v, &tasks[i]);
+	}
+	for (size_t i = 0; list && i < nsegments && !err; i++) {
+		/* A sample lies a little behind its frame. */
+		if ((int64_t)(list[i].to_ns + step_ns - from) <= 0 || list[i].from_ns > end)
+			continue;
+		err = one_segment(v, s, source, &list[i], tasks, nrequests);
+		if (err == -ESTALE)
+			err = 0; /* overwritten meanwhile: no data there */
+	}
+	for (size_t i = 0; i < nrequests; i++) {
+		for (size_t b = 0; b < n; b++)
+			if (out[i].buckets[b].ticks)
+				out[i].buckets[b].mean /= out[i].buckets[b].ticks;
+		free(tasks[i].ticks);
+	}
+	/* Cursors of large tables do not stay for charts that are gone. */
+	for (size_t i = s->n; i-- > 0;) {
+		if (s->runs - s->walkers[i].used > WALKER_IDLE) {
+			walker_close(&s->walkers[i]);
+			s->walkers[i] = s->walkers[--s->n];
+		}
+	}
+	free(tasks);
+	free(list);
+	return err ? error_set(error, err, "the history cannot be read for a chart") : 0;
+}

@@ -1,0 +1,209 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "series.h"
+#include "textframes.h"
+
+#define S 1000000000ull
+
+enum { N = 16 };
+
+static const char head[] =
+	"table disk state key=device name=key:text ops=counter:u64 depth=gauge:u64 lat=histogram:edges(0/10):ns\n"
+	"derived disk iops rate ops unit=count/s\n";
+
+struct bench {
+	struct textframes *frames;
+	struct view *view;
+	struct series out[4];
+	struct series_bucket buckets[4][N];
+};
+
+static void set_up(struct bench *b, const char *text)
+{
+	struct culprit_error e = {""};
+	static char all[65536];
+
+	snprintf(all, sizeof(all), "%s%s", head, text);
+	b->frames = textframes_create(all, &e);
+	if (!b->frames)
+		fail_msg("%s", e.sentence);
+	b->view = view_create();
+	view_add_source(b->view, textframes_source(b->frames));
+	for (size_t i = 0; i < 4; i++)
+		b->out[i].buckets = b->buckets[i];
+}
+
+static void tear_down(struct bench *b)
+{
+	view_destroy(b->view);
+	textframes_destroy(b->frames);
+}
+
+/* Ticks from `from` to `to`: vda makes i operations more in tick i, its depth is i; vdb 10 each. A segment every 4. */
+static const char *ticks(int from, int to)
+{
+	static char text[32768];
+	size_t n = 0;
+
+	text[0] = '\0';
+	for (int i = from; i <= to; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n,
+				      "tick %ds\nsample disk\nrow disk name=vda ops=%d depth=%d lat=%d/0\nrow disk name=vdb "
+				      "ops=%d depth=1\n%s",
+				      i, i * (i + 1) / 2, i, i, i * 10, i % 4 ? "" : "segment\n");
+	return text;
+}
+
+static struct row_key device(const char *name)
+{
+	return (struct row_key){1, {row_key_text(name, strlen(name))}};
+}
+
+static void run(struct bench *b, const struct series_request *r, size_t n, uint64_t to, uint64_t step)
+{
+	struct culprit_error e = {""};
+
+	if (series_run(b->view, r, n, to * S, step * S, N, b->out, &e))
+		fail_msg("%s", e.sentence);
+}
+
+/* Bucket that holds second t. */
+static const struct series_bucket *at(const struct bench *b, size_t i, uint64_t t)
+{
+	uint64_t bucket = (t * S - b->out[i].from_ns - 1) / b->out[i].step_ns;
+
+	assert_true(bucket < N);
+	return &b->out[i].buckets[bucket];
+}
+
+static void test_buckets(void **state)
+{
+	const struct series_request r[] = {
+		{"disk", "iops", device("vda")}, {"disk", "depth", device("vda")}, {"disk", "iops", {0}}, {"disk", "nothing", {0}},
+	};
+	struct bench b;
+
+	(void)state;
+	set_up(&b, ticks(1, 12));
+	/* 1700000000 s is a multiple of 4 s: buckets of 4 s end at 4, 8, 12 s. Twice: the second time from memory. */
+	for (int again = 0; again < 2; again++) {
+		run(&b, r, 4, 12, 4);
+		assert_int_equal(b.out[0].from_ns + N * 4 * S, 12 * S);
+		assert_int_equal(b.out[0].unit, CULPRIT_COUNT_PER_S);
+		assert_int_equal(b.out[1].unit, CULPRIT_NONE);
+		/* 5, 6, 7, 8 operations a second. */
+		assert_true(at(&b, 0, 8)->data);
+		assert_int_equal(at(&b, 0, 8)->ticks, 4);
+		assert_true(at(&b, 0, 8)->min == 5 && at(&b, 0, 8)->max == 8 && at(&b, 0, 8)->mean == 6.5 &&
+			    at(&b, 0, 8)->last == 8);
+		/* The first sample has no rate, but a depth. */
+		assert_int_equal(at(&b, 0, 4)->ticks, 3);
+		assert_int_equal(at(&b, 1, 4)->ticks, 4);
+		assert_true(at(&b, 1, 12)->last == 12);
+		assert_true(at(&b, 2, 8)->mean == 16.5);
+		for (size_t i = 0; i < N; i++) {
+			assert_false(b.buckets[3][i].data);
+			assert_int_equal(b.buckets[0][i].data, i >= N - 3);
+		}
+	}
+	assert_true(view_memory(b.view) > 0);
+	tear_down(&b);
+}
+
+/* Tick by tick gives what all at once gives, and buckets do not move. */
+static void test_grows(void **state)
+{
+	const struct series_request r[] = {{"disk", "iops", device("vda")}, {"disk", "depth", {0}}};
+	struct bench b, whole;
+
+	(void)state;
+	set_up(&b, ticks(1, 2));
+	for (int i = 3; i <= 23; i++) {
+		struct culprit_error e;
+
+		assert_int_equal(textframes_add(b.frames, ticks(i, i), &e), 0);
+		view_refresh(b.view, NULL);
+		run(&b, r, i % 5 ? 1 : 2, (uint64_t)i, 2);
+		assert_int_equal((int64_t)b.out[0].from_ns % (int64_t)(2 * S), 0); /* before 0 it wraps */
+	}
+	run(&b, r, 2, 23, 2);
+	set_up(&whole, ticks(1, 23));
+	run(&whole, r, 2, 23, 2);
+	assert_memory_equal(b.buckets, whole.buckets, 2 * sizeof(b.buckets[0]));
+	tear_down(&b);
+	tear_down(&whole);
+}
+
+static void test_gaps_and_falls(void **state)
+{
+	const struct series_request r[] = {{"disk", "iops", device("vda")}, {"disk", "lat", device("vda")}};
+	struct bench b;
+
+	(void)state;
+	/* Not sampled at 3; fell at 5; gone at 6; again, as another one, at 7. */
+	set_up(&b, "tick 1s\nsample disk\nrow disk name=vda ops=100 lat=0/0\n"
+		   "tick 2s\nsample disk\nrow disk name=vda ops=110 lat=3/0\n"
+		   "tick 3s\n"
+		   "tick 4s\nsample disk\nrow disk name=vda ops=130 lat=4/2\n"
+		   "tick 5s\nsample disk\nrow disk name=vda ops=7 lat=4/2\n"
+		   "tick 6s\nsample disk\n"
+		   "tick 7s\nsample disk\nborn disk name=vda ops=5 lat=1/1\n"
+		   "tick 8s\nsample disk\nrow disk name=vda ops=6 lat=1/1\n");
+	run(&b, r, 2, 8, 1);
+	assert_true(at(&b, 0, 2)->last == 10);
+	assert_false(at(&b, 0, 3)->data);
+	assert_true(at(&b, 0, 4)->last == 10); /* 20 in the 2 s since its last sample */
+	assert_true(at(&b, 0, 5)->last == 0);
+	assert_false(at(&b, 0, 6)->data);
+	assert_true(at(&b, 0, 7)->last == 5);
+	assert_true(at(&b, 0, 8)->last == 1);
+	assert_true(at(&b, 1, 4)->last == 3);
+	tear_down(&b);
+}
+
+static void test_step(void **state)
+{
+	(void)state;
+	assert_int_equal(series_step(0, 60 * S, 60, S), S);
+	assert_int_equal(series_step(0, 61 * S, 60, S), 2 * S);
+	assert_int_equal(series_step(0, 600 * S, 60, S), 10 * S);
+	assert_int_equal(series_step(0, 86400 * S, 60, S), 1800 * S);
+	assert_int_equal(series_step(0, 3 * S, 60, S / 10), S / 10);
+	for (uint64_t span = 1; span < 40000000; span = span * 3 + 1) {
+		uint64_t step = series_step(0, span * S, 70, S);
+
+		assert_int_equal(step % S, 0);
+		assert_true(span * S <= 70 * step);
+	}
+}
+
+static void test_nothing(void **state)
+{
+	const struct series_request r = {"disk", "iops", {0}};
+	struct view *v = view_create();
+	struct series_bucket buckets[N];
+	struct series out = {.buckets = buckets};
+
+	(void)state;
+	assert_int_equal(series_run(v, &r, 1, 5 * S, S, N, &out, NULL), -ENODATA);
+	assert_int_equal(series_run(v, &r, 1, 5 * S, 0, N, &out, NULL), -EINVAL);
+	view_destroy(v);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_buckets), cmocka_unit_test(test_grows),	cmocka_unit_test(test_gaps_and_falls),
+		cmocka_unit_test(test_step),	cmocka_unit_test(test_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

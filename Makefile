@@ -46,7 +46,7 @@ all: $(B)/culprit ## build the program: build/culprit
 # evaluates pkg-config again. Goals that build nothing don't ask.
 goals := $(or $(MAKECMDGOALS),all)
 ifneq ($(filter-out help clean uninstall dist,$(goals)),)
-test_goals = test test-fresh test-screens unit objects fuzz fuzz-build test-build check-abi soak scenarios
+test_goals = test test-fresh test-screens unit objects fuzz fuzz-build test-build soak scenarios
 deps_groups := build $(if $(filter $(test_goals),$(goals)),test) $(if $(filter bench,$(goals)),bench)
 build/deps.mk: FORCE
 	@if [ '$(DEPS)' = 0 ]; then mkdir -p build && [ -e $@ ] || : > $@; else sh scripts/deps.sh $(deps_groups); fi

@@ -41,7 +41,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 COLS, ROWS = 120, 40
 NAMES = ('culprit', 'htop', 'btop', 'atop', 'top')
 PAUSE = 0.060
-LIST_BEGUN = {'htop': b'PID', 'btop': b'sleeper', 'atop': b'PID', 'top': b'PID'}
+LIST_BEGUN = {'htop': b'PID', 'btop': b'Pid:', 'atop': b'PID', 'top': b'PID'}
 MARK = re.compile(rb'\x1b\]7777;[^\x07]*\x07')
 
 

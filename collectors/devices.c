@@ -81,7 +81,7 @@ struct device *devices_see(struct devices *d, const char *name, size_t len, uint
 	}
 	if (found->seen == d->sample)
 		return NULL;
-	found->fresh = found->seen + 1 != d->sample || found->identity != identity;
+	found->fresh = !found->seen || found->seen + 1 != d->sample || found->identity != identity;
 	if (found->seen && found->fresh)
 		found->generation++;
 	if (found->fresh) {

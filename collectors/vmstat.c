@@ -12,7 +12,7 @@
 
 enum {
 	ID, PGPGIN, PGPGOUT, PSWPIN, PSWPOUT, PGFAULT, PGMAJFAULT, PGSCAN_KSWAPD, PGSCAN_DIRECT, PGSTEAL_KSWAPD,
-	PGSTEAL_DIRECT, ALLOCSTALL, THROTTLE, REFAULT_ANON, REFAULT_FILE, ACTIVATE, COMPACT_STALL, COMPACT_FAIL,
+	PGSTEAL_DIRECT, ALLOCSTALL, THROTTLE, REFAULT, REFAULT_ANON, REFAULT_FILE, ACTIVATE, COMPACT_STALL, COMPACT_FAIL,
 	COMPACT_SUCCESS, OOM_KILL, THP_ALLOC, THP_FALLBACK, NUMA_MIGRATED, ZSWPIN, ZSWPOUT, NCOLUMNS,
 };
 
@@ -31,6 +31,8 @@ static const struct culprit_column columns[] = {
 	[ALLOCSTALL] = COUNTER("allocstall", CULPRIT_COUNT, "Allocations that had to reclaim memory first",
 			       SOURCE " allocstall_*, all zones"),
 	[THROTTLE] = EVENTS("pgscan_direct_throttle", "Times a task was put to sleep because reclaim could not keep up"),
+	[REFAULT] = COUNTER("workingset_refault", CULPRIT_COUNT, "Pages needed again soon after they were reclaimed",
+			    SOURCE " workingset_refault*, added up"),
 	[REFAULT_ANON] = EVENTS("workingset_refault_anon", "Anonymous pages needed again soon after they were reclaimed"),
 	[REFAULT_FILE] = COUNTER("workingset_refault_file", CULPRIT_COUNT,
 				 "Page cache needed again soon after it was dropped: the cache is too small",
@@ -58,7 +60,7 @@ static const struct culprit_derived derived[] = {
 	PER_S("direct_scan_rate", "pgscan_direct", "Pages a second that tasks had to look at themselves"),
 	RATIO("steal_pct", "pgsteal_kswapd+pgsteal_direct", "pgscan_kswapd+pgscan_direct", CULPRIT_PERCENT, 100,
 	      "Pages freed, percent of those looked at; low under load: reclaim finds nothing"),
-	PER_S("refault_rate", "workingset_refault_anon+workingset_refault_file",
+	PER_S("refault_rate", "workingset_refault",
 	      "Pages a second needed again soon after they were reclaimed"),
 	PER_S("allocstall_rate", "allocstall", "Allocations a second that had to reclaim first"),
 	PER_S("compact_stall_rate", "compact_stall", "Allocations a second that waited for compaction"),
@@ -148,6 +150,11 @@ static int vmstat_sample(void *self, struct culprit_frame *f)
 		procfs_failed(f, 0, SOURCE, err);
 		return 0;
 	}
+	/* What derived columns add up must be there on every kernel: before 5.9 there is one kind only. */
+	if (procfs_have(&values, REFAULT_FILE))
+		procfs_add(&values, REFAULT, values.v[REFAULT_FILE], 1);
+	if (procfs_have(&values, REFAULT_ANON))
+		procfs_add(&values, REFAULT, values.v[REFAULT_ANON], 1);
 	culprit_row(f);
 	culprit_put_u64(f, ID, 0);
 	procfs_put(f, &values);

@@ -278,3 +278,59 @@ void fixture_remove(const char *root)
 	closedir(dir);
 	rmdir(root);
 }
+
+struct fixture_run {
+	struct fixture_host host;
+	const struct culprit_collector *collector;
+	struct recorder *recorder;
+	void *self;
+};
+
+struct fixture_run *fixture_run_create(const struct culprit_collector *collector, const char *root)
+{
+	struct fixture_run *run = calloc(1, sizeof(*run));
+	struct culprit_error error = {""};
+
+	CHECK(run);
+	fixture_host_init(&run->host, root);
+	run->collector = collector;
+	run->recorder = recorder_create(collector);
+	if (collector->probe && collector->probe(&run->host.host, &error) < 0)
+		check_fail("%s: probe: %s", collector->name, error.sentence);
+	if (collector->open && collector->open(&run->host.host, &run->self, &error) < 0)
+		check_fail("%s: open: %s", collector->name, error.sentence);
+	return run;
+}
+
+void fixture_run_destroy(struct fixture_run *run)
+{
+	char misuse[256];
+
+	snprintf(misuse, sizeof(misuse), "%s", recorder_misuse(run->recorder) ? recorder_misuse(run->recorder) : "");
+	if (run->collector->close)
+		run->collector->close(run->self);
+	recorder_destroy(run->recorder);
+	fixture_host_finish(&run->host);
+	free(run);
+	if (misuse[0])
+		check_fail("misuse of the frame: %s", misuse);
+}
+
+struct recorder *fixture_run_recorder(struct fixture_run *run)
+{
+	return run->recorder;
+}
+
+struct fixture_host *fixture_run_host(struct fixture_run *run)
+{
+	return &run->host;
+}
+
+struct recorder *fixture_run_sample(struct fixture_run *run)
+{
+	int err = recorder_sample(run->recorder, run->self);
+
+	if (err)
+		check_fail("%s: sample: %d", run->collector->name, err);
+	return run->recorder;
+}

@@ -74,6 +74,17 @@ void recorder_check_schema(const struct culprit_collector *);
 /* Everything to stdout, for looking at. */
 void recorder_print(const struct recorder *);
 
+/* A collector opened on a fixture tree (fixture_path()), with a recorder. */
+struct fixture_host;
+struct fixture_run;
+/* `root`: the tree; NULL: this machine. Fails the test where probe() or open() fail. */
+struct fixture_run *fixture_run_create(const struct culprit_collector *, const char *root);
+void fixture_run_destroy(struct fixture_run *); /* fails the test on misuse of the frame */
+struct recorder *fixture_run_recorder(struct fixture_run *);
+struct fixture_host *fixture_run_host(struct fixture_run *);
+/* Samples once; fails the test where sample() fails. Returns the recorder. */
+struct recorder *fixture_run_sample(struct fixture_run *);
+
 /* --- host -------------------------------------------------------------------------------------------------------- */
 
 struct fixture_answer {

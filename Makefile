@@ -135,13 +135,13 @@ plugins := $(if $(STATIC),,$(patsubst tests/plugins/%.c,$(B)/plugins/%.so,$(wild
 support := $(call obj,$(wildcard tests/support/*.c))
 
 define test_rule
-$(B)/$1/test_%: $(O)/tests/$2/test_%.o $(support) $(B)/libculprit.a
+$(B)/$1/test_%: $(O)/tests/$2/test_%.o $4 $(support) $(B)/libculprit.a
 	@mkdir -p $$(@D)
 	$$(if $$(Q),@echo '  LD      $$@')
 	$$(Q)$$(cc) $$(ldflags) -o $$@ $$^ $$(libs) $3 -lcmocka
 endef
 $(eval $(call test_rule,tests,unit))
-$(eval $(call test_rule,screens,screens,-lvterm -lutil))
+$(eval $(call test_rule,screens,screens,-lvterm -lutil,$(call obj,$(filter-out tests/screens/test_%,$(wildcard tests/screens/*.c)))))
 $(eval $(call test_rule,kernel,kernel))
 $(B)/plugins/%.so: tests/plugins/%.c $(O)/flags
 	@mkdir -p $(@D)

@@ -122,7 +122,8 @@ static bool span(const struct derive *d, uint32_t column, uint64_t *ret_from, ui
 {
 	const struct schema_column *c = &d->schema->columns[column];
 
-	*ret_to = read_at(d->end, c, d->sample_ns);
+	/* What ended did nothing more until the window's end: a short life is a small share of a long window. */
+	*ret_to = d->end->ended_ns ? d->sample_ns : read_at(d->end, c, d->sample_ns);
 	if (d->start && d->start->states[column] == FORMAT_CELL_OK)
 		*ret_from = read_at(d->start, c, 0);
 	else if (born(d->end) || d->end->bases)

@@ -9,7 +9,31 @@
 #include "task_cells.h"
 #include "units.h"
 
-enum { NAME_W = 11, USE_W = 9, WAIT_W = 22, ERROR_W = 10, MOST_W = 12, CHANGED_W = 9, SPARK_MIN = 6 };
+/* Columns of the resources: name, use and its !!, who waits, errors, the past, who uses most, what changed. */
+struct layout {
+	int name, use, wait, error, spark, most, changed;
+};
+
+static struct layout layout_fit(int width)
+{
+	struct layout l = {10, 9, 14, 8, 0, 11, 8};
+	int left = width - (l.name + l.use + l.wait + l.error + l.most + l.changed + 6);
+
+	/* What is left goes to the past first, then to who waits, then to names. */
+	l.spark = left < 6 ? 0 : left < 21 ? left - 1 : 20;
+	left -= l.spark ? l.spark + 1 : 0;
+	l.wait += left > 14 ? 14 : left > 0 ? left : 0;
+	left -= 14;
+	l.error += left > 6 ? 6 : left > 0 ? left : 0;
+	left -= 6;
+	l.name += left > 6 ? 6 : left > 0 ? left : 0;
+	left -= 6;
+	l.most += left > 12 ? 12 : left > 0 ? left : 0;
+	left -= 12;
+	l.spark += l.spark && left > 0 ? (left > 20 ? 20 : left) : 0;
+	return l;
+}
+
 
 static const struct rows_column columns[] = {
 	{.column = "comm", .title = "process", .min = 15, .max = 24, .weight = 1},
@@ -49,15 +73,6 @@ static void overview_destroy(void *self)
 	resources_finish(&o->resources);
 	rows_finish(&o->rows);
 	free(o);
-}
-
-static size_t spark_columns(int width)
-{
-	int w = width - NAME_W - USE_W - WAIT_W - ERROR_W - MOST_W - CHANGED_W - 6;
-
-	if (w < SPARK_MIN)
-		return 0;
-	return w < RESOURCE_SPARK ? (size_t)w : RESOURCE_SPARK;
 }
 
 /* Who uses most of what: the largest of a column. */
@@ -102,6 +117,8 @@ static int overview_update(void *self, struct view *view, const struct lens *len
 			   struct culprit_error *error)
 {
 	struct overview *o = self;
+	struct layout l = layout_fit(o->width);
+	struct resource_widths widths = {(uint16_t)l.wait, (uint16_t)l.error, (uint16_t)l.spark};
 	char top[3][40];
 	int r, e;
 
@@ -114,65 +131,63 @@ static int overview_update(void *self, struct view *view, const struct lens *len
 	top_process(o, "rss", NULL, top[1], sizeof(top[1]));
 	top_process(o, "read_rate", "write_rate", top[2], sizeof(top[2]));
 	say_box(o, view, lens);
-	e = resources_update(&o->resources, view, lens, time, spark_columns(o->width), top, error);
+	e = resources_update(&o->resources, view, lens, time, &widths, top, error);
 	o->asked = true;
 	return e ? e : r;
 }
 
-static void draw_resource(const struct resource *x, struct surface *s, int x0, int y, int w, size_t spark)
+static void draw_resource(const struct resource *x, struct surface *s, struct rect r, const struct layout *l)
 {
 	enum role role = x->warn ? ROLE_WARN : ROLE_TEXT;
-	int at = x0;
+	int at = r.x;
 
-	surface_put(s, at, y, NAME_W, ROLE_STRONG, 0, x->name, strlen(x->name));
-	at += NAME_W + 1;
-	surface_say_right(s, at, y, USE_W - 2, role, x->use);
+	surface_put(s, at, r.y, l->name, ROLE_STRONG, 0, x->name, strlen(x->name));
+	at += l->name + 1;
+	surface_say_right(s, at, r.y, l->use - 2, role, x->use);
 	if (x->warn)
-		surface_say(s, at + USE_W - 2, y, 2, ROLE_WARN, "!!");
-	at += USE_W + 1;
-	surface_say(s, at, y, WAIT_W, role, x->wait[0] ? x->wait : "-");
-	at += WAIT_W + 1;
-	surface_say(s, at, y, ERROR_W, x->error[0] ? ROLE_WARN : ROLE_TEXT, x->error[0] ? x->error : "-");
-	at += ERROR_W + 1;
-	if (spark) {
-		spark_draw(s, at, y, (int)spark, x->warn ? ROLE_WARN : ROLE_CHART, x->spark, x->nspark);
-		at += (int)spark + 1;
+		surface_say(s, at + l->use - 2, r.y, 2, ROLE_WARN, "!!");
+	at += l->use + 1;
+	surface_say(s, at, r.y, l->wait, role, x->wait[0] ? x->wait : "-");
+	at += l->wait + 1;
+	surface_say(s, at, r.y, l->error, x->error[0] ? ROLE_WARN : ROLE_TEXT, x->error[0] ? x->error : "-");
+	at += l->error + 1;
+	if (l->spark) {
+		spark_draw(s, at, r.y, l->spark, x->warn ? ROLE_WARN : ROLE_CHART, x->spark, x->nspark);
+		at += l->spark + 1;
 	}
-	surface_put(s, at, y, MOST_W, ROLE_TEXT, 0, x->most[0] ? x->most : "-", x->most[0] ? strlen(x->most) : 1);
-	at += MOST_W + 1;
-	if (at + 2 <= x0 + w)
-		surface_say_right(s, at, y, x0 + w - at, ROLE_TEXT, x->changed[0] ? x->changed : "");
+	surface_put(s, at, r.y, l->most, ROLE_TEXT, 0, x->most[0] ? x->most : "-", x->most[0] ? strlen(x->most) : 1);
+	at += l->most + 1;
+	surface_say_right(s, at, r.y, r.x + r.w - at, ROLE_TEXT, x->changed);
 }
 
-static void draw_header(const struct overview *o, struct surface *s, struct rect r, size_t spark)
+static void draw_header(const struct overview *o, struct surface *s, struct rect r, const struct layout *l)
 {
-	char past[32] = "", duration[24];
+	char past[24];
 	int at = r.x;
 
 	surface_fill(s, (struct rect){r.x, r.y, r.w, 1}, ROLE_HEADER, ' ');
-	at += NAME_W + 1;
-	surface_say_right(s, at, r.y, USE_W - 2, ROLE_HEADER, "use");
-	at += USE_W + 1;
-	surface_say(s, at, r.y, WAIT_W, ROLE_HEADER, "saturation");
-	at += WAIT_W + 1;
-	surface_say(s, at, r.y, ERROR_W, ROLE_HEADER, "errors");
-	at += ERROR_W + 1;
-	if (spark) {
-		snprintf(past, sizeof(past), "%s",
-			 units_duration(duration, sizeof(duration), o->resources.past_ns));
-		surface_say(s, at, r.y, (int)spark, ROLE_HEADER, past);
-		at += (int)spark + 1;
+	at += l->name + 1;
+	surface_say_right(s, at, r.y, l->use - 2, ROLE_HEADER, "use");
+	at += l->use + 1;
+	surface_say(s, at, r.y, l->wait, ROLE_HEADER, "saturation");
+	at += l->wait + 1;
+	surface_say(s, at, r.y, l->error, ROLE_HEADER, "errors");
+	at += l->error + 1;
+	if (l->spark) {
+		surface_sayf(s, at, r.y, l->spark, ROLE_HEADER, "past %s",
+			     units_duration(past, sizeof(past), o->resources.past_ns));
+		at += l->spark + 1;
 	}
-	surface_say(s, at, r.y, MOST_W, ROLE_HEADER, "most by");
-	at += MOST_W + 1;
-	if (at + 2 <= r.x + r.w)
-		surface_say_right(s, at, r.y, r.x + r.w - at, ROLE_HEADER, "changed");
+	surface_say(s, at, r.y, l->most, ROLE_HEADER, "most by");
+	at += l->most + 1;
+	surface_say_right(s, at, r.y, r.x + r.w - at, ROLE_HEADER, "changed");
 }
 
 static void overview_draw(void *self, struct surface *s, struct rect r)
 {
 	struct overview *o = self;
-	size_t spark = spark_columns(r.w), shown = o->resources.n;
+	struct layout l = layout_fit(r.w);
+	size_t shown = o->resources.n;
 	int y = r.y, room;
 	char place[96];
 
@@ -191,10 +206,10 @@ static void overview_draw(void *self, struct surface *s, struct rect r)
 		room = r.h - 2 - 1 - 7;
 		if ((int)shown > room)
 			shown = room > 0 ? (size_t)room : 0;
-		draw_header(o, s, (struct rect){r.x, y, r.w, 1}, spark);
+		draw_header(o, s, (struct rect){r.x, y, r.w, 1}, &l);
 		y++;
 		for (size_t i = 0; i < shown; i++)
-			draw_resource(&o->resources.list[i], s, r.x, y++, r.w, spark);
+			draw_resource(&o->resources.list[i], s, (struct rect){r.x, y++, r.w, 1}, &l);
 		surface_hline(s, r.x, y++, r.w, ROLE_RULE);
 	}
 	room = r.y + r.h - y;

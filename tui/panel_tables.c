@@ -199,11 +199,9 @@ static void lay_out(struct tables *t)
 	    schema_derived(schema, schema->sort) < 0)
 		schema = NULL;
 	snprintf(t->rows.sort, sizeof(t->rows.sort), "%s", schema ? schema->sort : "");
-	if (schema && schema->sort[0]) {
+	if (schema && schema->sort[0] &&
+	    is_number_column(query_column(t->rows.query, (size_t)query_column_find(t->rows.query, schema->sort))))
 		snprintf(t->chart_column, sizeof(t->chart_column), "%s", schema->sort);
-		if (!is_number_column(query_column(t->rows.query, (size_t)query_column_find(t->rows.query, schema->sort))))
-			t->chart_column[0] = '\0';
-	}
 	rows_set_columns(&t->rows, t->columns, t->ncolumns);
 	t->laid_out = true;
 }
@@ -304,7 +302,7 @@ static void draw_chart(struct tables *t, struct surface *s, struct rect r)
 		return;
 	}
 	chart_time_format(&t->chart_time, column, sizeof(column));
-	surface_put(s, r.x + 1, r.y, r.w - 16, ROLE_STRONG, 0, t->chart_title, strlen(t->chart_title));
+	surface_put(s, r.x + 1, r.y, r.w - 18, ROLE_STRONG, 0, t->chart_title, strlen(t->chart_title));
 	surface_say_right(s, r.x + r.w - 16, r.y, 16, ROLE_MUTED, column);
 	chart_draw(&chart, s, (struct rect){r.x, r.y + 1, r.w, r.h - 1});
 }
@@ -323,8 +321,9 @@ static void tables_draw(void *self, struct surface *s, struct rect r)
 	t->chart_w = r.w - CHART_LABEL;
 	if (r.h >= 4) {
 		rows_place(&t->rows, place, sizeof(place));
-		surface_put(s, r.x + 1, r.y, r.w - 1, ROLE_STRONG, 0, t->table, strlen(t->table));
-		surface_say_right(s, r.x, r.y, r.w, ROLE_MUTED, place);
+		int used = 1 + surface_put(s, r.x + 1, r.y, r.w - 1, ROLE_STRONG, 0, t->table, strlen(t->table));
+
+		surface_say_right(s, r.x + used, r.y, r.w - used, ROLE_MUTED, place);
 		r.y++;
 		r.h--;
 	}

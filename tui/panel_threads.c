@@ -31,7 +31,6 @@ struct threads {
 	struct list_source source;
 	bool apart;   /* the user wants each thread for itself */
 	bool grouped; /* groups are shown */
-	uint64_t window_ns;
 };
 
 static const struct list_column group_columns[] = {
@@ -120,11 +119,9 @@ static int threads_update(void *self, struct view *view, const struct lens *lens
 			  struct culprit_error *error)
 {
 	struct threads *t = self;
-	uint64_t from_ns, to_ns;
 	int r = rows_update(&t->rows, view, lens, 0, error);
 
-	lens_resolve(lens, time->newest_ns, &from_ns, &to_ns);
-	t->window_ns = to_ns - from_ns;
+	(void)time;
 	if (r && r != -EBADMSG)
 		return r;
 	if (thread_groups_gather(&t->groups, &t->rows))
@@ -135,24 +132,40 @@ static int threads_update(void *self, struct view *view, const struct lens *lens
 	return r;
 }
 
-/* " http-nio-8080-exec-17, of 60s: cpu 1.9s, run queue 0.3s" */
+/* ", waited for a cpu 0.3s": time of a share of one CPU over the time covered; nothing for none. */
+static int say_time(struct threads *t, size_t row, const char *column, uint64_t covered_ns, const char *word,
+		    struct surface *s, int x, int y, int w)
+{
+	double share = rows_number(&t->rows, row, column, 0);
+	char text[32];
+
+	if (share <= 0)
+		return 0;
+	return surface_sayf(s, x, y, w, ROLE_TEXT, ", %s %s", word,
+			    units_format_short(text, sizeof(text), share / 100 * (double)covered_ns, CULPRIT_NS));
+}
+
+/* " http-nio-8080-exec-17, of 60s: on a cpu 1.9s, waited for a cpu 0.3s" */
 static void say_selected(struct threads *t, struct surface *s, int x, int y, int w)
 {
 	ssize_t row = rows_selected(&t->rows);
-	char name[64], window[24], on[32], waited[32], disk[32];
-	double seconds = (double)t->window_ns / 100.0;
+	struct query_info info;
+	struct query_row q;
+	char name[64], window[24];
+	uint64_t covered;
 	int used;
 
-	if (row < 0)
+	if (row < 0 || !query_row(t->rows.query, (size_t)row, &q))
 		return;
+	query_info(t->rows.query, &info);
+	covered = info.used_to_ns > q.covered_from_ns ? info.used_to_ns - q.covered_from_ns : 0;
 	rows_text(&t->rows, (size_t)row, "comm", name, sizeof(name));
-	units_duration(window, sizeof(window), t->window_ns);
-	units_format_short(on, sizeof(on), rows_number(&t->rows, (size_t)row, "cpu", 0) * seconds, CULPRIT_NS);
-	units_format_short(waited, sizeof(waited), rows_number(&t->rows, (size_t)row, "runq", 0) * seconds, CULPRIT_NS);
-	units_format_short(disk, sizeof(disk), rows_number(&t->rows, (size_t)row, "blkio", 0) * seconds, CULPRIT_NS);
 	used = surface_put(s, x, y, w, ROLE_STRONG, 0, name, strlen(name));
-	surface_sayf(s, x + used, y, w - used, ROLE_TEXT, ", of %s: cpu %s, waited for a cpu %s, for disks %s", window, on,
-		     waited, disk);
+	used += surface_sayf(s, x + used, y, w - used, ROLE_TEXT, ", of %s",
+			     units_duration(window, sizeof(window), covered));
+	used += say_time(t, (size_t)row, "cpu", covered, "on a cpu", s, x + used, y, w - used);
+	used += say_time(t, (size_t)row, "runq", covered, "waited for a cpu", s, x + used, y, w - used);
+	say_time(t, (size_t)row, "blkio", covered, "waited for disks", s, x + used, y, w - used);
 }
 
 static void threads_draw(void *self, struct surface *s, struct rect r)

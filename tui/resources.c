@@ -88,14 +88,16 @@ static void say(char *to, size_t cap, const char *format, ...)
 	va_end(args);
 }
 
-/* One value in its unit, after a word; nothing where it is unknown or 0. */
+/* One value in its unit, after a word; nothing where it is unknown or 0, or where it would be cut. */
 static void say_number(char *to, size_t cap, const char *word, double value, unsigned unit)
 {
-	char buf[32];
+	char buf[32], text[64];
 
 	if (isnan(value) || value <= 0)
 		return;
-	say(to, cap, "%s%s %s", to[0] ? " " : "", word, units_format_short(buf, sizeof(buf), value, unit));
+	snprintf(text, sizeof(text), "%s%s %s", to[0] ? " " : "", word, units_format_short(buf, sizeof(buf), value, unit));
+	if (strlen(to) + strlen(text) < cap)
+		say(to, cap, "%s", text);
 }
 
 struct pressure {
@@ -165,8 +167,9 @@ static void ask_cpus(struct resources *r, const struct lens *lens, const struct 
 				return;
 			snprintf(x->name, sizeof(x->name), "cpu");
 			snprintf(x->most, sizeof(x->most), "%s", most);
-			say_number(x->wait, sizeof(x->wait), "stalled", p->cpu, CULPRIT_PERCENT);
-			say_number(x->wait, sizeof(x->wait), "steal", number(r, i, "steal_pct"), CULPRIT_PERCENT);
+			say_number(x->wait, r->wait_cap, "stalled", p->cpu, CULPRIT_PERCENT);
+			if (number(r, i, "steal_pct") >= 1)
+				say_number(x->wait, r->wait_cap, "steal", number(r, i, "steal_pct"), CULPRIT_PERCENT);
 			x->warn = busy >= cpu_full || p->cpu >= stalled || number(r, i, "steal_pct") >= stalled;
 		} else if (busy > hottest) {
 			hottest = busy;
@@ -180,9 +183,9 @@ static void ask_cpus(struct resources *r, const struct lens *lens, const struct 
 	if (!x)
 		return;
 	snprintf(x->name, sizeof(x->name), "  cpu%.0f", number(r, hot, "cpu"));
-	say_number(x->wait, sizeof(x->wait), "us", number(r, hot, "user_pct"), CULPRIT_PERCENT);
-	say_number(x->wait, sizeof(x->wait), "sy", number(r, hot, "system_pct"), CULPRIT_PERCENT);
-	say_number(x->wait, sizeof(x->wait), "si", number(r, hot, "softirq_pct"), CULPRIT_PERCENT);
+	say_number(x->wait, r->wait_cap, "us", number(r, hot, "user_pct"), CULPRIT_PERCENT);
+	say_number(x->wait, r->wait_cap, "sy", number(r, hot, "system_pct"), CULPRIT_PERCENT);
+	say_number(x->wait, r->wait_cap, "si", number(r, hot, "softirq_pct"), CULPRIT_PERCENT);
 	x->warn = hottest >= cpu_full;
 }
 
@@ -199,9 +202,9 @@ static void ask_memory(struct resources *r, const struct lens *lens, const struc
 		return;
 	snprintf(x->name, sizeof(x->name), "memory");
 	snprintf(x->most, sizeof(x->most), "%s", most);
-	say_number(x->wait, sizeof(x->wait), "stalled", p->memory, CULPRIT_PERCENT);
-	say_number(x->wait, sizeof(x->wait), "swap", number(r, 0, "swap_used_pct"), CULPRIT_PERCENT);
-	say_number(x->error, sizeof(x->error), "oom", oom, CULPRIT_COUNT);
+	say_number(x->wait, r->wait_cap, "stalled", p->memory, CULPRIT_PERCENT);
+	say_number(x->wait, r->wait_cap, "swap", number(r, 0, "swap_used_pct"), CULPRIT_PERCENT);
+	say_number(x->error, r->error_cap, "oom", oom, CULPRIT_COUNT);
 	x->warn = x->now >= memory_full || p->memory >= stalled || oom > 0 || swap_rate > 0;
 }
 
@@ -224,8 +227,8 @@ static void ask_disks(struct resources *r, const struct lens *lens, const struct
 		snprintf(x->name, sizeof(x->name), "disk %s", name);
 		snprintf(x->most, sizeof(x->most), "%s", shown ? "" : most);
 		if (!shown)
-			say_number(x->wait, sizeof(x->wait), "stalled", p->io, CULPRIT_PERCENT);
-		say_number(x->wait, sizeof(x->wait), "await", number(r, i, "await"), CULPRIT_NS);
+			say_number(x->wait, r->wait_cap, "stalled", p->io, CULPRIT_PERCENT);
+		say_number(x->wait, r->wait_cap, "await", number(r, i, "await"), CULPRIT_NS);
 		x->warn = x->now >= disk_full || (!shown && p->io >= stalled);
 		shown++;
 	}
@@ -240,7 +243,8 @@ static void ask_filesystems(struct resources *r, const struct lens *lens)
 		struct resource *x;
 		double inodes = number(r, i, "inode_pct");
 
-		if (isnan(number(r, i, "used_pct")))
+		/* The fullest, and others that fill up. */
+		if (isnan(number(r, i, "used_pct")) || (shown && number(r, i, "used_pct") < 50))
 			continue;
 		x = add(r, i, "filesystem", "used_pct", 100);
 		if (!x)
@@ -248,9 +252,9 @@ static void ask_filesystems(struct resources *r, const struct lens *lens)
 		text(r, i, "mount", mount, sizeof(mount));
 		snprintf(x->name, sizeof(x->name), "fs %s", mount);
 		if (inodes >= filesystem_full)
-			say_number(x->wait, sizeof(x->wait), "inodes", inodes, CULPRIT_PERCENT);
+			say_number(x->wait, r->wait_cap, "inodes", inodes, CULPRIT_PERCENT);
 		if (number(r, i, "read_only") > 0)
-			say(x->error, sizeof(x->error), "read-only");
+			say(x->error, r->error_cap, "ro");
 		x->warn = x->now >= filesystem_full || inodes >= filesystem_full;
 		shown++;
 	}
@@ -277,11 +281,11 @@ static void ask_nets(struct resources *r, const struct lens *lens)
 		if (!isnan(rate))
 			units_format_short(x->use, sizeof(x->use), rate, CULPRIT_BYTES_PER_S);
 		if (!isnan(line))
-			say(x->wait, sizeof(x->wait), "line %s", units_format_short(buf, sizeof(buf), line, CULPRIT_PERCENT));
+			say(x->wait, r->wait_cap, "line %s", units_format_short(buf, sizeof(buf), line, CULPRIT_PERCENT));
 		if (!shown)
-			say_number(x->wait, sizeof(x->wait), "retrans", retrans, CULPRIT_PERCENT);
-		say_number(x->error, sizeof(x->error), "drop", number(r, i, "drop_rate"), CULPRIT_COUNT_PER_S);
-		say_number(x->error, sizeof(x->error), "err", number(r, i, "error_rate"), CULPRIT_COUNT_PER_S);
+			say_number(x->wait, r->wait_cap, "retrans", retrans, CULPRIT_PERCENT);
+		say_number(x->error, r->error_cap, "drop", number(r, i, "drop_rate"), CULPRIT_COUNT_PER_S);
+		say_number(x->error, r->error_cap, "err", number(r, i, "error_rate"), CULPRIT_COUNT_PER_S);
 		x->warn = line >= line_full || retrans >= 2 || number(r, i, "error_rate") > 0;
 		shown++;
 	}
@@ -347,8 +351,9 @@ static int ask_past(struct resources *r, struct view *view, const struct lens *l
 }
 
 int resources_update(struct resources *r, struct view *view, const struct lens *lens, const struct panel_time *time,
-		     size_t columns, char top[3][40], struct culprit_error *error)
+		     const struct resource_widths *widths, char top[3][40], struct culprit_error *error)
 {
+	size_t columns = widths->spark < RESOURCE_SPARK ? widths->spark : RESOURCE_SPARK;
 	struct pressure p;
 	struct lens whole = *lens;
 	int err;
@@ -364,8 +369,9 @@ int resources_update(struct resources *r, struct view *view, const struct lens *
 	if (!r->query)
 		return error_set(error, -ENOMEM, "out of memory");
 	r->n = 0;
-	if (columns > RESOURCE_SPARK)
-		columns = RESOURCE_SPARK;
+	r->wait_cap = (size_t)widths->wait + 1 < sizeof(r->list[0].wait) ? (size_t)widths->wait + 1 : sizeof(r->list[0].wait);
+	r->error_cap =
+		(size_t)widths->error + 1 < sizeof(r->list[0].error) ? (size_t)widths->error + 1 : sizeof(r->list[0].error);
 	p = ask_pressure(r, &whole);
 	say_pressure(r, &p);
 	ask_cpus(r, &whole, &p, top[TOP_CPU]);

@@ -12,7 +12,7 @@ enum { RESOURCES_MAX = 24, RESOURCE_SPARK = 40 };
 struct resource {
 	char name[32];       /* raw bytes */
 	char use[16];        /* own text, as are the next ones */
-	char wait[32], error[24], changed[16];
+	char wait[40], error[24], changed[16];
 	char most[40];       /* raw bytes: the process that uses most; "" where not known */
 	int8_t spark[RESOURCE_SPARK];
 	size_t nspark;
@@ -24,6 +24,11 @@ struct resource {
 	unsigned unit;
 };
 
+/* Columns that there are for each; what does not fit whole is left out. */
+struct resource_widths {
+	uint16_t wait, error, spark;
+};
+
 struct resources {
 	struct query *query;
 	struct view *view;
@@ -32,11 +37,12 @@ struct resources {
 	uint64_t past_ns; /* length of the sparklines */
 	char pressure[160]; /* one line: how long tasks stood still, for want of what */
 	bool pressed;
+	size_t wait_cap, error_cap; /* bytes of those texts */
 };
 
 void resources_finish(struct resources *);
-/* `columns`: of the sparklines. `top`: who uses most of cpu, memory, disk (raw names; "" where not known). */
-int resources_update(struct resources *, struct view *, const struct lens *, const struct panel_time *, size_t columns,
-		     char top[3][40], struct culprit_error *);
+/* `top`: who uses most of cpu, memory, disk (raw names; "" where not known). */
+int resources_update(struct resources *, struct view *, const struct lens *, const struct panel_time *,
+		     const struct resource_widths *, char top[3][40], struct culprit_error *);
 
 #endif

@@ -152,7 +152,15 @@ $(B)/plugins/%.so: tests/plugins/%.c $(O)/flags
 
 # Everything the test driver runs in one variant.
 .PHONY: test-build
-test-build: $(unit_tests) $(screen_tests) $(kernel_tests) $(plugins) $(B)/culprit
+test-build: $(unit_tests) $(screen_tests) $(kernel_tests) $(plugins) $(B)/culprit $(B)/tables_md
+
+# docs/TABLES.md is made from the schemas; tests/tables_test.sh compares.
+$(eval $(call compile_rule,scripts,$(inc_cli)))
+$(B)/tables_md: $(call obj,scripts/tables_md.c) $(B)/libculprit.a
+	$(Q)$(cc) $(ldflags) -o $@ $^ $(libs)
+.PHONY: tables-doc
+tables-doc: $(B)/tables_md ## write docs/TABLES.md from the schemas
+	$(Q)$(B)/tables_md > docs/TABLES.md
 
 .PHONY: test
 test: ## every test: unit, screens, sanitizers, fuzz, layers, scripts; last line: N passed, N failed, N skipped

@@ -25,7 +25,7 @@ enum { ENDED_BY_SIGNAL = 100, ENDED_BY_EIO = 90, NOT_OPENED = 91 };
 
 struct job {
 	const char *theme;
-	bool no_color, ignore_hup;
+	bool no_color, ignore_hup, overflow;
 	uint64_t refresh_ns;
 };
 
@@ -54,6 +54,28 @@ static int timeline(void *self, struct view *view, uint64_t to, uint64_t step, s
 
 static const struct console_options console_options = {.panels = fake_panels, .panel = "processes", .timeline = timeline};
 
+/* A stack that is used up leaves the handler nothing to run on but its own. */
+static volatile int deep;
+
+__attribute__((noinline)) static int overflow(int n)
+{
+	volatile char frame[4096];
+
+	frame[0] = (char)n;
+	return deep ? overflow(n + 1) + frame[0] : 0;
+}
+
+static void overflow_now(void *self, struct console_now *n)
+{
+	static int calls;
+
+	now(self, n);
+	if (++calls == 3) {
+		deep = 1;
+		overflow(0);
+	}
+}
+
 static int run(void *arg)
 {
 	const struct job *job = arg;
@@ -68,6 +90,8 @@ static int run(void *arg)
 	int result;
 
 	setrlimit(RLIMIT_CORE, &no_core);
+	if (job->overflow)
+		options.now = overflow_now;
 	if (job->ignore_hup)
 		signal(SIGHUP, SIG_IGN);
 	theme_builtin(&options.theme, job->theme ? job->theme : "default");
@@ -269,6 +293,20 @@ static void terminal_is_restored_after_a_crash(void **state)
 		vt_assert_restored(vt);
 		end(vt);
 	}
+}
+
+static void terminal_is_restored_after_a_stack_overflow(void **state)
+{
+	struct job job = {.overflow = true, .refresh_ns = 20000000};
+	struct vt *vt = start(&job, 24, 80, NULL);
+	int status;
+
+	(void)state;
+	status = vt_wait_end(vt);
+	assert_true(WIFSIGNALED(status) || WEXITSTATUS(status) != 0);
+	assert_true(log_has(vt, "java:api"));
+	vt_assert_restored(vt);
+	end(vt);
 }
 
 static void terminal_that_is_closed_ends_it(void **state)
@@ -594,6 +632,7 @@ int main(void)
 		cmocka_unit_test(terminal_paints_changes),
 		cmocka_unit_test(terminal_is_restored_after_signals),
 		cmocka_unit_test(terminal_is_restored_after_a_crash),
+		cmocka_unit_test(terminal_is_restored_after_a_stack_overflow),
 		cmocka_unit_test(terminal_that_is_closed_ends_it),
 		cmocka_unit_test(terminal_stops_and_goes_on),
 		cmocka_unit_test(terminal_resizes),

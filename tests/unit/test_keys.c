@@ -8,6 +8,7 @@
 
 #include "input.h"
 #include "keys.h"
+#include "panels.h"
 
 #include <errno.h>
 
@@ -18,6 +19,30 @@ static void keys_of_the_console_do_not_clash(void **state)
 
 	(void)state;
 	if (keys_check(&table, 1, &error))
+		fail_msg("%s", error.sentence);
+}
+
+/* A letter means one thing in all panels, and each panel is reached by one key. */
+static void keys_of_the_panels_do_not_clash(void **state)
+{
+	struct keys_table tables[33] = {{"console", console_keys, console_nkeys}};
+	struct culprit_error error = {""};
+	size_t n = 1;
+
+	(void)state;
+	for (; console_panels[n - 1]; n++) {
+		const struct panel *p = console_panels[n - 1];
+
+		assert_true(n < 33);
+		tables[n] = (struct keys_table){p->name, p->keys, p->nkeys};
+		for (size_t i = 0; i + 1 < n; i++) {
+			assert_string_not_equal(console_panels[i]->name, p->name);
+			assert_true(!p->key || console_panels[i]->key != p->key);
+		}
+		for (size_t i = 0; i < p->nkeys; i++)
+			assert_true(p->keys[i].action >= ACTION_PANEL);
+	}
+	if (keys_check(tables, n, &error))
 		fail_msg("%s", error.sentence);
 }
 
@@ -219,7 +244,8 @@ static void input_string_without_end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(keys_of_the_console_do_not_clash), cmocka_unit_test(keys_are_where_they_belong),
+		cmocka_unit_test(keys_of_the_console_do_not_clash),
+		cmocka_unit_test(keys_of_the_panels_do_not_clash), cmocka_unit_test(keys_are_where_they_belong),
 		cmocka_unit_test(keys_check_finds_clashes),	    cmocka_unit_test(keys_have_names),
 		cmocka_unit_test(input_knows_sequences),	    cmocka_unit_test(input_learns),
 		cmocka_unit_test(input_mouse),			    cmocka_unit_test(input_string_without_end),

@@ -386,6 +386,7 @@ void derive_column(const struct derive *d, uint32_t index, int range_column, dou
 	const struct schema_derived *s = &d->schema->derived[index];
 	double scale = s->scale != 0 ? s->scale : 1, a = 0, b = 0;
 	struct value hist;
+	bool ok;
 
 	memset(v, 0, sizeof(*v));
 	v->type = CULPRIT_F64;
@@ -402,12 +403,14 @@ void derive_column(const struct derive *d, uint32_t index, int range_column, dou
 	case CULPRIT_RATIO:
 	case CULPRIT_LEVEL_RATIO:
 		/* Both, so that an unread one of either is named. */
-		if (terms(d, s->a, s->na, s->op, &a, v) & terms(d, s->b, s->nb, s->op, &b, v)) {
-			if (b != 0)
-				v->f = a / b;
-			else
-				v->state = VALUE_ABSENT;
-		}
+		ok = terms(d, s->a, s->na, s->op, &a, v);
+		ok &= terms(d, s->b, s->nb, s->op, &b, v);
+		if (!ok)
+			break;
+		if (b != 0)
+			v->f = a / b;
+		else
+			v->state = VALUE_ABSENT;
 		break;
 	case CULPRIT_PERCENTILE:
 		if (!s->na || d->schema->columns[s->a[0].column].type != CULPRIT_HIST) {

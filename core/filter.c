@@ -716,7 +716,7 @@ const char *suggest(const char *word, size_t n, const char *(*name)(void *of, si
 			continue;
 		d = distance(word, candidate);
 		/* A third of the letters may be wrong; a beginning or a part counts as near. */
-		if (d > 1 + len / 3) {
+		if (d > (len + 2) / 3) {
 			if (len < 2 || !strstr(candidate, word))
 				continue;
 			d = 2 + (unsigned)len / 3;

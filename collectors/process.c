@@ -76,35 +76,41 @@ static const struct culprit_column columns[P_COLUMNS] = {
 			   "stopped, t traced, Z ended and not yet reaped, I idle kernel thread",
 			   STAT "3"),
 	[P_UID] = COLUMN("uid", ATTRIBUTE, U64, NONE, G_STAT, "effective user id", "owner of /proc/PID"),
-	[P_USER] = COLUMN("user", ATTRIBUTE, TEXT, NONE, G_STAT, "name of the effective user; the number where it has none",
-			  "owner of /proc/PID"),
+	[P_USER] = COLUMN("user", ATTRIBUTE, TEXT, NONE, G_STAT,
+			  "name of the effective user; the number where it has none", "owner of /proc/PID"),
 	[P_COMM] = COLUMN("comm", ATTRIBUTE, TEXT, NONE, G_STAT, "name, as its program or itself set it", STAT "2"),
 	[P_KTHREAD] = COLUMN("kthread", ATTRIBUTE, BOOL, NONE, G_STAT, "a thread of the kernel", STAT "9"),
 	[P_TTY] = COLUMN("tty", ATTRIBUTE, TEXT, NONE, G_STAT, "its terminal", STAT "7"),
-	[P_UTIME] = COLUMN("utime", COUNTER, U64, NS, G_STAT,
-			   "CPU time in user mode, all its threads, those that ended too; in steps of a tick", STAT "14"),
+	[P_UTIME] =
+		COLUMN("utime", COUNTER, U64, NS, G_STAT,
+		       "CPU time in user mode, all its threads, those that ended too; in steps of a tick", STAT "14"),
 	[P_STIME] = COLUMN("stime", COUNTER, U64, NS, G_STAT, "the same in the kernel", STAT "15"),
-	[P_CUTIME] = COLUMN("cutime", COUNTER, U64, NS, G_STAT, "user CPU time of children that ended and were waited for",
-			    STAT "16"),
+	[P_CUTIME] = COLUMN("cutime", COUNTER, U64, NS, G_STAT,
+			    "user CPU time of children that ended and were waited for", STAT "16"),
 	[P_CSTIME] = COLUMN("cstime", COUNTER, U64, NS, G_STAT, "kernel CPU time of those", STAT "17"),
-	[P_GUEST] = COLUMN("guest_time", COUNTER, U64, NS, G_STAT, "part of utime spent running a virtual CPU", STAT "43"),
+	[P_GUEST] =
+		COLUMN("guest_time", COUNTER, U64, NS, G_STAT, "part of utime spent running a virtual CPU", STAT "43"),
 	[P_PRIORITY] = COLUMN("priority", ATTRIBUTE, I64, NONE, G_STAT,
 			      "of its main thread: 20 + nice, or below -1 for real time", STAT "18"),
 	[P_NICE] = COLUMN("nice", ATTRIBUTE, I64, NONE, G_STAT, "of its main thread: -20 (gets most) to 19", STAT "19"),
 	[P_THREADS] = COLUMN("threads", GAUGE, U64, COUNT, G_STAT, "threads it has", STAT "20"),
 	[P_VSIZE] = COLUMN("vsize", GAUGE, U64, BYTES, G_STAT, "address space", STAT "23"),
-	[P_RSS] = COLUMN("rss", GAUGE, U64, BYTES, G_STAT, "memory it has in RAM, shared pages counted in full", STAT "24"),
-	[P_MIN_FAULTS] = COLUMN("min_faults", COUNTER, U64, COUNT, G_STAT, "page faults met without reading a disk",
-				STAT "10"),
+	[P_RSS] = COLUMN("rss", GAUGE, U64, BYTES, G_STAT, "memory it has in RAM, shared pages counted in full",
+			 STAT "24"),
+	[P_MIN_FAULTS] =
+		COLUMN("min_faults", COUNTER, U64, COUNT, G_STAT, "page faults met without reading a disk", STAT "10"),
 	[P_MAJ_FAULTS] = COLUMN("maj_faults", COUNTER, U64, COUNT, G_STAT, "page faults that had to read", STAT "12"),
 	[P_FOLDED] = COLUMN("folded", GAUGE, U64, COUNT, G_STAT,
-			    "processes this row stands for, where there are too many for rows of their own", "made by folding"),
+			    "processes this row stands for, where there are too many for rows of their own",
+			    "made by folding"),
 	[P_CMDLINE] = COLUMN("cmdline", ATTRIBUTE, TEXT, NONE, G_CMDLINE,
 			     "arguments joined by blanks, the first 4096 bytes; read at its start and after exec",
 			     "/proc/PID/cmdline"),
 	[P_SWAP] = COLUMN("swap", GAUGE, U64, BYTES, G_STATUS, "memory it has in swap", STATUS "VmSwap"),
-	[P_RSS_ANON] = COLUMN("rss_anon", GAUGE, U64, BYTES, G_STATUS, "part of rss that belongs to no file", STATUS "RssAnon"),
-	[P_RSS_FILE] = COLUMN("rss_file", GAUGE, U64, BYTES, G_STATUS, "part of rss mapped from files", STATUS "RssFile"),
+	[P_RSS_ANON] = COLUMN("rss_anon", GAUGE, U64, BYTES, G_STATUS, "part of rss that belongs to no file",
+			      STATUS "RssAnon"),
+	[P_RSS_FILE] =
+		COLUMN("rss_file", GAUGE, U64, BYTES, G_STATUS, "part of rss mapped from files", STATUS "RssFile"),
 	[P_RSS_SHMEM] = COLUMN("rss_shmem", GAUGE, U64, BYTES, G_STATUS, "part of rss in shared memory and tmpfs",
 			       STATUS "RssShmem"),
 	[P_RSS_PEAK] = COLUMN("rss_peak", GAUGE, U64, BYTES, G_STATUS, "most rss it ever had", STATUS "VmHWM"),
@@ -112,15 +118,16 @@ static const struct culprit_column columns[P_COLUMNS] = {
 			    STATUS "NSpid"),
 	[P_TRACER] = COLUMN("tracer", ATTRIBUTE, U64, NONE, G_STATUS, "pid of the process that traces it; 0: none",
 			    STATUS "TracerPid"),
-	[P_RCHAR] = COLUMN("rchar", COUNTER, U64, BYTES, G_IO, "bytes read by system calls, from cache and pipes too; in all of io the kernel counts what "
+	[P_RCHAR] = COLUMN("rchar", COUNTER, U64, BYTES, G_IO,
+			   "bytes read by system calls, from cache and pipes too; in all of io the kernel counts what "
 			   "children did that ended and were waited for",
 			   "/proc/PID/io"),
 	[P_WCHAR] = COLUMN("wchar", COUNTER, U64, BYTES, G_IO, "bytes written by system calls, to cache and pipes too",
 			   "/proc/PID/io"),
 	[P_SYSCR] = COLUMN("syscr", COUNTER, U64, COUNT, G_IO, "system calls that read", "/proc/PID/io"),
 	[P_SYSCW] = COLUMN("syscw", COUNTER, U64, COUNT, G_IO, "system calls that wrote", "/proc/PID/io"),
-	[P_READ_BYTES] = COLUMN("read_bytes", COUNTER, U64, BYTES, G_IO, "bytes that had to be fetched from a disk, by children that ended too",
-				"/proc/PID/io"),
+	[P_READ_BYTES] = COLUMN("read_bytes", COUNTER, U64, BYTES, G_IO,
+				"bytes that had to be fetched from a disk, by children that ended too", "/proc/PID/io"),
 	[P_WRITE_BYTES] = COLUMN("write_bytes", COUNTER, U64, BYTES, G_IO,
 				 "bytes it caused to be written to a disk, now or later; children that ended too",
 				 "/proc/PID/io"),
@@ -133,10 +140,11 @@ static const struct culprit_column columns[P_COLUMNS] = {
 			       "how soon it is killed when memory runs out: higher is sooner", "/proc/PID/oom_score"),
 	[P_OOM_SCORE_ADJ] = COLUMN("oom_score_adj", ATTRIBUTE, I64, NONE, G_RARE,
 				   "set by its owner: -1000 (never killed) to 1000", "/proc/PID/oom_score_adj"),
-	[P_CGROUP] = COLUMN("cgroup", ATTRIBUTE, TEXT, NONE, G_CGROUP,
-			    "path in the unified hierarchy; where it has none there, in the first of the v1 hierarchies "
-			    "cpu, memory, name=systemd, pids in which it isn't in the root",
-			    "/proc/PID/cgroup"),
+	[P_CGROUP] =
+		COLUMN("cgroup", ATTRIBUTE, TEXT, NONE, G_CGROUP,
+		       "path in the unified hierarchy; where it has none there, in the first of the v1 hierarchies "
+		       "cpu, memory, name=systemd, pids in which it isn't in the root",
+		       "/proc/PID/cgroup"),
 	[P_WCHAN] = COLUMN("wchan", ATTRIBUTE, TEXT, NONE, G_WCHAN,
 			   "kernel function its main thread sleeps in; empty: in none", "/proc/PID/wchan"),
 };
@@ -156,7 +164,8 @@ static const struct culprit_derived derived[] = {
 	DERIVED("read_rate", RATE, BYTES_PER_S, "read_bytes", NULL, 0,
 		"bytes fetched from disks; jumps when a child that did so ends (own_read_rate does not)"),
 	DERIVED("write_rate", RATE, BYTES_PER_S, "write_bytes", NULL, 0,
-		"bytes it caused to be written to disks; jumps when a child that did so ends (own_write_rate does not)"),
+		"bytes it caused to be written to disks; jumps when a child that did so ends (own_write_rate does "
+		"not)"),
 	DERIVED("rchar_rate", RATE, BYTES_PER_S, "rchar", NULL, 0, "bytes read by system calls"),
 	DERIVED("wchar_rate", RATE, BYTES_PER_S, "wchar", NULL, 0, "bytes written by system calls"),
 	DERIVED("syscr_rate", RATE, COUNT_PER_S, "syscr", NULL, 0, "system calls that read"),
@@ -181,7 +190,8 @@ const struct culprit_table task_process_table = {
 	.fold_by = "cgroup",
 	.fold_count = "folded",
 	.sort = "cpu",
-	.show = "pid user cpu rss state threads read_rate write_rate comm cmdline ppid age swap maj_fault_rate fds cgroup",
+	.show = "pid user cpu rss state threads read_rate write_rate comm cmdline ppid age swap maj_fault_rate fds "
+		"cgroup",
 };
 
 /* --- a row ------------------------------------------------------------------------------------------------------- */
@@ -217,21 +227,23 @@ static void put_stat(const struct task_collector *c, struct culprit_frame *f, co
 	culprit_put_u64(f, P_MAJ_FAULTS, s->maj_faults);
 }
 
-static void unread(struct culprit_frame *f, uint32_t first, uint32_t last, unsigned read)
+static void unread(const struct task_collector *c, struct culprit_frame *f, uint32_t first, uint32_t last,
+		   unsigned read)
 {
 	for (uint32_t i = first; i <= last; i++)
-		culprit_unread(f, i, task_reason(read));
+		culprit_unread(f, i, task_reason(c, read));
 }
 
 /* The group's cells: false when its values are there to be put. A group that isn't put keeps what it had; that of a new
  * row says that it was not read yet. */
-static bool missing(struct culprit_frame *f, uint32_t first, uint32_t last, unsigned read, bool fresh)
+static bool missing(const struct task_collector *c, struct culprit_frame *f, uint32_t first, uint32_t last,
+		    unsigned read, bool fresh)
 {
 	if (read == TASK_READ)
 		return false;
 	if (read == TASK_NOT_NOW && !fresh)
 		return true;
-	unread(f, first, last, read == TASK_NOT_NOW ? TASK_LATER : read);
+	unread(c, f, first, last, read == TASK_NOT_NOW ? TASK_LATER : read);
 	return true;
 }
 
@@ -260,19 +272,19 @@ static void put_files(struct task_collector *c, struct culprit_frame *f, struct 
 	const struct task_files *in = &c->files;
 	size_t len;
 
-	if (!missing(f, P_SWAP, P_TRACER, in->read[TASK_FILE_STATUS], fresh))
+	if (!missing(c, f, P_SWAP, P_TRACER, in->read[TASK_FILE_STATUS], fresh))
 		put_status(f, &in->status);
-	if (!missing(f, P_RCHAR, P_CANCELLED, in->read[TASK_FILE_IO], fresh))
+	if (!missing(c, f, P_RCHAR, P_CANCELLED, in->read[TASK_FILE_IO], fresh))
 		for (unsigned i = 0; i < TASK_IO_FIELDS; i++)
 			if (in->io.have & 1u << i)
 				culprit_put_u64(f, P_RCHAR + i, in->io.v[i]);
-	if (!missing(f, P_FDS, P_FDS, in->read[TASK_FILE_FD], fresh))
+	if (!missing(c, f, P_FDS, P_FDS, in->read[TASK_FILE_FD], fresh))
 		culprit_put_u64(f, P_FDS, in->fds);
 	/* Two files, one group: where one of them was read, both were tried. */
 	if (fresh || in->read[TASK_FILE_LIMITS] != TASK_NOT_NOW || in->read[TASK_FILE_OOM] != TASK_NOT_NOW) {
-		if (!missing(f, P_FD_LIMIT, P_FD_LIMIT, in->read[TASK_FILE_LIMITS], true))
+		if (!missing(c, f, P_FD_LIMIT, P_FD_LIMIT, in->read[TASK_FILE_LIMITS], true))
 			culprit_put_u64(f, P_FD_LIMIT, in->fd_limit);
-		if (!missing(f, P_OOM_SCORE, P_OOM_SCORE_ADJ, in->read[TASK_FILE_OOM], true)) {
+		if (!missing(c, f, P_OOM_SCORE, P_OOM_SCORE_ADJ, in->read[TASK_FILE_OOM], true)) {
 			culprit_put_u64(f, P_OOM_SCORE, in->oom_score);
 			culprit_put_i64(f, P_OOM_SCORE_ADJ, in->oom_score_adj);
 		}
@@ -286,9 +298,9 @@ static void put_files(struct task_collector *c, struct culprit_frame *f, struct 
 
 		culprit_put_text(f, P_CGROUP, cgroup, len);
 	} else {
-		missing(f, P_CGROUP, P_CGROUP, in->read[TASK_FILE_CGROUP], fresh);
+		missing(c, f, P_CGROUP, P_CGROUP, in->read[TASK_FILE_CGROUP], fresh);
 	}
-	if (!missing(f, P_WCHAN, P_WCHAN, in->read[TASK_FILE_WCHAN], fresh))
+	if (!missing(c, f, P_WCHAN, P_WCHAN, in->read[TASK_FILE_WCHAN], fresh))
 		culprit_put_text(f, P_WCHAN, in->wchan, in->wchan_len);
 }
 

@@ -15,7 +15,7 @@ extern const struct culprit_collector task_collector; /* for list.c */
 
 enum {
 	PROC_MAGIC = 0x9fa0,
-	ROUND_S = 30,         /* the other files of an idle task are read once in this time, */
+	ROUND_S = 30,	      /* the other files of an idle task are read once in this time, */
 	RARE_ROUNDS = 4,      /* and the dear ones that hardly change once in so many rounds */
 	LIMIT_BACK = 18000,   /* threads: all are read again below it */
 	DELAYACCT_EVERY = 32, /* samples */
@@ -147,6 +147,8 @@ static int open_task(const struct culprit_host *host, void **ret_self, struct cu
 	c->procfs = fstatfs(host->proc_fd, &fs) == 0 && fs.f_type == PROC_MAGIC;
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0)
 		c->fds_max = files.rlim_cur / 2 > 1u << 20 ? 1u << 20 : (uint32_t)(files.rlim_cur / 2);
+	c->denied = geteuid() == 0 ? "permission denied: needs the capability SYS_PTRACE over it"
+				   : "permission denied: run as root";
 	task_files_probe(c);
 	c->delayacct = read_delayacct(c);
 	if (c->procfs) {
@@ -236,8 +238,8 @@ static void turns_begin(struct task_collector *c, struct task_turns *turns, uint
 }
 
 /* Which of `all` are read for a task in this sample, and on whose account. */
-static unsigned choose(struct task_collector *c, struct task_turns *turns, const struct task *t, bool want, unsigned all,
-		       unsigned busy, struct task_turn **ret_turn)
+static unsigned choose(struct task_collector *c, struct task_turns *turns, const struct task *t, bool want,
+		       unsigned all, unsigned busy, struct task_turn **ret_turn)
 {
 	*ret_turn = &turns->busy;
 	if (c->host->flags & CULPRIT_HOST_WHOLE || want)
@@ -336,8 +338,8 @@ static void sample_own_threads(struct task_collector *c, struct culprit_frame *f
 	for (uint32_t i = 0; i < p->nthreads; i++) {
 		struct task *t = p->threads[i];
 		struct task_turn *turn;
-		unsigned which = choose(c, &c->thread_turns, t, want && p->nthreads < 1000, THREAD_FILES, THREAD_FILES,
-					&turn);
+		unsigned which =
+			choose(c, &c->thread_turns, t, want && p->nthreads < 1000, THREAD_FILES, THREAD_FILES, &turn);
 
 		serve(c, turn, p->task.id, t->id, which, false);
 		task_keep_files(c, t);
@@ -356,8 +358,9 @@ static void sample_threads(struct task_collector *c, struct culprit_frame *f)
 		c->threads_limited = false;
 	} else if (!c->threads_limited) {
 		c->threads_limited = true;
-		c->host->log(c->host, CULPRIT_LOG_WARNING,
-			     "more than 20,000 threads: only those of processes looked at are read, and at most 20,000");
+		c->host->log(
+			c->host, CULPRIT_LOG_WARNING,
+			"more than 20,000 threads: only those of processes looked at are read, and at most 20,000");
 	}
 	all = !c->threads_limited || c->all_threads;
 	if (c->threads_limited)

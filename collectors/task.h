@@ -45,24 +45,24 @@ enum task_read {
 	TASK_DENIED,
 	TASK_NO_KERNEL, /* this kernel has no such file */
 	TASK_FAILED,
-	TASK_MANY, /* too many open files to count them by listing */
+	TASK_MANY,  /* too many open files to count them by listing */
 	TASK_LATER, /* never read so far */
 };
 
 enum task_flags {
-	TASK_CHANGED = 1u << 0,  /* stat says something new in this sample */
-	TASK_FIRST = 1u << 1,    /* not in the table's previous sample */
-	TASK_SERVED = 1u << 2,   /* the other files were read at least once */
-	TASK_BORN = 1u << 3,     /* began after the table's previous sample */
+	TASK_CHANGED = 1u << 0,	 /* stat says something new in this sample */
+	TASK_FIRST = 1u << 1,	 /* not in the table's previous sample */
+	TASK_SERVED = 1u << 2,	 /* the other files were read at least once */
+	TASK_BORN = 1u << 3,	 /* began after the table's previous sample */
 	TASK_NEW_COMM = 1u << 5, /* its name is another one than in the last sample */
 	TASK_NEW_TTY = 1u << 6,
-	TASK_NO_TTY = 1u << 7,   /* it had a terminal in the last sample */
+	TASK_NO_TTY = 1u << 7, /* it had a terminal in the last sample */
 	TASK_NEW_POLICY = 1u << 8,
-	TASK_ENDED = 1u << 9,    /* found to have ended while its files were read */
+	TASK_ENDED = 1u << 9, /* found to have ended while its files were read */
 	/* processes only */
 	TASK_OWN_THREADS = 1u << 10, /* thread rows come from task/, not from the process's files */
 	TASK_NEW_CGROUP = 1u << 11,
-	TASK_USER_DUE = 1u << 12,    /* its user's name is not in the row yet */
+	TASK_USER_DUE = 1u << 12, /* its user's name is not in the row yet */
 	TASK_UID_KNOWN = 1u << 16,
 	TASK_CMDLINE_DUE = 1u << 13, /* to be asked for */
 	TASK_CMDLINE_ASKED = 1u << 14,
@@ -70,12 +70,12 @@ enum task_flags {
 };
 
 struct task {
-	uint32_t id;     /* pid or tid */
+	uint32_t id;	 /* pid or tid */
 	uint32_t handle; /* of its row in its table, for culprit_again() */
-	int fd;          /* kept descriptor of its stat file; -1: none */
-	uint32_t flags;  /* enum task_flags */
-	uint64_t hash;   /* of stat's bytes */
-	uint32_t wchan;  /* text */
+	int fd;		 /* kept descriptor of its stat file; -1: none */
+	uint32_t flags;	 /* enum task_flags */
+	uint64_t hash;	 /* of stat's bytes */
+	uint32_t wchan;	 /* text */
 	/* Read in this sample, by enum task_file: what a thread's row shows. */
 	uint8_t read[TASK_FILES];
 	struct task_stat stat;
@@ -111,18 +111,18 @@ struct task_files {
 
 /* Whose turn it is among tasks when not all can be served in a sample. */
 struct task_turn {
-	uint32_t next;   /* served first: ids from here on */
-	uint32_t quota;  /* left in this sample */
+	uint32_t next;	 /* served first: ids from here on */
+	uint32_t quota;	 /* left in this sample */
 	uint32_t resume; /* id to go on with in the next sample; 0: from the start */
-	uint32_t round;  /* how often all have been through */
+	uint32_t round;	 /* how often all have been through */
 	bool stopped;
 	uint64_t spent_ns, limit_ns;
 };
 
 struct task_turns {
-	struct task_turn busy;  /* those whose stat changed */
+	struct task_turn busy;	/* those whose stat changed */
 	struct task_turn fresh; /* those never read */
-	struct task_turn idle;  /* each in turn, once in 30 s */
+	struct task_turn idle;	/* each in turn, once in 30 s */
 };
 
 struct task_user {
@@ -135,15 +135,15 @@ struct task_user {
 
 struct task_collector {
 	const struct culprit_host *host;
-	int dir; /* own descriptor of the folder, to list it */
-	bool procfs;      /* a real one: what vanishes is gone, kept descriptors say so */
-	bool cursor;      /* /proc/loadavg tells of pids in the same namespace as the folder's names */
-	bool fd_size;     /* the size of PID/fd is the count */
+	int dir;      /* own descriptor of the folder, to list it */
+	bool procfs;  /* a real one: what vanishes is gone, kept descriptors say so */
+	bool cursor;  /* /proc/loadavg tells of pids in the same namespace as the folder's names */
+	bool fd_size; /* the size of PID/fd is the count */
 	bool kernel_lacks[TASK_FILES];
-	bool root;
-	int delayacct;    /* 1: on, 0: off, -1: the kernel does not say */
+	const char *denied; /* why a file may not be read, and what would help */
+	int delayacct;	    /* 1: on, 0: off, -1: the kernel does not say */
 	const char *hidden; /* sentence where other users' processes are hidden; else NULL */
-	uint64_t tick_ns; /* length of a tick of start and CPU times */
+	uint64_t tick_ns;   /* length of a tick of start and CPU times */
 
 	/* The walk. */
 	struct process **list; /* ascending pid */
@@ -153,14 +153,14 @@ struct task_collector {
 	uint32_t *pids;
 	uint32_t npids, pids_cap;
 	uint32_t last_pid, older_pid; /* given last as of the last sample, and of the one before */
-	int64_t dir_offset; /* position of pid in the listing minus pid; INT64_MIN: not so regular */
+	int64_t dir_offset;	      /* position of pid in the listing minus pid; INT64_MIN: not so regular */
 	uint32_t nfds, fds_max;
-	uint64_t sample; /* counts from 1 */
-	uint64_t threads; /* of all processes, as their stat says */
+	uint64_t sample;     /* counts from 1 */
+	uint64_t threads;    /* of all processes, as their stat says */
 	uint32_t unreadable; /* listed, but stat could not be read */
 
-	uint64_t now_ns;       /* this sample's times */
-	uint64_t elapsed_ns;   /* since the last one */
+	uint64_t now_ns;     /* this sample's times */
+	uint64_t elapsed_ns; /* since the last one */
 	uint64_t boot_ns, previous_boot_ns;
 	bool threads_limited;
 	bool resync; /* the last sample failed: rows are put whole */
@@ -187,7 +187,7 @@ struct task_collector {
 	struct task *free_threads;
 
 	struct task_files files;
-	char *buffer;       /* TASK_BUFFER bytes: the file being read */
+	char *buffer;	    /* TASK_BUFFER bytes: the file being read */
 	char *wchan_buffer; /* for files that must stay while another is read */
 	char *cgroup_buffer;
 	char *listing;
@@ -214,7 +214,7 @@ void task_files_probe(struct task_collector *);
 void task_files_read(struct task_collector *, uint32_t pid, uint32_t tid, unsigned which);
 /* After that, for a process: io of its main thread alone. */
 void task_files_read_thread_io(struct task_collector *, uint32_t pid);
-const char *task_reason(unsigned task_read);
+const char *task_reason(const struct task_collector *, unsigned task_read);
 
 /* task_ask.c */
 void task_ask_begin(struct task_collector *);

@@ -10,7 +10,7 @@
 
 enum {
 	FIRST_WAIT_NS = 15 * 1000 * 1000, /* the first screen should have command lines */
-	WAIT_NS = 3 * 1000 * 1000,        /* a helper at work answers in a fraction of it */
+	WAIT_NS = 3 * 1000 * 1000,	  /* a helper at work answers in a fraction of it */
 	WHOLE_WAIT_NS = 1000 * 1000 * 1000,
 };
 
@@ -92,7 +92,7 @@ static void drain_orphans(struct task_collector *c)
 	c->norphans = kept;
 }
 
-static const char *ask_reason(int err)
+static const char *ask_reason(const struct task_collector *c, int err)
 {
 	switch (err) {
 	case -EINPROGRESS:
@@ -103,7 +103,7 @@ static const char *ask_reason(int err)
 		return "too many helpers are stuck";
 	case -EACCES:
 	case -EPERM:
-		return "permission denied: run as root";
+		return c->denied;
 	default:
 		return "could not be read";
 	}
@@ -123,7 +123,7 @@ static void emit_cmdline(struct task_collector *c, struct culprit_frame *f, stru
 			c->ask_next++;
 	if (!(t->flags & TASK_CMDLINE_ASKED) && (!cmdline_due(c, p) || (c->asked >= TASK_ASKS_MAX && !whole(c)))) {
 		if (full && !(t->flags & TASK_CMDLINE_SHOWN) && t->flags & TASK_CMDLINE_DUE && t->stat.state != 'Z')
-			culprit_unread(f, task_cmdline_column, ask_reason(-EINPROGRESS));
+			culprit_unread(f, task_cmdline_column, ask_reason(c, -EINPROGRESS));
 		return;
 	}
 	r = ask_cmdline(c, t->id, &len);
@@ -137,7 +137,7 @@ static void emit_cmdline(struct task_collector *c, struct culprit_frame *f, stru
 			c->asked++;
 		}
 		if (full)
-			culprit_unread(f, task_cmdline_column, ask_reason(r));
+			culprit_unread(f, task_cmdline_column, ask_reason(c, r));
 		return;
 	}
 	if (t->flags & TASK_CMDLINE_ASKED) {
@@ -151,13 +151,13 @@ static void emit_cmdline(struct task_collector *c, struct culprit_frame *f, stru
 			t->flags &= ~(uint32_t)TASK_CMDLINE_DUE;
 		p->cmdline_again = 0;
 	} else if (r != -ENOENT && r != -ESRCH) {
-		culprit_unread(f, task_cmdline_column, ask_reason(r));
+		culprit_unread(f, task_cmdline_column, ask_reason(c, r));
 		p->ask_after_ns = c->now_ns + (r == -EAGAIN ? 0 : retry_ns);
 	} else {
 		/* It ends right now, or its folder has no such file. */
 		p->ask_after_ns = c->now_ns + retry_ns;
 		if (full)
-			culprit_unread(f, task_cmdline_column, ask_reason(r));
+			culprit_unread(f, task_cmdline_column, ask_reason(c, r));
 	}
 	t->flags |= TASK_CMDLINE_SHOWN;
 }
@@ -217,7 +217,7 @@ static void ask_user(struct task_collector *c, struct task_user *u)
 	} else {
 		if (r != -EINPROGRESS && r != -EAGAIN)
 			u->ask_after_ns = c->now_ns + retry_ns;
-		u->reason = r == -ETIMEDOUT ? "the user database does not answer" : ask_reason(r);
+		u->reason = r == -ETIMEDOUT ? "the user database does not answer" : ask_reason(c, r);
 	}
 }
 
@@ -240,7 +240,7 @@ static void emit_user(struct task_collector *c, struct culprit_frame *f, struct 
 	}
 	ask_user(c, u);
 	if (!u->name) {
-		culprit_unread(f, task_user_column, u->reason ? u->reason : ask_reason(-EINPROGRESS));
+		culprit_unread(f, task_user_column, u->reason ? u->reason : ask_reason(c, -EINPROGRESS));
 		p->task.flags |= TASK_USER_DUE;
 		return;
 	}
@@ -256,8 +256,8 @@ static void learn_uid(struct task_collector *c, struct process *p)
 	char path[TASK_PATH_MAX];
 	struct stat st;
 
-	/* The folder belongs to the effective user: cheaper than reading status. A fixture's belongs to whoever unpacked
-	 * it. */
+	/* The folder belongs to the effective user: cheaper than reading status. A fixture's belongs to whoever
+	 * unpacked it. */
 	if (c->procfs) {
 		snprintf(path, sizeof(path), "%u", p->task.id);
 		if (fstatat(c->host->proc_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0)

@@ -16,16 +16,16 @@ enum {
 };
 
 static const char *const names[TASK_FILES] = {
-	[TASK_FILE_STATUS] = "status", [TASK_FILE_IO] = "io",	       [TASK_FILE_SCHEDSTAT] = "schedstat",
-	[TASK_FILE_FD] = "fd",	       [TASK_FILE_LIMITS] = "limits",  [TASK_FILE_OOM] = "oom_score",
+	[TASK_FILE_STATUS] = "status", [TASK_FILE_IO] = "io",	      [TASK_FILE_SCHEDSTAT] = "schedstat",
+	[TASK_FILE_FD] = "fd",	       [TASK_FILE_LIMITS] = "limits", [TASK_FILE_OOM] = "oom_score",
 	[TASK_FILE_CGROUP] = "cgroup", [TASK_FILE_WCHAN] = "wchan",
 };
 
-const char *task_reason(unsigned task_read)
+const char *task_reason(const struct task_collector *c, unsigned task_read)
 {
 	switch (task_read) {
 	case TASK_DENIED:
-		return "permission denied: run as root";
+		return c->denied;
 	case TASK_NO_KERNEL:
 		return "this kernel does not have it";
 	case TASK_MANY:

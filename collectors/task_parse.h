@@ -47,8 +47,8 @@ struct task_status {
 	uint32_t uid;  /* effective */
 	uint64_t swap, rss_anon, rss_file, rss_shmem, rss_peak;
 	uint64_t voluntary, involuntary;
-	uint64_t ns_pid; /* in its own pid namespace */
-	uint64_t tracer; /* pid; 0: none */
+	uint64_t ns_pid;  /* in its own pid namespace */
+	uint64_t tracer;  /* pid; 0: none */
 	uint32_t ns_pids; /* how many pids the line held */
 };
 

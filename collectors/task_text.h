@@ -10,7 +10,7 @@ struct task_text_entry {
 	char *bytes;
 	uint64_t hash;
 	uint32_t len, holders;
-	uint32_t cap; /* of bytes */
+	uint32_t cap;  /* of bytes */
 	uint32_t next; /* in its bucket or in the free list; 0: end */
 };
 

@@ -1,5 +1,5 @@
-/* The table thread: what it holds, and how a thread becomes a row of it. The row of a process's only thread is made from
- * the process's own files. */
+/* The table thread: what it holds, and how a thread becomes a row of it. The row of a process's only thread is made
+ * from the process's own files. */
 #include "task.h"
 
 enum {
@@ -59,41 +59,48 @@ static const struct culprit_column columns[T_COLUMNS] = {
 	[T_PROCESS_START] = COLUMN("process_start", ATTRIBUTE, U64, TICKS, G_STAT, "when its process started",
 				   "/proc/PID/stat field 22"),
 	[T_COMM] = COLUMN("comm", ATTRIBUTE, TEXT, NONE, G_STAT, "name, as the thread itself set it", STAT "2"),
-	[T_STATE] = COLUMN("state", ATTRIBUTE, TEXT, NONE, G_STAT,
-			   "R runs or wants to, S sleeps, D waits uninterruptibly (mostly disk), T stopped, t traced, Z "
-			   "ended and not yet reaped, I idle kernel thread",
-			   STAT "3"),
+	[T_STATE] =
+		COLUMN("state", ATTRIBUTE, TEXT, NONE, G_STAT,
+		       "R runs or wants to, S sleeps, D waits uninterruptibly (mostly disk), T stopped, t traced, Z "
+		       "ended and not yet reaped, I idle kernel thread",
+		       STAT "3"),
 	[T_UTIME] = COLUMN("utime", COUNTER, U64, NS, G_STAT, "CPU time in user mode, in steps of a tick", STAT "14"),
 	[T_STIME] = COLUMN("stime", COUNTER, U64, NS, G_STAT, "CPU time in the kernel, in steps of a tick", STAT "15"),
-	[T_BLKIO] = COLUMN("blkio_delay", COUNTER, U64, NS, G_STAT,
-			   "time it waited for disks; needs delay accounting", STAT "42"),
-	[T_MIN_FAULTS] = COLUMN("min_faults", COUNTER, U64, COUNT, G_STAT, "page faults met without reading a disk",
-				STAT "10"),
+	[T_BLKIO] = COLUMN("blkio_delay", COUNTER, U64, NS, G_STAT, "time it waited for disks; needs delay accounting",
+			   STAT "42"),
+	[T_MIN_FAULTS] =
+		COLUMN("min_faults", COUNTER, U64, COUNT, G_STAT, "page faults met without reading a disk", STAT "10"),
 	[T_MAJ_FAULTS] = COLUMN("maj_faults", COUNTER, U64, COUNT, G_STAT, "page faults that had to read", STAT "12"),
 	[T_PROCESSOR] = COLUMN("processor", ATTRIBUTE, I64, NONE, G_STAT, "CPU it last ran on", STAT "39"),
 	[T_POLICY] = COLUMN("policy", ATTRIBUTE, TEXT, NONE, G_STAT,
 			    "how it is scheduled: other, fifo, rr, batch, idle, deadline, ext", STAT "41"),
-	[T_PRIORITY] = COLUMN("priority", ATTRIBUTE, I64, NONE, G_STAT, "20 + nice, or below -1 for real time", STAT "18"),
+	[T_PRIORITY] =
+		COLUMN("priority", ATTRIBUTE, I64, NONE, G_STAT, "20 + nice, or below -1 for real time", STAT "18"),
 	[T_NICE] = COLUMN("nice", ATTRIBUTE, I64, NONE, G_STAT, "-20 (gets most) to 19", STAT "19"),
-	[T_RT_PRIORITY] = COLUMN("rt_priority", ATTRIBUTE, U64, NONE, G_STAT, "real-time priority: 1 to 99; 0: none",
-				 STAT "40"),
+	[T_RT_PRIORITY] =
+		COLUMN("rt_priority", ATTRIBUTE, U64, NONE, G_STAT, "real-time priority: 1 to 99; 0: none", STAT "40"),
 	[T_RUNNABLE] = COLUMN("runnable", GAUGE, U64, COUNT, G_STAT, "1 while it runs or wants to", STAT "3"),
-	[T_BLOCKED] = COLUMN("blocked", GAUGE, U64, COUNT, G_STAT, "1 while it waits uninterruptibly, mostly for a disk",
-			     STAT "3"),
+	[T_BLOCKED] = COLUMN("blocked", GAUGE, U64, COUNT, G_STAT,
+			     "1 while it waits uninterruptibly, mostly for a disk", STAT "3"),
 	[T_CGROUP] = COLUMN("cgroup", ATTRIBUTE, TEXT, NONE, G_STAT, "of its process: see there", "/proc/PID/cgroup"),
 	[T_FOLDED] = COLUMN("folded", GAUGE, U64, COUNT, G_STAT,
-			    "threads this row stands for, where there are too many for rows of their own", "made by folding"),
+			    "threads this row stands for, where there are too many for rows of their own",
+			    "made by folding"),
 	[T_RUN_TIME] = COLUMN("run_time", COUNTER, U64, NS, G_SCHEDSTAT, "time on a CPU, exact", SCHEDSTAT "1"),
 	[T_RUN_DELAY] = COLUMN("run_delay", COUNTER, U64, NS, G_SCHEDSTAT, "time it wanted to run and waited for a CPU",
 			       SCHEDSTAT "2"),
-	[T_TIMESLICES] = COLUMN("timeslices", COUNTER, U64, COUNT, G_SCHEDSTAT, "times it was given a CPU", SCHEDSTAT "3"),
+	[T_TIMESLICES] =
+		COLUMN("timeslices", COUNTER, U64, COUNT, G_SCHEDSTAT, "times it was given a CPU", SCHEDSTAT "3"),
 	[T_VOLUNTARY] = COLUMN("voluntary", COUNTER, U64, COUNT, G_STATUS, "times it gave the CPU away, to wait",
 			       STATUS "voluntary_ctxt_switches"),
 	[T_INVOLUNTARY] = COLUMN("involuntary", COUNTER, U64, COUNT, G_STATUS, "times the CPU was taken from it",
 				 STATUS "nonvoluntary_ctxt_switches"),
-	[T_RCHAR] = COLUMN("rchar", COUNTER, U64, BYTES, G_IO, "bytes read by system calls, from cache and pipes too", IO),
-	[T_WCHAR] = COLUMN("wchar", COUNTER, U64, BYTES, G_IO, "bytes written by system calls, to cache and pipes too", IO),
-	[T_READ_BYTES] = COLUMN("read_bytes", COUNTER, U64, BYTES, G_IO, "bytes that had to be fetched from a disk", IO),
+	[T_RCHAR] =
+		COLUMN("rchar", COUNTER, U64, BYTES, G_IO, "bytes read by system calls, from cache and pipes too", IO),
+	[T_WCHAR] =
+		COLUMN("wchar", COUNTER, U64, BYTES, G_IO, "bytes written by system calls, to cache and pipes too", IO),
+	[T_READ_BYTES] =
+		COLUMN("read_bytes", COUNTER, U64, BYTES, G_IO, "bytes that had to be fetched from a disk", IO),
 	[T_WRITE_BYTES] = COLUMN("write_bytes", COUNTER, U64, BYTES, G_IO,
 				 "bytes it caused to be written to a disk, now or later", IO),
 	[T_WCHAN] = COLUMN("wchan", ATTRIBUTE, TEXT, NONE, G_WCHAN, "kernel function it sleeps in; empty: in none",
@@ -111,7 +118,8 @@ static const struct culprit_derived derived[] = {
 	DERIVED("system_cpu", RATE, PERCENT, "stime", NULL, 1e-7, "CPU time in the kernel, as a share of one CPU"),
 	DERIVED("cpu_time", LEVEL, NS, "utime+stime", NULL, 0, "CPU time since it started"),
 	DERIVED("on_cpu", RATE, PERCENT, "run_time", NULL, 1e-7, "exact CPU time, as a share of one CPU"),
-	DERIVED("runq", RATE, PERCENT, "run_delay", NULL, 1e-7, "share of the time in which it wanted to run and waited"),
+	DERIVED("runq", RATE, PERCENT, "run_delay", NULL, 1e-7,
+		"share of the time in which it wanted to run and waited"),
 	DERIVED("runq_wait", RATIO, NS, "run_delay", "timeslices", 0, "mean wait for a CPU, each time it wanted one"),
 	DERIVED("blkio", RATE, PERCENT, "blkio_delay", NULL, 1e-7, "share of the time in which it waited for disks"),
 	DERIVED("voluntary_rate", RATE, COUNT_PER_S, "voluntary", NULL, 0, "switches by which it began to wait"),
@@ -142,7 +150,8 @@ static const struct culprit_rollup rollups[] = {
 	ROLLUP("voluntary_rate", "voluntary_rate", SUM, "switches by which its threads began to wait"),
 	ROLLUP("involuntary_rate", "involuntary_rate", SUM, "switches by which its threads were pushed aside"),
 	ROLLUP("read_rate", "own_read_rate", SUM, "bytes its threads fetched from disks, without what children did"),
-	ROLLUP("write_rate", "own_write_rate", SUM, "bytes its threads caused to be written, without what children did"),
+	ROLLUP("write_rate", "own_write_rate", SUM,
+	       "bytes its threads caused to be written, without what children did"),
 	ROLLUP("cpu", "busiest_thread", MAX, "CPU of its busiest thread, as a share of one CPU"),
 };
 
@@ -160,7 +169,8 @@ const struct culprit_table task_thread_table = {
 	.fold_by = "cgroup",
 	.fold_count = "folded",
 	.sort = "cpu",
-	.show = "tid pid comm state cpu runq blkio voluntary_rate involuntary_rate wchan processor nice policy read_rate "
+	.show = "tid pid comm state cpu runq blkio voluntary_rate involuntary_rate wchan processor nice policy "
+		"read_rate "
 		"write_rate maj_fault_rate age",
 };
 
@@ -203,14 +213,15 @@ static void put_stat(const struct task_collector *c, struct culprit_frame *f, co
 }
 
 /* See the same in process.c. */
-static bool missing(struct culprit_frame *f, uint32_t first, uint32_t last, unsigned read, bool fresh)
+static bool missing(const struct task_collector *c, struct culprit_frame *f, uint32_t first, uint32_t last,
+		    unsigned read, bool fresh)
 {
 	if (read == TASK_READ)
 		return false;
 	if (read == TASK_NOT_NOW && !fresh)
 		return true;
 	for (uint32_t i = first; i <= last; i++)
-		culprit_unread(f, i, task_reason(read == TASK_NOT_NOW ? TASK_LATER : read));
+		culprit_unread(f, i, task_reason(c, read == TASK_NOT_NOW ? TASK_LATER : read));
 	return true;
 }
 
@@ -250,22 +261,22 @@ static void put_files(struct task_collector *c, struct culprit_frame *f, struct 
 	const char *wchan;
 	size_t len;
 
-	if (!missing(f, T_RUN_TIME, T_TIMESLICES, t->read[TASK_FILE_SCHEDSTAT], fresh)) {
+	if (!missing(c, f, T_RUN_TIME, T_TIMESLICES, t->read[TASK_FILE_SCHEDSTAT], fresh)) {
 		culprit_put_u64(f, T_RUN_TIME, t->sched.run_time);
 		culprit_put_u64(f, T_RUN_DELAY, t->sched.run_delay);
 		culprit_put_u64(f, T_TIMESLICES, t->sched.timeslices);
 	}
-	if (!missing(f, T_VOLUNTARY, T_INVOLUNTARY, t->read[TASK_FILE_STATUS], fresh)) {
+	if (!missing(c, f, T_VOLUNTARY, T_INVOLUNTARY, t->read[TASK_FILE_STATUS], fresh)) {
 		culprit_put_u64(f, T_VOLUNTARY, t->voluntary);
 		culprit_put_u64(f, T_INVOLUNTARY, t->involuntary);
 	}
-	if (!missing(f, T_RCHAR, T_WRITE_BYTES, t->read[TASK_FILE_IO], fresh)) {
+	if (!missing(c, f, T_RCHAR, T_WRITE_BYTES, t->read[TASK_FILE_IO], fresh)) {
 		culprit_put_u64(f, T_RCHAR, t->rchar);
 		culprit_put_u64(f, T_WCHAR, t->wchar);
 		culprit_put_u64(f, T_READ_BYTES, t->read_bytes);
 		culprit_put_u64(f, T_WRITE_BYTES, t->write_bytes);
 	}
-	if (!missing(f, T_WCHAN, T_WCHAN, t->read[TASK_FILE_WCHAN], fresh)) {
+	if (!missing(c, f, T_WCHAN, T_WCHAN, t->read[TASK_FILE_WCHAN], fresh)) {
 		wchan = task_text_get(&c->texts, t->wchan, &len);
 		culprit_put_text(f, T_WCHAN, wchan, len);
 	}

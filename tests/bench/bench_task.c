@@ -1,5 +1,5 @@
-/* What reading all processes and threads costs, alone: starts sleeping processes, samples them with the collector `task`
- * into a real frame, and prints CPU time a tick.
+/* What reading all processes and threads costs, alone: starts sleeping processes, samples them with the collector
+ *`task` into a real frame, and prints CPU time a tick.
  *
  *	bench_task [-p PROCESSES] [-t THREADS_EACH] [-b BUSY] [-n TICKS] [-i MS] [-w]
  *
@@ -36,8 +36,9 @@ static uint64_t ahead_ns;
 
 static uint64_t now_ns(const struct culprit_host *host, uint32_t clock)
 {
-	static const clockid_t ids[] = {
-		[CULPRIT_MONOTONIC] = CLOCK_MONOTONIC, [CULPRIT_WALL] = CLOCK_REALTIME, [CULPRIT_BOOT] = CLOCK_BOOTTIME};
+	static const clockid_t ids[] = {[CULPRIT_MONOTONIC] = CLOCK_MONOTONIC,
+					[CULPRIT_WALL] = CLOCK_REALTIME,
+					[CULPRIT_BOOT] = CLOCK_BOOTTIME};
 	struct timespec ts;
 
 	(void)host;

@@ -46,7 +46,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	case 4:
 		path = task_parse_cgroup(text, n, &length);
-		CHECK(!path || (path >= text && length > 0 && length <= n && path + length <= text + n && *path == '/'));
+		CHECK(!path ||
+		      (path >= text && length > 0 && length <= n && path + length <= text + n && *path == '/'));
 		break;
 	case 5:
 		task_parse_limits(text, n, &v);

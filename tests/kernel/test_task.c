@@ -205,8 +205,14 @@ static void set_name(void *name)
 
 static void hostile_names(void **state)
 {
-	static const char *const names[] = {"a) S 1 2 3", "\x1b[2J\x1b[H", "two\nlines", "\xff\xfe\x80", "))))", "(x",
-					    "\xc2\x9b" "31m"};
+	static const char *const names[] = {"a) S 1 2 3",
+					    "\x1b[2J\x1b[H",
+					    "two\nlines",
+					    "\xff\xfe\x80",
+					    "))))",
+					    "(x",
+					    "\xc2\x9b"
+					    "31m"};
 	struct world *w = *state;
 	pid_t pids[7];
 
@@ -395,8 +401,7 @@ static void thread_that_ended(void **state)
 	assert_non_null(t);
 	assert_int_equal(U(w, r, "threads"), 1);
 	assert_true(U(w, r, "utime") + U(w, r, "stime") >= 40 * 1000 * 1000);
-	assert_true(recorder_u64(w->recorder, "thread", t, "utime") +
-			    recorder_u64(w->recorder, "thread", t, "stime") <=
+	assert_true(recorder_u64(w->recorder, "thread", t, "utime") + recorder_u64(w->recorder, "thread", t, "stime") <=
 		    30 * 1000 * 1000);
 }
 
@@ -493,7 +498,8 @@ static void not_root(void **state)
 		if (!init)
 			_exit(6);
 		io = recorder_cell(mine.recorder, "process", init, "write_bytes")->text;
-		fds = recorder_cell(mine.recorder, "process", init, "fd_limit")->state == RECORDED_VALUE ? "limits" : "?";
+		fds = recorder_cell(mine.recorder, "process", init, "fd_limit")->state == RECORDED_VALUE ? "limits"
+													 : "?";
 		n = dprintf(result[1], "%s/%s", io ? io : "none", fds);
 		_exit(n > 0 ? 0 : 7);
 	}
@@ -603,8 +609,16 @@ static void ignore_unread(struct culprit_frame *f, uint32_t c, const char *r)
 static void steady_state_takes_no_memory(void **state)
 {
 	static const struct culprit_frame_ops ops = {
-		.size = sizeof(ops), .table = ignore_table, .state = ignore_state, .lost = ignore_lost, .row = ignore,
-		.again = yes, .end = end, .born = ignore, .put = ignore_put, .put_text = ignore_text,
+		.size = sizeof(ops),
+		.table = ignore_table,
+		.state = ignore_state,
+		.lost = ignore_lost,
+		.row = ignore,
+		.again = yes,
+		.end = end,
+		.born = ignore,
+		.put = ignore_put,
+		.put_text = ignore_text,
 		.unread = ignore_unread,
 	};
 	struct culprit_frame frame = {&ops};

@@ -36,7 +36,8 @@ static void write_stat(const struct world *w, const char *path, unsigned id, con
 	char text[1024];
 
 	snprintf(text, sizeof(text),
-		 "%u (%s) %c %u 1 1 34817 1 %u %u 0 2 0 %u %u 3 4 20 0 %u 0 %u 8192000 100 18446744073709551615 %u 2 3 0 0 0 "
+		 "%u (%s) %c %u 1 1 34817 1 %u %u 0 2 0 %u %u 3 4 20 0 %u 0 %u 8192000 100 18446744073709551615 %u 2 3 "
+		 "0 0 0 "
 		 "0 0 0 0 0 0 17 1 0 0 5 6 0 0 0 0 %u 0 %u 0 0\n",
 		 id, s->comm ? s->comm : "worker", s->state ? s->state : 'S', s->ppid, s->flags, s->faults, s->utime,
 		 s->stime, s->threads ? s->threads : 1, s->start, s->start_code, s->start_code, s->start_code);
@@ -64,7 +65,8 @@ static void write_process(const struct world *w, unsigned pid, const struct shap
 	snprintf(path, sizeof(path), "proc/%u/schedstat", pid);
 	fixture_write_string(w->root, path, "1000 2000 30\n");
 	snprintf(path, sizeof(path), "proc/%u/limits", pid);
-	fixture_write_string(w->root, path, "Max open files            1024                 4096                 files\n");
+	fixture_write_string(w->root, path,
+			     "Max open files            1024                 4096                 files\n");
 	snprintf(path, sizeof(path), "proc/%u/cgroup", pid);
 	fixture_write_string(w->root, path, "0::/a.slice/b\n");
 	snprintf(path, sizeof(path), "proc/%u/wchan", pid);
@@ -90,8 +92,9 @@ static void write_thread(const struct world *w, unsigned pid, unsigned tid, cons
 	snprintf(path, sizeof(path), "proc/%u/task/%u/schedstat", pid, tid);
 	fixture_write_string(w->root, path, "5 6 7\n");
 	snprintf(path, sizeof(path), "proc/%u/task/%u/status", pid, tid);
-	fixture_write_string(w->root, path,
-			     "Name:\tx\nUid:\t1\t1\t1\t1\nvoluntary_ctxt_switches:\t1\nnonvoluntary_ctxt_switches:\t2\n");
+	fixture_write_string(
+		w->root, path,
+		"Name:\tx\nUid:\t1\t1\t1\t1\nvoluntary_ctxt_switches:\t1\nnonvoluntary_ctxt_switches:\t2\n");
 }
 
 static void remove_process(const struct world *w, unsigned pid)
@@ -328,8 +331,13 @@ static void looked_at(void **state)
 
 static void hostile_names(void **state)
 {
-	static const char *const names[] = {"a) R 1 2 3", "\x1b[2J\a", "new\nline", "\xff\xc3", ")", "\xc2\x9b"
-												     "31m"};
+	static const char *const names[] = {"a) R 1 2 3",
+					    "\x1b[2J\a",
+					    "new\nline",
+					    "\xff\xc3",
+					    ")",
+					    "\xc2\x9b"
+					    "31m"};
 	struct world *w = *state;
 
 	for (unsigned i = 0; i < 6; i++) {
@@ -392,9 +400,10 @@ static void old_kernel(void **state)
 {
 	struct world *w = *state;
 
-	fixture_write_string(w->root, "proc/3/stat",
-			     "3 (old) S 1 1 1 0 -1 64 1 2 3 4 5 6 7 8 16 0 1 0 99 4096 10 4294967295 1 2 3 4 5 0 0 0 0 0 0 0 17 "
-			     "0 0 0\n");
+	fixture_write_string(
+		w->root, "proc/3/stat",
+		"3 (old) S 1 1 1 0 -1 64 1 2 3 4 5 6 7 8 16 0 1 0 99 4096 10 4294967295 1 2 3 4 5 0 0 0 0 0 0 0 17 "
+		"0 0 0\n");
 	fixture_write_string(w->root, "proc/3/cmdline", "old");
 	open_world(w, CULPRIT_HOST_WHOLE);
 	tick(w);
@@ -568,10 +577,12 @@ static void kernel_threads(void **state)
 {
 	struct world *w = *state;
 
-	write_process(w, 2, &(struct shape){.comm = "kworker/u8:2-events_unbound_with_a_long_name", .start = 2,
-					    .flags = 0x00208040});
-	fixture_write_string(w->root, "proc/2/status", "Name:\tk\nUid:\t0\t0\t0\t0\nThreads:\t1\n"
-						       "voluntary_ctxt_switches:\t5\nnonvoluntary_ctxt_switches:\t6\n");
+	write_process(w, 2,
+		      &(struct shape){
+			      .comm = "kworker/u8:2-events_unbound_with_a_long_name", .start = 2, .flags = 0x00208040});
+	fixture_write_string(w->root, "proc/2/status",
+			     "Name:\tk\nUid:\t0\t0\t0\t0\nThreads:\t1\n"
+			     "voluntary_ctxt_switches:\t5\nnonvoluntary_ctxt_switches:\t6\n");
 	open_world(w, CULPRIT_HOST_WHOLE);
 	tick(w);
 	assert_int_equal(P(w, 2, 2, "kthread"), 1);

@@ -13,7 +13,7 @@
 #include "task_text.h"
 
 #define TODAY                                                                                                          \
-	" S 1 2 3 34817 5 4194560 10 11 12 13 14 15 16 17 -51 -5 7 0 181899 3133440 409 18446744073709551615 "          \
+	" S 1 2 3 34817 5 4194560 10 11 12 13 14 15 16 17 -51 -5 7 0 181899 3133440 409 18446744073709551615 "         \
 	"94561654738944 94561654758825 140732608160112 0 0 0 0 0 0 0 0 0 17 1 99 2 42 43 44 48 49 50 51 52 53 54 0\n"
 
 static int parse(const char *text, struct task_stat *s)
@@ -58,7 +58,8 @@ static void stat_fields(void **state)
 static void stat_hostile_names(void **state)
 {
 	static const char *const names[] = {
-		"a) S 1 2", ") R 99", "(((", ")))", "\x1b[2J", "a\nb) Z", "\xff\xfe", "", " ", ") S 1 1 1 1 1 1 1 1 1 1",
+		"a) S 1 2", ") R 99",	"(((", ")))", "\x1b[2J",
+		"a\nb) Z",  "\xff\xfe", "",    " ",   ") S 1 1 1 1 1 1 1 1 1 1",
 	};
 	struct task_stat s;
 	char line[1024];
@@ -130,10 +131,11 @@ static void stat_old_kernel(void **state)
 	struct task_stat s;
 
 	(void)state;
-	assert_int_equal(parse("9 (init) S 0 1 1 0 -1 256 1 2 3 4 5 6 7 8 16 0 1 0 99 4096 -3 4294967295 1 2 3 4 5 0 0 0 0 0 "
-			       "0 0 17 3 0 0 8\n",
-			       &s),
-			 0);
+	assert_int_equal(
+		parse("9 (init) S 0 1 1 0 -1 256 1 2 3 4 5 6 7 8 16 0 1 0 99 4096 -3 4294967295 1 2 3 4 5 0 0 0 0 0 "
+		      "0 0 17 3 0 0 8\n",
+		      &s),
+		0);
 	assert_int_equal(s.fields, 42);
 	assert_int_equal(s.start, 99);
 	assert_int_equal(s.rss_pages, 0);
@@ -142,11 +144,12 @@ static void stat_old_kernel(void **state)
 	assert_int_equal(s.arg_start, 0);
 }
 
-static const char status_text[] = "Name:\tcat\nUmask:\t0022\nState:\tR (running)\nTgid:\t6905\nPid:\t6905\nPPid:\t1\n"
-				  "TracerPid:\t12\nUid:\t1000\t1001\t1002\t1003\nGid:\t0\t0\t0\t0\nNSpid:\t6905\t7\n"
-				  "VmHWM:\t    1748 kB\nVmRSS:\t    1748 kB\nRssAnon:\t     112 kB\nRssFile:\t    1636 kB\n"
-				  "RssShmem:\t       0 kB\nVmSwap:\t       8 kB\nThreads:\t1\n"
-				  "voluntary_ctxt_switches:\t5\nnonvoluntary_ctxt_switches:\t4\n";
+static const char status_text[] =
+	"Name:\tcat\nUmask:\t0022\nState:\tR (running)\nTgid:\t6905\nPid:\t6905\nPPid:\t1\n"
+	"TracerPid:\t12\nUid:\t1000\t1001\t1002\t1003\nGid:\t0\t0\t0\t0\nNSpid:\t6905\t7\n"
+	"VmHWM:\t    1748 kB\nVmRSS:\t    1748 kB\nRssAnon:\t     112 kB\nRssFile:\t    1636 kB\n"
+	"RssShmem:\t       0 kB\nVmSwap:\t       8 kB\nThreads:\t1\n"
+	"voluntary_ctxt_switches:\t5\nnonvoluntary_ctxt_switches:\t4\n";
 
 static void status(void **state)
 {
@@ -262,7 +265,9 @@ static void limits(void **state)
 
 static void cmdline(void **state)
 {
-	char a[] = "sleep\0" "100\0\0\0", b[] = "\0\0", c[] = "one";
+	char a[] = "sleep\0"
+		   "100\0\0\0",
+	     b[] = "\0\0", c[] = "one";
 
 	(void)state;
 	assert_int_equal(task_join_cmdline(a, sizeof(a) - 1), 9);
@@ -377,11 +382,22 @@ static void texts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(stat_fields), cmocka_unit_test(stat_hostile_names), cmocka_unit_test(stat_long_name),
-		cmocka_unit_test(stat_truncated), cmocka_unit_test(stat_old_kernel), cmocka_unit_test(status),
-		cmocka_unit_test(io), cmocka_unit_test(schedstat), cmocka_unit_test(cgroup), cmocka_unit_test(limits),
-		cmocka_unit_test(cmdline), cmocka_unit_test(tty), cmocka_unit_test(last_pid), cmocka_unit_test(hidepid),
-		cmocka_unit_test(pid), cmocka_unit_test(texts),
+		cmocka_unit_test(stat_fields),
+		cmocka_unit_test(stat_hostile_names),
+		cmocka_unit_test(stat_long_name),
+		cmocka_unit_test(stat_truncated),
+		cmocka_unit_test(stat_old_kernel),
+		cmocka_unit_test(status),
+		cmocka_unit_test(io),
+		cmocka_unit_test(schedstat),
+		cmocka_unit_test(cgroup),
+		cmocka_unit_test(limits),
+		cmocka_unit_test(cmdline),
+		cmocka_unit_test(tty),
+		cmocka_unit_test(last_pid),
+		cmocka_unit_test(hidepid),
+		cmocka_unit_test(pid),
+		cmocka_unit_test(texts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -156,6 +156,14 @@ static int cgroup_open(const struct culprit_host *host, void **ret_self, struct 
 	return 0;
 }
 
+static bool in_v2(const struct cgroup_tree *t, const struct cgroup *g)
+{
+	for (uint32_t m = 0; m < t->nmounts; m++)
+		if (t->mounts[m].v2 && g->in >> m & 1)
+			return true;
+	return false;
+}
+
 static void put_controllers(const struct cgroup_tree *t, const struct cgroup *g, struct culprit_frame *f)
 {
 	static const char *const names[CGROUP_CONTROLLERS] = {"cpu", "cpuacct", "memory", "io", "pids"};
@@ -173,29 +181,11 @@ static void put_controllers(const struct cgroup_tree *t, const struct cgroup *g,
 		memcpy(text + n, names[i], len);
 		n += len;
 	}
-	for (uint32_t m = 0; m < t->nmounts; m++) {
-		if (!t->mounts[m].v2 || !(g->in >> m & 1))
-			continue;
+	if (in_v2(t, g)) {
 		memcpy(text + n, n ? ",v2" : "v2", n ? 3 : 2);
 		n += n ? 3 : 2;
 	}
 	culprit_put_text(f, CG_CONTROLLERS, text, n);
-}
-
-static void put_path(const struct cgroup_tree *t, const struct cgroup *g, struct culprit_frame *f)
-{
-	char path[CGROUP_PATH_MAX + 256];
-	const char *prefix = "";
-	size_t n;
-
-	for (uint32_t m = 0; m < t->nmounts && !*prefix; m++)
-		if (g->in >> m & 1)
-			prefix = t->mounts[m].prefix;
-	n = strlen(prefix);
-	memcpy(path, prefix, n);
-	memcpy(path + n, g->path, g->len);
-	n += g->len;
-	culprit_put_text(f, CG_PATH, n ? path : "/", n ? n : 1);
 }
 
 /* What the limit allowed grows with time; the limit itself is read rarely. */
@@ -224,7 +214,8 @@ static void put_group(struct cgroups *c, struct cgroup *g, bool often, bool all,
 	if (rarely) {
 		g->quota_ns = procfs_have(&v, CG_CPU_QUOTA) && v.v[CG_CPU_QUOTA] < 1ull << 53 ? v.v[CG_CPU_QUOTA] : 0;
 		g->period_ns = procfs_have(&v, CG_CPU_PERIOD) ? v.v[CG_CPU_PERIOD] : 0;
-		if (!procfs_have(&v, CG_POPULATED) && procfs_have(&v, CG_PIDS))
+		/* Version 1 doesn't say it. */
+		if (procfs_have(&v, CG_PIDS) && !in_v2(t, g))
 			procfs_add(&v, CG_POPULATED, v.v[CG_PIDS] > 0, 1);
 	}
 	if (often)
@@ -232,7 +223,7 @@ static void put_group(struct cgroups *c, struct cgroup *g, bool often, bool all,
 	culprit_row(f);
 	if (g->born)
 		culprit_born(f);
-	put_path(t, g, f);
+	culprit_put_text(f, CG_PATH, g->len ? g->path : "/", g->len ? g->len : 1);
 	procfs_put(f, &v);
 	if (rarely)
 		put_controllers(t, g, f);

@@ -46,7 +46,7 @@ enum cgroup_column {
 };
 
 struct cgroup {
-	char *path; /* below the mounts' roots: "" or "/a/b" */
+	char *path; /* as /proc/PID/cgroup has it: "" (the root) or "/a/b" */
 	uint32_t len, depth;
 	uint32_t in; /* bit m: it is in mount m */
 	uint32_t hash;
@@ -67,7 +67,8 @@ struct cgroup_mount {
 	bool v2;
 	uint32_t controllers; /* bits of enum cgroup_controller; all for version 2 */
 	uint64_t device;
-	char prefix[256]; /* path of its root as /proc/PID/cgroup has it: "" or "/docker/1234" */
+	char prefix[256]; /* path of its root: "" or, in a container, "/docker/1234" */
+	uint32_t prefix_len;
 	struct procfs_file count; /* version 2: cgroup.stat at its root */
 };
 
@@ -112,6 +113,6 @@ void cgroup_read_slow(struct cgroup_tree *, struct cgroup *, struct procfs_value
 /* The mount that serves this controller for this group: version 1's where it is there. -1: none. */
 int cgroup_mount_of(const struct cgroup_tree *, const struct cgroup *, unsigned controller);
 /* "path/file" below a mount's root. False: too long. */
-bool cgroup_file_path(const struct cgroup *, const char *file, char *buf, size_t cap);
+bool cgroup_file_path(const struct cgroup_mount *, const struct cgroup *, const char *file, char *buf, size_t cap);
 
 #endif

@@ -68,7 +68,7 @@ static ssize_t read_hot(struct cgroup_tree *t, struct cgroup *g, unsigned hot, b
 	if (fd == -2 || !name)
 		return 0;
 	if (fd < 0) {
-		if (!cgroup_file_path(g, name, path, sizeof(path)))
+		if (!cgroup_file_path(&t->mounts[mount], g, name, path, sizeof(path)))
 			return 0;
 		fd = procfs_open(t->mounts[mount].fd, path);
 		if (fd < 0) {
@@ -194,7 +194,7 @@ static void parse_hot(struct cgroup_tree *t, unsigned hot, bool v2, const char *
 		parse_v1_io(t, text, CG_READS, CG_WRITES, v);
 		break;
 	default:
-		if (procfs_whole_u64(bytes, n, &number))
+		if (procfs_file_u64(bytes, n, &number))
 			procfs_add(v,
 				   hot == HOT_MEMORY ? CG_MEMORY
 				   : hot == HOT_PIDS ? CG_PIDS
@@ -254,7 +254,7 @@ static ssize_t read_slow(struct cgroup_tree *t, struct cgroup *g, int mount, con
 	struct procfs_file f;
 	int err;
 
-	if (!cgroup_file_path(g, file, path, sizeof(path)))
+	if (!cgroup_file_path(&t->mounts[mount], g, file, path, sizeof(path)))
 		return -ENAMETOOLONG;
 	procfs_file_init(&f, t->mounts[mount].fd, path);
 	err = procfs_buffer_read(&t->text, &f);
@@ -268,7 +268,7 @@ static void slow_number(struct cgroup_tree *t, struct cgroup *g, int mount, cons
 	uint64_t n;
 
 	/* "max", -1 and version 1's page counter at its end mean: no limit. */
-	if (read_slow(t, g, mount, file) > 0 && procfs_whole_u64(t->text.data, t->text.len, &n) && n < 1ull << 62)
+	if (read_slow(t, g, mount, file) > 0 && procfs_file_u64(t->text.data, t->text.len, &n) && n < 1ull << 62)
 		procfs_add(v, column, n, scale);
 }
 
@@ -282,13 +282,14 @@ static void slow_fields(struct cgroup_tree *t, struct cgroup *g, int mount, cons
 /* "200000 100000" or "max 100000" */
 static void slow_cpu_max(struct cgroup_tree *t, struct cgroup *g, int mount, struct procfs_values *v)
 {
-	struct procfs_text line;
+	struct procfs_text text, line;
 	uint64_t quota, period;
 
 	if (read_slow(t, g, mount, "cpu.max") <= 0)
 		return;
-	line = procfs_buffer_text(&t->text);
-	procfs_trim(&line);
+	text = procfs_buffer_text(&t->text);
+	if (!procfs_line(&text, &line))
+		return;
 	if (procfs_u64(&line, &quota))
 		procfs_add(v, CG_CPU_QUOTA, quota, 1000);
 	if (procfs_u64(&line, &period))
@@ -313,7 +314,7 @@ void cgroup_read_slow(struct cgroup_tree *t, struct cgroup *g, struct procfs_val
 		slow_number(t, g, cpu, "cpu.cfs_quota_us", CG_CPU_QUOTA, 1000, v);
 		slow_number(t, g, cpu, "cpu.cfs_period_us", CG_CPU_PERIOD, 1000, v);
 		if (read_slow(t, g, cpu, "cpu.shares") > 0 &&
-		    procfs_whole_u64(t->text.data, t->text.len, &shares) && shares < 1 << 20)
+		    procfs_file_u64(t->text.data, t->text.len, &shares) && shares < 1 << 20)
 			procfs_add(v, CG_CPU_WEIGHT, (shares * 100 + 512) / 1024, 1);
 	}
 	if (memory >= 0 && t->mounts[memory].v2) {

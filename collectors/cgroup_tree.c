@@ -46,7 +46,9 @@ static void add_mount(struct cgroup_tree *t, const struct mount_line *m)
 		return;
 	/* In a container without a namespace of its own the root of the mount is a path inside the host's tree. */
 	if (!procfs_is(&m->root, "/") && !procfs_starts(&m->root, "/.."))
-		mount->prefix[procfs_unescape(&m->root, mount->prefix, sizeof(mount->prefix) - 1)] = 0;
+		mount->prefix_len = (uint32_t)procfs_unescape(&m->root, mount->prefix, sizeof(mount->prefix));
+	if (mount->prefix_len == sizeof(mount->prefix))
+		return;
 	mount->fd = openat(t->host->sys_fd, point + 5, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (mount->fd < 0)
 		return;
@@ -249,7 +251,8 @@ static void read_folder(struct cgroup_tree *t, uint32_t position, uint32_t mount
 
 static void walk(struct cgroup_tree *t, uint32_t mount)
 {
-	uint32_t depth = 0, root = group_at(t, "", 0, 0);
+	const struct cgroup_mount *m = &t->mounts[mount];
+	uint32_t depth = 0, root = group_at(t, m->prefix, m->prefix_len, 0);
 
 	if (root == UINT32_MAX)
 		return;
@@ -257,15 +260,15 @@ static void walk(struct cgroup_tree *t, uint32_t mount)
 	while (depth) {
 		uint32_t position = t->stack[--depth];
 		const struct cgroup *g = &t->groups[position];
-		const char *relative = g->len ? g->path + 1 : ".";
+		const char *relative = g->len > m->prefix_len ? g->path + m->prefix_len + 1 : ".";
 		struct stat st;
 		int fd;
 
 		/* A folder has a link from each folder inside; file systems that don't count say 1. */
-		if (g->depth >= CGROUP_DEPTH_MAX || fstatat(t->mounts[mount].fd, relative, &st, 0) < 0 ||
+		if (g->depth >= CGROUP_DEPTH_MAX || fstatat(m->fd, relative, &st, 0) < 0 ||
 		    st.st_nlink == 2)
 			continue;
-		fd = openat(t->mounts[mount].fd, relative, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		fd = openat(m->fd, relative, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (fd < 0)
 			continue;
 		read_folder(t, position, mount, fd, &depth);
@@ -348,9 +351,9 @@ int cgroup_mount_of(const struct cgroup_tree *t, const struct cgroup *g, unsigne
 	return v2;
 }
 
-bool cgroup_file_path(const struct cgroup *g, const char *file, char *buf, size_t cap)
+bool cgroup_file_path(const struct cgroup_mount *m, const struct cgroup *g, const char *file, char *buf, size_t cap)
 {
-	size_t n = strlen(file), skip = g->len ? 1 : 0, len = g->len - skip;
+	size_t n = strlen(file), skip = g->len > m->prefix_len ? m->prefix_len + 1 : g->len, len = g->len - skip;
 
 	if (len + 1 + n + 1 > cap)
 		return false;

@@ -69,7 +69,7 @@ bool procfs_read_u64(int dir, const char *path, uint64_t *ret)
 	char bytes[64];
 	ssize_t n = procfs_read(dir, path, bytes, sizeof(bytes));
 
-	return n > 0 && procfs_whole_u64(bytes, (size_t)n, ret);
+	return n > 0 && procfs_file_u64(bytes, (size_t)n, ret);
 }
 
 size_t procfs_read_line(int dir, const char *path, char *buf, size_t cap)
@@ -369,6 +369,11 @@ bool procfs_whole_u64(const char *bytes, size_t n, uint64_t *ret)
 
 	procfs_trim(&t);
 	return digits(t.p, t.end, ret);
+}
+
+bool procfs_file_u64(const char *bytes, size_t n, uint64_t *ret)
+{
+	return n > 0 && bytes[n - 1] == '\n' && procfs_whole_u64(bytes, n, ret);
 }
 
 size_t procfs_unescape(const struct procfs_text *t, char *buf, size_t cap)

@@ -128,8 +128,10 @@ bool procfs_i64(struct procfs_text *, int64_t *ret);
 bool procfs_hex(struct procfs_text *, uint64_t *ret);
 /* "12.34", not negative, no exponent. */
 bool procfs_decimal(struct procfs_text *, double *ret);
-/* A whole text that is one number, with or without white space after it: most files of sysfs. */
+/* A whole text that is one number, with or without white space after it. */
 bool procfs_whole_u64(const char *bytes, size_t n, uint64_t *ret);
+/* The same for what a file holds: its '\n' must be there, or the number may have been cut. */
+bool procfs_file_u64(const char *bytes, size_t n, uint64_t *ret);
 /* Cuts white space off the end. */
 void procfs_trim(struct procfs_text *);
 /* Undoes \040 and its like (mountinfo). Returns the bytes written, at most cap. */

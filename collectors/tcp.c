@@ -262,7 +262,7 @@ static void read_stack(struct tcp *t, struct procfs_values *tcp, struct procfs_v
 		char bytes[64];
 		ssize_t n = procfs_file_read(&t->files[F_CT_COUNT + i], bytes, sizeof(bytes));
 
-		if (n > 0 && procfs_whole_u64(bytes, (size_t)n, &v))
+		if (n > 0 && procfs_file_u64(bytes, (size_t)n, &v))
 			procfs_add(stack, CONNTRACK_COUNT + i, v, 1);
 	}
 }

@@ -120,7 +120,7 @@ void fixture_write_string(const char *root, const char *path, const char *text);
  * to spare) or return false to leave the file out. */
 void fixture_copy(const char *from, const char *to,
 		  bool (*edit)(void *arg, const char *path, char *bytes, size_t *len, size_t cap), void *arg);
-/* A fresh folder below /tmp. Returns buf. */
+/* A fresh folder below /dev/shm or /tmp. Returns buf. */
 const char *fixture_temp(char *buf, size_t cap);
 void fixture_remove(const char *root);
 

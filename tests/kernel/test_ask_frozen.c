@@ -186,7 +186,7 @@ static void a_held_mmap_lock_costs_one_answer(void **state)
 	int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (!w->frozen) {
-		print_message("[  SKIP  ] needs root, mkfs.ext4 and a loop device\n");
+		print_message("skipped: needs root, mkfs.ext4 and a loop device\n");
 		close(proc);
 		skip();
 	}
@@ -207,7 +207,7 @@ static void a_held_mmap_lock_costs_one_answer(void **state)
 	took = zygote_now_ns() - begin;
 	if (ask_path(w, blocked) == 0) {
 		/* where faults and mprotect() do not meet like that */
-		print_message("[  SKIP  ] this kernel does not hold the lock here\n");
+		print_message("skipped: this kernel does not hold the lock here\n");
 		skip();
 	}
 	print_message("a target whose mmap_lock is held was given up after %.0f ms\n", (double)took / 1e6);

@@ -248,7 +248,7 @@ int main(void)
 	};
 
 	if (sizeof(void *) != 8) {
-		print_message("[  SKIP  ] the pinned layout is that of 64-bit machines\n");
+		print_message("skipped: the pinned layout is that of 64-bit machines\n");
 		return 0;
 	}
 	return cmocka_run_group_tests(tests, NULL, NULL);

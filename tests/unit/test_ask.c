@@ -353,8 +353,10 @@ static void a_helper_that_dies_costs_what_it_was_at(void **state)
 	assert_int_equal(ask_file(f->client, "a", buf, sizeof(buf)), -EINPROGRESS);
 	assert_int_equal(ask_client_wait(f->client, 50 * MS), 2);
 	pid = find_helper(f->zygote, "culprit-ask");
-	if (!pid)
-		skip(); /* pids wrapped around */
+	if (!pid) {
+		print_message("skipped: the helper was not found; its pid is not near the zygote's\n");
+		skip();
+	}
 	kill(pid, SIGKILL);
 	assert_int_equal(ask_client_wait(f->client, 2000 * MS), 0);
 	assert_int_equal(ask_file(f->client, "fifo", buf, sizeof(buf)), -EIO);
@@ -448,7 +450,7 @@ static void nothing_is_allocated_in_steady_state(void **state)
 {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 	(void)state;
-	print_message("[  SKIP  ] the sanitizer's malloc is not counted\n");
+	print_message("skipped: the sanitizer's malloc is not counted\n");
 	skip();
 #else
 	struct fixture *f = *state;

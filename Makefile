@@ -208,7 +208,8 @@ $(B)/bench/spawn: $(O)/tests/bench/spawn.o
 	$(Q)$(cc) $(ldflags) -o $@ $^
 
 # Parts of it alone: make build/bench/bench_task && build/bench/bench_task -p 10000
-$(B)/bench/bench_%: $(O)/tests/bench/bench_%.o $(support) $(B)/libculprit.a
+$(B)/bench/bench_%: $(O)/tests/bench/bench_%.o $(call obj,$(addprefix tests/support/,frame_recorder.c fixture_host.c check.c)) \
+		$(B)/libculprit.a
 	@mkdir -p $(@D)
 	$(Q)$(cc) $(ldflags) -o $@ $^ $(libs)
 

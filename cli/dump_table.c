@@ -30,7 +30,8 @@ static size_t cell(struct dump *d, size_t row, size_t column, char *buf, size_t 
 		snprintf(buf, cap, "%s", v.state == VALUE_UNREAD ? "?" : "-");
 		return 1;
 	}
-	if (v.age_ns) {
+	/* A text that is read once a life is not old. */
+	if (v.age_ns && v.type != CULPRIT_TEXT) {
 		*to++ = '~';
 		cap--;
 	}

@@ -393,7 +393,8 @@ struct builder *builder_create(struct schema *schema)
 	wbuf_init(&b->body);
 	wbuf_init(&b->rows);
 	b->dictionary = dictwriter_create();
-	if (!b->dictionary || builder_grow(b, schema)) {
+	b->summarizer = summarizer_create();
+	if (!b->dictionary || !b->summarizer || builder_grow(b, schema)) {
 		builder_destroy(b);
 		return NULL;
 	}
@@ -409,6 +410,7 @@ void builder_destroy(struct builder *b)
 		mirror_finish(&b->mirrors[i]);
 	free(b->mirrors);
 	dictwriter_destroy(b->dictionary);
+	summarizer_destroy(b->summarizer);
 	schema_unlock(b->schema);
 	wbuf_finish(&b->body);
 	wbuf_finish(&b->rows);
@@ -567,7 +569,7 @@ uint64_t builder_rows(const struct builder *b, uint32_t table)
 
 size_t builder_memory(const struct builder *b)
 {
-	size_t n = sizeof(*b) + dictwriter_memory(b->dictionary) + b->body.cap + b->rows.cap + b->order_cap * 4;
+	size_t n = sizeof(*b) + dictwriter_memory(b->dictionary) + summarizer_memory(b->summarizer) + b->body.cap + b->rows.cap + b->order_cap * 4;
 
 	for (uint32_t i = 0; i < b->ntables; i++)
 		n += mirror_memory(&b->mirrors[i]);

@@ -48,6 +48,9 @@ void builder_skip(struct builder *, uint32_t table, uint32_t state, const char *
  * frame is closed. -ENOMEM. */
 int builder_seal(struct builder *, bool key, struct wbuf *out);
 
+/* The SUMMARY payload of the frames since the last key frame. -ENOMEM. */
+int builder_summary(struct builder *, struct wbuf *out);
+
 /* Live rows of a table, for tests and for `culprit collectors`. */
 uint64_t builder_rows(const struct builder *, uint32_t table);
 /* Bytes held. */

@@ -434,8 +434,10 @@ int builder_seal(struct builder *b, bool key, struct wbuf *out)
 	wbuf_u64(out, (uint64_t)b->wall_ns);
 	wbuf_varint(out, key ? FORMAT_FRAME_KEY : 0);
 	at = out->len;
-	if (key)
+	if (key) {
 		dictwriter_begin_segment(b->dictionary);
+		summarizer_begin(b->summarizer);
+	}
 	for (uint32_t i = 0; i < b->ntables; i++) {
 		struct mirror *m = &b->mirrors[i];
 
@@ -448,6 +450,8 @@ int builder_seal(struct builder *b, bool key, struct wbuf *out)
 		}
 		if (!m->mentioned && !(key && m->sample_ns))
 			continue;
+		if (summarizer_note(b->summarizer, i, m, key))
+			out->err = -ENOMEM;
 		wbuf_clear(&b->body);
 		put_table(b, &b->body, m, key);
 		put_section(out, FORMAT_TABLE, &b->body);
@@ -457,5 +461,11 @@ int builder_seal(struct builder *b, bool key, struct wbuf *out)
 		dictwriter_sweep(b->dictionary);
 	for (uint32_t i = 0; i < b->ntables; i++)
 		mirror_sealed(&b->mirrors[i]);
+	return out->err;
+}
+
+int builder_summary(struct builder *b, struct wbuf *out)
+{
+	summarizer_encode(b->summarizer, b->ntables, out);
 	return out->err;
 }

@@ -5,6 +5,7 @@
 #include "builder.h"
 #include "dictwriter.h"
 #include "mirror.h"
+#include "summarizer.h"
 
 struct builder {
 	struct culprit_frame frame; /* first: collectors see only this */
@@ -12,6 +13,7 @@ struct builder {
 	struct mirror *mirrors;
 	uint32_t ntables;
 	struct dictwriter *dictionary;
+	struct summarizer *summarizer;
 	uint64_t mono_ns;
 	int64_t wall_ns;
 	uint64_t row_budget, folded;

@@ -52,12 +52,12 @@ static bool is_number(const struct schema_column *c)
 	return c->type == CULPRIT_I64 || c->type == CULPRIT_U64 || c->type == CULPRIT_F64;
 }
 
-static bool has_extremes(const struct schema_column *c)
+bool summary_has_extremes(const struct schema_column *c)
 {
 	return is_number(c) && (c->role == CULPRIT_GAUGE || c->role == CULPRIT_PEAK);
 }
 
-static bool has_series(const struct schema_column *c)
+bool summary_has_series(const struct schema_column *c)
 {
 	return is_number(c) && (c->role == CULPRIT_GAUGE || c->role == CULPRIT_PEAK || c->role == CULPRIT_COUNTER);
 }
@@ -229,10 +229,10 @@ static int table_note(struct summary_table *t, struct gather *g, struct cursor *
 		for (uint32_t column = 0; row && column < schema->ncolumns; column++) {
 			const struct schema_column *k = &schema->columns[column];
 
-			if (has_extremes(k) && row->states[column] == FORMAT_CELL_OK &&
+			if (summary_has_extremes(k) && row->states[column] == FORMAT_CELL_OK &&
 			    extreme_note(t, g, row, (uint32_t)slot, column))
 				return -ENOMEM;
-			if (*small && has_series(k) && series_note(t, g, row, (uint32_t)slot, column, samples_max))
+			if (*small && summary_has_series(k) && series_note(t, g, row, (uint32_t)slot, column, samples_max))
 				return -ENOMEM;
 		}
 	}
@@ -319,14 +319,6 @@ struct summary *summary_build(struct segment *segment, struct culprit_error *err
 	return s;
 }
 
-static void put_f64(struct wbuf *w, double v)
-{
-	uint64_t bits;
-
-	memcpy(&bits, &v, sizeof(bits));
-	wbuf_varint(w, __builtin_bswap64(bits));
-}
-
 static double get_f64(struct rbuf *r)
 {
 	uint64_t bits = __builtin_bswap64(rbuf_varint(r));
@@ -334,68 +326,6 @@ static double get_f64(struct rbuf *r)
 
 	memcpy(&v, &bits, sizeof(v));
 	return v;
-}
-
-/* Values as in frames: integers by difference, f64 by exclusive or. Runs of the same difference are most of a series, so
- * zstd does the rest. */
-static void put_series(struct wbuf *w, const struct summary_series *s, unsigned type)
-{
-	uint64_t before = 0;
-	bool whole = true;
-
-	for (uint32_t i = 0; i < s->n; i++)
-		whole = whole && (!s->states || s->states[i] == FORMAT_CELL_OK);
-	wbuf_varint(w, s->slot);
-	wbuf_varint(w, s->column);
-	wbuf_varint(w, s->serial);
-	wbuf_varint(w, s->first);
-	wbuf_varint(w, s->n);
-	wbuf_u8(w, whole);
-	if (!whole)
-		wbuf_bytes(w, s->states, s->n);
-	for (uint32_t i = 0; i < s->n; i++) {
-		if (type == CULPRIT_F64)
-			wbuf_varint(w, __builtin_bswap64(before ^ s->values[i]));
-		else
-			wbuf_zigzag(w, (int64_t)(s->values[i] - before));
-		before = s->values[i];
-	}
-}
-
-void summary_encode(const struct summary *s, struct wbuf *w)
-{
-	struct wbuf body;
-
-	wbuf_init(&body);
-	wbuf_varint(w, s->ntables);
-	for (uint32_t i = 0; i < s->ntables; i++) {
-		const struct summary_table *t = &s->tables[i];
-		uint64_t before = 0;
-
-		wbuf_clear(&body);
-		wbuf_varint(&body, t->nended);
-		wbuf_varint(&body, t->nevents);
-		wbuf_varint(&body, t->ntimes);
-		for (uint32_t k = 0; k < t->ntimes; k++) {
-			wbuf_zigzag(&body, (int64_t)(t->times[k] - before));
-			before = t->times[k];
-		}
-		wbuf_varint(&body, t->nextremes);
-		for (size_t k = 0; k < t->nextremes; k++) {
-			wbuf_varint(&body, t->extremes[k].slot);
-			wbuf_varint(&body, t->extremes[k].column);
-			wbuf_varint(&body, t->extremes[k].serial);
-			put_f64(&body, t->extremes[k].min);
-			put_f64(&body, t->extremes[k].max);
-		}
-		wbuf_varint(&body, t->nseries);
-		for (size_t k = 0; k < t->nseries; k++)
-			put_series(&body, &t->series[k], t->schema->columns[t->series[k].column].type);
-		wbuf_string(w, body.data, body.len);
-		if (body.err)
-			w->err = body.err;
-	}
-	wbuf_finish(&body);
 }
 
 static int get_series(struct rbuf *r, struct summary_table *t, struct summary_series *s)

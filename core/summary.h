@@ -44,11 +44,14 @@ struct summary {
 	struct schema *schema;
 };
 
-/* Computed from the frames. NULL: out of memory. */
+/* Which columns have extremes; which have a series in small tables. */
+bool summary_has_extremes(const struct schema_column *);
+bool summary_has_series(const struct schema_column *);
+
+/* Computed from the frames, for segments without a summary. NULL: out of memory. */
 struct summary *summary_build(struct segment *, struct culprit_error *);
 /* From the segment's SUMMARY block; NULL where there is none or it is damaged (then build it). */
 struct summary *summary_read(const struct segment *, struct culprit_error *);
 void summary_destroy(struct summary *);
-void summary_encode(const struct summary *, struct wbuf *);
 
 #endif

@@ -9,7 +9,6 @@
 #include "error.h"
 #include "format.h"
 #include "segment_codec.h"
-#include "summary.h"
 
 enum {
 	SEGMENT_FRAMES_MIN = 30,  /* a key frame is paid for by at least so many frames */
@@ -36,7 +35,7 @@ struct writer {
 	uint32_t frames;
 	size_t key_bytes, delta_bytes;
 	struct wbuf payload, blocks; /* reused */
-	struct wbuf bytes;           /* of the open segment: its summary is made from it */
+	size_t size;                 /* bytes of the open segment */
 };
 
 struct writer *writer_create(struct schema *schema, const struct host_info *host)
@@ -69,7 +68,6 @@ void writer_destroy(struct writer *w)
 	schema_unlock(w->schema);
 	wbuf_finish(&w->payload);
 	wbuf_finish(&w->blocks);
-	wbuf_finish(&w->bytes);
 	free(w);
 }
 
@@ -144,8 +142,6 @@ static void note(struct writer_sink *s, int err, const struct culprit_error *err
 
 int writer_finish_segment(struct writer *w)
 {
-	struct segment *segment;
-	struct summary *summary = NULL;
 	struct culprit_error error = {""};
 
 	if (!w->open)
@@ -153,13 +149,9 @@ int writer_finish_segment(struct writer *w)
 	w->open = false;
 	wbuf_clear(&w->payload);
 	wbuf_clear(&w->blocks);
-	segment = segment_create();
-	if (segment && !segment_parse(segment, w->bytes.data, w->bytes.len, &error))
-		summary = summary_build(segment, &error);
-	if (summary)
-		summary_encode(summary, &w->payload);
-	summary_destroy(summary);
-	segment_unlock(segment);
+	/* Without it readers make their own: an empty one says so. */
+	if (builder_summary(w->builder, &w->payload))
+		wbuf_clear(&w->payload);
 	segment_put_block(&w->blocks, FORMAT_SUMMARY, w->payload.data, w->payload.len);
 	for (size_t i = 0; i < w->nsinks; i++) {
 		struct writer_sink *s = &w->sinks[i];
@@ -168,7 +160,7 @@ int writer_finish_segment(struct writer *w)
 			note(s, s->sink->ops->end(s->sink, w->blocks.data, w->blocks.len, &error), &error);
 		s->begun = false;
 	}
-	wbuf_clear(&w->bytes);
+	w->size = 0;
 	return w->blocks.err ? w->blocks.err : w->payload.err;
 }
 
@@ -186,10 +178,10 @@ static size_t segment_max(const struct writer *w)
 
 static bool segment_is_due(const struct writer *w)
 {
-	/* Room for the summary and for one more frame as large as the largest seen. */
-	size_t room = segment_max(w) / 2;
+	/* Room for the summary and for one more frame. */
+	size_t max = segment_max(w), room = max - max / 4;
 
-	if (w->start_anew || w->frames >= SEGMENT_FRAMES_MAX || w->bytes.len > room)
+	if (w->start_anew || w->frames >= SEGMENT_FRAMES_MAX || w->size > room)
 		return true;
 	return w->frames >= SEGMENT_FRAMES_MIN && w->delta_bytes > SEGMENT_DELTAS_PER_KEY * w->key_bytes;
 }
@@ -251,7 +243,7 @@ int writer_commit(struct writer *w)
 			w->open = false;
 		return r;
 	}
-	wbuf_bytes(&w->bytes, w->blocks.data, w->blocks.len);
+	w->size += w->blocks.len;
 	for (size_t i = 0; i < w->nsinks; i++) {
 		struct writer_sink *s = &w->sinks[i];
 		int err;

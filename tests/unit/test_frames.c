@@ -346,6 +346,58 @@ static void test_model(void **state)
 	free(ticks);
 }
 
+static const struct summary_series *find_series(const struct summary_table *t, const struct summary_series *like)
+{
+	for (size_t i = 0; i < t->nseries; i++) {
+		if (t->series[i].serial == like->serial && t->series[i].column == like->column)
+			return &t->series[i];
+	}
+	return NULL;
+}
+
+static const struct summary_extreme *find_extreme(const struct summary_table *t, const struct summary_extreme *like)
+{
+	for (size_t i = 0; i < t->nextremes; i++) {
+		if (t->extremes[i].serial == like->serial && t->extremes[i].column == like->column)
+			return &t->extremes[i];
+	}
+	return NULL;
+}
+
+/* What the writer gathered on the way is what a reader finds in the frames. */
+static void assert_same_summary(const struct summary *s, struct segment *segment)
+{
+	struct summary *built = summary_build(segment, NULL);
+
+	assert_non_null(built);
+	for (uint32_t i = 0; i < s->ntables; i++) {
+		const struct summary_table *a = &s->tables[i], *b = &built->tables[i];
+
+		assert_int_equal(a->nended, b->nended);
+		assert_int_equal(a->nevents, b->nevents);
+		assert_int_equal(a->ntimes, b->ntimes);
+		assert_int_equal(a->nseries, b->nseries);
+		assert_int_equal(a->nextremes, b->nextremes);
+		for (uint32_t k = 0; k < a->ntimes; k++)
+			assert_true(a->times[k] == b->times[k]);
+		for (size_t k = 0; k < b->nseries; k++) {
+			const struct summary_series *x = find_series(a, &b->series[k]);
+
+			assert_non_null(x);
+			assert_int_equal(x->first, b->series[k].first);
+			assert_int_equal(x->n, b->series[k].n);
+			assert_memory_equal(x->values, b->series[k].values, x->n * sizeof(*x->values));
+		}
+		for (size_t k = 0; k < b->nextremes; k++) {
+			const struct summary_extreme *x = find_extreme(a, &b->extremes[k]);
+
+			assert_non_null(x);
+			assert_true(x->min == b->extremes[k].min && x->max == b->extremes[k].max);
+		}
+	}
+	summary_destroy(built);
+}
+
 static void test_summary(void **state)
 {
 	struct model_tick *ticks = calloc(TICKS, sizeof(*ticks));
@@ -385,6 +437,7 @@ static void test_summary(void **state)
 				checked++;
 			}
 		}
+		assert_same_summary(s, segment);
 		summary_destroy(s);
 		segment_unlock(segment);
 	}

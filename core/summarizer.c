@@ -1,0 +1,376 @@
+#include "summarizer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "format.h"
+#include "summary.h"
+
+/* Extremes of the row that stands in a slot: [slot][column of the table that has them]. */
+struct extreme {
+	uint64_t serial; /* 0: none */
+	double min, max;
+};
+
+/* A series in the making: values are appended as bytes already, as the format has them. */
+struct series {
+	uint64_t serial, before;
+	uint32_t slot, column, first, n;
+	bool whole; /* all values were ok */
+	struct wbuf states, values;
+};
+
+struct gathered {
+	uint32_t ncolumns;           /* those with extremes or series */
+	uint32_t *columns;
+	bool *has_extremes;
+	struct extreme *extremes;    /* [slot][ncolumns] */
+	uint32_t *series_at;         /* [slot][ncolumns] -> index + 1 */
+	size_t nslots;
+	struct wbuf done;            /* extremes of rows whose slot was taken by another, encoded */
+	size_t ndone;
+	struct series *series;
+	size_t nseries, series_cap;
+	bool small;
+	uint64_t *times;
+	size_t ntimes, times_cap;
+	uint64_t ended, events;
+};
+
+struct summarizer {
+	struct gathered *tables;
+	uint32_t ntables;
+	struct wbuf body;
+};
+
+struct summarizer *summarizer_create(void)
+{
+	return calloc(1, sizeof(struct summarizer));
+}
+
+static void gathered_finish(struct gathered *g)
+{
+	for (size_t i = 0; i < g->series_cap; i++) {
+		wbuf_finish(&g->series[i].states);
+		wbuf_finish(&g->series[i].values);
+	}
+	free(g->series);
+	free(g->columns);
+	free(g->has_extremes);
+	free(g->extremes);
+	free(g->series_at);
+	free(g->times);
+	wbuf_finish(&g->done);
+}
+
+void summarizer_destroy(struct summarizer *s)
+{
+	if (!s)
+		return;
+	for (uint32_t i = 0; i < s->ntables; i++)
+		gathered_finish(&s->tables[i]);
+	free(s->tables);
+	wbuf_finish(&s->body);
+	free(s);
+}
+
+void summarizer_begin(struct summarizer *s)
+{
+	for (uint32_t i = 0; i < s->ntables; i++) {
+		struct gathered *g = &s->tables[i];
+
+		if (g->extremes)
+			memset(g->extremes, 0, g->nslots * g->ncolumns * sizeof(*g->extremes));
+		if (g->series_at)
+			memset(g->series_at, 0, g->nslots * g->ncolumns * sizeof(*g->series_at));
+		wbuf_clear(&g->done);
+		g->ndone = g->nseries = g->ntimes = 0;
+		g->ended = g->events = 0;
+		g->small = true;
+	}
+}
+
+static double as_double(const struct schema_column *c, uint64_t cell)
+{
+	double v;
+
+	if (c->type == CULPRIT_I64)
+		return (double)(int64_t)cell;
+	if (c->type == CULPRIT_U64)
+		return (double)cell;
+	memcpy(&v, &cell, sizeof(v));
+	return v;
+}
+
+static void put_f64(struct wbuf *w, double v)
+{
+	uint64_t bits;
+
+	memcpy(&bits, &v, sizeof(bits));
+	wbuf_varint(w, __builtin_bswap64(bits));
+}
+
+static int table_prepare(struct gathered *g, const struct schema_table *t)
+{
+	g->columns = calloc(t->ncolumns, sizeof(*g->columns));
+	g->has_extremes = calloc(t->ncolumns, sizeof(*g->has_extremes));
+	if (!g->columns || !g->has_extremes)
+		return -ENOMEM;
+	for (uint32_t c = 0; c < t->ncolumns; c++) {
+		if (!summary_has_series(&t->columns[c]))
+			continue;
+		g->has_extremes[g->ncolumns] = summary_has_extremes(&t->columns[c]);
+		g->columns[g->ncolumns++] = c;
+	}
+	g->small = true;
+	return 0;
+}
+
+static int reserve_tables(struct summarizer *s, uint32_t n)
+{
+	struct gathered *tables;
+
+	if (n <= s->ntables)
+		return 0;
+	tables = realloc(s->tables, n * sizeof(*tables));
+	if (!tables)
+		return -ENOMEM;
+	memset(tables + s->ntables, 0, (n - s->ntables) * sizeof(*tables));
+	s->tables = tables;
+	s->ntables = n;
+	return 0;
+}
+
+static int reserve_slots(struct gathered *g, size_t n)
+{
+	size_t width = g->ncolumns ? g->ncolumns : 1;
+	struct extreme *e;
+	uint32_t *at;
+
+	if (n <= g->nslots)
+		return 0;
+	e = realloc(g->extremes, n * width * sizeof(*e));
+	if (e)
+		g->extremes = e;
+	at = realloc(g->series_at, n * width * sizeof(*at));
+	if (at)
+		g->series_at = at;
+	if (!e || !at)
+		return -ENOMEM;
+	memset(e + g->nslots * width, 0, (n - g->nslots) * width * sizeof(*e));
+	memset(at + g->nslots * width, 0, (n - g->nslots) * width * sizeof(*at));
+	g->nslots = n;
+	return 0;
+}
+
+/* Only what moved is told. */
+static void extreme_flush(struct gathered *g, uint32_t slot, uint32_t k)
+{
+	const struct extreme *e = &g->extremes[(size_t)slot * g->ncolumns + k];
+
+	if (!e->serial || e->min == e->max)
+		return;
+	wbuf_varint(&g->done, slot);
+	wbuf_varint(&g->done, g->columns[k]);
+	wbuf_varint(&g->done, e->serial);
+	put_f64(&g->done, e->min);
+	put_f64(&g->done, e->max);
+	g->ndone++;
+}
+
+static void extreme_note(struct gathered *g, uint32_t slot, uint32_t k, uint64_t serial, double v)
+{
+	struct extreme *e = &g->extremes[(size_t)slot * g->ncolumns + k];
+
+	if (e->serial != serial) {
+		extreme_flush(g, slot, k);
+		*e = (struct extreme){serial, v, v};
+		return;
+	}
+	e->min = v < e->min ? v : e->min;
+	e->max = v > e->max ? v : e->max;
+}
+
+static struct series *series_new(struct gathered *g)
+{
+	if (g->nseries == g->series_cap) {
+		size_t cap = g->series_cap ? g->series_cap * 2 : 16;
+		struct series *series = realloc(g->series, cap * sizeof(*series));
+
+		if (!series)
+			return NULL;
+		memset(series + g->series_cap, 0, (cap - g->series_cap) * sizeof(*series));
+		g->series = series;
+		g->series_cap = cap;
+	}
+	return &g->series[g->nseries++];
+}
+
+static int series_note(struct gathered *g, const struct mirror *m, uint32_t slot, uint32_t k)
+{
+	uint32_t *at = &g->series_at[(size_t)slot * g->ncolumns + k], column = g->columns[k];
+	uint32_t now = (uint32_t)g->ntimes - 1;
+	struct series *s = *at ? &g->series[*at - 1] : NULL;
+	uint64_t cell = mirror_cells(m, slot)[column];
+	uint8_t state = mirror_states(m, slot)[column];
+
+	if (!s || s->serial != m->slots[slot].serial) {
+		s = series_new(g);
+		if (!s)
+			return -ENOMEM;
+		*at = (uint32_t)g->nseries;
+		s->serial = m->slots[slot].serial;
+		s->slot = slot;
+		s->column = column;
+		s->first = now;
+		s->n = 0;
+		s->before = 0;
+		s->whole = true;
+		wbuf_clear(&s->states);
+		wbuf_clear(&s->values);
+	}
+	if (now - s->first != s->n)
+		return 0; /* it was not there for a while: the series ends there */
+	s->whole = s->whole && state == FORMAT_CELL_OK;
+	wbuf_u8(&s->states, state);
+	if (m->schema->columns[column].type == CULPRIT_F64)
+		wbuf_varint(&s->values, __builtin_bswap64(s->before ^ cell));
+	else
+		wbuf_zigzag(&s->values, (int64_t)(cell - s->before));
+	s->before = cell;
+	s->n++;
+	return s->states.err ? s->states.err : s->values.err;
+}
+
+static int time_note(struct gathered *g, uint64_t sample_ns)
+{
+	if (g->ntimes == g->times_cap) {
+		size_t cap = g->times_cap ? g->times_cap * 2 : 64;
+		uint64_t *times = realloc(g->times, cap * sizeof(*times));
+
+		if (!times)
+			return -ENOMEM;
+		g->times = times;
+		g->times_cap = cap;
+	}
+	g->times[g->ntimes++] = sample_ns;
+	return 0;
+}
+
+static int slot_note(struct gathered *g, const struct mirror *m, uint32_t i, bool key)
+{
+	const struct slot *s = &m->slots[i];
+	bool all = key || s->flags & (SLOT_NEW | SLOT_SHOW);
+
+	if (!all && !(s->flags & SLOT_TOUCHED) && !g->small)
+		return 0;
+	for (uint32_t k = 0; k < g->ncolumns; k++) {
+		uint32_t c = g->columns[k];
+
+		if (g->has_extremes[k] && (all || mask_has(s->changed, c)) &&
+		    mirror_states(m, i)[c] == FORMAT_CELL_OK)
+			extreme_note(g, i, k, s->serial, as_double(&m->schema->columns[c], mirror_cells(m, i)[c]));
+		/* A row that ends in this frame is not in it any more. */
+		if (g->small && !(s->flags & SLOT_GONE) && series_note(g, m, i, k))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int summarizer_note(struct summarizer *s, uint32_t table, const struct mirror *m, bool key)
+{
+	struct gathered *g;
+	uint32_t shown = 0;
+
+	if (reserve_tables(s, table + 1))
+		return -ENOMEM;
+	g = &s->tables[table];
+	if (!g->columns && table_prepare(g, m->schema))
+		return -ENOMEM;
+	g->events += m->nevents;
+	if (m->schema->kind != CULPRIT_STATE || !m->sample_ns || !(m->sampled || key))
+		return 0;
+	if (reserve_slots(g, m->nslots) || time_note(g, m->sample_ns))
+		return -ENOMEM;
+	for (uint32_t i = 0; i < m->nslots; i++)
+		shown += slot_is_shown(&m->slots[i]);
+	if (shown > SUMMARY_SERIES_ROWS) {
+		g->small = false;
+		g->nseries = 0;
+	}
+	for (uint32_t i = 0; i < m->nslots; i++) {
+		const struct slot *slot = &m->slots[i];
+
+		if ((slot_is_shown(slot) && slot->flags & SLOT_GONE) || slot->flags & SLOT_HIDE)
+			g->ended++;
+		if (slot_is_shown(slot) && slot_note(g, m, i, key))
+			return -ENOMEM;
+	}
+	return g->done.err;
+}
+
+static void put_series(struct wbuf *w, const struct series *s)
+{
+	wbuf_varint(w, s->slot);
+	wbuf_varint(w, s->column);
+	wbuf_varint(w, s->serial);
+	wbuf_varint(w, s->first);
+	wbuf_varint(w, s->n);
+	wbuf_u8(w, s->whole);
+	if (!s->whole)
+		wbuf_bytes(w, s->states.data, s->states.len);
+	wbuf_bytes(w, s->values.data, s->values.len);
+}
+
+static void put_table(struct gathered *g, struct wbuf *w)
+{
+	uint64_t before = 0;
+
+	for (uint32_t i = 0; i < g->nslots; i++) {
+		for (uint32_t k = 0; k < g->ncolumns; k++)
+			extreme_flush(g, i, k);
+	}
+	wbuf_varint(w, g->ended);
+	wbuf_varint(w, g->events);
+	wbuf_varint(w, g->ntimes);
+	for (size_t i = 0; i < g->ntimes; i++) {
+		wbuf_zigzag(w, (int64_t)(g->times[i] - before));
+		before = g->times[i];
+	}
+	wbuf_varint(w, g->ndone);
+	wbuf_bytes(w, g->done.data, g->done.len);
+	wbuf_varint(w, g->nseries);
+	for (size_t i = 0; i < g->nseries; i++)
+		put_series(w, &g->series[i]);
+}
+
+void summarizer_encode(struct summarizer *s, uint32_t ntables, struct wbuf *w)
+{
+	if (reserve_tables(s, ntables)) {
+		w->err = -ENOMEM;
+		return;
+	}
+	wbuf_varint(w, ntables);
+	for (uint32_t i = 0; i < ntables; i++) {
+		wbuf_clear(&s->body);
+		put_table(&s->tables[i], &s->body);
+		wbuf_string(w, s->body.data, s->body.len);
+		if (s->body.err)
+			w->err = s->body.err;
+	}
+}
+
+size_t summarizer_memory(const struct summarizer *s)
+{
+	size_t n = sizeof(*s) + s->body.cap;
+
+	for (uint32_t i = 0; i < s->ntables; i++) {
+		const struct gathered *g = &s->tables[i];
+
+		n += sizeof(*g) + g->nslots * g->ncolumns * (sizeof(*g->extremes) + 4) + g->done.cap + g->times_cap * 8;
+		for (size_t k = 0; k < g->series_cap; k++)
+			n += sizeof(g->series[k]) + g->series[k].states.cap + g->series[k].values.cap;
+	}
+	return n;
+}

@@ -74,7 +74,7 @@ grep -qi 'static' "$dir/out"
 ok 'in an empty root: collectors says that there are no plug-ins' $?
 
 # The console needs a terminal, and that no database describes.
-cat >"$dir/pty.py" <<'PY'
+cat >"$dir/console.py" <<'PY'
 import fcntl, os, pty, select, struct, sys, termios, time
 pid, fd = pty.fork()
 if pid == 0:
@@ -100,7 +100,7 @@ sys.stdout.buffer.write(out[-2000:].replace(b'\x1b', b'^['))
 sys.exit(not (quit and status == 0))
 PY
 for term in xterm-256color linux; do
-	timeout 30 python3 "$dir/pty.py" "$dir/root" $term >"$dir/out" 2>&1
+	timeout 30 python3 "$dir/console.py" "$dir/root" $term >"$dir/out" 2>&1
 	ok "in an empty root: the console on TERM=$term, and q" $?
 done
 echo "$passed passed, $failed failed, $skipped skipped"

@@ -1,5 +1,6 @@
 /* culprit collectors: what measures here, what does not and why, what each costs. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -24,5 +25,9 @@ int verb_collectors(const struct options *given)
 		error_set(&error, 0, "collectors takes no operand; see culprit collectors --help");
 		return verb_fail(EXIT_USAGE, &error);
 	}
+#ifdef CULPRIT_STATIC
+	fputs("culprit: this is the static binary: it has no plug-ins (no dynamic loader); build without STATIC=1 for them\n",
+	      stderr);
+#endif
 	return verb_dump(&o);
 }

@@ -154,7 +154,8 @@ int verb_console(const struct options *o)
 	r = sampler_start(l.session.sampler, &error);
 	if (!r) {
 		loop.console = l.console;
-		loop.screen = (struct screen_options){.in_fd = STDIN_FILENO, .out_fd = STDOUT_FILENO, .no_color = o->no_color};
+		loop.screen = (struct screen_options){.in_fd = STDIN_FILENO, .out_fd = STDOUT_FILENO, .no_color = o->no_color,
+						      .mark = verb_test_mark()};
 		loop.config_dir = theme_config_dir(dir, sizeof(dir));
 		theme_of_options(o, loop.config_dir, &loop.theme, l.console);
 		loop.notify_fd = source->ops->fd ? source->ops->fd(source) : -1;

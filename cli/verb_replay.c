@@ -82,7 +82,8 @@ static int replay_screen(struct replay *r, const struct options *o, struct culpr
 	char dir[4096];
 	struct loop_options loop = {
 		.console = r->console,
-		.screen = {.in_fd = STDIN_FILENO, .out_fd = STDOUT_FILENO, .no_color = o->no_color},
+		.screen = {.in_fd = STDIN_FILENO, .out_fd = STDOUT_FILENO, .no_color = o->no_color,
+			   .mark = verb_test_mark()},
 		.config_dir = theme_config_dir(dir, sizeof(dir)),
 		.notify_fd = r->source->ops->fd ? r->source->ops->fd(r->source) : -1,
 		.now = replay_now,

@@ -3,6 +3,8 @@
 #ifndef CLI_VERBS_H
 #define CLI_VERBS_H
 
+#include <stdbool.h>
+
 #include "options.h"
 
 int verb_console(const struct options *);
@@ -13,6 +15,8 @@ int verb_collectors(const struct options *);
 
 /* Prints "culprit: SENTENCE" to stderr and returns `status`. */
 int verb_fail(int status, const struct culprit_error *);
+/* For tests: is $CULPRIT_TEST_MARK=1 set? See screen.h. */
+bool verb_test_mark(void);
 /* Exit status of -errno: wrong usage for -EINVAL and -ENOENT of names, else could not. */
 int verb_status(int err);
 

@@ -82,7 +82,7 @@ if pid == 0:
     os.chroot(sys.argv[1])
     os.chdir('/')
     os.execve('/culprit', ['culprit'], {'TERM': sys.argv[2], 'CULPRIT_TEST_MARK': '1', 'LC_ALL': 'C'})
-out, until, quit = b'', time.monotonic() + 15, False
+out, until, quit = b'', time.monotonic() + 15, 0
 while time.monotonic() < until:
     if select.select([fd], [], [], 0.1)[0]:
         try:
@@ -92,10 +92,13 @@ while time.monotonic() < until:
         if not data:
             break
         out += data
-    if not quit and out.count(b'\x1b]7777;') >= 2:
+    # The first q offers to save what was seen, the second leaves.
+    if quit < 2 and out.count(b'\x1b]7777;') >= 2 + 2 * quit:
         os.write(fd, b'q')
-        quit = True
-status = os.waitpid(pid, 0)[1] if quit or time.monotonic() < until else 1
+        quit += 1
+if time.monotonic() >= until:
+    os.kill(pid, 9)
+status = os.waitpid(pid, 0)[1]
 sys.stdout.buffer.write(out[-2000:].replace(b'\x1b', b'^['))
 sys.exit(not (quit and status == 0))
 PY

@@ -10,7 +10,7 @@
 #include "text.h"
 #include "units.h"
 
-enum { COLUMNS_MAX = 512, WORD_MAX = FILTER_LENGTH_MAX };
+enum { COLUMNS_MAX = 512, WORD_MAX = FILTER_LENGTH_MAX, REGEX_ATOMS_MAX = 2000 };
 
 enum token { END, WORD, QUOTED, OP, OPEN, CLOSE, AND, OR, NOT };
 enum op { EQ, NE, LT, LE, GT, GE, MATCH, NOT_MATCH };
@@ -247,8 +247,75 @@ static char *keep(struct parser *ps, const char *p, size_t n)
 	return copy;
 }
 
+/* What the C library must not be given: it copies what '+' and {n} repeat, so that a++++ and ((a{9}){9}){9} take time and
+ * memory without bound; and references back make matching exponential. NULL: harmless, though perhaps wrong. */
+static const char *regex_refused(const char *p)
+{
+	uint64_t sum[FILTER_REGEX_MAX + 2] = {0}, last = 1; /* atoms after copying, by open parentheses */
+	size_t depth = 0;
+
+	for (; *p; p++) {
+		unsigned long count = 1, v = 0;
+
+		switch (*p) {
+		case '\\':
+			if (p[1] >= '1' && p[1] <= '9')
+				return "a regular expression cannot refer back with \\1";
+			if (p[1])
+				p++;
+			sum[depth] += last = 1;
+			break;
+		case '[':
+			/* To its end: ']' as the first one is an ordinary character. */
+			p += p[1] == '^';
+			p += p[1] == ']';
+			while (p[1] && p[1] != ']')
+				p++;
+			p += p[1] == ']';
+			sum[depth] += last = 1;
+			break;
+		case '(':
+			sum[++depth] = 0;
+			break;
+		case ')':
+			if (!depth)
+				break;
+			last = sum[depth--] + 1;
+			sum[depth] += last;
+			break;
+		case '+':
+		case '*':
+		case '?':
+			count = 2;
+			break;
+		case '{':
+			for (const char *q = p + 1; *q && *q != '}'; q++) {
+				v = isdigit((unsigned char)*q) ? v * 10 + (unsigned long)(*q - '0') : 0;
+				if (v > 32)
+					return "counts in a regular expression go up to {32}";
+				count = v > count ? v : count;
+			}
+			/* {3,} repeats without end: one copy more. */
+			count++;
+			while (p[1] && *p != '}')
+				p++;
+			break;
+		default:
+			sum[depth] += last = 1;
+		}
+		if (count > 1) {
+			sum[depth] += last * (count - 1);
+			last *= count;
+		}
+		if (sum[depth] > REGEX_ATOMS_MAX)
+			return "the regular expression repeats too much";
+	}
+	return NULL;
+}
+
 static uint16_t comparison_regex(struct parser *ps, struct node *n)
 {
+	const char *why;
 	char text[200];
 	uint16_t index;
 	int err;
@@ -257,33 +324,19 @@ static uint16_t comparison_regex(struct parser *ps, struct node *n)
 		return fail(ps, ps->at, "a regular expression cannot hold a NUL byte");
 	if (ps->len > FILTER_REGEX_MAX)
 		return fail(ps, ps->at, "the regular expression is too long; at most 128 bytes are possible");
-	/* Nested and large counts make the compiled expression explode: {1000}{1000}. */
-	for (const char *p = ps->word; *p; p++) {
-		if (*p == '\\' && p[1] >= '1' && p[1] <= '9')
-			return fail(ps, ps->at, "a regular expression cannot refer back with \\1");
-		if (*p == '{' && (p == ps->word || p[-1] != '\\')) {
-			const char *q = p + 1;
-			unsigned long v = 0;
-
-			for (; *q && *q != '}'; q++) {
-				v = isdigit((unsigned char)*q) ? v * 10 + (unsigned long)(*q - '0') : 0;
-				if (v > 32)
-					return fail(ps, ps->at, "counts in a regular expression go up to {32}");
-			}
-			if (*q && (q[1] == '{' || strchr(q + 1, '{')))
-				return fail(ps, ps->at, "a regular expression may have one {count}");
-		}
-	}
+	why = regex_refused(ps->word);
+	if (why)
+		return fail(ps, ps->at, why);
 	n->regex = malloc(sizeof(*n->regex));
 	if (!n->regex)
 		return fail(ps, ps->at, "out of memory");
 	err = regcomp(n->regex, ps->word, REG_EXTENDED | REG_NOSUB);
 	if (err) {
-		char why[100];
+		char reason[100];
 
-		regerror(err, n->regex, why, sizeof(why));
+		regerror(err, n->regex, reason, sizeof(reason));
 		free(n->regex);
-		snprintf(text, sizeof(text), "the regular expression is wrong: %s", why);
+		snprintf(text, sizeof(text), "the regular expression is wrong: %s", reason);
 		return fail(ps, ps->at, text);
 	}
 	n->kind = NODE_REGEX;

@@ -78,7 +78,7 @@ static void test_matches(void **state)
 		{"comm=\"Web-Server (x)\"", 1}, {"comm=Web", 0},
 		/* regular expressions */
 		{"user~^www", 1}, {"user~data$", 1}, {"user~^data", 0}, {"user!~root", 1}, {"comm~'\\(x\\)'", 1},
-		{"comm~Serv(er|ice)", 1}, {"(comm~Serv(er|ice))", 1}, {"comm~\"r \\\\(\"", 1}, {"user~.", 1}, {"user~w{3}", 1},
+		{"comm~Serv(er|ice)", 1}, {"(comm~Serv(er|ice))", 1}, {"comm~\"r \\\\(\"", 1}, {"user~.", 1}, {"user~w{3}", 1}, {"user~(w{2,3}-?)+d", 1}, {"user~[]a(]", 1}, {"user~(www|x)-(d.t.)+$", 1},
 		/* a NUL does not hide what follows */
 		{"bytes~z", 1}, {"bytes~^a", 1}, {"bytes~q", 0}, {"bytes=\"a\\xff\\x00z\\n\"", 1},
 		/* free text: any text column, case ignored */
@@ -138,7 +138,9 @@ static void test_errors(void **state)
 		{"user~(", "regular expression"},
 		{"user~\"[\"", "regular expression is wrong"},
 		{"user~a{99}", "{32}"},
-		{"user~a{9}{9}", "one {count}"},
+		{"user~a{30}{30}{30}", "repeats too much"},
+		{"user~a+++++++++++++++++++++", "repeats too much"},
+		{"user~((((((((((((((a+)+)+)+)+)+)+)+)+)+)+)+)+)+", "repeats too much"},
 		{"user~(a)\\1", "refer back"},
 		{"kernel>true", "= and != only"},
 		{"kernel=maybe", "true or false was expected"},

@@ -187,7 +187,7 @@ ifneq ($(FUZZ),)
 fuzz-build: $(fuzz_tests)
 $(B)/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(support) $(B)/libculprit.a
 	$(if $(Q),@echo '  LD      $@')
-	$(Q)$(cc) $(ldflags) -fsanitize=fuzzer -o $@ $^ $(libs)
+	$(Q)$(cc) $(ldflags) -fsanitize=fuzzer -o $@ $^ $(libs) -lcmocka
 endif
 
 .PHONY: check-layers

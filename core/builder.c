@@ -298,19 +298,6 @@ static void event_end(struct builder *b)
 	m->nevents++;
 }
 
-static int bases_set(struct mirror *m, uint32_t slot)
-{
-	if (!m->bases && !(m->bases = calloc((size_t)m->cap * m->ncolumns, sizeof(*m->bases))))
-		return -ENOMEM;
-	if (m->ncounts && !m->base_counts && !(m->base_counts = calloc((size_t)m->cap * m->ncounts, 8)))
-		return -ENOMEM;
-	memcpy(m->bases + (size_t)slot * m->ncolumns, mirror_cells(m, slot), m->ncolumns * sizeof(*m->bases));
-	if (m->ncounts)
-		memcpy(m->base_counts + (size_t)slot * m->ncounts, mirror_counts(m, slot), m->ncounts * 8);
-	m->slots[slot].flags |= SLOT_BASED;
-	return 0;
-}
-
 static uint32_t state_row_end(struct builder *b)
 {
 	struct mirror *m = b->table;
@@ -344,10 +331,6 @@ static uint32_t state_row_end(struct builder *b)
 	s = &m->slots[slot];
 	mirror_merge(m, slot, b->again);
 	s->idle = s->flags & SLOT_TOUCHED ? 0 : s->idle + (s->idle < UINT32_MAX);
-	/* First value read is the base, except where counting began at 0 or at the writer's own first sample (then no
-	 * window can begin before it). */
-	if ((s->flags & (SLOT_NEW | SLOT_BORN)) == SLOT_NEW && m->sample_ns != m->first_sample_ns && bases_set(m, slot))
-		out_of_memory(b);
 	return slot;
 }
 

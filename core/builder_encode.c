@@ -104,7 +104,7 @@ static uint32_t row_flags(const struct slot *s)
 	flags |= s->flags & (SLOT_GONE | SLOT_HIDE) ? FORMAT_ROW_ENDED : 0;
 	flags |= s->flags & SLOT_HIDE ? FORMAT_ROW_FOLDED : 0;
 	flags |= s->flags & SLOT_DROPPED ? FORMAT_ROW_DROPS : 0;
-	flags |= s->flags & SLOT_BASED ? FORMAT_ROW_BASES : 0;
+	flags |= s->based ? FORMAT_ROW_BASES : 0;
 	flags |= s->flags & SLOT_FOLD ? FORMAT_ROW_FOLD : 0;
 	return flags;
 }
@@ -141,21 +141,28 @@ static void put_row_past(struct wbuf *w, const struct mirror *m, uint32_t slot)
 	const struct slot *s = &m->slots[slot];
 	size_t row = (size_t)slot * m->ncolumns;
 
+	for (uint32_t c = 0; s->flags & SLOT_DROPPED && c < m->ncolumns; c++) {
+		if (m->schema->columns[c].role == CULPRIT_COUNTER)
+			put_value(w, m->schema->columns[c].type, 0, m->drops[row + c]);
+	}
+	if (!s->based)
+		return;
+	wbuf_u8(w, s->based);
+	for (uint32_t g = 0; g < SCHEMA_GROUPS_MAX; g++) {
+		if (s->based >> g & 1)
+			wbuf_varint(w, m->sample_ns - m->based_ns[(size_t)slot * SCHEMA_GROUPS_MAX + g]);
+	}
 	for (uint32_t c = 0; c < m->ncolumns; c++) {
 		const struct schema_column *column = &m->schema->columns[c];
+		size_t at = (size_t)slot * m->ncounts;
 
-		if (column->role == CULPRIT_COUNTER && s->flags & SLOT_DROPPED)
-			put_value(w, column->type, 0, m->drops[row + c]);
-		if (column->role == CULPRIT_COUNTER && s->flags & SLOT_BASED)
+		if (!(s->based >> column->group & 1))
+			continue;
+		if (column->role == CULPRIT_COUNTER)
 			put_value(w, column->type, m->cells[row + c], m->bases[row + c]);
-	}
-	if (!(s->flags & SLOT_BASED))
-		return;
-	for (uint32_t i = 0; i < m->schema->nhists; i++) {
-		size_t at = (size_t)slot * m->ncounts + m->count_at[i];
-
-		put_counts(w, m->counts + at, m->base_counts + at,
-			   m->schema->columns[m->schema->hist_columns[i]].bounds.count);
+		else if (column->role == CULPRIT_HISTOGRAM)
+			put_counts(w, m->counts + at + m->count_at[column->hist],
+				   m->base_counts + at + m->count_at[column->hist], column->bounds.count);
 	}
 }
 
@@ -269,6 +276,24 @@ static void put_staled(struct builder *b, struct wbuf *w, const struct mirror *m
 	for (uint32_t i = 0; i < n; i++) {
 		wbuf_varint(w, b->order[i] - last);
 		wbuf_u8(w, m->slots[b->order[i]].stale);
+		last = b->order[i] + 1;
+	}
+}
+
+static bool wanted_based(const struct slot *s)
+{
+	return is_known(s) && s->based_now;
+}
+
+/* Groups that were read for the first time: they count from their new values. */
+static void put_based(struct builder *b, struct wbuf *w, const struct mirror *m)
+{
+	uint32_t n = collect(b, m, wanted_based), last = 0;
+
+	wbuf_varint(w, n);
+	for (uint32_t i = 0; i < n; i++) {
+		wbuf_varint(w, b->order[i] - last);
+		wbuf_u8(w, m->slots[b->order[i]].based_now);
 		last = b->order[i] + 1;
 	}
 }
@@ -392,6 +417,7 @@ static void put_table(struct builder *b, struct wbuf *w, struct mirror *m, bool 
 	put_rows(b, w, m, collect(b, m, wanted_new));
 	put_staled(b, w, m);
 	put_changed(b, w, m);
+	put_based(b, w, m);
 	put_ended(b, w, m); /* last: what ends, ends with its final values */
 }
 

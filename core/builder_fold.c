@@ -135,17 +135,8 @@ static void show(struct builder *b, struct mirror *m, uint32_t slot)
 	s->flags |= SLOT_SHOW;
 	s->serial = ++m->next_serial;
 	s->began_ns = s->since_ns = m->sample_ns;
-	if (!m->bases)
-		m->bases = calloc((size_t)m->cap * m->ncolumns, sizeof(*m->bases));
-	if (m->ncounts && !m->base_counts)
-		m->base_counts = calloc((size_t)m->cap * m->ncounts, 8);
-	if (m->bases && (!m->ncounts || m->base_counts)) {
-		/* Its change of this tick went to the fold row: it begins at what it has now. */
-		memcpy(m->bases + (size_t)slot * m->ncolumns, mirror_cells(m, slot), m->ncolumns * 8);
-		if (m->ncounts)
-			memcpy(m->base_counts + (size_t)slot * m->ncounts, mirror_counts(m, slot), m->ncounts * 8);
-		s->flags |= SLOT_BASED;
-	}
+	/* Its change of this tick went to the fold row: it counts from what it has now. */
+	s->based = 0;
 	b->folded--;
 }
 

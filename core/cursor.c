@@ -396,7 +396,7 @@ static const struct row *row_fill(const struct cursor *c, struct cursor_table *t
 
 	row->serial = s->serial;
 	/* What was there in the table's first sample was there before. */
-	row->began_ns = s->flags & (FORMAT_ROW_BORN | FORMAT_ROW_BASES) ? s->began_ns : 0;
+	row->began_ns = s->flags & FORMAT_ROW_BORN || s->based & 1 ? s->began_ns : 0;
 	row->since_ns = row->began_ns ? s->since_ns : 0;
 	row->ended_ns = 0;
 	row->born = s->flags & FORMAT_ROW_BORN;
@@ -406,7 +406,9 @@ static const struct row *row_fill(const struct cursor *c, struct cursor_table *t
 	row->cells = t->cells + at;
 	row->states = t->states + at;
 	row->drops = t->drops && s->flags & FORMAT_ROW_DROPS ? t->drops + at : NULL;
-	row->bases = t->bases && s->flags & FORMAT_ROW_BASES ? t->bases + at : NULL;
+	row->based = s->based;
+	row->bases = s->based ? t->bases + at : NULL;
+	row->based_ns = s->based ? t->based_ns + slot * SCHEMA_GROUPS_MAX : NULL;
 	for (uint32_t g = 0; g < SCHEMA_GROUPS_MAX; g++) {
 		if (!(s->stale >> g & 1))
 			read_ns[g] = t->sample_ns;
@@ -449,6 +451,8 @@ static const uint64_t *counts_of(const struct cursor *c, const struct schema_tab
 	if (!t || column >= schema->ncolumns || schema->columns[column].role != CULPRIT_HISTOGRAM ||
 	    row->states[column] != FORMAT_CELL_OK)
 		return NULL;
+	if (base && !(row->based >> schema->columns[column].group & 1))
+		return NULL;
 	at = t->count_at[schema->columns[column].hist];
 	k = kept_of(row);
 	if (k) {
@@ -456,7 +460,7 @@ static const uint64_t *counts_of(const struct cursor *c, const struct schema_tab
 	} else {
 		size_t slot = (size_t)(row - t->rows);
 
-		if (slot >= t->nslots || (base && !(t->slots[slot].flags & FORMAT_ROW_BASES)))
+		if (slot >= t->nslots)
 			return NULL;
 		counts = base ? t->base_counts : t->counts;
 		counts = counts ? counts + slot * t->ncounts : NULL;

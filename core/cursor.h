@@ -22,9 +22,10 @@ struct row {
 	/* For counters: what was lost when the value fell back (sum of old - new over all falls). value + drop never
 	 * falls. NULL: never fell. */
 	const uint64_t *drops;
-	/* Bases for counters of a row that began within the cursor's memory: first value read (0 where born). NULL where the
-	 * row was there from the start of what the source holds. */
-	const uint64_t *bases;
+	/* Bases of counters: the first value read, for columns of the groups in `based`, read at based_ns[group]. (Where
+	 * born they are 0, from since_ns on.) Groups that were read in the table's first sample have none. */
+	uint8_t based;
+	const uint64_t *bases, *based_ns;
 	/* Per group: sample time of the last read; [0] is the table's. */
 	const uint64_t *read_ns;
 	struct segment *segment; /* whose dictionary its ids belong to */

@@ -51,6 +51,7 @@ static int slots_reserve(struct cursor_table *t, size_t n)
 	    !resize(&t->counts, t->cap, cap, (size_t)t->ncounts * 8))
 		return -ENOMEM;
 	if ((t->drops && !resize(&t->drops, t->cap, cap, c * 8)) || (t->bases && !resize(&t->bases, t->cap, cap, c * 8)) ||
+	    (t->based_ns && !resize(&t->based_ns, t->cap, cap, SCHEMA_GROUPS_MAX * 8)) ||
 	    (t->base_counts && !resize(&t->base_counts, t->cap, cap, (size_t)t->ncounts * 8)))
 		return -ENOMEM;
 	t->cap = cap;
@@ -145,7 +146,7 @@ static int get_row_head(struct rbuf *r, struct cursor_table *t, uint64_t *slot, 
 	s->since_ns = s->began_ns;
 	if (flags & FORMAT_ROW_BORN)
 		s->since_ns -= rbuf_bounded(r, s->began_ns);
-	s->stale = 0;
+	s->stale = s->based = 0;
 	if (t->schema->groups & ~1u) {
 		s->stale = rbuf_u8(r);
 		for (uint32_t g = 1; g < SCHEMA_GROUPS_MAX; g++) {
@@ -157,38 +158,94 @@ static int get_row_head(struct rbuf *r, struct cursor_table *t, uint64_t *slot, 
 	return r->err;
 }
 
+static int bases_reserve(struct cursor_table *t)
+{
+	if (!t->bases)
+		t->bases = calloc(t->cap * t->schema->ncolumns, 8);
+	if (!t->based_ns)
+		t->based_ns = calloc(t->cap * SCHEMA_GROUPS_MAX, 8);
+	if (t->ncounts && !t->base_counts)
+		t->base_counts = calloc(t->cap * t->ncounts, 8);
+	return t->bases && t->based_ns && (!t->ncounts || t->base_counts) ? 0 : -ENOMEM;
+}
+
+static int get_bases(struct rbuf *r, struct cursor_table *t, uint32_t slot)
+{
+	struct cursor_slot *s = &t->slots[slot];
+	size_t row = (size_t)slot * t->schema->ncolumns;
+	int e = bases_reserve(t);
+
+	if (e)
+		return e;
+	s->based = rbuf_u8(r);
+	for (uint32_t g = 0; g < SCHEMA_GROUPS_MAX; g++) {
+		if (s->based >> g & 1)
+			t->based_ns[(size_t)slot * SCHEMA_GROUPS_MAX + g] = t->sample_ns - rbuf_bounded(r, t->sample_ns);
+	}
+	for (uint32_t c = 0; c < t->schema->ncolumns && !e; c++) {
+		const struct schema_column *column = &t->schema->columns[c];
+		size_t at = (size_t)slot * t->ncounts;
+
+		if (!(s->based >> column->group & 1))
+			continue;
+		if (column->role == CULPRIT_COUNTER) {
+			t->bases[row + c] = get_value(r, column->type, t->cells[row + c]);
+		} else if (column->role == CULPRIT_HISTOGRAM) {
+			at += t->count_at[column->hist];
+			e = get_counts(r, t->counts + at, t->base_counts + at, column->bounds.count);
+		}
+	}
+	return e ? e : r->err;
+}
+
 static int get_row_past(struct rbuf *r, struct cursor_table *t, uint32_t slot)
 {
 	const struct cursor_slot *s = &t->slots[slot];
 	size_t row = (size_t)slot * t->schema->ncolumns;
-	int e;
 
 	if (s->flags & FORMAT_ROW_DROPS && !t->drops && !(t->drops = calloc(t->cap * t->schema->ncolumns, 8)))
 		return -ENOMEM;
-	if (s->flags & FORMAT_ROW_BASES && !t->bases && !(t->bases = calloc(t->cap * t->schema->ncolumns, 8)))
-		return -ENOMEM;
-	if (s->flags & FORMAT_ROW_BASES && t->ncounts && !t->base_counts &&
-	    !(t->base_counts = calloc(t->cap * t->ncounts, 8)))
-		return -ENOMEM;
 	if (t->drops)
 		memset(t->drops + row, 0, t->schema->ncolumns * 8);
-	for (uint32_t c = 0; c < t->schema->ncolumns; c++) {
-		const struct schema_column *column = &t->schema->columns[c];
-
-		if (column->role != CULPRIT_COUNTER)
-			continue;
-		if (s->flags & FORMAT_ROW_DROPS)
-			t->drops[row + c] = get_value(r, column->type, 0);
-		if (s->flags & FORMAT_ROW_BASES)
-			t->bases[row + c] = get_value(r, column->type, t->cells[row + c]);
+	for (uint32_t c = 0; s->flags & FORMAT_ROW_DROPS && c < t->schema->ncolumns; c++) {
+		if (t->schema->columns[c].role == CULPRIT_COUNTER)
+			t->drops[row + c] = get_value(r, t->schema->columns[c].type, 0);
 	}
-	for (uint32_t h = 0; s->flags & FORMAT_ROW_BASES && h < t->schema->nhists; h++) {
-		size_t at = (size_t)slot * t->ncounts + t->count_at[h];
+	return s->flags & FORMAT_ROW_BASES ? get_bases(r, t, slot) : r->err;
+}
 
-		e = get_counts(r, t->counts + at, t->base_counts + at,
-			       t->schema->columns[t->schema->hist_columns[h]].bounds.count);
-		if (e)
-			return e;
+/* Groups that count from what they are now. */
+static int get_based(struct rbuf *r, struct cursor_table *t)
+{
+	uint64_t n = rbuf_bounded(r, rbuf_left(r)), slot = 0;
+
+	while (n-- && !r->err) {
+		uint8_t groups;
+
+		slot += rbuf_bounded(r, FORMAT_ROWS_MAX);
+		groups = rbuf_u8(r);
+		if (r->err || slot >= t->nslots || !t->slots[slot].live)
+			return -EBADMSG;
+		if (bases_reserve(t))
+			return -ENOMEM;
+		for (uint32_t c = 0; c < t->schema->ncolumns; c++) {
+			const struct schema_column *column = &t->schema->columns[c];
+			size_t at = slot * t->schema->ncolumns + c;
+
+			if (!(groups >> column->group & 1))
+				continue;
+			t->bases[at] = t->cells[at];
+			if (column->role != CULPRIT_HISTOGRAM)
+				continue;
+			at = slot * t->ncounts + t->count_at[column->hist];
+			memcpy(t->base_counts + at, t->counts + at, column->bounds.count * 8);
+		}
+		for (uint32_t g = 0; g < SCHEMA_GROUPS_MAX; g++) {
+			if (groups >> g & 1)
+				t->based_ns[slot * SCHEMA_GROUPS_MAX + g] = t->sample_ns;
+		}
+		t->slots[slot].based |= groups;
+		slot++;
 	}
 	return r->err;
 }
@@ -506,6 +563,8 @@ static int table_apply(struct cursor_table *tables, uint32_t ntables, struct rbu
 		e = get_staled(r, t, last_ns);
 	if (!e)
 		e = get_changed(r, t, scratch);
+	if (!e)
+		e = get_based(r, t);
 	return e ? e : get_ended(r, t, keep, segment);
 }
 

@@ -11,7 +11,7 @@ struct cursor_slot {
 	uint64_t serial, began_ns, since_ns;
 	uint32_t flags; /* enum format_row, and: */
 	bool live;
-	uint8_t stale;
+	uint8_t stale, based;
 };
 
 /* A row that outlives its slot, or an event. */
@@ -36,6 +36,7 @@ struct cursor_table {
 	uint8_t *states;
 	uint64_t *read_ns;  /* [slot][group]: of stale groups when decoding, of all when handed out */
 	uint64_t *drops, *bases;
+	uint64_t *based_ns; /* [slot][group]; comes with bases */
 	uint64_t *counts, *base_counts;
 	uint32_t ncounts, *count_at;
 	size_t nslots, cap;

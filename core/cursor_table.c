@@ -39,6 +39,7 @@ void cursor_table_finish(struct cursor_table *t)
 	free(t->read_ns);
 	free(t->drops);
 	free(t->bases);
+	free(t->based_ns);
 	free(t->counts);
 	free(t->base_counts);
 	free(t->count_at);
@@ -69,8 +70,8 @@ int cursor_keep_ended(struct cursor_table *t, uint32_t slot, uint64_t ended_ns, 
 {
 	const struct cursor_slot *s = &t->slots[slot];
 	size_t n = t->schema->ncolumns, at = (size_t)slot * n, counts = (size_t)slot * t->ncounts;
-	bool drops = t->drops && s->flags & FORMAT_ROW_DROPS, bases = t->bases && s->flags & FORMAT_ROW_BASES;
-	size_t words = n + (drops ? n : 0) + (bases ? n + t->ncounts : 0) + t->ncounts + SCHEMA_GROUPS_MAX;
+	bool drops = t->drops && s->flags & FORMAT_ROW_DROPS, bases = s->based;
+	size_t words = n + (drops ? n : 0) + (bases ? n + t->ncounts + SCHEMA_GROUPS_MAX : 0) + t->ncounts + SCHEMA_GROUPS_MAX;
 	struct cursor_list *l = &t->ended;
 	struct cursor_kept *k;
 	uint64_t *to;
@@ -90,7 +91,7 @@ int cursor_keep_ended(struct cursor_table *t, uint32_t slot, uint64_t ended_ns, 
 	to = k->memory;
 	k->slot = slot;
 	k->row.serial = s->serial;
-	k->row.began_ns = s->flags & (FORMAT_ROW_BORN | FORMAT_ROW_BASES) ? s->began_ns : 0;
+	k->row.began_ns = s->flags & FORMAT_ROW_BORN || s->based & 1 ? s->began_ns : 0;
 	k->row.since_ns = k->row.began_ns ? s->since_ns : 0;
 	k->row.ended_ns = ended_ns;
 	k->row.born = s->flags & FORMAT_ROW_BORN;
@@ -99,7 +100,10 @@ int cursor_keep_ended(struct cursor_table *t, uint32_t slot, uint64_t ended_ns, 
 	k->row.stale = s->stale;
 	k->row.cells = put_words(&to, t->cells + at, n);
 	k->row.drops = drops ? put_words(&to, t->drops + at, n) : NULL;
+	k->row.based = s->based;
 	k->row.bases = bases ? put_words(&to, t->bases + at, n) : NULL;
+	k->row.based_ns =
+		bases ? put_words(&to, t->based_ns + (size_t)slot * SCHEMA_GROUPS_MAX, SCHEMA_GROUPS_MAX) : NULL;
 	if (t->ncounts) {
 		k->counts = put_words(&to, t->counts + counts, t->ncounts);
 		if (bases && t->base_counts)

@@ -126,9 +126,14 @@ static bool span(const struct derive *d, uint32_t column, uint64_t *ret_from, ui
 	*ret_to = d->end->ended_ns ? d->sample_ns : read_at(d->end, c, d->sample_ns);
 	if (d->start && d->start->states[column] == FORMAT_CELL_OK)
 		*ret_from = read_at(d->start, c, 0);
-	else if (born(d->end) || d->end->bases)
+	else if (born(d->end))
 		*ret_from = since(d->end);
+	else if (d->end->based >> c->group & 1)
+		*ret_from = d->end->based_ns[c->group];
 	else
+		return false;
+	/* Read first before the window, but not at its start: what happened in the window can't be told. */
+	if (d->start && d->start->states[column] != FORMAT_CELL_OK && *ret_from < read_at(d->start, c, *ret_from))
 		return false;
 	return *ret_from < *ret_to;
 }

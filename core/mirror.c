@@ -23,8 +23,11 @@ int mirror_init(struct mirror *m, const struct schema_table *t)
 	m->row_counts = calloc(m->ncounts + 1, sizeof(*m->row_counts));
 	if (!m->row_counts)
 		goto fail;
-	for (uint32_t c = 0; c < t->ncolumns; c++)
+	for (uint32_t c = 0; c < t->ncolumns; c++) {
 		mask_set(m->group_columns[t->columns[c].group], c);
+		if (t->columns[c].role == CULPRIT_COUNTER || t->columns[c].role == CULPRIT_HISTOGRAM)
+			mask_set(m->counting_columns, c);
+	}
 	m->thinning = 1;
 	return 0;
 fail:
@@ -42,6 +45,7 @@ void mirror_finish(struct mirror *m)
 	free(m->read_ns);
 	free(m->drops);
 	free(m->bases);
+	free(m->based_ns);
 	free(m->counts);
 	free(m->sealed_counts);
 	free(m->base_counts);
@@ -62,7 +66,7 @@ size_t mirror_memory(const struct mirror *m)
 	size_t row = sizeof(struct slot) + m->ncolumns * 18 + m->ncounts * 16 + 8;
 
 	row += m->read_ns ? SCHEMA_GROUPS_MAX * 8 : 0;
-	row += (m->drops ? m->ncolumns * 8 : 0) + (m->bases ? m->ncolumns * 8 : 0) + (m->base_counts ? m->ncounts * 8 : 0);
+	row += (m->drops ? m->ncolumns * 8 : 0) + (m->bases ? m->ncolumns * 8 + SCHEMA_GROUPS_MAX * 8 : 0) + (m->base_counts ? m->ncounts * 8 : 0);
 	return m->cap * row + (size_t)m->index_cap * 4 + (size_t)m->events_cap * m->ncolumns * 9;
 }
 
@@ -104,7 +108,7 @@ static int grow(struct mirror *m)
 		return -ENOMEM;
 	if (m->drops && !resize(&m->drops, old, cap, n, 8))
 		return -ENOMEM;
-	if (m->bases && !resize(&m->bases, old, cap, n, 8))
+	if (m->bases && (!resize(&m->bases, old, cap, n, 8) || !resize(&m->based_ns, old, cap, SCHEMA_GROUPS_MAX, 8)))
 		return -ENOMEM;
 	if (m->base_counts && !resize(&m->base_counts, old, cap, m->ncounts, 8))
 		return -ENOMEM;
@@ -274,7 +278,70 @@ void mirror_set(struct mirror *m, uint32_t slot, uint32_t column, uint8_t state,
 	m->slots[slot].flags |= SLOT_TOUCHED;
 }
 
-static int settle_slot(struct mirror *m, uint32_t slot)
+int mirror_base(struct mirror *m, uint32_t slot, uint8_t groups)
+{
+	struct slot *s = &m->slots[slot];
+
+	if (!m->bases) {
+		m->bases = calloc((size_t)m->cap * m->ncolumns, sizeof(*m->bases));
+		m->based_ns = calloc((size_t)m->cap * SCHEMA_GROUPS_MAX, sizeof(*m->based_ns));
+	}
+	if (m->ncounts && !m->base_counts)
+		m->base_counts = calloc((size_t)m->cap * m->ncounts, sizeof(*m->base_counts));
+	if (!m->bases || !m->based_ns || (m->ncounts && !m->base_counts)) {
+		free(m->bases);
+		free(m->based_ns);
+		m->bases = m->based_ns = NULL;
+		return -ENOMEM;
+	}
+	for (uint32_t c = 0; c < m->ncolumns; c++) {
+		const struct schema_column *column = &m->schema->columns[c];
+
+		if (!(groups >> column->group & 1) || !mask_has(m->counting_columns, c))
+			continue;
+		m->bases[(size_t)slot * m->ncolumns + c] = mirror_cells(m, slot)[c];
+		if (column->role == CULPRIT_HISTOGRAM) {
+			size_t at = (size_t)slot * m->ncounts + m->count_at[column->hist];
+
+			memcpy(m->base_counts + at, m->counts + at, column->bounds.count * sizeof(*m->counts));
+		}
+	}
+	for (uint32_t g = 0; g < SCHEMA_GROUPS_MAX; g++) {
+		if (groups >> g & 1)
+			m->based_ns[(size_t)slot * SCHEMA_GROUPS_MAX + g] = m->sample_ns;
+	}
+	s->based |= groups;
+	s->based_now |= groups;
+	return 0;
+}
+
+/* First value read is the base, except where counting began at 0, or at the table's own first sample: no window begins
+ * before that. */
+static int settle_bases(struct mirror *m, uint32_t slot)
+{
+	struct slot *s = &m->slots[slot];
+	bool first = m->sample_ns == m->first_sample_ns;
+	uint8_t groups = s->flags & SLOT_NEW ? 1 : 0;
+
+	if (s->flags & SLOT_SHOW)
+		return mirror_base(m, slot, m->schema->groups);
+	for (uint32_t w = 0; w < SCHEMA_MASK_WORDS; w++) {
+		uint64_t columns = s->changed[w] & m->counting_columns[w] & ~s->had_ok[w];
+
+		while (columns) {
+			uint32_t c = w * 64 + (uint32_t)__builtin_ctzll(columns);
+
+			columns &= columns - 1;
+			if (mirror_states(m, slot)[c] != FORMAT_CELL_OK)
+				continue;
+			mask_set(s->had_ok, c);
+			groups |= (uint8_t)(1u << m->schema->columns[c].group);
+		}
+	}
+	return groups && !first && !(s->flags & SLOT_BORN) ? mirror_base(m, slot, groups) : 0;
+}
+
+static int settle_falls(struct mirror *m, uint32_t slot)
 {
 	const struct slot *s = &m->slots[slot];
 
@@ -303,8 +370,14 @@ int mirror_settle(struct mirror *m)
 	int r = 0;
 
 	for (uint32_t i = 0; i < m->nslots && !r; i++) {
-		if ((m->slots[i].flags & (SLOT_LIVE | SLOT_NEW | SLOT_TOUCHED)) == (SLOT_LIVE | SLOT_TOUCHED))
-			r = settle_slot(m, i);
+		const struct slot *s = &m->slots[i];
+
+		if ((s->flags & (SLOT_LIVE | SLOT_TOUCHED)) != (SLOT_LIVE | SLOT_TOUCHED))
+			continue;
+		if (!(s->flags & SLOT_NEW))
+			r = settle_falls(m, i);
+		if (!r)
+			r = settle_bases(m, i);
 	}
 	return r;
 }
@@ -409,6 +482,7 @@ void mirror_sealed(struct mirror *m)
 			memset(s->changed, 0, sizeof(s->changed));
 		}
 		s->sealed_stale = s->stale;
+		s->based_now = 0;
 		s->flags &= ~(uint32_t)(SLOT_NEW | SLOT_TOUCHED | SLOT_SEEN | SLOT_HIDE | SLOT_SHOW);
 	}
 	while (m->ngone) {

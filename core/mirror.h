@@ -13,7 +13,6 @@ enum slot_flags {
 	SLOT_GONE = 4,   /* it ended in this frame */
 	SLOT_SEEN = 8,   /* emitted in this sample */
 	SLOT_BORN = 16,  /* its counters count from 0 */
-	SLOT_BASED = 32, /* it has bases: it came later than the table's first sample, and wasn't born then */
 	SLOT_DROPPED = 64,  /* some counter fell */
 	SLOT_FOLDED = 128,  /* not written: a member of a fold row */
 	SLOT_FOLD = 256,    /* is a fold row */
@@ -31,6 +30,8 @@ struct slot {
 	uint32_t fold; /* of a member: the slot of its fold row */
 	uint32_t idle; /* samples since its last change */
 	uint8_t put_groups, stale, sealed_stale;
+	uint8_t based, based_now;           /* groups that have bases; those that got them in this frame */
+	uint64_t had_ok[SCHEMA_MASK_WORDS]; /* counters and histograms that ever were ok */
 };
 
 struct mirror {
@@ -41,6 +42,7 @@ struct mirror {
 	uint8_t *states, *sealed_states;
 	uint64_t *read_ns;              /* [slot][group]; NULL where all columns are in group 0 */
 	uint64_t *drops, *bases;        /* [slot][column]; NULL until first needed */
+	uint64_t *based_ns;             /* [slot][group]: from when the bases are; comes with them */
 	uint64_t *counts, *sealed_counts; /* [slot][all slots of all histograms] */
 	uint64_t *base_counts;          /* likewise; NULL until first needed */
 	uint32_t ncounts, *count_at;    /* of one row; where each histogram begins in it */
@@ -49,6 +51,7 @@ struct mirror {
 	uint32_t *index, index_cap;     /* hash of keys -> slot + 1 */
 	uint64_t next_serial;
 	uint64_t group_columns[SCHEMA_GROUPS_MAX][SCHEMA_MASK_WORDS];
+	uint64_t counting_columns[SCHEMA_MASK_WORDS]; /* counters and histograms */
 
 	/* The row being put together. */
 	uint64_t *row_cells;
@@ -123,8 +126,11 @@ void mirror_set(struct mirror *, uint32_t slot, uint32_t column, uint8_t state, 
 
 /* Forgets what this sample changed. */
 void mirror_rollback(struct mirror *);
-/* Before writing: notes by how much counters fell since the last frame. -ENOMEM. */
+/* Before writing: notes by how much counters fell since the last frame, and the bases of those that were read for the
+ * first time. -ENOMEM. */
 int mirror_settle(struct mirror *);
+/* The counters and histograms of these groups count from what they are now. -ENOMEM. */
+int mirror_base(struct mirror *, uint32_t slot, uint8_t groups);
 /* What changed is written: now equals sealed; ended rows are freed. */
 void mirror_sealed(struct mirror *);
 

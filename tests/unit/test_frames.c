@@ -54,7 +54,7 @@ enum { ROWS = 40, TICKS = 400, START = 1000000 };
 struct model_row {
 	bool alive, unread, born;
 	uint32_t handle;
-	uint64_t total, drop, base, peak, counts[3], slow, slow_ns, began, since;
+	uint64_t total, drop, base, peak, counts[3], base_counts[3], slow, slow_ns, slow_base, slow_based, began, since;
 	int64_t level;
 	double ratio;
 	char name[24], slow_text[24];
@@ -108,6 +108,10 @@ static void emit(struct culprit_frame *f, struct model_row *r, unsigned id, unsi
 		culprit_put_u64(f, SLOW, r->slow);
 		culprit_put_string(f, SLOW_TEXT, r->slow_text);
 		r->slow_ns = tick_ns(tick);
+		if (!r->slow_seen) {
+			r->slow_base = r->slow;
+			r->slow_based = r->slow_ns;
+		}
 		r->slow_seen = true;
 	}
 	r->handle = culprit_end(f);
@@ -141,7 +145,8 @@ static void tick(struct writer *w, struct model_tick *m, const struct model_tick
 			r->total = r->slow = rnd(100000);
 			r->began = m->ns;
 			r->since = !r->born ? m->ns : last->failed ? 0 : tick_ns(i - 1); /* 0: not judged */
-			r->base = r->born ? 0 : r->total;
+			r->base = r->total;
+			memcpy(r->base_counts, r->counts, sizeof(r->counts));
 			r->unread = false;
 			snprintf(r->slow_text, sizeof(r->slow_text), "s%u", rnd(50));
 		} else if (r->alive && rnd(30) == 0) {
@@ -237,8 +242,23 @@ static void assert_row(struct cursor *c, const struct schema_table *t, const str
 		assert_int_equal(row->born, m->born);
 		if (m->since)
 			assert_true(row->since_ns == m->since);
-		if (!m->born)
-			assert_true(row->bases && row->bases[TOTAL] == m->base);
+	}
+	/* Bases: the first values, unless they are the table's first or counting began at 0. */
+	if (m->born || m->began == tick_ns(0)) {
+		assert_false(row->based & 1);
+	} else {
+		assert_true(row->based & 1);
+		assert_true(row->bases[TOTAL] == m->base);
+		assert_true(row->based_ns[0] == m->began);
+		assert_non_null(cursor_histogram_base(c, t, row, LATENCY));
+		assert_memory_equal(cursor_histogram_base(c, t, row, LATENCY), m->base_counts, sizeof(m->base_counts));
+	}
+	if (m->born || !m->slow_seen || m->slow_based == tick_ns(0)) {
+		assert_false(row->based & 4);
+	} else {
+		assert_true(row->based & 4);
+		assert_true(row->bases[SLOW] == m->slow_base);
+		assert_true(row->based_ns[2] == m->slow_based);
 	}
 }
 

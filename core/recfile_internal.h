@@ -1,0 +1,106 @@
+/* A recording under a reader: where its segments lie, and the last ones decompressed. Private to recfile*.c. */
+#ifndef CORE_RECFILE_INTERNAL_H
+#define CORE_RECFILE_INTERNAL_H
+
+#include <zstd.h>
+
+#include "recfile.h"
+#include "recfile_frames.h"
+#include "recfile_store.h"
+
+enum { RECCACHE_SLOTS = 8 };
+#define RECCACHE_BYTES ((size_t)64 << 20) /* in all slots, beside the one being read */
+#define RECFILE_LOOSE 16 /* times segment_max: bytes decompressed at most to measure segments without end mark */
+
+struct recsegment {
+	struct segment_info info;
+	struct segment_meta meta;
+	uint64_t at;        /* of its mark */
+	uint64_t frame[2];  /* of its zstd frames; 0: none */
+	unsigned frames;    /* whole or begun */
+	uint64_t frames_end; /* what lies behind it is no part of the segment; of a whole one its end mark */
+	bool closed;        /* no more bytes of it will come */
+	bool marked;        /* has its end mark: `end` */
+	struct recframe_end end;
+	const char *reason; /* it ends by damage at damage_at; NULL: it does not */
+	uint64_t damage_at;
+};
+
+/* A segment being decompressed. */
+struct reccache {
+	bool used;
+	uint64_t at; /* whose: place of its mark */
+	uint64_t stamp;
+	struct wbuf raw;
+	ZSTD_DCtx *z;     /* NULL where nothing more is to be done */
+	unsigned frame;   /* frames that are whole so far */
+	size_t body;      /* bytes of the first of them */
+	uint64_t next;    /* place of the next header or block */
+	bool in_frame, checksum, done;
+	int err;          /* sticks: damage at `next` */
+	const char *reason;
+	size_t parsed;    /* bytes of raw in which the newest frame was looked for */
+	uint64_t newest_ns;
+};
+
+struct recsource {
+	struct source source;
+	struct recstore store;
+	size_t segment_max, budget;
+	int err; /* sticks: it is no recording */
+	struct culprit_error error;
+
+	struct recsegment *segments;
+	size_t count, cap;
+	size_t shown; /* of the last refresh: the last one may be empty as yet */
+
+	/* The walk over the frames. */
+	uint64_t pos;          /* place of the next frame */
+	uint64_t walk;         /* in the zstd frame at `pos`: place of the next block; 0: not in one */
+	bool walk_checksum;
+	bool header;           /* the file header was seen */
+	bool open;             /* the last segment is not closed */
+	bool lost;             /* after damage: the next mark is still to be found, from `pos` on */
+	uint64_t writer;       /* by the newest header */
+	uint64_t seq_base;     /* added to the numbers of the newest header's segments */
+	uint64_t next_seq;     /* least number the next segment may be shown under */
+	uint64_t scanned;      /* size of the store when the rest of an unfinished frame was searched for marks */
+	uint64_t wasted;       /* bytes walked over in vain */
+	bool hopeless;         /* too many of them */
+	uint64_t loose;        /* bytes decompressed for segments without end mark */
+	struct culprit_error damage; /* first met in the walk */
+	uint64_t size;         /* of the store at the last refresh */
+
+	struct reccache cache[RECCACHE_SLOTS];
+	ZSTD_DCtx *spare; /* a decompressor that is not in use; NULL: none */
+	uint64_t stamp;
+};
+
+/* Decompresses what can be had of a segment, as far as the walk knows it. -ENOMEM, -errno of reading; damage is left in
+ * the slot's err, next and reason. */
+int reccache_get(struct recsource *, const struct recsegment *, struct reccache **ret);
+/* Appends the second zstd frame of a segment that has its end mark. -EBADMSG. */
+int reccache_summary(struct recsource *, const struct recsegment *, struct wbuf *);
+void reccache_drop(struct recsource *, struct reccache *);
+/* Time of the newest whole frame block in it; 0: none. */
+uint64_t reccache_newest_ns(struct reccache *);
+
+/* Walks over the frames that came since the last time, and notes the segments. -errno of reading, -ENOMEM; damage is
+ * noted, and walked around. */
+int recwalk(struct recsource *);
+/* The same, where decompressing has found the frame at `pos` damaged at `at`. */
+int recwalk_damage(struct recsource *, uint64_t at, const char *reason);
+
+/* How a recording ends, for who wants to go on with it. */
+struct recfile_tail {
+	uint64_t at;         /* bytes from here on are half written */
+	bool open;           /* a segment lacks its end mark: `end`, without distance */
+	bool between_frames; /* and its zstd frame is whole */
+	uint64_t mark;       /* where that segment begins */
+	struct recframe_end end;
+};
+
+/* -EBADMSG with a sentence: not a recording, or damaged at its end. */
+int recfile_tail(const char *path, struct recfile_tail *, struct culprit_error *);
+
+#endif

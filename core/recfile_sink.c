@@ -1,0 +1,434 @@
+/* Writing a recording. One write() an append: segment mark with the first, then what zstd has flushed. Takes no memory in
+ * steady state: one compressor, one buffer. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include <zstd.h>
+
+#include "error.h"
+#include "recfile.h"
+#include "recfile_frames.h"
+#include "recfile_internal.h"
+
+enum {
+	LEVEL = 3,
+	WAIT_MS = 30000, /* for a pipe's reader, where the pipe is non-blocking */
+};
+
+struct recsink {
+	struct sink sink;
+	int fd;
+	bool regular; /* can be cut back */
+	ZSTD_CCtx *z;
+	struct wbuf out; /* compressed, not yet written */
+	uint64_t start;  /* of this recording in the file */
+	uint64_t written;
+	bool header;    /* written, or in `out`, for this writer */
+	bool pending;   /* it is in `out` */
+	bool open;      /* a segment was begun */
+	bool refused;   /* the rest of this segment is */
+	uint64_t body;  /* bytes of it so far */
+	uint64_t to_ns; /* newest frame of it */
+	uint64_t mark;  /* where its mark is, in `written` */
+	struct segment_meta meta;
+	int err; /* sticks */
+	struct culprit_error error;
+	char name[256];
+};
+
+static struct recsink *recsink_of(struct sink *sink)
+{
+	return (struct recsink *)sink;
+}
+
+/* A pipe without reader raises SIGPIPE, a file at its limit SIGXFSZ: not for a library to die of, nor to ignore for all. */
+static ssize_t write_quietly(int fd, const void *bytes, size_t n)
+{
+	const struct timespec at_once = {0};
+	sigset_t ours, before, pending;
+	ssize_t done;
+	int err;
+
+	sigemptyset(&ours);
+	sigaddset(&ours, SIGPIPE);
+	sigaddset(&ours, SIGXFSZ);
+	sigpending(&pending);
+	pthread_sigmask(SIG_BLOCK, &ours, &before);
+	done = write(fd, bytes, n);
+	err = errno;
+	if (sigismember(&pending, SIGPIPE))
+		sigdelset(&ours, SIGPIPE);
+	if (sigismember(&pending, SIGXFSZ))
+		sigdelset(&ours, SIGXFSZ);
+	if (done < 0 && (err == EPIPE || err == EFBIG))
+		while (sigtimedwait(&ours, NULL, &at_once) < 0 && errno == EINTR)
+			;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	errno = err;
+	return done;
+}
+
+static int write_all(struct recsink *self, const uint8_t *bytes, size_t n)
+{
+	while (n) {
+		ssize_t done = write_quietly(self->fd, bytes, n);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0 && errno == EAGAIN) {
+			struct pollfd poll_fd = {.fd = self->fd, .events = POLLOUT};
+
+			if (!poll(&poll_fd, 1, WAIT_MS))
+				return -ETIMEDOUT;
+			continue;
+		}
+		if (done < 0)
+			return -errno;
+		if (!done)
+			return -EIO;
+		bytes += done;
+		n -= (size_t)done;
+	}
+	return 0;
+}
+
+static void cut_back(struct recsink *self)
+{
+	off_t end = (off_t)(self->start + self->written);
+
+	if (self->regular && (ftruncate(self->fd, end) < 0 || lseek(self->fd, end, SEEK_SET) < 0))
+		return; /* it stays readable: what is half written is named as damage, or as cut short */
+}
+
+static void put_end(struct recsink *self, uint64_t summary, uint64_t at)
+{
+	const struct recframe_end end = {
+		.writer = self->meta.writer,
+		.seq = self->meta.seq,
+		.to_ns = self->to_ns,
+		.body = self->body,
+		.summary = summary,
+		.distance = at - self->mark,
+	};
+
+	recframe_put_end(&self->out, &end);
+}
+
+/* Keeps the first error. The file is cut back to its last whole append and, where room is left, properly ended. */
+static int fail(struct recsink *self, int err, struct culprit_error *error)
+{
+	const char *what = err == -ENOSPC || err == -EDQUOT ? "the disk is full; make room and record into another file"
+			   : err == -EPIPE		    ? "its reader is gone"
+			   : err == -EFBIG		    ? "a file may not grow any more (ulimit -f, or the file system's limit)"
+			   : err == -ETIMEDOUT		    ? "its reader took nothing for 30 s"
+							    : strerror(-err);
+
+	error_set(&self->error, err, "%.120s: recording stopped after %llu bytes: %.90s", self->name,
+		  (unsigned long long)self->written, what);
+	self->err = err;
+	if (error)
+		*error = self->error;
+	wbuf_clear(&self->out);
+	if (!self->regular)
+		return err;
+	cut_back(self);
+	if (self->open && self->body) {
+		recframe_put_last_block(&self->out);
+		put_end(self, 0, self->written + self->out.len);
+		if (self->out.err || write_all(self, self->out.data, self->out.len))
+			cut_back(self);
+		else
+			self->written += self->out.len;
+		wbuf_clear(&self->out);
+	}
+	return err;
+}
+
+static int flush_out(struct recsink *self, struct culprit_error *error)
+{
+	int err = self->out.err ? self->out.err : write_all(self, self->out.data, self->out.len);
+
+	if (err)
+		return fail(self, err, error);
+	self->written += self->out.len;
+	self->pending = false;
+	wbuf_clear(&self->out);
+	return 0;
+}
+
+static int compress(struct recsink *self, const void *bytes, size_t n, ZSTD_EndDirective how)
+{
+	ZSTD_inBuffer in = {bytes, n, 0};
+	size_t left;
+
+	do {
+		ZSTD_outBuffer out;
+
+		if (!wbuf_reserve(&self->out, ZSTD_CStreamOutSize()))
+			return -ENOMEM;
+		out = (ZSTD_outBuffer){self->out.data, self->out.cap, self->out.len};
+		left = ZSTD_compressStream2(self->z, &out, &in, how);
+		if (ZSTD_isError(left))
+			return -ENOMEM;
+		self->out.len = out.pos;
+	} while (left || in.pos < in.size);
+	return 0;
+}
+
+/* Ends the open segment: its first zstd frame, the summary as the second one, the end mark. */
+static int finish_segment(struct recsink *self, const void *summary, size_t n, struct culprit_error *error)
+{
+	int err;
+
+	if (!self->body) { /* not even its mark was written */
+		wbuf_clear(&self->out);
+		if (self->pending)
+			self->header = self->pending = false;
+		self->open = false;
+		return 0;
+	}
+	err = compress(self, NULL, 0, ZSTD_e_end);
+	if (!err && n) {
+		/* Not in one call: zstd would then size the window by the summary, and take memory again. */
+		err = compress(self, summary, n, ZSTD_e_flush);
+		if (!err)
+			err = compress(self, NULL, 0, ZSTD_e_end);
+	}
+	if (err)
+		return fail(self, err, error);
+	put_end(self, n, self->written + self->out.len);
+	err = flush_out(self, error);
+	self->open = false;
+	return err;
+}
+
+static int64_t wall_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+static int recsink_begin(struct sink *sink, const struct segment_meta *meta, struct culprit_error *error)
+{
+	struct recsink *self = recsink_of(sink);
+	int err = 0;
+
+	if (!self->err && self->open)
+		err = finish_segment(self, NULL, 0, error);
+	if (self->err) {
+		if (error)
+			*error = self->error;
+		return self->err;
+	}
+	if (self->header && meta->writer == self->meta.writer && meta->seq <= self->meta.seq)
+		return error_set(error, -EINVAL, "segment %llu does not follow segment %llu", (unsigned long long)meta->seq,
+				 (unsigned long long)self->meta.seq);
+	if (!self->header || meta->writer != self->meta.writer) {
+		recframe_put_header(&self->out, meta->writer, wall_ns());
+		self->pending = true;
+	}
+	self->header = true;
+	/* Mark and header go with the first append. */
+	self->mark = self->written + self->out.len;
+	recframe_put_mark(&self->out, meta);
+	self->meta = *meta;
+	self->body = 0;
+	self->to_ns = meta->mono_ns;
+	self->open = true;
+	self->refused = false;
+	ZSTD_CCtx_reset(self->z, ZSTD_reset_session_only);
+	return err;
+}
+
+static int check(struct recsink *self, size_t n, struct culprit_error *error)
+{
+	if (self->err) {
+		if (error)
+			*error = self->error;
+		return self->err;
+	}
+	if (self->refused)
+		return error_set(error, -EFBIG, "%.150s: the rest of a segment that is too large is not recorded", self->name);
+	if (!self->open)
+		return error_set(error, -EINVAL, "%.150s: no segment was begun", self->name);
+	if (n > RECFILE_SEGMENT_MAX - self->body) {
+		self->refused = true;
+		return error_set(error, -EFBIG, "%.150s: a segment of %llu bytes is too large for a recording", self->name,
+				 (unsigned long long)(self->body + n));
+	}
+	return 0;
+}
+
+static int recsink_append(struct sink *sink, const void *bytes, size_t n, uint64_t mono_ns, struct culprit_error *error)
+{
+	struct recsink *self = recsink_of(sink);
+	int err = check(self, n, error);
+
+	if (err || !n)
+		return err;
+	err = compress(self, bytes, n, ZSTD_e_flush);
+	if (err)
+		return fail(self, err, error);
+	err = flush_out(self, error);
+	if (err)
+		return err;
+	self->to_ns = mono_ns;
+	self->body += n;
+	return 0;
+}
+
+static int recsink_end(struct sink *sink, const void *summary, size_t n, struct culprit_error *error)
+{
+	struct recsink *self = recsink_of(sink);
+	int err = check(self, n, error);
+
+	if (!err)
+		return finish_segment(self, summary, n, error);
+	/* Too large with its summary, or before: it ends without. */
+	if (!self->err && self->open && self->refused)
+		finish_segment(self, NULL, 0, NULL);
+	return err;
+}
+
+static size_t recsink_segment_max(const struct sink *sink)
+{
+	(void)sink;
+	return RECFILE_SEGMENT_MAX;
+}
+
+static void recsink_destroy(struct sink *sink)
+{
+	struct recsink *self = recsink_of(sink);
+
+	if (!self->err && self->open)
+		finish_segment(self, NULL, 0, NULL);
+	if (self->fd >= 0)
+		close(self->fd);
+	ZSTD_freeCCtx(self->z);
+	wbuf_finish(&self->out);
+	free(self);
+}
+
+static const struct sink_ops recsink_ops = {
+	.begin = recsink_begin,
+	.append = recsink_append,
+	.end = recsink_end,
+	.segment_max = recsink_segment_max,
+	.destroy = recsink_destroy,
+};
+
+struct sink *recfile_sink_fd(int fd, const char *name, struct culprit_error *error)
+{
+	struct recsink *self = calloc(1, sizeof(*self));
+	struct stat st;
+
+	if (self)
+		self->z = ZSTD_createCCtx();
+	if (!self || !self->z) {
+		error_set(error, -ENOMEM, "out of memory");
+		free(self);
+		close(fd);
+		return NULL;
+	}
+	ZSTD_CCtx_setParameter(self->z, ZSTD_c_compressionLevel, LEVEL);
+	/* Blocks carry checksums of their own, and without zstd's a frame that was cut short can be ended by three bytes. */
+	ZSTD_CCtx_setParameter(self->z, ZSTD_c_checksumFlag, 0);
+	wbuf_init(&self->out);
+	self->sink.ops = &recsink_ops;
+	self->fd = fd;
+	snprintf(self->name, sizeof(self->name), "%s", name);
+	if (!fstat(fd, &st) && S_ISREG(st.st_mode)) {
+		int flags = fcntl(fd, F_GETFL);
+		off_t at = lseek(fd, 0, flags >= 0 && flags & O_APPEND ? SEEK_END : SEEK_CUR);
+
+		self->regular = at >= 0;
+		self->start = at >= 0 ? (uint64_t)at : 0;
+	}
+	return &self->sink;
+}
+
+/* What was left unfinished at the end of a recording, when its writer was killed, is finished: what is half written goes,
+ * the zstd frame gets its end, the segment its end mark. */
+static int finish_tail(int fd, const char *path, struct culprit_error *error)
+{
+	struct recfile_tail tail;
+	struct wbuf out;
+	int err = recfile_tail(path, &tail, error);
+
+	if (err)
+		return err;
+	wbuf_init(&out);
+	if (tail.open) {
+		if (!tail.between_frames)
+			recframe_put_last_block(&out);
+		tail.end.distance = tail.at + out.len - tail.mark;
+		recframe_put_end(&out, &tail.end);
+	}
+	if (out.err)
+		err = error_set(error, out.err, "out of memory");
+	else if (ftruncate(fd, (off_t)tail.at) < 0 || lseek(fd, (off_t)tail.at, SEEK_SET) < 0 ||
+		 (out.len && write(fd, out.data, out.len) != (ssize_t)out.len))
+		err = error_set(error, -EIO, "%s: what was cut short there cannot be finished: %s", path, strerror(errno));
+	wbuf_finish(&out);
+	return err;
+}
+
+static int open_file(const char *path, enum recfile_exist exist, struct culprit_error *error)
+{
+	int flags = O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+	int fd = open(path, flags | O_CREAT | O_EXCL, 0600), err;
+	bool fresh = fd >= 0;
+	struct stat st;
+
+	if (fd < 0 && errno == EEXIST && exist == RECFILE_REFUSE)
+		return error_set(error, -EEXIST, "%s exists; remove it or choose another name", path);
+	if (fd < 0 && errno == EEXIST)
+		fd = open(path, flags);
+	if (fd < 0 && errno == ELOOP)
+		return error_set(error, -ELOOP, "%s is a symbolic link; name the file itself", path);
+	if (fd < 0)
+		return error_set(error, -errno, "cannot write %s: %s", path, strerror(errno));
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		err = error_set(error, -EINVAL, "%s is no regular file; a pipe is written with -o -", path);
+		goto fail;
+	}
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		err = error_set(error, -EBUSY, "%s is being written by another recorder; choose another name", path);
+		goto fail;
+	}
+	if (!fresh && exist == RECFILE_OVERWRITE && ftruncate(fd, 0) < 0) {
+		err = error_set(error, -errno, "cannot empty %s: %s", path, strerror(errno));
+		goto fail;
+	}
+	if (!fresh && exist == RECFILE_APPEND && st.st_size) {
+		err = finish_tail(fd, path, error);
+		if (err)
+			goto fail;
+	}
+	return fd;
+fail:
+	close(fd);
+	return err;
+}
+
+struct sink *recfile_sink(const char *path, enum recfile_exist exist, struct culprit_error *error)
+{
+	int fd = open_file(path, exist, error);
+
+	return fd < 0 ? NULL : recfile_sink_fd(fd, path, error);
+}
+
+uint64_t recfile_sink_written(const struct sink *sink)
+{
+	return ((const struct recsink *)sink)->written;
+}

@@ -1,0 +1,415 @@
+/* Reading a recording: what the walk (recfile_walk.c) has found, and the bytes that recfile_cache.c decompresses. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "recfile_internal.h"
+
+#define PIPE_BUDGET_DEFAULT ((size_t)64 << 20)
+
+static struct recsource *recsource_of(struct source *source)
+{
+	return (struct recsource *)source;
+}
+
+/* The file is not what it was: all is looked at anew. */
+static void start_again(struct recsource *self)
+{
+	for (int i = 0; i < RECCACHE_SLOTS; i++)
+		reccache_drop(self, &self->cache[i]);
+	self->count = self->shown = 0;
+	self->pos = self->walk = 0;
+	self->header = self->open = self->lost = self->hopeless = false;
+	self->seq_base = self->next_seq = self->loose = self->wasted = self->scanned = 0;
+	self->damage.sentence[0] = '\0';
+}
+
+static int not_a_recording(struct recsource *self, const char *why, struct culprit_error *error)
+{
+	self->err = error_set(&self->error, -EBADMSG, "%.120s cannot be read as a recording: %s", self->source.name, why);
+	if (error)
+		*error = self->error;
+	return self->err;
+}
+
+/* The first frame, which must be a file header. 0; 1: not there yet. */
+static int check_header(struct recsource *self, struct culprit_error *error)
+{
+	const uint8_t *bytes;
+	const char *wrong;
+	uint32_t length;
+	uint64_t writer;
+	size_t n;
+	int err = recstore_peek(&self->store, 0, RECFRAME_PREFIX + RECFRAME_OURS_MAX, &bytes, &n);
+
+	if (err)
+		return err;
+	if (n >= 4 && recframe_u32(bytes) != RECFRAME_SKIPPABLE)
+		return not_a_recording(self, "it is something else", error);
+	if (n < RECFRAME_PREFIX + 8)
+		return 1;
+	length = recframe_u32(bytes + 4);
+	if (recframe_kind(bytes + RECFRAME_PREFIX, 8) != RECFRAME_FILE_HEADER || length > RECFRAME_OURS_MAX)
+		return not_a_recording(self, "it is something else", error);
+	if (length > n - RECFRAME_PREFIX)
+		return 1;
+	wrong = recframe_get_header(bytes + RECFRAME_PREFIX, length, &writer);
+	return wrong ? not_a_recording(self, wrong, error) : 0;
+}
+
+/* Of a segment without end mark, size and newest time are known only by decompressing it. */
+static int measure(struct recsource *self, size_t i)
+{
+	struct recsegment *segment = &self->segments[i];
+	struct reccache *slot;
+	uint64_t before, newest;
+	int err;
+
+	if (segment->marked) {
+		segment->info.size = segment->end.body + segment->end.summary;
+		segment->info.to_ns = segment->end.to_ns < segment->info.from_ns ? segment->info.from_ns : segment->end.to_ns;
+		segment->info.complete = true;
+		return 0;
+	}
+	segment->info.complete = segment->closed || self->store.ended;
+	/* A file of nothing but cut segments would otherwise cost as much as an enemy likes. */
+	if (self->loose / RECFILE_LOOSE > self->segment_max)
+		return 0;
+	before = segment->info.size;
+	err = reccache_get(self, segment, &slot);
+	if (err)
+		return err;
+	segment->info.size = slot->raw.len;
+	if (slot->raw.len > before)
+		self->loose += slot->raw.len - before;
+	newest = reccache_newest_ns(slot);
+	if (newest > segment->info.to_ns)
+		segment->info.to_ns = newest;
+	if (!segment->closed && slot->err) {
+		/* The walk saw nothing wrong with it. */
+		err = recwalk_damage(self, slot->next, slot->reason);
+		segment = &self->segments[i];
+		segment->info.complete = true;
+		if (!err)
+			err = recwalk(self);
+	}
+	return err < 0 ? err : 0;
+}
+
+/* A pipe holds no more than its budget, whole segments, oldest first. */
+static int keep_budget(struct recsource *self, struct culprit_error *error)
+{
+	size_t drop = 0;
+
+	if (self->store.kind != RECSTORE_PIPE)
+		return 0;
+	while (drop + 1 < self->count && self->store.size - self->segments[drop].at > self->budget)
+		drop++;
+	if (drop) {
+		recstore_forget(&self->store, self->segments[drop].at);
+		memmove(self->segments, self->segments + drop, (self->count - drop) * sizeof(*self->segments));
+		self->count -= drop;
+	}
+	/* In search of a mark, nothing before it is needed. */
+	if (self->lost && !self->count)
+		recstore_forget(&self->store, self->pos);
+	if (self->store.size - self->store.base > self->budget + self->segment_max)
+		return not_a_recording(self, "one of its segments is larger than the budget", error);
+	return 0;
+}
+
+/* Segments of which nothing was written but the mark. */
+static void drop_empty(struct recsource *self, size_t from)
+{
+	size_t kept = from;
+
+	for (size_t i = from; i < self->count; i++)
+		if (self->segments[i].info.size || (i == self->count - 1 && self->open))
+			self->segments[kept++] = self->segments[i];
+	self->count = kept;
+}
+
+static int look(struct recsource *self, struct culprit_error *error)
+{
+	size_t from;
+	int err = recstore_refresh(&self->store);
+
+	if (err)
+		return err;
+	if (self->store.size < self->size)
+		start_again(self);
+	self->size = self->store.size;
+	if (!self->header) {
+		err = check_header(self, error);
+		if (err)
+			return err < 0 ? err : 0;
+	}
+	/* What was complete last time has its measure. */
+	from = self->count && !self->segments[self->count - 1].info.complete ? self->count - 1 : self->count;
+	err = recwalk(self);
+	for (size_t i = from; i < self->count && !err; i++)
+		err = measure(self, i);
+	if (err)
+		return err;
+	drop_empty(self, from);
+	err = keep_budget(self, error);
+	/* The last may have been begun only. */
+	self->shown = self->count && !self->segments[self->count - 1].info.size ? self->count - 1 : self->count;
+	return err;
+}
+
+static int recsource_refresh(struct source *source, struct culprit_error *error)
+{
+	struct recsource *self = recsource_of(source);
+	int err = self->err ? self->err : look(self, error);
+
+	if (self->err && error)
+		*error = self->error;
+	if (self->err || !err)
+		return self->err ? self->err : (int)self->shown;
+	if (err == -ESTALE) {
+		start_again(self);
+		self->size = 0;
+		return error_set(error, -EBADMSG, "%.150s was cut short while it was read; look again", source->name);
+	}
+	return error_set(error, err, "%.150s cannot be read: %s", source->name, strerror(-err));
+}
+
+static const struct segment_info *recsource_segment(struct source *source, size_t i)
+{
+	struct recsource *self = recsource_of(source);
+
+	return i < self->shown ? &self->segments[i].info : NULL;
+}
+
+static struct recsegment *find(struct recsource *self, uint64_t seq)
+{
+	size_t low = 0, high = self->shown;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (self->segments[middle].info.seq < seq)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < self->shown && self->segments[low].info.seq == seq ? &self->segments[low] : NULL;
+}
+
+static int gone(const struct recsource *self, uint64_t seq, struct culprit_error *error)
+{
+	return error_set(error, -ESTALE, "%.150s: segment %llu is not there any more", self->source.name,
+			 (unsigned long long)seq);
+}
+
+static int damaged(const struct recsource *self, uint64_t at, const char *reason, struct culprit_error *error)
+{
+	return error_set(error, -EBADMSG, "%.120s: damaged at byte %llu: %s; frames after it in this segment are lost",
+			 self->source.name, (unsigned long long)at, reason);
+}
+
+static int recsource_read(struct source *source, uint64_t seq, uint64_t offset, struct wbuf *out,
+			  struct culprit_error *error)
+{
+	struct recsource *self = recsource_of(source);
+	struct recsegment *segment = find(self, seq);
+	struct reccache *slot;
+	int err;
+
+	if (!segment)
+		return gone(self, seq, error);
+	err = reccache_get(self, segment, &slot);
+	if (err == -ESTALE)
+		return gone(self, seq, error);
+	if (err)
+		return error_set(error, err, "%.150s cannot be read: %s", source->name, strerror(-err));
+	if (offset < slot->raw.len)
+		wbuf_bytes(out, slot->raw.data + offset, slot->raw.len - (size_t)offset);
+	if (out->err)
+		return error_set(error, out->err, "out of memory");
+	if (slot->err)
+		return damaged(self, slot->next, slot->reason, error);
+	if (segment->reason)
+		return damaged(self, segment->damage_at, segment->reason, error);
+	return 0;
+}
+
+static int recsource_fd(struct source *source)
+{
+	struct recsource *self = recsource_of(source);
+
+	return self->store.kind == RECSTORE_PIPE ? self->store.fd : -1;
+}
+
+static void recsource_destroy(struct source *source)
+{
+	struct recsource *self = recsource_of(source);
+
+	for (int i = 0; i < RECCACHE_SLOTS; i++)
+		reccache_drop(self, &self->cache[i]);
+	ZSTD_freeDCtx(self->spare);
+	recstore_finish(&self->store);
+	free(self->segments);
+	free(self);
+}
+
+static const struct source_ops recsource_ops = {
+	.refresh = recsource_refresh,
+	.segment = recsource_segment,
+	.read = recsource_read,
+	.fd = recsource_fd,
+	.destroy = recsource_destroy,
+};
+
+/* Takes the descriptor over. */
+static struct recsource *recsource_create(int kind, int fd, const char *name, const void *memory, size_t n,
+					  struct culprit_error *error)
+{
+	struct recsource *self = calloc(1, sizeof(*self));
+
+	if (!self) {
+		error_set(error, -ENOMEM, "out of memory");
+		if (fd >= 0)
+			close(fd);
+		return NULL;
+	}
+	self->source.ops = &recsource_ops;
+	snprintf(self->source.name, sizeof(self->source.name), "%s", name);
+	self->segment_max = RECFILE_SEGMENT_MAX;
+	self->budget = PIPE_BUDGET_DEFAULT;
+	if (recstore_init(&self->store, kind, fd, memory, n)) {
+		error_set(error, -ENOMEM, "out of memory");
+		recsource_destroy(&self->source);
+		return NULL;
+	}
+	return self;
+}
+
+static struct recsource *open_file(const char *path, struct culprit_error *error)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct recsource *self;
+	struct stat st;
+
+	if (fd < 0) {
+		error_set(error, -errno, "cannot open %s: %s", path, strerror(errno));
+		return NULL;
+	}
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		error_set(error, -EINVAL, "%s is no regular file; a pipe is read as -", path);
+		close(fd);
+		return NULL;
+	}
+	self = recsource_create(RECSTORE_FILE, fd, path, NULL, 0, error);
+	if (self && recsource_refresh(&self->source, error) < 0) {
+		recsource_destroy(&self->source);
+		return NULL;
+	}
+	return self;
+}
+
+struct source *recfile_source(const char *path, struct culprit_error *error)
+{
+	struct recsource *self = open_file(path, error);
+
+	return self ? &self->source : NULL;
+}
+
+struct source *recfile_source_pipe(int fd, const char *name, size_t budget, struct culprit_error *error)
+{
+	struct recsource *self = recsource_create(RECSTORE_PIPE, fd, name, NULL, 0, error);
+
+	if (self && budget)
+		self->budget = budget;
+	return self ? &self->source : NULL;
+}
+
+struct source *recfile_source_memory(const void *bytes, size_t n, size_t segment_max, struct culprit_error *error)
+{
+	struct recsource *self = recsource_create(RECSTORE_MEMORY, -1, "memory", bytes, n, error);
+
+	if (!self)
+		return NULL;
+	self->segment_max = segment_max;
+	if (recsource_refresh(&self->source, error) < 0) {
+		recsource_destroy(&self->source);
+		return NULL;
+	}
+	return &self->source;
+}
+
+bool recfile_source_ended(const struct source *source)
+{
+	return ((const struct recsource *)source)->store.ended;
+}
+
+const char *recfile_source_damage(const struct source *source)
+{
+	return ((const struct recsource *)source)->damage.sentence;
+}
+
+int recfile_source_summary(struct source *source, uint64_t seq, struct wbuf *out, struct culprit_error *error)
+{
+	struct recsource *self = recsource_of(source);
+	struct recsegment *segment = find(self, seq);
+	int err;
+
+	if (!segment)
+		return gone(self, seq, error);
+	if (!segment->marked || !segment->end.summary)
+		return error_set(error, -ENOENT, "%.150s: segment %llu has no summary", source->name, (unsigned long long)seq);
+	err = reccache_summary(self, segment, out);
+	if (err == -ESTALE)
+		return gone(self, seq, error);
+	if (err)
+		return damaged(self, segment->frame[1], "the summary cannot be decompressed", error);
+	return 0;
+}
+
+int recfile_tail(const char *path, struct recfile_tail *tail, struct culprit_error *error)
+{
+	struct recsource *self = open_file(path, error);
+	struct recsegment *segment;
+	struct reccache *slot;
+	int err = 0;
+
+	if (!self)
+		return -EBADMSG;
+	memset(tail, 0, sizeof(*tail));
+	tail->at = self->header ? self->pos : 0;
+	if (self->lost || self->hopeless)
+		err = error_set(error, -EBADMSG, "%.120s; record into another file", self->damage.sentence);
+	if (err || !self->open)
+		goto out;
+	segment = &self->segments[self->count - 1];
+	if (!segment->frames) {
+		tail->at = segment->at;
+		goto out;
+	}
+	err = reccache_get(self, segment, &slot);
+	if (err) {
+		error_set(error, err, "%s cannot be read: %s", path, strerror(-err));
+		goto out;
+	}
+	tail->open = true;
+	tail->mark = segment->at;
+	tail->end = (struct recframe_end){
+		.writer = segment->meta.writer, .seq = segment->meta.seq, .to_ns = segment->info.to_ns};
+	/* A summary that is half written goes. */
+	tail->between_frames = segment->frames == 2 || !self->walk;
+	tail->end.body = tail->between_frames ? slot->body : slot->raw.len;
+	if (segment->frames == 2 && !self->walk)
+		tail->end.summary = slot->raw.len - slot->body;
+	if (self->walk)
+		tail->at = segment->frames == 2 ? segment->frame[1] : self->walk;
+out:
+	recsource_destroy(&self->source);
+	return err;
+}

@@ -8,27 +8,6 @@
 #include "builtin.h"
 #include "support/frame_recorder.h"
 
-static void no_table(struct culprit_frame *f, uint32_t t, uint64_t ns) { (void)f, (void)t, (void)ns; }
-static void no_state(struct culprit_frame *f, uint32_t t, uint32_t s, const char *r) { (void)f, (void)t, (void)s, (void)r; }
-static void no_lost(struct culprit_frame *f, uint32_t t, uint64_t n) { (void)f, (void)t, (void)n; }
-static void no_row(struct culprit_frame *f) { (void)f; }
-static int no_again(struct culprit_frame *f, uint32_t h) { return (void)f, (void)h, 0; }
-static uint32_t no_end(struct culprit_frame *f) { return (void)f, 0; }
-static void no_put(struct culprit_frame *f, uint32_t c, uint64_t v) { (void)f, (void)c, (void)v; }
-static void no_text(struct culprit_frame *f, uint32_t c, const void *b, size_t n) { (void)f, (void)c, (void)b, (void)n; }
-static void no_hist(struct culprit_frame *f, uint32_t c, const uint64_t *v, uint32_t n) { (void)f, (void)c, (void)v, (void)n; }
-static void no_stack(struct culprit_frame *f, uint32_t c, const struct culprit_location *l, uint32_t n)
-{
-	(void)f, (void)c, (void)l, (void)n;
-}
-static void no_task(struct culprit_frame *f, uint32_t c, uint64_t t, uint64_t s) { (void)f, (void)c, (void)t, (void)s; }
-static void no_unread(struct culprit_frame *f, uint32_t c, const char *r) { (void)f, (void)c, (void)r; }
-
-static const struct culprit_frame_ops no_ops = {
-	sizeof(no_ops), no_table, no_state, no_lost, no_row,   no_again, no_end,
-	no_row,		no_put,	  no_text,  no_hist, no_stack, no_task,	 no_unread,
-};
-
 static double cpu_us(void)
 {
 	struct timespec ts;
@@ -49,7 +28,7 @@ int main(int argc, char **argv)
 	fixture_host_init(&host, getenv("CULPRIT_ROOT"));
 	for (size_t i = 0; culprit_builtin[i]; i++) {
 		const struct culprit_collector *c = culprit_builtin[i];
-		struct culprit_frame none = {&no_ops};
+		struct culprit_frame none = recorder_null_frame();
 		struct culprit_error error = {""};
 		bool wanted = arg >= argc;
 		double first, start, mean;

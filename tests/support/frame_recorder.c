@@ -638,3 +638,87 @@ void recorder_print(const struct recorder *r)
 		}
 	}
 }
+
+static void null_table(struct culprit_frame *f, uint32_t t, uint64_t ns)
+{
+	(void)f, (void)t, (void)ns;
+}
+
+static void null_state(struct culprit_frame *f, uint32_t t, uint32_t state, const char *reason)
+{
+	(void)f, (void)t, (void)state, (void)reason;
+}
+
+static void null_lost(struct culprit_frame *f, uint32_t t, uint64_t n)
+{
+	(void)f, (void)t, (void)n;
+}
+
+static void null_row(struct culprit_frame *f)
+{
+	(void)f;
+}
+
+static int null_again(struct culprit_frame *f, uint32_t handle)
+{
+	(void)f, (void)handle;
+	return 0;
+}
+
+static uint32_t null_end(struct culprit_frame *f)
+{
+	(void)f;
+	return 0;
+}
+
+static void null_put(struct culprit_frame *f, uint32_t c, uint64_t v)
+{
+	(void)f, (void)c, (void)v;
+}
+
+static void null_text(struct culprit_frame *f, uint32_t c, const void *bytes, size_t n)
+{
+	(void)f, (void)c, (void)bytes, (void)n;
+}
+
+static void null_histogram(struct culprit_frame *f, uint32_t c, const uint64_t *counts, uint32_t n)
+{
+	(void)f, (void)c, (void)counts, (void)n;
+}
+
+static void null_stack(struct culprit_frame *f, uint32_t c, const struct culprit_location *l, uint32_t n)
+{
+	(void)f, (void)c, (void)l, (void)n;
+}
+
+static void null_task(struct culprit_frame *f, uint32_t c, uint64_t tid, uint64_t start)
+{
+	(void)f, (void)c, (void)tid, (void)start;
+}
+
+static void null_unread(struct culprit_frame *f, uint32_t c, const char *reason)
+{
+	(void)f, (void)c, (void)reason;
+}
+
+struct culprit_frame recorder_null_frame(void)
+{
+	static const struct culprit_frame_ops ops = {
+		.size = sizeof(ops),
+		.table = null_table,
+		.state = null_state,
+		.lost = null_lost,
+		.row = null_row,
+		.again = null_again,
+		.end = null_end,
+		.born = null_row,
+		.put = null_put,
+		.put_text = null_text,
+		.put_histogram = null_histogram,
+		.put_stack = null_stack,
+		.put_task = null_task,
+		.unread = null_unread,
+	};
+
+	return (struct culprit_frame){&ops};
+}

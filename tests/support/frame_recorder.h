@@ -52,6 +52,9 @@ int recorder_sample(struct recorder *, void *self);
 struct culprit_frame *recorder_begin(struct recorder *);
 void recorder_end(struct recorder *, int result);
 
+/* A frame that takes everything and keeps nothing, for measuring. */
+struct culprit_frame recorder_null_frame(void);
+
 /* NULL: none; else a sentence on the first misuse since creation. */
 const char *recorder_misuse(const struct recorder *);
 

@@ -100,7 +100,7 @@ fi
 try 'the program is there' 'build/culprit --version' 'culprit'
 try 'make run again: nothing to do' 'make run && ! make run 2>&1 | grep -E "  (CC|LD) |missing"'
 try 'make run opens the console in a terminal' \
-	'apt-get install -y -q util-linux >/dev/null 2>&1; (sleep 5; printf q; sleep 2) | timeout 60 script -qec "stty cols 80 rows 24; make run" /dev/null' \
+	'apt-get install -y -q util-linux >/dev/null 2>&1; (sleep 5; printf q; sleep 1; printf q; sleep 2) | timeout 60 script -qec "stty cols 80 rows 24; make run" /dev/null' \
 	'culprit|LIVE'
 try 'make install' 'make install DESTDIR=/tmp/d prefix=/usr && /tmp/d/usr/bin/culprit --version' 'culprit'
 try 'make uninstall leaves nothing' 'make uninstall DESTDIR=/tmp/d prefix=/usr && [ -z "$(find /tmp/d -type f)" ]'

@@ -13,6 +13,7 @@ enum {
 	RARELY = 2,
 	BUSY = 3,        /* group of what is read with them where something ran */
 	OFTEN_MAX = 512, /* groups whose CPU columns are read in one sample */
+	RARELY_MAX = 64, /* groups whose rarely-read files are read in one sample */
 	BUSY_EVERY = 8,  /* samples, at the latest, also where nothing ran */
 	SCAN_EVERY = 16, /* samples, at the latest, where the kernel doesn't count groups; else 64 */
 };
@@ -253,6 +254,8 @@ static int cgroup_sample(void *self, struct culprit_frame *f)
 	}
 	often_every = (t->ngroups + OFTEN_MAX - 1) / OFTEN_MAX;
 	rarely_every = t->ngroups / 8 < 8 ? 8 : t->ngroups / 8 > 30 ? 30 : t->ngroups / 8;
+	if (rarely_every < t->ngroups / RARELY_MAX)
+		rarely_every = t->ngroups / RARELY_MAX;
 	for (uint32_t i = 0; i < t->ngroups; i++) {
 		struct cgroup *g = &t->groups[i];
 		/* At the start the many are spread; later those that appear are read at once. */

@@ -1,8 +1,20 @@
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "verbs.h"
+
+/* The collectors keep descriptors of what they read every tick; the soft limit is for programs that use select(). */
+static void raise_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)!setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
 
 int main(int argc, char **argv)
 {
@@ -28,6 +40,7 @@ int main(int argc, char **argv)
 		options_help(o.verb, stdout);
 		return EXIT_DONE;
 	}
+	raise_descriptors();
 	switch (o.verb) {
 	case VERB_RECORD:
 		return verb_record(&o);

@@ -93,7 +93,7 @@ static int dump_live(const struct options *o, const char *table, struct culprit_
 	ticks = needs_two_ticks(o, table) ? 1 : 0;
 	if (o->for_ns)
 		ticks = o->for_ns / (o->interval_ns ? o->interval_ns : 1000000000u);
-	/* A plug-in answers after it was asked: its first rows come with the second tick. */
+	/* A plug-in that needs longer than the built-ins answers with the next tick. */
 	ticks += !collector;
 	for (uint64_t i = 0; i <= ticks && !r; i++) {
 		if (i)

@@ -1,6 +1,7 @@
 #include "sampler_internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -245,15 +246,17 @@ static uint64_t program_cpu_ns(struct sampler *s)
 
 static uint64_t program_memory(void)
 {
-	unsigned long size, resident = 0;
-	FILE *file = fopen("/proc/self/statm", "re");
+	char text[128], *second;
+	int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
 
-	if (!file)
+	if (fd >= 0)
+		close(fd);
+	if (n <= 0)
 		return 0;
-	if (fscanf(file, "%lu %lu", &size, &resident) != 2)
-		resident = 0;
-	fclose(file);
-	return resident * (uint64_t)sysconf(_SC_PAGESIZE);
+	text[n] = '\0';
+	second = strchr(text, ' ');
+	return second ? strtoull(second, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
 }
 
 static void put_program(struct sampler *s, struct culprit_frame *f)
@@ -348,7 +351,16 @@ int sampler_tick(struct sampler *s, struct culprit_error *error)
 	watch_clock(s, now_ns, wall_ns);
 	builder_begin(writer_builder(s->writer), now_ns, wall_ns);
 	for (size_t i = 0; i < s->nentries; i++)
-		entry_sample(s, s->entries[i], now_ns);
+		entry_ask(s, s->entries[i], now_ns);
+	for (size_t i = 0; i < s->nentries; i++) {
+		if (s->entries[i]->collector)
+			entry_sample(s, s->entries[i], now_ns);
+	}
+	/* Most have answered while the built-ins were at work; the others are late, and shown as that. */
+	for (size_t i = 0; i < s->nentries; i++) {
+		if (s->entries[i]->plugin)
+			entry_sample(s, s->entries[i], now_ns);
+	}
 	put_collectors(s);
 	put_marks(s, now_ns);
 	r = writer_commit(s->writer);

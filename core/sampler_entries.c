@@ -341,7 +341,7 @@ static void entry_done(struct sampler *s, struct entry *e, int result, const cha
 	sampler_say(s, CULPRIT_LOG_ERROR, e->name, e->reason.sentence);
 }
 
-static void plugin_entry_sample(struct sampler *s, struct entry *e, bool due)
+static void plugin_entry_sample(struct sampler *s, struct entry *e)
 {
 	uint32_t i = e->plugin_index;
 	struct culprit_error error = {""};
@@ -369,31 +369,40 @@ static void plugin_entry_sample(struct sampler *s, struct entry *e, bool due)
 	} else {
 		entry_skip(s, e, CULPRIT_RESTING, NULL);
 	}
+}
+
+static bool entry_is_due(struct sampler *s, struct entry *e, uint64_t now_ns)
+{
+	/* Half a tick of tolerance, so that a period of whole ticks isn't missed by a hair. */
+	bool due = (e->period_ns <= s->options.interval_ns && e->thinning == 1) ||
+		   now_ns + s->options.interval_ns / 2 >= e->next_ns;
+
 	if (due)
-		plugin_request_sample(e->plugin, i);
+		e->next_ns = now_ns + (e->period_ns ? e->period_ns : s->options.interval_ns) * e->thinning;
+	return due;
+}
+
+void entry_ask(struct sampler *s, struct entry *e, uint64_t now_ns)
+{
+	if (e->open && e->plugin && entry_is_due(s, e, now_ns))
+		plugin_request_sample(e->plugin, e->plugin_index);
 }
 
 void entry_sample(struct sampler *s, struct entry *e, uint64_t now_ns)
 {
 	struct culprit_frame *f;
 	uint64_t cpu;
-	bool due;
 	int r;
 
 	if (!e->open) {
 		entry_skip(s, e, CULPRIT_MISSING, e->reason.sentence);
 		return;
 	}
-	/* Half a tick of tolerance, so that a period of whole ticks isn't missed by a hair. */
-	due = (e->period_ns <= s->options.interval_ns && e->thinning == 1) ||
-	      now_ns + s->options.interval_ns / 2 >= e->next_ns;
-	if (due)
-		e->next_ns = now_ns + (e->period_ns ? e->period_ns : s->options.interval_ns) * e->thinning;
 	if (e->plugin) {
-		plugin_entry_sample(s, e, due);
+		plugin_entry_sample(s, e);
 		return;
 	}
-	if (!due) {
+	if (!entry_is_due(s, e, now_ns)) {
 		/* What failed stays failed until it is tried again. */
 		if (e->state != CULPRIT_FAILED)
 			entry_skip(s, e, CULPRIT_RESTING, NULL);

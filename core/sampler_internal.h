@@ -74,7 +74,9 @@ int sampler_entries_open(struct sampler *, struct culprit_error *);
 void sampler_entries_close(struct sampler *);
 /* Takes in plug-ins that have become ready. Returns how many tables are new, or -errno. */
 int sampler_plugins_adopt(struct sampler *);
-/* Samples one entry into the frame that is begun. */
+/* Plug-ins are asked before the built-ins are sampled, so that they work meanwhile. */
+void entry_ask(struct sampler *, struct entry *, uint64_t now_ns);
+/* Samples one entry into the frame that is begun; of a plug-in it takes in what was answered. */
 void entry_sample(struct sampler *, struct entry *, uint64_t now_ns);
 void sampler_say(struct sampler *, uint32_t level, const char *who, const char *sentence);
 

@@ -35,8 +35,22 @@ struct writer {
 	uint32_t frames;
 	size_t key_bytes, delta_bytes;
 	struct wbuf payload, blocks; /* reused */
+	struct wbuf constant;        /* HOST and SCHEMA blocks, the same in every segment */
 	size_t size;                 /* bytes of the open segment */
 };
+
+/* What every segment begins with. */
+static int constant_make(struct writer *w)
+{
+	wbuf_clear(&w->constant);
+	wbuf_clear(&w->payload);
+	host_info_encode(&w->host, &w->payload);
+	segment_put_block(&w->constant, FORMAT_HOST, w->payload.data, w->payload.len);
+	wbuf_clear(&w->payload);
+	schema_encode(w->schema, &w->payload);
+	segment_put_block(&w->constant, FORMAT_SCHEMA, w->payload.data, w->payload.len);
+	return w->payload.err ? w->payload.err : w->constant.err;
+}
 
 struct writer *writer_create(struct schema *schema, const struct host_info *host)
 {
@@ -47,7 +61,7 @@ struct writer *writer_create(struct schema *schema, const struct host_info *host
 	w->host = *host;
 	w->schema = schema_lock(schema);
 	w->builder = builder_create(schema);
-	if (!w->builder) {
+	if (!w->builder || constant_make(w)) {
 		writer_destroy(w);
 		return NULL;
 	}
@@ -68,6 +82,7 @@ void writer_destroy(struct writer *w)
 	schema_unlock(w->schema);
 	wbuf_finish(&w->payload);
 	wbuf_finish(&w->blocks);
+	wbuf_finish(&w->constant);
 	free(w);
 }
 
@@ -128,7 +143,7 @@ int writer_grow(struct writer *w, struct schema *schema)
 	schema_lock(schema);
 	schema_unlock(w->schema);
 	w->schema = schema;
-	return 0;
+	return constant_make(w);
 }
 
 /* A sink's first error is kept until it is asked for. */
@@ -186,19 +201,14 @@ static bool segment_is_due(const struct writer *w)
 	return w->frames >= SEGMENT_FRAMES_MIN && w->delta_bytes > SEGMENT_DELTAS_PER_KEY * w->key_bytes;
 }
 
-static int segment_begin(struct writer *w, uint64_t mono_ns, int64_t wall_ns)
+static void segment_begin(struct writer *w, uint64_t mono_ns, int64_t wall_ns)
 {
 	struct culprit_error error;
 
 	w->meta.mono_ns = mono_ns;
 	w->meta.wall_ns = wall_ns;
 	segment_put_header(&w->blocks, &w->meta);
-	wbuf_clear(&w->payload);
-	host_info_encode(&w->host, &w->payload);
-	segment_put_block(&w->blocks, FORMAT_HOST, w->payload.data, w->payload.len);
-	wbuf_clear(&w->payload);
-	schema_encode(w->schema, &w->payload);
-	segment_put_block(&w->blocks, FORMAT_SCHEMA, w->payload.data, w->payload.len);
+	wbuf_bytes(&w->blocks, w->constant.data, w->constant.len);
 	for (size_t i = 0; i < w->nsinks; i++) {
 		struct writer_sink *s = &w->sinks[i];
 		int err = s->sink->ops->begin(s->sink, &w->meta, &error);
@@ -211,7 +221,6 @@ static int segment_begin(struct writer *w, uint64_t mono_ns, int64_t wall_ns)
 	w->start_anew = false;
 	w->frames = 0;
 	w->key_bytes = w->delta_bytes = 0;
-	return 0;
 }
 
 int writer_commit(struct writer *w)

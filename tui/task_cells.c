@@ -52,8 +52,13 @@ void task_io_cell(struct rows *r, size_t row, struct list_cell *cell)
 	double a = 0, b = 0;
 	bool known;
 
-	rows_value(r, row, "read_rate", &in);
-	rows_value(r, row, "write_rate", &out);
+	/* What its own threads did; where they aren't known, the process's figure, which jumps when a child ends. */
+	rows_value(r, row, "own_read_rate", &in);
+	rows_value(r, row, "own_write_rate", &out);
+	if (in.state != VALUE_OK || out.state != VALUE_OK) {
+		rows_value(r, row, "read_rate", &in);
+		rows_value(r, row, "write_rate", &out);
+	}
 	known = value_number(&in, &a) | value_number(&out, &b);
 	if (!known) {
 		rows_cell_value(&in, cell);

@@ -7,6 +7,8 @@
 #include "format.h"
 #include "summary.h"
 
+enum { EXTREME_BYTES = 32 }; /* of one, encoded, at most but for serials beyond 2^49 */
+
 /* Extremes of the row that stands in a slot: [slot][column of the table that has them]. */
 struct extreme {
 	uint64_t serial; /* 0: none */
@@ -22,7 +24,7 @@ struct series {
 };
 
 struct gathered {
-	uint32_t ncolumns;           /* those with extremes or series */
+	uint32_t ncolumns, nextremes; /* those with extremes or series; with extremes */
 	uint32_t *columns;
 	bool *has_extremes;
 	struct extreme *extremes;    /* [slot][ncolumns] */
@@ -121,6 +123,7 @@ static int table_prepare(struct gathered *g, const struct schema_table *t)
 		if (!summary_has_series(&t->columns[c]))
 			continue;
 		g->has_extremes[g->ncolumns] = summary_has_extremes(&t->columns[c]);
+		g->nextremes += g->has_extremes[g->ncolumns];
 		g->columns[g->ncolumns++] = c;
 	}
 	g->small = true;
@@ -161,7 +164,10 @@ static int reserve_slots(struct gathered *g, size_t n)
 	memset(e + g->nslots * width, 0, (n - g->nslots) * width * sizeof(*e));
 	memset(at + g->nslots * width, 0, (n - g->nslots) * width * sizeof(*at));
 	g->nslots = n;
-	return 0;
+	/* Room for all of a small table at once; large ones grow to what they need. */
+	if (n <= SUMMARY_SERIES_ROWS)
+		wbuf_reserve(&g->done, n * g->nextremes * EXTREME_BYTES);
+	return g->done.err;
 }
 
 /* Only what moved is told. */

@@ -37,7 +37,8 @@ uint8_t *wbuf_reserve(struct wbuf *w, size_t n)
 		size_t cap = w->cap ? w->cap : 256;
 		uint8_t *data;
 
-		while (cap < need && cap <= SIZE_MAX / 2)
+		/* Half as much again: buffers that are filled to about the same size again and again soon stop growing. */
+		while (cap < need + need / 2 && cap <= SIZE_MAX / 4)
 			cap *= 2;
 		if (cap < need)
 			cap = need;

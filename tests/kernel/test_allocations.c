@@ -24,7 +24,7 @@
 #include "ring.h"
 #include "sampler.h"
 
-enum { SLEEPERS = 30, BUSY = 3, WARM_TICKS = 140, COUNTED_TICKS = 160 };
+enum { SLEEPERS = 30, BUSY = 3, WARM_TICKS = 240, COUNTED_TICKS = 160 };
 
 static __thread bool counting;
 static unsigned long allocations;

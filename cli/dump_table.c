@@ -1,5 +1,5 @@
-/* Rows for people: a line that says what and when, names, aligned columns. Numbers in three significant digits with
- * their unit, "-" absent, "?" unread, "~" before a value that is old. */
+/* Rows for people: a line that says what and when, names, aligned columns. Numbers in three significant digits with their
+ * unit, "-" absent, "?" unread, "~" before a value that is old, ">" where a text is cut (in the last column it never is). */
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -15,8 +15,34 @@ static bool left(const struct query_column *c)
 	return c->type == CULPRIT_TEXT || c->type == CULPRIT_STACK || c->type == CULPRIT_TASK;
 }
 
-/* The cell as shown; returns its columns. */
-static size_t cell(struct dump *d, size_t row, size_t column, char *buf, size_t cap)
+/* Columns of text as shown, cut to `max` of them, '>' then being the last. */
+static size_t cut(char *text, size_t max)
+{
+	uint8_t *p = (uint8_t *)text, *end = p + strlen(text), *at = p;
+	size_t n = 0, before = 0;
+
+	while (p < end) {
+		uint32_t code;
+		size_t len = text_decode(p, (size_t)(end - p), &code);
+		int width = len ? text_code_width(code) : 1;
+
+		width = width > 0 ? width : 0;
+		if (n + (size_t)width > max) {
+			strcpy((char *)at, ">");
+			return before + 1;
+		}
+		if (n + (size_t)width < max) {
+			at = p + (len ? len : 1);
+			before = n + (size_t)width;
+		}
+		n += (size_t)width;
+		p += len ? len : 1;
+	}
+	return n;
+}
+
+/* The cell as shown, a text in at most `max` columns; returns its columns. */
+static size_t cell(struct dump *d, size_t row, size_t column, size_t max, char *buf, size_t cap)
 {
 	enum text_form form = d->utf8 ? TEXT_UTF8 : TEXT_ASCII;
 	struct segment_location frames[1];
@@ -38,17 +64,7 @@ static size_t cell(struct dump *d, size_t row, size_t column, char *buf, size_t 
 	switch (v.type) {
 	case CULPRIT_TEXT:
 		text_sanitise(to, cap, v.text.p, v.text.len, form);
-		/* Sanitised already: what is escaped has its own width. */
-		n = 0;
-		for (const uint8_t *p = (const uint8_t *)buf, *end = p + strlen(buf); p < end;) {
-			uint32_t code;
-			size_t len = text_decode(p, (size_t)(end - p), &code);
-			int width = len ? text_code_width(code) : 1;
-
-			n += width > 0 ? (size_t)width : 0;
-			p += len ? len : 1;
-		}
-		return n;
+		return cut(buf, max);
 	case CULPRIT_BOOL:
 		snprintf(to, cap, "%s", v.b ? "yes" : "no");
 		break;
@@ -137,13 +153,11 @@ int dump_table(struct dump *d)
 
 		width[i] = strlen(c->name);
 		for (size_t row = 0; row < d->nrows; row++) {
-			size_t n = cell(d, row, d->columns[i], buf, sizeof(buf));
+			size_t n = cell(d, row, d->columns[i], TEXT_WIDTH_MAX, buf, sizeof(buf));
 
 			if (n > width[i])
 				width[i] = n;
 		}
-		if (left(c) && width[i] > TEXT_WIDTH_MAX)
-			width[i] = TEXT_WIDTH_MAX;
 	}
 	for (size_t i = 0; i < d->ncolumns; i++) {
 		const struct query_column *c = query_column(d->query, d->columns[i]);
@@ -163,15 +177,15 @@ int dump_table(struct dump *d)
 
 		for (size_t i = 0; i < d->ncolumns; i++) {
 			const struct query_column *c = query_column(d->query, d->columns[i]);
-			size_t n = cell(d, row, d->columns[i], buf, sizeof(buf));
 			bool last = i + 1 == d->ncolumns;
+			/* The last one has all the room it wants. */
+			size_t n = cell(d, row, d->columns[i], last ? SIZE_MAX : TEXT_WIDTH_MAX, buf, sizeof(buf));
 
 			if (i)
 				pad(d->out, 2);
 			if (!left(c))
 				pad(d->out, n < width[i] ? width[i] - n : 0);
 			fputs(buf, d->out);
-			/* A long text pushes its own line only. */
 			if (left(c) && !last)
 				pad(d->out, n < width[i] ? width[i] - n : 0);
 		}

@@ -33,7 +33,7 @@ uint8_t *wbuf_reserve(struct wbuf *w, size_t n)
 		w->err = -ENOMEM;
 		return NULL;
 	}
-	if (need > w->cap) {
+	if (need > w->cap || !w->data) {
 		size_t cap = w->cap ? w->cap : 256;
 		uint8_t *data;
 

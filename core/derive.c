@@ -351,11 +351,18 @@ static bool terms(const struct derive *d, const struct schema_term *t, uint32_t 
 	return ok;
 }
 
+/* a - b of two instants that need not make sense. */
+static double apart(uint64_t a, uint64_t b)
+{
+	return (double)(int64_t)(a - b);
+}
+
 /* Time since an instant that the column holds. */
 static bool since_instant(const struct derive *d, uint32_t column, struct value *v)
 {
-	uint64_t at = d->end->ended_ns ? d->end->ended_ns : d->sample_ns;
+	uint64_t at = d->end->ended_ns ? d->end->ended_ns : d->sample_ns, wall = at + (uint64_t)d->wall_offset_ns;
 	struct value term;
+	bool exact;
 	double x;
 
 	derive_last(d, column, &term);
@@ -363,20 +370,21 @@ static bool since_instant(const struct derive *d, uint32_t column, struct value 
 		v->state = v->state == VALUE_UNREAD ? v->state : VALUE_ABSENT;
 		return false;
 	}
+	/* Nanoseconds since 1970 do not fit a double. (i64 and u64 share their bits.) */
+	exact = term.type == CULPRIT_U64 || term.type == CULPRIT_I64;
 	switch (d->schema->columns[column].unit) {
 	case CULPRIT_MONO_NS:
-		x = term.type == CULPRIT_U64 ? (double)(int64_t)(at - term.u) : (double)at - x;
+		x = exact ? apart(at, term.u) : (double)at - x;
 		break;
 	case CULPRIT_WALL_NS:
-		x = term.type == CULPRIT_I64 ? (double)((int64_t)at + d->wall_offset_ns - term.i) :
-					       (double)((int64_t)at + d->wall_offset_ns) - x;
+		x = exact ? apart(wall, term.u) : (double)(int64_t)wall - x;
 		break;
 	case CULPRIT_TICKS:
 		if (!d->host || !d->host->user_hz) {
 			v->state = VALUE_ABSENT;
 			return false;
 		}
-		x = (double)((int64_t)at + d->wall_offset_ns - d->host->boot_wall_ns) - x * 1e9 / (double)d->host->user_hz;
+		x = apart(wall, (uint64_t)d->host->boot_wall_ns) - x * 1e9 / (double)d->host->user_hz;
 		break;
 	default:
 		v->state = VALUE_ABSENT;

@@ -144,8 +144,9 @@ static int take_place(struct query *q, const char *table)
 	q->start_schema = q->start_view.schema;
 	q->start_mono_ns = cursor_mono_ns(q->place->start);
 	q->end_mono_ns = cursor_mono_ns(q->place->end);
-	q->wall_offset_ns = cursor_wall_ns(q->place->end) - (int64_t)cursor_mono_ns(q->place->end);
-	q->start_wall_offset_ns = cursor_wall_ns(q->place->start) - (int64_t)q->start_mono_ns;
+	/* Hostile times wrap instead of overflowing. */
+	q->wall_offset_ns = (int64_t)((uint64_t)cursor_wall_ns(q->place->end) - q->end_mono_ns);
+	q->start_wall_offset_ns = (int64_t)((uint64_t)cursor_wall_ns(q->place->start) - q->start_mono_ns);
 	return 0;
 }
 
@@ -334,8 +335,8 @@ void query_info(const struct query *q, struct query_info *info)
 	if (!q->has_start || !q->start_view.sample_ns)
 		info->used_from_ns = info->used_to_ns;
 	info->empty = info->used_from_ns >= info->used_to_ns;
-	info->used_from_wall_ns = (int64_t)info->used_from_ns + q->start_wall_offset_ns;
-	info->used_to_wall_ns = (int64_t)info->used_to_ns + q->wall_offset_ns;
+	info->used_from_wall_ns = (int64_t)(info->used_from_ns + (uint64_t)q->start_wall_offset_ns);
+	info->used_to_wall_ns = (int64_t)(info->used_to_ns + (uint64_t)q->wall_offset_ns);
 	if (q->end_view.reason && q->segment)
 		info->reason = segment_text(q->segment, q->end_view.reason, &info->reason_len);
 	if (!q->recorded && q->ran) {

@@ -250,7 +250,7 @@ static int take_tick(struct series_state *s, struct walker *w, struct task *task
 	d.schema = now.schema;
 	d.sample_ns = now.sample_ns;
 	d.host = &segment->host;
-	d.wall_offset_ns = cursor_wall_ns(w->end) - (int64_t)cursor_mono_ns(w->end);
+	d.wall_offset_ns = (int64_t)((uint64_t)cursor_wall_ns(w->end) - cursor_mono_ns(w->end));
 	/* On the very first frame there is nothing before. */
 	if (cursor_mono_ns(w->start) < cursor_mono_ns(w->end) && cursor_table(w->start, w->table, &before)) {
 		if (before.sample_ns >= now.sample_ns)

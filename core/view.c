@@ -44,7 +44,7 @@ struct view {
 	size_t nplaces;
 	bool refreshed, has;
 	uint64_t first_ns, last_ns, generation, refreshes, stamps, place_generations;
-	struct schema *schema;
+	struct schema *schema, *schema_last; /* as first seen; of the newest segment looked at */
 	struct host_info host;
 	bool host_known;
 	uint64_t schema_generation; /* of the view when it was looked up */
@@ -82,6 +82,7 @@ void view_destroy(struct view *v)
 	for (size_t i = 0; i < v->nholders; i++)
 		source_destroy(v->holders[i].source);
 	schema_unlock(v->schema);
+	schema_unlock(v->schema_last);
 	memo_destroy(v->memo);
 	free(v);
 }
@@ -287,20 +288,21 @@ int64_t view_wall_ns(const struct view *v, uint64_t mono_ns)
 
 	if (!pair_near(v, false, 0, mono_ns, &at))
 		return 0;
-	return at.wall_ns + (int64_t)(mono_ns - at.from_ns);
+	/* Of a damaged recording they need not make sense: then they wrap. */
+	return (int64_t)((uint64_t)at.wall_ns + (mono_ns - at.from_ns));
 }
 
 uint64_t view_mono_ns(const struct view *v, int64_t wall_ns)
 {
 	struct segment_info at;
-	int64_t distance;
+	uint64_t distance;
 
 	if (!pair_near(v, true, wall_ns, 0, &at))
 		return 0;
-	distance = wall_ns - at.wall_ns;
-	if (distance < 0 && (uint64_t)-distance > at.from_ns)
+	distance = (uint64_t)wall_ns - (uint64_t)at.wall_ns;
+	if (wall_ns < at.wall_ns && 0 - distance > at.from_ns)
 		return 0;
-	return at.from_ns + (uint64_t)distance;
+	return at.from_ns + distance;
 }
 
 int view_zone_offset(struct view *v)
@@ -323,13 +325,34 @@ int view_zone_offset(struct view *v)
 
 /* --- schema --- */
 
+static bool schema_same(const struct schema *a, const struct schema *b)
+{
+	struct wbuf x, y;
+	bool same;
+
+	wbuf_init(&x);
+	wbuf_init(&y);
+	schema_encode(a, &x);
+	schema_encode(b, &y);
+	same = !x.err && !y.err && x.len == y.len && memcmp(x.data, y.data, x.len) == 0;
+	wbuf_finish(&x);
+	wbuf_finish(&y);
+	return same;
+}
+
 static void schema_take(struct view *v, const struct segment *segment)
 {
 	if (!segment || !segment->schema)
 		return;
-	if (segment->schema != v->schema) {
+	/* Each segment has one of its own; as long as they say the same, what was borrowed from the first stays. */
+	if (segment->schema != v->schema && segment->schema != v->schema_last &&
+	    !(v->schema && schema_same(v->schema, segment->schema))) {
 		schema_unlock(v->schema);
 		v->schema = schema_lock(segment->schema);
+	}
+	if (segment->schema != v->schema_last) {
+		schema_unlock(v->schema_last);
+		v->schema_last = schema_lock(segment->schema);
 	}
 	v->host = segment->host;
 	v->host_known = true;
@@ -351,7 +374,7 @@ const struct schema *view_schema(struct view *v)
 		struct segment *segment = cursor_segment(v->places[i]->place.end);
 
 		/* A schema changes with a new segment only. */
-		if (v->schema && segment && segment->schema == v->schema &&
+		if (v->schema && segment && segment->schema == v->schema_last &&
 		    segment->meta.seq == v->holders[0].newest_seq) {
 			v->schema_generation = v->generation;
 			return v->schema;

@@ -33,7 +33,8 @@ uint64_t view_mono_ns(const struct view *, int64_t wall_ns);
 /* Seconds east of UTC of the recorded host (from "+02:00" in its host block); 0 where not known. */
 int view_zone_offset(struct view *);
 
-/* What the newest segment says. NULL: no frames yet. Borrowed until the next refresh, query or series. */
+/* What the newest segment says. NULL: no frames yet. Borrowed until the next refresh, query or series; as long as the
+ * segments say the same, it is the same schema. */
 const struct schema *view_schema(struct view *);
 const struct host_info *view_host(struct view *);
 /* A table of that schema; NULL: none. */

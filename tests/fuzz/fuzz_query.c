@@ -50,7 +50,7 @@ static void destroy(struct source *s)
 
 static const struct source_ops ops = {.refresh = refresh, .segment = segment, .read = read_bytes, .destroy = destroy};
 
-static void ask(struct view *v, const struct schema_table *t, FILE *out)
+static void ask(struct view *v, const char *table, const char *column, FILE *out)
 {
 	static const struct options json = {.json = true};
 	struct series_bucket buckets[8];
@@ -60,16 +60,16 @@ static void ask(struct view *v, const struct schema_table *t, FILE *out)
 	struct query *q = query_create(v);
 	struct value value;
 
-	dump_run(v, &lens, &json, t->name, out, NULL);
-	query_sort(q, t->nderived ? t->derived[0].name : t->columns[t->ncolumns - 1].name, true);
+	dump_run(v, &lens, &json, table, out, NULL);
+	query_sort(q, column, true);
 	lens_scope_cgroup(&lens, "/a", 2);
 	strcpy(lens.filter, "a or not a");
-	query_run(q, &lens, t->name, 0, NULL);
+	query_run(q, &lens, table, 0, NULL);
 	for (size_t row = 0; row < query_nrows(q) && row < 64; row++)
 		for (size_t c = 0; c < query_ncolumns(q); c++)
 			query_value(q, row, c, &value);
-	snprintf(r.table, sizeof(r.table), "%s", t->name);
-	snprintf(r.column, sizeof(r.column), "%s", t->nderived ? t->derived[0].name : t->columns[t->ncolumns - 1].name);
+	snprintf(r.table, sizeof(r.table), "%s", table);
+	snprintf(r.column, sizeof(r.column), "%s", column);
 	series_run(v, &r, 1, UINT64_MAX, 1000000000, 8, &series, NULL);
 	query_destroy(q);
 }
@@ -133,10 +133,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	view_add_source(v, &b->source);
 	schema = view_schema(v);
 	for (uint32_t i = 0; schema && i < schema->ntables && i < 8; i++) {
-		char name[SCHEMA_NAME_MAX + 1];
+		const struct schema_table *t = schema->tables[i];
+		char table[SCHEMA_NAME_MAX + 1], column[SCHEMA_NAME_MAX + 1];
 
-		snprintf(name, sizeof(name), "%s", schema->tables[i]->name);
-		ask(v, schema->tables[i], out);
+		snprintf(table, sizeof(table), "%s", t->name);
+		snprintf(column, sizeof(column), "%s", t->nderived ? t->derived[0].name : t->columns[t->ncolumns - 1].name);
+		ask(v, table, column, out);
 		schema = view_schema(v);
 	}
 	view_destroy(v);

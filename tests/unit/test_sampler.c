@@ -1,0 +1,383 @@
+/* The sampler: what it says when time does not pass evenly, when a collector cannot, fails or sleeps; who is chosen; who
+ * hears of interests. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "ask.h"
+#include "memsource.h"
+#include "plugin.h"
+#include "query.h"
+#include "sampler.h"
+
+static const struct zygote_kind *const kinds[] = {&ask_kind, &plugin_kind};
+static struct zygote *zygote;
+
+/* --- collectors to sample ---------------------------------------------------------------------------------------- */
+
+static const struct culprit_column columns[] = {
+	{"id", CULPRIT_KEY, CULPRIT_U64, CULPRIT_NONE},
+	{"total", CULPRIT_COUNTER, CULPRIT_U64, CULPRIT_COUNT},
+};
+#define TABLE(variable, table_name)                                                                                    \
+	static const struct culprit_table variable = {.size = sizeof(struct culprit_table), .name = table_name,        \
+						      .kind = CULPRIT_STATE, .key = table_name,                       \
+						      CULPRIT_COLUMNS(columns)};                                       \
+	static const struct culprit_table *const variable##_list[] = {&variable};
+TABLE(good_table, "good")
+TABLE(absent_table, "absent")
+TABLE(failing_table, "failing")
+TABLE(slow_table, "slow")
+
+static struct {
+	unsigned good, slow, failing;
+	size_t interests;
+	uint64_t interest_key;
+	char interest_what[16];
+} seen;
+
+static int good_sample(void *self, struct culprit_frame *f)
+{
+	(void)self;
+	seen.good++;
+	culprit_table(f, 0);
+	culprit_row(f);
+	culprit_put_u64(f, 0, 1);
+	culprit_put_u64(f, 1, seen.good * 10);
+	culprit_end(f);
+	return 0;
+}
+
+static void good_interests(void *self, const struct culprit_interest *list, size_t n)
+{
+	(void)self;
+	seen.interests = n;
+	seen.interest_key = n ? list[0].key[0] : 0;
+	snprintf(seen.interest_what, sizeof(seen.interest_what), "%s", n ? list[0].what : "");
+}
+
+static int slow_sample(void *self, struct culprit_frame *f)
+{
+	(void)self;
+	seen.slow++;
+	culprit_table(f, 0);
+	return 0;
+}
+
+static int failing_sample(void *self, struct culprit_frame *f)
+{
+	(void)self;
+	culprit_table(f, 0);
+	if (seen.failing++ == 1)
+		return -EIO;
+	culprit_row(f);
+	culprit_put_u64(f, 0, 1);
+	culprit_end(f);
+	return 0;
+}
+
+static int absent_probe(const struct culprit_host *host, struct culprit_error *error)
+{
+	(void)host;
+	snprintf(error->sentence, sizeof(error->sentence), "needs a moon: wait for one");
+	return -ENOENT;
+}
+
+#define COLLECTOR(variable, collector_name, list)                                                                      \
+	.size = sizeof(struct culprit_collector), .abi = CULPRIT_ABI_VERSION, .name = collector_name, .help = "test",  \
+	.tables = list, .ntables = 1
+static const struct culprit_collector good = {COLLECTOR(good, "good", good_table_list), .sample = good_sample,
+					      .interests = good_interests};
+static const struct culprit_collector absent = {COLLECTOR(absent, "absent", absent_table_list), .probe = absent_probe,
+						.sample = good_sample};
+static const struct culprit_collector failing = {COLLECTOR(failing, "failing", failing_table_list),
+						 .sample = failing_sample};
+static const struct culprit_collector slow = {COLLECTOR(slow, "slow", slow_table_list), .period_ns = 5000000000,
+					      .sample = slow_sample};
+static const struct culprit_collector *const all[] = {&good, &absent, &failing, &slow, NULL};
+
+struct fixture {
+	struct manual_clock clock;
+	struct sampler_options options;
+	struct sampler *sampler;
+	struct memsource *mem;
+	struct view *view;
+	struct query *query;
+	struct culprit_error error;
+};
+
+static void begin(struct fixture *f, const char *plugin, const char *without)
+{
+	const char *plugins[] = {plugin, NULL};
+
+	memset(f, 0, sizeof(*f));
+	memset(&seen, 0, sizeof(seen));
+	manual_clock_init(&f->clock, 1000000000000, 1772373802000000000);
+	f->options = (struct sampler_options){
+		.builtins = all, .plugins = plugins, .interval_ns = 1000000000, .without = without, .sys_fd = -1,
+		.proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC), .clock = &f->clock.clock, .zygote = zygote,
+		.plugin_limits = {.answer_ns = 700000000, .backoff_ns = 50000000, .restarts = 1},
+	};
+	f->sampler = sampler_create(&f->options, &f->error);
+	if (!f->sampler)
+		return;
+	f->mem = memsource_create();
+	assert_int_equal(writer_add_sink(sampler_writer(f->sampler), memsource_sink(f->mem)), 0);
+	f->view = view_create();
+	assert_int_equal(view_add_source(f->view, memsource_source(f->mem)), 0);
+	f->query = query_create(f->view);
+}
+
+static void finish(struct fixture *f)
+{
+	query_destroy(f->query);
+	view_destroy(f->view);
+	sampler_destroy(f->sampler);
+	memsource_unlock(f->mem);
+	close(f->options.proc_fd);
+}
+
+static void tick(struct fixture *f)
+{
+	assert_int_equal(sampler_tick(f->sampler, &f->error), 0);
+	manual_clock_advance(&f->clock, 1000000000);
+}
+
+static size_t ask(struct fixture *f, const char *table, struct query_info *info)
+{
+	struct lens lens = lens_live(3600000000000);
+
+	assert_true(view_refresh(f->view, NULL) >= 0);
+	assert_int_equal(query_run(f->query, &lens, table, 0, &f->error), 0);
+	query_info(f->query, info);
+	return query_nrows(f->query);
+}
+
+/* A text of the row whose first text column is `name`; "" where there is none. */
+static const char *text_of(struct fixture *f, const char *key, const char *name, const char *column, char *buf, size_t cap)
+{
+	for (size_t i = 0; i < query_nrows(f->query); i++) {
+		struct value v;
+
+		query_value(f->query, i, (size_t)query_column_find(f->query, key), &v);
+		if (v.text.len != strlen(name) || memcmp(v.text.p, name, v.text.len))
+			continue;
+		query_value(f->query, i, (size_t)query_column_find(f->query, column), &v);
+		snprintf(buf, cap, "%.*s", v.state == VALUE_OK ? (int)v.text.len : 0, v.text.p);
+		return buf;
+	}
+	return "";
+}
+
+static void test_states(void **state)
+{
+	struct fixture f;
+	struct query_info info;
+	char buf[256];
+
+	(void)state;
+	begin(&f, NULL, NULL);
+	assert_non_null(f.sampler);
+	for (unsigned i = 0; i < 11; i++)
+		tick(&f);
+	assert_int_equal(seen.good, 11);
+	assert_int_equal(seen.slow, 3); /* every five seconds */
+	assert_int_equal(ask(&f, "good", &info), 1);
+	assert_int_equal(info.state, CULPRIT_FRESH);
+	assert_int_equal(ask(&f, "absent", &info), 0);
+	assert_int_equal(info.state, CULPRIT_MISSING);
+	assert_memory_equal(info.reason, "needs a moon: wait for one", info.reason_len);
+	/* It failed once: its row stayed, and it came back. */
+	assert_int_equal(ask(&f, "failing", &info), 1);
+	assert_int_equal(info.rows_ended, 0);
+	assert_int_equal(ask(&f, "collector", &info), 5);
+	assert_string_equal(text_of(&f, "name", "absent", "state", buf, sizeof(buf)), "missing");
+	assert_string_equal(text_of(&f, "name", "good", "state", buf, sizeof(buf)), "on");
+	assert_string_equal(text_of(&f, "name", "(culprit)", "state", buf, sizeof(buf)), "on");
+	finish(&f);
+}
+
+static void test_choice(void **state)
+{
+	struct fixture f;
+	struct query_info info;
+	char buf[256];
+
+	(void)state;
+	begin(&f, NULL, "slow,good");
+	tick(&f);
+	assert_int_equal(seen.good, 0);
+	ask(&f, "collector", &info);
+	assert_string_equal(text_of(&f, "name", "good", "state", buf, sizeof(buf)), "off");
+	finish(&f);
+	begin(&f, NULL, "god");
+	assert_null(f.sampler);
+	assert_non_null(strstr(f.error.sentence, "no collector god"));
+	close(f.options.proc_fd);
+}
+
+static size_t marks(struct fixture *f, const char *kind, char *buf, size_t cap)
+{
+	struct query_info info;
+	size_t n = 0;
+
+	ask(f, "mark", &info);
+	for (size_t i = 0; i < query_nrows(f->query); i++) {
+		struct value v;
+
+		query_value(f->query, i, (size_t)query_column_find(f->query, "kind"), &v);
+		n += v.text.len == strlen(kind) && !memcmp(v.text.p, kind, v.text.len);
+	}
+	text_of(f, "kind", kind, "text", buf, cap);
+	return n;
+}
+
+static void test_time_that_jumps(void **state)
+{
+	struct fixture f;
+	char buf[256] = "";
+
+	(void)state;
+	begin(&f, NULL, NULL);
+	tick(&f);
+	tick(&f);
+	assert_int_equal(marks(&f, "clock", buf, sizeof(buf)), 0);
+	f.clock.wall_ns += 3600000000000; /* somebody sets the clock */
+	tick(&f);
+	tick(&f);
+	assert_int_equal(marks(&f, "clock", buf, sizeof(buf)), 1);
+	assert_non_null(strstr(buf, "+3600.0 s"));
+	f.clock.wall_ns -= 7200000000000;
+	tick(&f);
+	assert_int_equal(marks(&f, "clock", buf, sizeof(buf)), 2);
+	/* Stopped for a while. */
+	assert_int_equal(marks(&f, "sampler", buf, sizeof(buf)), 0);
+	manual_clock_advance(&f.clock, 30000000000);
+	tick(&f);
+	assert_int_equal(marks(&f, "sampler", buf, sizeof(buf)), 1);
+	assert_non_null(strstr(buf, "no sample for 31.0 s"));
+	sampler_mark(f.sampler, "user", "here");
+	tick(&f);
+	assert_int_equal(marks(&f, "user", buf, sizeof(buf)), 1);
+	assert_string_equal(buf, "here");
+	finish(&f);
+}
+
+static void test_interests(void **state)
+{
+	struct culprit_interest list[2] = {
+		{.size = sizeof(list[0]), .table = "good", .what = "rows", .key = {77, 3}, .nkey = 2},
+		{.size = sizeof(list[0]), .table = "elsewhere", .what = "rows"},
+	};
+	struct fixture f;
+
+	(void)state;
+	begin(&f, NULL, NULL);
+	tick(&f);
+	assert_int_equal(seen.interests, 0);
+	sampler_set_interests(f.sampler, list, 2);
+	tick(&f);
+	assert_int_equal(seen.interests, 1);
+	assert_int_equal(seen.interest_key, 77);
+	assert_string_equal(seen.interest_what, "rows");
+	sampler_set_interests(f.sampler, NULL, 0);
+	tick(&f);
+	assert_int_equal(seen.interests, 0);
+	finish(&f);
+}
+
+static void nap_ms(long ms)
+{
+	struct timespec ts = {ms / 1000, ms % 1000 * 1000000};
+
+	nanosleep(&ts, NULL);
+}
+
+/* A plug-in that sleeps for a minute in sample(): others are sampled on time, its table says that it is late, then that
+ * it was killed; nothing waits for it. */
+static void test_plugin_that_sleeps(void **state)
+{
+	struct fixture f;
+	struct query_info info;
+	char path[300], buf[256];
+	struct timespec a, b;
+	bool late = false, failed = false;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/plugins/sleeper.so", getenv("B") ? getenv("B") : "build");
+	begin(&f, path, NULL);
+	assert_non_null(f.sampler);
+	sampler_settle(f.sampler, 5000000000);
+	for (unsigned i = 0; i < 25 && !failed; i++) {
+		clock_gettime(CLOCK_MONOTONIC, &a);
+		tick(&f);
+		clock_gettime(CLOCK_MONOTONIC, &b);
+		assert_true((b.tv_sec - a.tv_sec) * 1000 + (b.tv_nsec - a.tv_nsec) / 1000000 < 400);
+		ask(&f, "collector", &info);
+		text_of(&f, "name", "sleeper", "state", buf, sizeof(buf));
+		late = late || !strcmp(buf, "late");
+		failed = !strcmp(buf, "failed");
+		nap_ms(100);
+	}
+	assert_true(late);
+	assert_true(failed);
+	assert_true(strlen(text_of(&f, "name", "sleeper", "reason", buf, sizeof(buf))) > 10);
+	assert_true(seen.good > 5);
+	finish(&f);
+}
+
+/* On its thread: ticks come, also with nobody reading; stopping is prompt. */
+static void test_thread(void **state)
+{
+	struct sampler_options options = {.builtins = all, .interval_ns = 20000000, .sys_fd = -1, .proc_fd = -1, .zygote = zygote};
+	struct culprit_error error;
+	struct memsource *mem = memsource_create();
+	struct sampler *s = sampler_create(&options, &error);
+	struct timespec a, b;
+
+	(void)state;
+	memset(&seen, 0, sizeof(seen));
+	assert_non_null(s);
+	writer_add_sink(sampler_writer(s), memsource_sink(mem));
+	assert_int_equal(sampler_start(s, &error), 0);
+	for (unsigned i = 0; i < 200 && sampler_ticks(s) < 10; i++) {
+		sampler_mark(s, "user", "x");
+		nap_ms(20);
+	}
+	assert_true(sampler_ticks(s) >= 10);
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	sampler_stop(s);
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	assert_true((b.tv_sec - a.tv_sec) * 1000 + (b.tv_nsec - a.tv_nsec) / 1000000 < 1000);
+	sampler_destroy(s);
+	memsource_unlock(mem);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_states),	       cmocka_unit_test(test_choice),
+		cmocka_unit_test(test_time_that_jumps), cmocka_unit_test(test_interests),
+		cmocka_unit_test(test_plugin_that_sleeps), cmocka_unit_test(test_thread),
+	};
+	struct culprit_error error = {""};
+	int failed;
+
+	zygote = zygote_create(kinds, 2, &error);
+	if (!zygote) {
+		fprintf(stderr, "%s\n", error.sentence);
+		return 1;
+	}
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	zygote_destroy(zygote);
+	return failed;
+}

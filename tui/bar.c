@@ -1,6 +1,7 @@
 #include "bar.h"
 
 #include <math.h>
+#include <string.h>
 #include <stddef.h>
 
 static const struct {
@@ -29,8 +30,11 @@ int bar_legend(struct surface *s, int x, int y, int w, unsigned mask)
 	int at = x, end = x + w;
 
 	for (int i = 0; i < BAR_PARTS; i++) {
-		if (!(mask & 1u << i) || at >= end)
+		if (!(mask & 1u << i))
 			continue;
+		/* Half a word explains nothing. */
+		if (at + 2 + (int)strlen(parts[i].name) > end)
+			break;
 		surface_char(s, at, y, parts[i].role, (uint32_t)parts[i].letter);
 		at += 2;
 		at += surface_say(s, at, y, end - at, ROLE_MUTED, parts[i].name) + 1;

@@ -382,7 +382,7 @@ static void toggle_pause(struct console *c)
 
 static bool give_to_panel(struct console *c, int action)
 {
-	struct panel_request request = {.want = WANT_NOTHING};
+	struct panel_request request = {.want = WANT_NOTHING, .lens = *console_lens(c)};
 	enum panel_result result = console_panel(c)->action(c->states[c->current], action, &request);
 
 	return console_grant(c, result, &request);
@@ -529,7 +529,7 @@ static bool question_key(struct console *c, const struct key *key)
 		return true;
 	}
 	if (answer == DIALOG_YES && p->confirmed) {
-		struct panel_request request = {.want = WANT_NOTHING};
+		struct panel_request request = {.want = WANT_NOTHING, .lens = *console_lens(c)};
 
 		console_grant(c, p->confirmed(c->states[c->current], &request), &request);
 	} else {
@@ -555,7 +555,7 @@ static bool mouse_key(struct console *c, const struct key *key)
 			if (c->tab_w[i] && key->x >= c->tab_x[i] && key->x < c->tab_x[i] + c->tab_w[i])
 				return console_show_panel(c, i);
 	if (p->click && key->x >= r.x && key->x < r.x + r.w && key->y >= r.y && key->y < r.y + r.h) {
-		struct panel_request request = {.want = WANT_NOTHING};
+		struct panel_request request = {.want = WANT_NOTHING, .lens = *console_lens(c)};
 		enum panel_result result = p->click(c->states[c->current], r, key->x, key->y, &request);
 
 		return console_grant(c, result, &request);

@@ -28,6 +28,8 @@ void console_prompt_open(struct console *c, enum prompt_kind kind)
 	const struct lens *l = console_lens(c);
 
 	c->prompt_kind = kind;
+	if (kind == PROMPT_FIND && console_panel(c)->selection)
+		console_panel(c)->selection(c->states[c->current], false);
 	if (kind == PROMPT_FILTER)
 		snprintf(c->filter_before, sizeof(c->filter_before), "%s", l->filter);
 	prompt_init(&c->prompt, &c->histories[kind], kind == PROMPT_FILTER ? l->filter : "");
@@ -142,6 +144,9 @@ bool console_prompt_key(struct console *c, const struct key *key)
 		return true;
 	case PROMPT_CANCELLED:
 		c->prompt_kind = PROMPT_NONE;
+		/* What was found on the way was not meant. */
+		if (kind == PROMPT_FIND && console_panel(c)->selection)
+			console_panel(c)->selection(c->states[c->current], true);
 		c->message[0] = 0;
 		return true;
 	case PROMPT_CHANGED:
@@ -241,7 +246,7 @@ void console_run_command(struct console *c, const char *line)
 	} else if ((panel = console_find_panel(c, line, n)) < c->npanels && !*rest) {
 		console_show_panel(c, panel);
 	} else if (p->command && n < sizeof(name)) {
-		struct panel_request request = {.want = WANT_NOTHING};
+		struct panel_request request = {.want = WANT_NOTHING, .lens = *console_lens(c)};
 		int err;
 
 		memcpy(name, line, n);

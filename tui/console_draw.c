@@ -41,7 +41,7 @@ struct keys_table console_panel_keys(const struct console *c)
 {
 	const struct panel *p = console_panel(c);
 
-	return (struct keys_table){p->title, p->keys, p->nkeys};
+	return (struct keys_table){"in this panel", p->keys, p->nkeys};
 }
 
 static int cells(const struct surface *s, const char *text)
@@ -65,7 +65,7 @@ static int64_t wall(const struct console *c, uint64_t mono)
 /* When: the widest form that leaves room for where. Returns its width. */
 static int draw_when(const struct console *c, struct surface *s, int w)
 {
-	char clock[32], length[32], behind[40] = "", forms[4][160];
+	char clock[32], length[80], behind[40] = "", forms[4][200];
 	uint64_t from, to;
 	bool live;
 	const char *mode;
@@ -84,6 +84,13 @@ static int draw_when(const struct console *c, struct surface *s, int w)
 	}
 	units_clock(clock, sizeof(clock), wall(c, to), c->now.zone_offset_s);
 	units_duration(length, sizeof(length), to - from);
+	/* A window that reaches behind what is held says how much of it there is. */
+	if (from < c->now.from_ns) {
+		char held[32], whole[32];
+
+		snprintf(length, sizeof(length), "%s of %s", units_duration(held, sizeof(held), to - c->now.from_ns),
+			 units_duration(whole, sizeof(whole), to - from));
+	}
 	if (!live) {
 		char ago[32];
 
@@ -315,6 +322,14 @@ static int rank_of(const struct console *c, const struct binding *b)
 	}
 }
 
+/* Space leads back where it led away. */
+static const char *hint_of(const struct console *c, const struct binding *b)
+{
+	if (b->action != ACTION_PAUSE || console_lens(c)->live)
+		return b->hint;
+	return c->options.mode == CONSOLE_REPLAY ? "Space end" : "Space live";
+}
+
 static void draw_keys(const struct console *c, struct surface *s, int y, int w)
 {
 	const struct panel *p = console_panel(c);
@@ -335,7 +350,7 @@ static void draw_keys(const struct console *c, struct surface *s, int y, int w)
 				if (p->keys[k].hint)
 					hints[n++] = (struct hint){p->keys[k].hint, 6, false};
 		if (b->hint && n < HINTS_MAX && rank_of(c, b) < 100)
-			hints[n++] = (struct hint){b->hint, rank_of(c, b), false};
+			hints[n++] = (struct hint){hint_of(c, b), rank_of(c, b), false};
 	}
 	for (int rank = 0; rank < 10; rank++) {
 		for (size_t i = 0; i < n; i++) {
@@ -412,7 +427,7 @@ void console_draw(struct console *c, struct surface *s)
 	if (c->helping) {
 		struct keys_table tables[2] = {console_panel_keys(c), {"everywhere", console_keys, console_nkeys}};
 
-		dialog_help(s, l.panel, p->title, p->help, tables, 2, c->help_top);
+		dialog_help(s, l.panel, p->name, p->help, tables, 2, c->help_top);
 	} else if (l.panel.h > 0) {
 		p->draw(c->states[c->current], s, l.panel);
 	}

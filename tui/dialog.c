@@ -3,8 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Length of the next line of at most w bytes, broken at blanks; *ret_next is where the one after begins. */
-static size_t wrap(const char *text, int w, size_t *ret_next)
+size_t dialog_wrap(const char *text, int w, size_t *ret_next)
 {
 	size_t n = strcspn(text, "\n"), cut;
 
@@ -76,7 +75,7 @@ size_t dialog_help(struct surface *s, struct rect r, const char *title, const ch
 		surface_fill(s, r, ROLE_DIALOG, ' ');
 	help_line(&h, ROLE_DIALOG_TITLE, title, strlen(title));
 	while (*text) {
-		size_t next, n = wrap(text, r.w > 8 ? r.w : 8, &next);
+		size_t next, n = dialog_wrap(text, r.w > 8 ? r.w : 8, &next);
 
 		help_line(&h, ROLE_DIALOG, text, n);
 		text += next;
@@ -139,7 +138,7 @@ void dialog_draw(const struct dialog *d, struct surface *s, struct rect in)
 	}
 	inner = w - 4;
 	for (text = d->text; *text; text += next) {
-		wrap(text, inner, &next);
+		dialog_wrap(text, inner, &next);
 		lines++;
 	}
 	r.w = w;
@@ -151,7 +150,7 @@ void dialog_draw(const struct dialog *d, struct surface *s, struct rect in)
 	clip = surface_clip(s, (struct rect){r.x + 1, r.y + 1, r.w - 2, r.h - 2});
 	y = r.y + 1;
 	for (text = d->text; *text && y < r.y + r.h - 2; text += next) {
-		size_t n = wrap(text, inner, &next);
+		size_t n = dialog_wrap(text, inner, &next);
 
 		surface_put(s, r.x + 2, y++, inner, ROLE_DIALOG, PUT_OWN, text, n);
 	}

@@ -24,4 +24,7 @@ void dialog_init(struct dialog *, const char *title, const char *text, const cha
 enum dialog_result dialog_key(struct dialog *, const struct key *);
 void dialog_draw(const struct dialog *, struct surface *, struct rect);
 
+/* Length of the next line of at most w bytes, broken at blanks; *ret_next is where the one after begins. */
+size_t dialog_wrap(const char *text, int w, size_t *ret_next);
+
 #endif

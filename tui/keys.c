@@ -10,7 +10,7 @@
 const struct binding console_keys[] = {
 	{ACTION_DEEPER, "open", {KEY_ENTER}, "Enter open", "go deeper into what is selected"},
 	{ACTION_BACK, "back", {KEY_BACKSPACE, 'u'}, "u back", "back to where you came from (also ^H)"},
-	{ACTION_EARLIER, "earlier", {'['}, "[ ] time", "one column of the timeline back"},
+	{ACTION_EARLIER, "earlier", {'['}, "[ ] { } time", "one column of the timeline back"},
 	{ACTION_LATER, "later", {']'}, NULL, "one column of the timeline on"},
 	{ACTION_EARLIER_WINDOW, "earlier-window", {'{'}, NULL, "one window back"},
 	{ACTION_LATER_WINDOW, "later-window", {'}'}, NULL, "one window on"},

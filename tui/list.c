@@ -81,6 +81,20 @@ void list_select(struct list *list, const struct list_source *source, size_t row
 	clamp_top(list, n);
 }
 
+struct list_mark list_mark(const struct list *list)
+{
+	return (struct list_mark){list->selected, list->top, list->id, list->chosen};
+}
+
+void list_restore(struct list *list, const struct list_source *source, const struct list_mark *mark)
+{
+	list->selected = mark->selected;
+	list->top = mark->top;
+	list->id = mark->id;
+	list->chosen = mark->chosen;
+	list_sync(list, source);
+}
+
 bool list_move(struct list *list, const struct list_source *source, int action)
 {
 	size_t n = source->count(source->self), page = list->page > 1 ? list->page - 1 : 1, row = list->selected;

@@ -63,6 +63,13 @@ struct list {
 	size_t hidden_columns; /* not shown when drawn last */
 };
 
+/* A place in a list, to come back to. */
+struct list_mark {
+	size_t selected, top;
+	struct list_id id;
+	bool chosen;
+};
+
 void list_init(struct list *);
 /* After the source changed: finds the selected row again, and keeps its place on the screen. A row that is gone leaves the
  * selection where it was. Before the user has moved, the selection stays on the first row. */
@@ -70,6 +77,8 @@ void list_sync(struct list *, const struct list_source *);
 /* One of the moves of keys.h (up, page down, first, ...); false: not a move. */
 bool list_move(struct list *, const struct list_source *, int action);
 void list_select(struct list *, const struct list_source *, size_t row);
+struct list_mark list_mark(const struct list *);
+void list_restore(struct list *, const struct list_source *, const struct list_mark *);
 /* Header in the first line of the rect, rows below. */
 void list_draw(struct list *, const struct list_source *, struct surface *, struct rect);
 /* The row under a cell of the rect it was drawn in; -1: none. */

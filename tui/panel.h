@@ -77,6 +77,8 @@ struct panel {
 	const char *(*complete)(void *self, const char *command, size_t i);
 	/* Optional: selects the next row that holds the text; false: none. direction: 1, -1, 0 (stay if it matches). */
 	bool (*find)(void *self, const char *text, int direction);
+	/* Optional: remembers what is selected, or (`restore`) selects that again: a search that was given up. */
+	void (*selection)(void *self, bool restore);
 	/* Optional: a click into the rect it was drawn in. */
 	enum panel_result (*click)(void *self, struct rect, int x, int y, struct panel_request *);
 	/* Optional: what must be sampled for it beyond the default. Returns how many, at most cap. */

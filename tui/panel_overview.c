@@ -41,7 +41,7 @@ static const struct rows_column columns[] = {
 	{.column = "cpu", .title = "cpu1", .min = 5, .max = 5},
 	{.title = "where busy time goes", .min = 20, .max = 60, .weight = 4, .cell = task_bar_cell},
 	{.column = "threads", .title = "thr", .min = 5, .max = 5, .priority = 2},
-	{.title = "io", .min = 7, .max = 7, .priority = 3, .cell = task_io_cell},
+	{.title = "io", .min = 7, .max = 7, .priority = 3, .right = true, .cell = task_io_cell},
 	{.column = "rss", .title = "rss", .min = 6, .max = 6, .priority = 1},
 };
 
@@ -94,11 +94,11 @@ static void top_process(struct overview *o, const char *a, const char *b, char *
 		rows_text(&o->rows, best, "comm", out, cap);
 }
 
-/* "Debian GNU/Linux 12, kernel 6.18, 2 cpus, kvm, up 3h12m" */
+/* "Debian 12 (bookworm), kernel 6.18, 2 cpus, 23.5G, up 3h12m": in 78 columns on nearly every box */
 static void say_box(struct overview *o, struct view *view, const struct lens *lens)
 {
 	const struct host_info *host = view_host(view);
-	char up[32], memory[32];
+	char up[32], memory[32], system[64], *gnu;
 	struct query_info info;
 
 	o->box[0] = '\0';
@@ -109,8 +109,11 @@ static void say_box(struct overview *o, struct view *view, const struct lens *le
 	units_duration(up, sizeof(up),
 		       info.used_to_wall_ns > host->boot_wall_ns ? (uint64_t)(info.used_to_wall_ns - host->boot_wall_ns) : 0);
 	units_format_short(memory, sizeof(memory), (double)host->memory_bytes, CULPRIT_BYTES);
-	snprintf(o->box, sizeof(o->box), "%.60s, kernel %.40s, %llu cpu%s, %s of memory, up %s", host->system,
-		 host->kernel, (unsigned long long)host->cpus, host->cpus == 1 ? "" : "s", memory, up);
+	snprintf(system, sizeof(system), "%.60s", host->system);
+	gnu = strstr(system, " GNU/Linux");
+	if (gnu)
+		memmove(gnu, gnu + strlen(" GNU/Linux"), strlen(gnu + strlen(" GNU/Linux")) + 1);
+	snprintf(o->box, sizeof(o->box), "%s, kernel %.40s, %llu cpu%s, %s, up %s", system, host->kernel, (unsigned long long)host->cpus, host->cpus == 1 ? "" : "s", memory, up);
 }
 
 static int overview_update(void *self, struct view *view, const struct lens *lens, const struct panel_time *time,
@@ -157,7 +160,7 @@ static void draw_resource(const struct resource *x, struct surface *s, struct re
 	}
 	surface_put(s, at, r.y, l->most, ROLE_TEXT, 0, x->most[0] ? x->most : "-", x->most[0] ? strlen(x->most) : 1);
 	at += l->most + 1;
-	surface_say_right(s, at, r.y, r.x + r.w - at, ROLE_TEXT, x->changed);
+	surface_say_right(s, at, r.y, r.x + r.w - at, ROLE_TEXT, x->changed[0] ? x->changed : "-");
 }
 
 static void draw_header(const struct overview *o, struct surface *s, struct rect r, const struct layout *l)
@@ -219,9 +222,7 @@ static void overview_draw(void *self, struct surface *s, struct rect r)
 	}
 	rows_draw(&o->rows, s, (struct rect){r.x, y, r.w, room - 1});
 	rows_place(&o->rows, place, sizeof(place));
-	bar_legend(s, r.x + 1, r.y + r.h - 1, r.w, 1u << BAR_CPU | 1u << BAR_RUNQ | 1u << BAR_DISK | 1u << BAR_IDLE);
-	surface_put(s, r.x + r.w - (int)strlen(place), r.y + r.h - 1, (int)strlen(place), ROLE_MUTED, PUT_OWN, place,
-		    strlen(place));
+	task_foot(s, (struct rect){r.x, r.y + r.h - 1, r.w, 1}, place);
 }
 
 static enum panel_result overview_action(void *self, int action, struct panel_request *want)
@@ -250,6 +251,11 @@ static bool overview_find(void *self, const char *text, int direction)
 	return rows_find(&((struct overview *)self)->rows, text, direction);
 }
 
+static void overview_selection(void *self, bool restore)
+{
+	rows_selection(&((struct overview *)self)->rows, restore);
+}
+
 static void overview_status(const void *self, char *out, size_t cap)
 {
 	rows_status(&((const struct overview *)self)->rows, out, cap);
@@ -275,5 +281,6 @@ const struct panel overview_panel = {
 	.command = overview_command,
 	.complete = overview_complete,
 	.find = overview_find,
+	.selection = overview_selection,
 	.status = overview_status,
 };

@@ -10,13 +10,13 @@ static const struct rows_column columns[] = {
 	{.column = "pid", .title = "pid", .min = 7, .max = 7},
 	{.column = "user", .title = "user", .min = 8, .max = 8, .priority = 4},
 	{.column = "cpu", .title = "cpu1", .min = 5, .max = 5},
-	{.title = "time", .min = 10, .max = 24, .weight = 1, .priority = 3, .cell = task_bar_cell},
+	{.title = "busy", .min = 10, .max = 24, .weight = 1, .priority = 3, .cell = task_bar_cell},
 	{.column = "rss", .title = "rss", .min = 6, .max = 6},
 	{.column = "state", .title = "S", .min = 1, .max = 1, .priority = 5},
 	{.column = "threads", .title = "thr", .min = 5, .max = 5, .priority = 6},
 	{.column = "read_rate", .title = "read", .min = 8, .max = 8, .priority = 8},
 	{.column = "write_rate", .title = "write", .min = 8, .max = 8, .priority = 9},
-	{.title = "io", .min = 7, .max = 7, .priority = 2, .cell = task_io_cell},
+	{.title = "io", .min = 7, .max = 7, .priority = 2, .right = true, .cell = task_io_cell},
 	{.column = "maj_fault_rate", .title = "majflt", .min = 7, .max = 7, .priority = 10},
 	{.column = "age", .title = "age", .min = 6, .max = 6, .priority = 7},
 	{.title = "command", .min = 16, .max = 400, .weight = 8, .cell = task_command_cell},
@@ -64,9 +64,7 @@ static void processes_draw(void *self, struct surface *s, struct rect r)
 	}
 	rows_draw(&p->rows, s, (struct rect){r.x, r.y, r.w, r.h - 1});
 	rows_place(&p->rows, place, sizeof(place));
-	bar_legend(s, r.x + 1, r.y + r.h - 1, r.w, 1u << BAR_CPU | 1u << BAR_RUNQ | 1u << BAR_DISK | 1u << BAR_IDLE);
-	surface_put(s, r.x + r.w - (int)strlen(place), r.y + r.h - 1, (int)strlen(place), ROLE_MUTED, PUT_OWN, place,
-		    strlen(place));
+	task_foot(s, (struct rect){r.x, r.y + r.h - 1, r.w, 1}, place);
 }
 
 static enum panel_result processes_action(void *self, int action, struct panel_request *want)
@@ -93,6 +91,11 @@ static const char *processes_complete(void *self, const char *command, size_t i)
 static bool processes_find(void *self, const char *text, int direction)
 {
 	return rows_find(&((struct processes *)self)->rows, text, direction);
+}
+
+static void processes_selection(void *self, bool restore)
+{
+	rows_selection(&((struct processes *)self)->rows, restore);
 }
 
 static enum panel_result processes_click(void *self, struct rect r, int x, int y, struct panel_request *want)
@@ -125,6 +128,7 @@ const struct panel processes_panel = {
 	.command = processes_command,
 	.complete = processes_complete,
 	.find = processes_find,
+	.selection = processes_selection,
 	.click = processes_click,
 	.status = processes_status,
 };

@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "chart.h"
+#include "dialog.h"
 #include "error.h"
 #include "panels.h"
+#include "row_chart.h"
 #include "rows.h"
 #include "schema.h"
-#include "series.h"
 #include "units.h"
 
 enum {
@@ -18,8 +18,6 @@ enum {
 	TABLES_CHART_NEXT,
 	TABLES_CHART_PREVIOUS,
 	COLUMNS_MAX = LIST_COLUMNS_MAX,
-	CHART_MAX = 400,
-	CHART_LABEL = 8,
 };
 
 struct menu_row {
@@ -33,6 +31,7 @@ struct tables {
 	struct menu_row *entries;
 	size_t nentries;
 	struct list list;
+	struct list_mark mark;
 	struct list_source source;
 
 	char table[LENS_NAME_MAX];
@@ -43,12 +42,7 @@ struct tables {
 	bool laid_out; /* the columns are this table's */
 
 	char chart_column[SCHEMA_NAME_MAX + 1];
-	char chart_title[128];
-	unsigned chart_unit;
-	bool has_chart;
-	struct chart_time chart_time;
-	double values[CHART_MAX];
-	struct series_bucket buckets[CHART_MAX];
+	struct row_chart chart;
 	int chart_w;
 	uint64_t scope_tid; /* the thread whose table was opened by itself */
 	struct query *meta; /* of `collector` */
@@ -98,7 +92,7 @@ static void *tables_create(void)
 	if (!t)
 		return NULL;
 	t->menu = true;
-	t->chart_w = 70;
+	t->chart_w = 80;
 	list_init(&t->list);
 	t->source = (struct list_source){.self = t,
 					 .columns = menu_columns,
@@ -209,41 +203,24 @@ static void lay_out(struct tables *t)
 static void chart_update(struct tables *t, struct view *view, const struct lens *lens, const struct panel_time *time)
 {
 	ssize_t row = rows_selected(&t->rows);
-	struct series_request ask = {0};
-	struct series out = {.buckets = t->buckets};
 	struct query_row q;
-	uint64_t from_ns, to_ns;
 	struct value name;
 	char who[48] = "";
-	int column, n;
+	int column;
 
-	t->has_chart = false;
+	t->chart.known = false;
 	if (row < 0 || !t->chart_column[0] || !query_row(t->rows.query, (size_t)row, &q) || !q.key.n)
 		return;
 	column = query_column_find(t->rows.query, t->chart_column);
 	if (column < 0)
 		return;
-	t->chart_unit = query_column(t->rows.query, (size_t)column)->unit;
 	query_value(t->rows.query, (size_t)row, 0, &name);
 	if (name.state == VALUE_OK && name.type == CULPRIT_TEXT)
-		snprintf(who, sizeof(who), " %.*s", (int)(name.text.len < 40 ? name.text.len : 40), name.text.p);
+		snprintf(who, sizeof(who), "%.*s", (int)(name.text.len < 40 ? name.text.len : 40), name.text.p);
 	else if (name.state == VALUE_OK && strcmp(query_column(t->rows.query, 0)->name, "id"))
-		snprintf(who, sizeof(who), " %s %lld", query_column(t->rows.query, 0)->name, (long long)name.i);
-	snprintf(t->chart_title, sizeof(t->chart_title), "%s%s: %s", t->table, who, t->chart_column);
-	lens_resolve(lens, time->newest_ns, &from_ns, &to_ns);
-	n = t->chart_w < CHART_MAX ? t->chart_w : CHART_MAX;
-	if (n < 1)
-		return;
-	t->chart_time = chart_time_fit((int64_t)to_ns + time->wall_offset_ns, (int64_t)(to_ns - from_ns),
-				       time->tick_ns ? (int64_t)time->tick_ns : 1000000000, n);
-	snprintf(ask.table, sizeof(ask.table), "%s", t->table);
-	snprintf(ask.column, sizeof(ask.column), "%s", t->chart_column);
-	ask.key = q.key;
-	if (series_run(view, &ask, 1, to_ns, (uint64_t)t->chart_time.step_ns, (size_t)n, &out, NULL))
-		return;
-	for (int i = 0; i < n; i++)
-		t->values[i] = t->buckets[i].data ? t->buckets[i].mean : NAN;
-	t->has_chart = true;
+		snprintf(who, sizeof(who), "%s %lld", query_column(t->rows.query, 0)->name, (long long)name.i);
+	row_chart_update(&t->chart, view, lens, time, t->table, t->chart_column,
+			 query_column(t->rows.query, (size_t)column)->unit, &q.key, who, t->chart_w);
 }
 
 static int tables_update(void *self, struct view *view, const struct lens *lens, const struct panel_time *time,
@@ -280,31 +257,18 @@ static int tables_update(void *self, struct view *view, const struct lens *lens,
 	return r;
 }
 
-static void chart_label(const void *self, double value, char *out, size_t cap)
+/* Why there are no rows, as long as it is. */
+static void draw_reason(struct surface *s, struct rect r, enum role role, const char *text, size_t len)
 {
-	units_format(out, cap, value, ((const struct tables *)self)->chart_unit);
-}
+	char line[512];
+	size_t next;
 
-static void draw_chart(struct tables *t, struct surface *s, struct rect r)
-{
-	struct chart chart = {.time = t->chart_time,
-			      .values = t->values,
-			      .label_w = CHART_LABEL,
-			      .label = chart_label,
-			      .label_self = t,
-			      .mark_from = 1,
-			      .mark_to = 0};
-	char column[32];
+	snprintf(line, sizeof(line), "%.*s", (int)(len < sizeof(line) ? len : sizeof(line) - 1), text);
+	for (const char *p = line; *p && r.h > 0; p += next, r.y++, r.h--) {
+		size_t n = dialog_wrap(p, r.w > 8 ? r.w : 8, &next);
 
-	surface_hline(s, r.x, r.y, r.w, ROLE_RULE);
-	if (!t->has_chart) {
-		surface_say(s, r.x + 1, r.y + 1, r.w - 1, ROLE_MUTED, "no number to chart here; c chooses a column");
-		return;
+		surface_put(s, r.x, r.y, r.w, role, 0, p, n);
 	}
-	chart_time_format(&t->chart_time, column, sizeof(column));
-	surface_put(s, r.x + 1, r.y, r.w - 18, ROLE_STRONG, 0, t->chart_title, strlen(t->chart_title));
-	surface_say_right(s, r.x + r.w - 16, r.y, 16, ROLE_MUTED, column);
-	chart_draw(&chart, s, (struct rect){r.x, r.y + 1, r.w, r.h - 1});
 }
 
 static void tables_draw(void *self, struct surface *s, struct rect r)
@@ -318,7 +282,7 @@ static void tables_draw(void *self, struct surface *s, struct rect r)
 		list_draw(&t->list, &t->source, s, r);
 		return;
 	}
-	t->chart_w = r.w - CHART_LABEL;
+	t->chart_w = r.w;
 	if (r.h >= 4) {
 		rows_place(&t->rows, place, sizeof(place));
 		int used = 1 + surface_put(s, r.x + 1, r.y, r.w - 1, ROLE_STRONG, 0, t->table, strlen(t->table));
@@ -331,12 +295,14 @@ static void tables_draw(void *self, struct surface *s, struct rect r)
 	if (t->rows.query && !t->rows.failed && !query_nrows(t->rows.query)) {
 		query_info(t->rows.query, &info);
 		if (info.reason)
-			surface_put(s, r.x + 1, r.y + 2, r.w - 2, ROLE_UNREAD, 0, info.reason, info.reason_len);
+			draw_reason(s, (struct rect){r.x + 1, r.y + 2, r.w - 2, r.h - chart_h - 2}, ROLE_UNREAD, info.reason,
+				    info.reason_len);
 		else
 			surface_say(s, r.x + 1, r.y + 2, r.w - 2, ROLE_MUTED, "no rows in this window");
 	}
 	if (chart_h)
-		draw_chart(t, s, (struct rect){r.x, r.y + r.h - chart_h, r.w, chart_h});
+		row_chart_draw(&t->chart, s, (struct rect){r.x, r.y + r.h - chart_h, r.w, chart_h},
+			       "no number to chart here; c chooses a column");
 }
 
 /* The next or previous column that is a number. */
@@ -429,15 +395,30 @@ static bool tables_find(void *self, const char *text, int direction)
 
 	if (!t->menu)
 		return rows_find(&t->rows, text, direction);
-	for (size_t k = direction ? 1 : 0; k <= t->nentries && t->nentries; k++) {
-		size_t n = t->nentries, i = (t->list.selected + (direction < 0 ? n - k % n : k)) % n;
+	/* Who types "disk" means the table of that name, not the one before that speaks of disks. */
+	for (int in_help = 0; in_help < 2; in_help++) {
+		for (size_t k = direction ? 1 : 0; k <= t->nentries && t->nentries; k++) {
+			size_t n = t->nentries, i = (t->list.selected + (direction < 0 ? n - k % n : k)) % n;
 
-		if (!strcasestr(t->entries[i].name, text) && !strcasestr(t->entries[i].help, text))
-			continue;
-		list_select(&t->list, &t->source, i);
-		return true;
+			if (!strcasestr(in_help ? t->entries[i].help : t->entries[i].name, text))
+				continue;
+			list_select(&t->list, &t->source, i);
+			return true;
+		}
 	}
 	return false;
+}
+
+static void tables_selection(void *self, bool restore)
+{
+	struct tables *t = self;
+
+	if (!t->menu)
+		rows_selection(&t->rows, restore);
+	else if (restore)
+		list_restore(&t->list, &t->source, &t->mark);
+	else
+		t->mark = list_mark(&t->list);
 }
 
 static void tables_status(const void *self, char *out, size_t cap)
@@ -450,10 +431,10 @@ static void tables_status(const void *self, char *out, size_t cap)
 }
 
 static const struct binding keys[] = {
-	ROWS_BINDINGS,
-	{TABLES_MENU, "menu", {'T'}, "T tables", "the list of tables (:table NAME opens one)"},
 	{TABLES_CHART_NEXT, "chart-next", {'c'}, "c chart", "chart the next column (:chart NAME for any)"},
+	{TABLES_MENU, "menu", {'T'}, "T tables", "the list of tables (:table NAME opens one)"},
 	{TABLES_CHART_PREVIOUS, "chart-previous", {'C'}, NULL, "chart the column before"},
+	ROWS_BINDINGS,
 };
 
 const struct panel tables_panel = {
@@ -473,5 +454,6 @@ const struct panel tables_panel = {
 	.command = tables_command,
 	.complete = tables_complete,
 	.find = tables_find,
+	.selection = tables_selection,
 	.status = tables_status,
 };

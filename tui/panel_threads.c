@@ -6,11 +6,24 @@
 
 #include "error.h"
 #include "panels.h"
+#include "row_chart.h"
 #include "task_cells.h"
 #include "thread_groups.h"
 #include "units.h"
 
 enum { THREADS_GROUP = ROWS_ACTION_LAST + 1 };
+
+/* The kernel function it sleeps in; one that runs stands in none. */
+static void stands_in_cell(struct rows *r, size_t row, struct list_cell *cell)
+{
+	struct value v;
+
+	rows_value(r, row, "wchan", &v);
+	if (v.state == VALUE_OK && v.type == CULPRIT_TEXT && (!v.text.len || (v.text.len == 1 && v.text.p[0] == '0')))
+		list_cell_own(cell, "-");
+	else
+		rows_cell_value(&v, cell);
+}
 
 static const struct rows_column columns[] = {
 	{.column = "tid", .title = "tid", .min = 7, .max = 7},
@@ -21,7 +34,7 @@ static const struct rows_column columns[] = {
 	{.column = "runq", .title = "runq", .min = 5, .max = 5, .priority = 3},
 	{.column = "voluntary_rate", .title = "switch", .min = 7, .max = 7, .priority = 7},
 	{.column = "processor", .title = "cpu", .min = 3, .max = 3, .priority = 6},
-	{.column = "wchan", .title = "stands in", .min = 12, .max = 32, .weight = 2, .priority = 2},
+	{.title = "stands in", .min = 12, .max = 32, .weight = 2, .priority = 2, .cell = stands_in_cell},
 };
 
 struct threads {
@@ -29,16 +42,24 @@ struct threads {
 	struct thread_groups groups;
 	struct list list;
 	struct list_source source;
+	struct list_mark mark;
+	struct row_chart chart; /* CPU of the selected thread, where the list leaves room */
+	struct view *view;
+	struct lens lens;
+	struct panel_time time;
+	int width;
+	bool charted; /* there was room when it was drawn last */
 	bool apart;   /* the user wants each thread for itself */
 	bool grouped; /* groups are shown */
 };
 
+/* In the order of enum group_order. */
 static const struct list_column group_columns[] = {
 	{.title = "threads", .min = 16, .max = 32, .sticky = true},
 	{.title = "n", .min = 5, .max = 5, .right = true},
 	{.title = "busy", .min = 5, .max = 5, .right = true},
 	{.title = "cpu1", .min = 5, .max = 5, .right = true},
-	{.title = "where busy time goes", .min = 20, .max = 40, .weight = 1},
+	{.title = "where busy time goes", .min = 21, .max = 40, .weight = 1},
 	{.title = "mostly stand in", .min = 16, .max = 40, .weight = 1, .priority = 1},
 };
 
@@ -62,7 +83,7 @@ static void groups_cell(const void *self, size_t row, size_t column, struct list
 	cell->own = column != 0 && column != 5;
 	switch (column) {
 	case 0:
-		snprintf(text, sizeof(text), "%s", g->name);
+		snprintf(text, sizeof(text), "%s", g->title);
 		break;
 	case 1:
 		units_format_short(text, sizeof(text), (double)g->n, CULPRIT_COUNT);
@@ -95,6 +116,9 @@ static void *threads_create(void)
 		return NULL;
 	rows_init(&t->rows, "thread", columns, sizeof(columns) / sizeof(columns[0]), "cpu");
 	list_init(&t->list);
+	t->groups.order = GROUP_BY_TIME;
+	t->list.sort_column = GROUP_BY_TIME;
+	t->width = 80;
 	t->source = (struct list_source){.self = t,
 					 .columns = group_columns,
 					 .ncolumns = sizeof(group_columns) / sizeof(group_columns[0]),
@@ -115,13 +139,29 @@ static void threads_destroy(void *self)
 	free(t);
 }
 
+/* CPU of the selected thread over the window. */
+static void chart_update(struct threads *t)
+{
+	ssize_t row = rows_selected(&t->rows);
+	struct query_row q;
+	char who[64];
+
+	t->chart.known = false;
+	if (t->grouped || !t->charted || row < 0 || !query_row(t->rows.query, (size_t)row, &q) || !q.key.n)
+		return;
+	rows_text(&t->rows, (size_t)row, "comm", who, sizeof(who));
+	row_chart_update(&t->chart, t->view, &t->lens, &t->time, "thread", "cpu", CULPRIT_PERCENT, &q.key, who, t->width);
+}
+
 static int threads_update(void *self, struct view *view, const struct lens *lens, const struct panel_time *time,
 			  struct culprit_error *error)
 {
 	struct threads *t = self;
 	int r = rows_update(&t->rows, view, lens, 0, error);
 
-	(void)time;
+	t->view = view;
+	t->lens = *lens;
+	t->time = *time;
 	if (r && r != -EBADMSG)
 		return r;
 	if (thread_groups_gather(&t->groups, &t->rows))
@@ -129,23 +169,24 @@ static int threads_update(void *self, struct view *view, const struct lens *lens
 	/* One group, or one thread a group, says nothing that the threads don't say better. */
 	t->grouped = !t->apart && t->groups.n > 1 && t->groups.n < query_nrows(t->rows.query);
 	list_sync(&t->list, &t->source);
+	chart_update(t);
 	return r;
 }
 
-/* ", waited for a cpu 0.3s": time of a share of one CPU over the time covered; nothing for none. */
+/* "waited for one 0.3s": time of a share of one CPU over the time covered; nothing for none. */
 static int say_time(struct threads *t, size_t row, const char *column, uint64_t covered_ns, const char *word,
-		    struct surface *s, int x, int y, int w)
+		    const char *before, struct surface *s, int x, int y, int w)
 {
 	double share = rows_number(&t->rows, row, column, 0);
 	char text[32];
 
 	if (share <= 0)
 		return 0;
-	return surface_sayf(s, x, y, w, ROLE_TEXT, ", %s %s", word,
+	return surface_sayf(s, x, y, w, ROLE_TEXT, "%s%s%s", before, word,
 			    units_format_short(text, sizeof(text), share / 100 * (double)covered_ns, CULPRIT_NS));
 }
 
-/* " http-nio-8080-exec-17, of 60s: on a cpu 1.9s, waited for a cpu 0.3s" */
+/* " http-nio-8080-exec-17, of 60s: on a cpu 1.9s, waited for one 0.3s" */
 static void say_selected(struct threads *t, struct surface *s, int x, int y, int w)
 {
 	ssize_t row = rows_selected(&t->rows);
@@ -153,7 +194,7 @@ static void say_selected(struct threads *t, struct surface *s, int x, int y, int
 	struct query_row q;
 	char name[64], window[24];
 	uint64_t covered;
-	int used;
+	int used, begin;
 
 	if (row < 0 || !query_row(t->rows.query, (size_t)row, &q))
 		return;
@@ -161,27 +202,85 @@ static void say_selected(struct threads *t, struct surface *s, int x, int y, int
 	covered = info.used_to_ns > q.covered_from_ns ? info.used_to_ns - q.covered_from_ns : 0;
 	rows_text(&t->rows, (size_t)row, "comm", name, sizeof(name));
 	used = surface_put(s, x, y, w, ROLE_STRONG, 0, name, strlen(name));
-	used += surface_sayf(s, x + used, y, w - used, ROLE_TEXT, ", of %s",
+	used += surface_sayf(s, x + used, y, w - used, ROLE_TEXT, ", of %s: ",
 			     units_duration(window, sizeof(window), covered));
-	used += say_time(t, (size_t)row, "cpu", covered, "on a cpu", s, x + used, y, w - used);
-	used += say_time(t, (size_t)row, "runq", covered, "waited for a cpu", s, x + used, y, w - used);
-	say_time(t, (size_t)row, "blkio", covered, "waited for disks", s, x + used, y, w - used);
+	begin = used;
+	used += say_time(t, (size_t)row, "cpu", covered, "on a cpu ", "", s, x + used, y, w - used);
+	used += say_time(t, (size_t)row, "runq", covered, "waited for one ", used > begin ? ", " : "", s, x + used, y,
+			 w - used);
+	used += say_time(t, (size_t)row, "blkio", covered, "for disks ", used > begin ? ", " : "", s, x + used, y, w - used);
+	if (used == begin)
+		surface_say(s, x + used, y, w - used, ROLE_TEXT, "idle");
+}
+
+/* "; word 12/s" of a number in its unit. */
+static int say_fact(struct threads *t, size_t row, const char *column, const char *before, struct surface *s, int x, int y,
+		    int w)
+{
+	struct list_cell cell = {0};
+	struct value v;
+	int used;
+
+	rows_value(&t->rows, row, column, &v);
+	rows_cell_value(&v, &cell);
+	used = surface_say(s, x, y, w, ROLE_MUTED, before);
+	return used + surface_put(s, x + used, y, w - used, cell.role ? cell.role : ROLE_TEXT, cell.own ? PUT_OWN : 0,
+				  cell.text, cell.len);
+}
+
+/* What else is known of the selected thread, in two lines. */
+static void draw_facts(struct threads *t, struct surface *s, int x, int y, int w)
+{
+	static const struct {
+		const char *column, *before;
+	} facts[2][5] = {
+		{{"user_cpu", "user "}, {"system_cpu", "  kernel "}, {"policy", "  policy "}, {"nice", "  nice "}, {"age", "  age "}},
+		{{"voluntary_rate", "waits "}, {"involuntary_rate", "  pushed aside "}, {"maj_fault_rate", "  majflt "},
+		 {"read_rate", "  read "}, {"write_rate", "  write "}},
+	};
+	ssize_t row = rows_selected(&t->rows);
+
+	for (int line = 0; row >= 0 && line < 2; line++) {
+		int used = 0;
+
+		for (int i = 0; i < 5; i++)
+			used += say_fact(t, (size_t)row, facts[line][i].column, facts[line][i].before, s, x + used, y + line,
+					 w - used);
+	}
+}
+
+enum { FOOT = 2, FACTS = 2, CHART_MIN = 6, CHART_MOST = 10 };
+
+/* Lines below the list: with few threads there is room to say more of the one selected. */
+static int room_below(struct threads *t, int h)
+{
+	int rows = t->rows.query ? (int)query_nrows(t->rows.query) + 1 : 1, left = h - FOOT - FACTS - rows;
+
+	t->charted = !t->grouped && left >= CHART_MIN;
+	return !t->charted ? 0 : FACTS + (left < CHART_MOST ? left : CHART_MOST);
 }
 
 static void threads_draw(void *self, struct surface *s, struct rect r)
 {
 	struct threads *t = self;
-	int foot = r.h >= 6 ? 2 : 0;
-	struct rect list = {r.x, r.y, r.w, r.h - foot};
+	int foot = r.h >= 6 ? FOOT : 0, below = foot ? room_below(t, r.h) : 0, y = r.y + r.h - foot - below;
+	struct rect list = {r.x, r.y, r.w, r.h - foot - below};
 	char place[96];
-	int n;
 
+	t->width = r.w;
 	if (t->grouped)
 		list_draw(&t->list, &t->source, s, list);
 	else
 		rows_draw(&t->rows, s, list);
 	if (!foot)
 		return;
+	if (below) {
+		/* Asked for only now that there is room for it. */
+		if (!t->chart.known)
+			chart_update(t);
+		row_chart_draw(&t->chart, s, (struct rect){r.x, y, r.w, below - FACTS}, "nothing known of its past yet");
+		draw_facts(t, s, r.x + 1, y + below - FACTS, r.w - 1);
+	}
 	if (t->grouped) {
 		char of[64];
 
@@ -193,9 +292,7 @@ static void threads_draw(void *self, struct surface *s, struct rect r)
 		rows_place(&t->rows, place, sizeof(place));
 		say_selected(t, s, r.x + 1, r.y + r.h - 2, r.w - 1);
 	}
-	n = (int)strlen(place);
-	bar_legend(s, r.x + 1, r.y + r.h - 1, r.w, 1u << BAR_CPU | 1u << BAR_RUNQ | 1u << BAR_DISK | 1u << BAR_IDLE);
-	surface_put(s, r.x + r.w - n, r.y + r.h - 1, n, ROLE_MUTED, PUT_OWN, place, (size_t)n);
+	task_foot(s, (struct rect){r.x, r.y + r.h - 1, r.w, 1}, place);
 }
 
 static enum panel_result open_group(struct threads *t, struct panel_request *want)
@@ -208,7 +305,7 @@ static enum panel_result open_group(struct threads *t, struct panel_request *wan
 	want->want = WANT_DEEPER;
 	thread_group_filter(g, want->lens.filter, sizeof(want->lens.filter));
 	snprintf(want->lens.filter_table, sizeof(want->lens.filter_table), "thread");
-	snprintf(want->label, sizeof(want->label), "%s (%zu)", g->name, g->n);
+	snprintf(want->label, sizeof(want->label), "%s (%zu)", g->title, g->n);
 	return PANEL_UPDATE;
 }
 
@@ -225,7 +322,22 @@ static enum panel_result open_thread(struct threads *t, struct panel_request *wa
 	lens_scope_thread(&want->lens, (uint64_t)rows_number(&t->rows, (size_t)row, "tid", 0),
 			  (uint64_t)rows_number(&t->rows, (size_t)row, "start", 0));
 	want->lens.filter[0] = '\0';
-	snprintf(want->label, sizeof(want->label), "%s %.0f", comm, rows_number(&t->rows, (size_t)row, "tid", 0));
+	snprintf(want->label, sizeof(want->label), "%s tid %.0f", comm, rows_number(&t->rows, (size_t)row, "tid", 0));
+	return PANEL_UPDATE;
+}
+
+static enum panel_result groups_action(struct threads *t, int action)
+{
+	if (action == ROWS_SORT) {
+		t->groups.order = (t->groups.order + 1) % GROUP_ORDERS;
+		t->groups.reverse = false;
+	} else if (action == ROWS_REVERSE) {
+		t->groups.reverse = !t->groups.reverse;
+	} else {
+		return list_move(&t->list, &t->source, action) ? PANEL_DRAW : PANEL_IGNORED;
+	}
+	t->list.sort_column = (int)t->groups.order;
+	t->list.sort_ascending = (t->groups.order == GROUP_BY_NAME) != t->groups.reverse;
 	return PANEL_UPDATE;
 }
 
@@ -240,8 +352,9 @@ static enum panel_result threads_action(void *self, int action, struct panel_req
 	if (action == ACTION_DEEPER)
 		return t->grouped ? open_group(t, want) : open_thread(t, want);
 	if (t->grouped)
-		return list_move(&t->list, &t->source, action) ? PANEL_DRAW : PANEL_IGNORED;
-	return rows_action(&t->rows, action);
+		return groups_action(t, action);
+	/* The chart is of the selected thread. */
+	return rows_action(&t->rows, action) == PANEL_IGNORED ? PANEL_IGNORED : PANEL_UPDATE;
 }
 
 static int threads_command(void *self, const char *name, const char *argument, struct panel_request *want,
@@ -267,12 +380,24 @@ static bool threads_find(void *self, const char *text, int direction)
 	for (size_t k = direction ? 1 : 0; k <= t->groups.n && t->groups.n; k++) {
 		size_t n = t->groups.n, i = (t->list.selected + (direction < 0 ? n - k % n : k)) % n;
 
-		if (!strcasestr(t->groups.groups[i].name, text))
+		if (!strcasestr(t->groups.groups[i].title, text) && !strcasestr(t->groups.groups[i].name, text))
 			continue;
 		list_select(&t->list, &t->source, i);
 		return true;
 	}
 	return false;
+}
+
+static void threads_selection(void *self, bool restore)
+{
+	struct threads *t = self;
+
+	if (!t->grouped)
+		rows_selection(&t->rows, restore);
+	else if (restore)
+		list_restore(&t->list, &t->source, &t->mark);
+	else
+		t->mark = list_mark(&t->list);
 }
 
 static void threads_status(const void *self, char *out, size_t cap)
@@ -298,8 +423,8 @@ static size_t threads_interests(const void *self, const struct lens *lens, struc
 }
 
 static const struct binding keys[] = {
-	ROWS_BINDINGS,
 	{THREADS_GROUP, "group", {'o'}, "o groups", "group threads by name, or show each for itself"},
+	ROWS_BINDINGS,
 };
 
 const struct panel threads_panel = {
@@ -320,6 +445,7 @@ const struct panel threads_panel = {
 	.command = threads_command,
 	.complete = threads_complete,
 	.find = threads_find,
+	.selection = threads_selection,
 	.interests = threads_interests,
 	.status = threads_status,
 };

@@ -155,6 +155,7 @@ void rows_set_columns(struct rows *r, const struct rows_column *specs, size_t n)
 			.priority = s->priority,
 			.cut_left = s->cut_left,
 			.sticky = i == 0,
+			.right = s->right,
 			.sortable = s->column != NULL,
 		};
 	}
@@ -175,6 +176,11 @@ static void columns_bind(struct rows *r)
 		r->columns[i].right = q->type != CULPRIT_TEXT && q->type != CULPRIT_STACK;
 		if (!strcmp(s->column, r->sort))
 			r->list.sort_column = (int)i;
+		/* The sign of the order has room beside the title. */
+		r->columns[i].min = s->min;
+		if (r->list.sort_column == (int)i && r->columns[i].right && strlen(s->title) >= s->min)
+			r->columns[i].min = (uint16_t)(strlen(s->title) + 1);
+		r->columns[i].max = r->columns[i].min > s->max ? r->columns[i].min : s->max;
 	}
 	r->list.sort_ascending = r->ascending;
 }
@@ -284,6 +290,14 @@ static bool row_contains(struct rows *r, size_t row, const char *text)
 			return true;
 	}
 	return false;
+}
+
+void rows_selection(struct rows *r, bool restore)
+{
+	if (restore)
+		list_restore(&r->list, &r->source, &r->mark);
+	else
+		r->mark = list_mark(&r->list);
 }
 
 bool rows_find(struct rows *r, const char *text, int direction)

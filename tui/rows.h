@@ -14,7 +14,7 @@ struct rows_column {
 	const char *title;
 	uint16_t min, max;
 	uint8_t weight, priority; /* as struct list_column */
-	bool cut_left;
+	bool cut_left, right; /* right: of a `cell`; what is no text stands right by itself */
 	/* Optional: fills the cell itself. */
 	void (*cell)(struct rows *, size_t row, struct list_cell *);
 };
@@ -27,7 +27,7 @@ enum rows_action {
 /* Bindings of the actions above, for panels' tables. */
 #define ROWS_BINDINGS                                                                                                  \
 	{ROWS_SORT, "sort-next", {'s'}, "s sort", "sort by the next column (:sort NAME for any)"},                      \
-	{ROWS_REVERSE, "reverse", {'r'}, "r reverse", "the other way round"}
+	{ROWS_REVERSE, "reverse", {'r'}, NULL, "the other way round"}
 
 struct rows {
 	struct query *query; /* of `view`; NULL before the first update */
@@ -38,6 +38,7 @@ struct rows {
 	struct list_column columns[LIST_COLUMNS_MAX];
 	int map[LIST_COLUMNS_MAX]; /* spec -> column of the query; -1: none */
 	char sort[LENS_NAME_MAX];  /* "": by key */
+	struct list_mark mark;     /* what rows_selection() remembered */
 	bool ascending;
 	struct list list;
 	struct list_source source;
@@ -61,6 +62,7 @@ int rows_sort(struct rows *, const char *column, struct culprit_error *);
 int rows_command(struct rows *, const char *name, const char *argument, struct culprit_error *);
 /* Names of columns for completing it; NULL at the end. */
 const char *rows_complete(struct rows *, const char *command, size_t i);
+void rows_selection(struct rows *, bool restore); /* see struct panel */
 bool rows_find(struct rows *, const char *text, int direction);
 enum panel_result rows_click(struct rows *, struct rect, int x, int y);
 /* The selected row; -1: none. */

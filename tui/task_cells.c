@@ -69,6 +69,16 @@ void task_io_cell(struct rows *r, size_t row, struct list_cell *cell)
 	cell->len = (uint16_t)strlen(cell->text);
 }
 
+void task_foot(struct surface *s, struct rect r, const char *place)
+{
+	int n = (int)strlen(place);
+
+	surface_put(s, r.x + (n < r.w ? r.w - n : 0), r.y, n < r.w ? n : r.w, ROLE_MUTED, PUT_OWN, place, strlen(place));
+	if (r.w - n > 3)
+		bar_legend(s, r.x + 1, r.y, r.w - n - 3,
+			   1u << BAR_CPU | 1u << BAR_RUNQ | 1u << BAR_DISK | 1u << BAR_IDLE);
+}
+
 enum panel_result rows_open_process(struct rows *r, struct panel_request *want)
 {
 	ssize_t row = rows_selected(r);

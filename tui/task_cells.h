@@ -13,6 +13,8 @@ void task_bar_cell(struct rows *, size_t row, struct list_cell *);
 void task_command_cell(struct rows *, size_t row, struct list_cell *);
 /* Wants the threads of the selected process. */
 enum panel_result rows_open_process(struct rows *, struct panel_request *);
+/* The last line of a list of tasks: what the letters mean, and on the right where one is in it. */
+void task_foot(struct surface *, struct rect line, const char *place);
 /* Bytes read and written a second, together. */
 void task_io_cell(struct rows *, size_t row, struct list_cell *);
 

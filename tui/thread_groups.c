@@ -75,43 +75,135 @@ static void note_wait(struct thread_group *g, const char *wchan)
 		g->waits[i].n++;
 		/* The commonest stands first. */
 		for (; i > 0 && g->waits[i].n > g->waits[i - 1].n; i--) {
-			struct thread_group copy = *g;
+			char name[sizeof(g->waits[0].wchan)];
+			size_t count = g->waits[i].n;
 
-			g->waits[i] = copy.waits[i - 1];
-			g->waits[i - 1] = copy.waits[i];
+			memcpy(name, g->waits[i].wchan, sizeof(name));
+			g->waits[i] = g->waits[i - 1];
+			memcpy(g->waits[i - 1].wchan, name, sizeof(name));
+			g->waits[i - 1].n = count;
 		}
 		return;
 	}
 }
 
-static int by_busy(const void *a, const void *b)
+/* What all names begin with; its own digits belong to it. */
+static void title_narrow(struct thread_group *g, const char *comm)
+{
+	size_t i = 0;
+
+	while (g->title[i] && g->title[i] == comm[i])
+		i++;
+	g->title[i] = '\0';
+}
+
+static void title_finish(struct thread_group *g)
+{
+	char plain[GROUP_NAME_MAX];
+	size_t n = strlen(g->title);
+
+	if (g->n == 1)
+		return;
+	/* Where names are cut short, the digits they all end with are no number of a thread. */
+	thread_group_name(g->title, plain, sizeof(plain));
+	if (strcmp(plain, g->name)) {
+		snprintf(g->title, sizeof(g->title), "%s", g->name);
+		return;
+	}
+	while (n > 1 && (is_joint(g->title[n - 1])))
+		n--;
+	g->title[n] = '\0';
+}
+
+static int compare(const void *a, const void *b, void *arg)
 {
 	const struct thread_group *x = a, *y = b;
-	double p = x->cpu + x->runq + x->disk, q = y->cpu + y->runq + y->disk;
+	const struct thread_groups *g = arg;
+	double p = 0, q = 0;
+	int sign = g->reverse ? -1 : 1;
 
+	switch (g->order) {
+	case GROUP_BY_COUNT:
+		p = (double)x->n;
+		q = (double)y->n;
+		break;
+	case GROUP_BY_BUSY:
+		p = (double)x->busy;
+		q = (double)y->busy;
+		break;
+	case GROUP_BY_CPU:
+		p = x->cpu;
+		q = y->cpu;
+		break;
+	case GROUP_BY_TIME:
+		p = x->cpu + x->runq + x->disk;
+		q = y->cpu + y->runq + y->disk;
+		break;
+	default:
+		return sign * strcmp(x->name, y->name);
+	}
+	/* Idle ones must not change places all the time. */
+	if (g->order == GROUP_BY_CPU || g->order == GROUP_BY_TIME) {
+		p = p < 0.005 ? 0 : p;
+		q = q < 0.005 ? 0 : q;
+	}
 	if (p != q)
-		return p < q ? 1 : -1;
+		return p < q ? sign : -sign;
 	return x->n != y->n ? (x->n < y->n ? 1 : -1) : strcmp(x->name, y->name);
+}
+
+/* A number of a row by the column's place. */
+static double number(struct rows *r, size_t row, int column)
+{
+	struct value v;
+	double n;
+
+	if (column < 0)
+		return 0;
+	query_value(r->query, row, (size_t)column, &v);
+	return value_number(&v, &n) ? n : 0;
+}
+
+static void text(struct rows *r, size_t row, int column, char *out, size_t cap)
+{
+	struct value v;
+
+	out[0] = '\0';
+	if (column < 0)
+		return;
+	query_value(r->query, row, (size_t)column, &v);
+	if (v.state == VALUE_OK && v.type == CULPRIT_TEXT)
+		snprintf(out, cap, "%.*s", (int)(v.text.len < cap ? v.text.len : cap), v.text.p);
 }
 
 int thread_groups_gather(struct thread_groups *g, struct rows *r)
 {
 	size_t n = r->query && !r->failed ? query_nrows(r->query) : 0;
+	int at[5] = {-1, -1, -1, -1, -1};
 
 	g->n = g->idle = 0;
 	g->cut = false;
+	if (n) {
+		static const char *const names[5] = {"comm", "wchan", "cpu", "runq", "blkio"};
+
+		for (int i = 0; i < 5; i++)
+			at[i] = query_column_find(r->query, names[i]);
+	}
 	for (size_t i = 0; i < n; i++) {
 		char comm[64], name[GROUP_NAME_MAX], wchan[32];
-		double cpu = rows_number(r, i, "cpu", 0), runq = rows_number(r, i, "runq", 0),
-		       disk = rows_number(r, i, "blkio", 0);
+		double cpu = number(r, i, at[2]), runq = number(r, i, at[3]), disk = number(r, i, at[4]);
 		struct thread_group *group;
 
-		rows_text(r, i, "comm", comm, sizeof(comm));
-		rows_text(r, i, "wchan", wchan, sizeof(wchan));
+		text(r, i, at[0], comm, sizeof(comm));
+		text(r, i, at[1], wchan, sizeof(wchan));
 		thread_group_name(comm, name, sizeof(name));
 		group = group_of(g, name);
 		if (!group)
 			return -ENOMEM;
+		if (group->n)
+			title_narrow(group, comm);
+		else
+			snprintf(group->title, sizeof(group->title), "%.*s", (int)sizeof(group->title) - 1, comm);
 		group->n++;
 		if (cpu + runq + disk >= BUSY_PERCENT)
 			group->busy++;
@@ -122,7 +214,9 @@ int thread_groups_gather(struct thread_groups *g, struct rows *r)
 		group->disk += disk;
 		note_wait(group, wchan);
 	}
-	qsort(g->groups, g->n, sizeof(g->groups[0]), by_busy);
+	for (size_t i = 0; i < g->n; i++)
+		title_finish(&g->groups[i]);
+	qsort_r(g->groups, g->n, sizeof(g->groups[0]), compare, g);
 	return 0;
 }
 

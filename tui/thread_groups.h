@@ -8,6 +8,7 @@ enum { THREAD_GROUPS_MAX = 2000, GROUP_NAME_MAX = 32, GROUP_WAITS_MAX = 8 };
 
 struct thread_group {
 	char name[GROUP_NAME_MAX]; /* raw bytes, NUL-terminated; runs of digits at its end or between words are gone */
+	char title[GROUP_NAME_MAX]; /* for reading: digits that all of them have stay, as in http-nio-8080-e */
 	size_t n, busy;            /* threads; those that did anything in the window */
 	double cpu, runq, disk;    /* percent of one CPU, summed */
 	struct {
@@ -16,7 +17,11 @@ struct thread_group {
 	} waits[GROUP_WAITS_MAX]; /* what they stand in now */
 };
 
+enum group_order { GROUP_BY_NAME, GROUP_BY_COUNT, GROUP_BY_BUSY, GROUP_BY_CPU, GROUP_BY_TIME, GROUP_ORDERS };
+
 struct thread_groups {
+	enum group_order order; /* GROUP_BY_TIME: cpu, run queue and disk together */
+	bool reverse;           /* smallest first, names from z */
 	struct thread_group *groups;
 	size_t n, cap;
 	size_t idle; /* threads that did nothing, in all groups */
@@ -24,7 +29,7 @@ struct thread_groups {
 };
 
 void thread_groups_finish(struct thread_groups *);
-/* Gathers all rows of a query of `thread`; busiest first. -ENOMEM. */
+/* Gathers all rows of a query of `thread`, and sorts them. -ENOMEM. */
 int thread_groups_gather(struct thread_groups *, struct rows *);
 /* The name without digits; at most cap - 1 bytes. */
 void thread_group_name(const char *comm, char *out, size_t cap);

@@ -1,0 +1,374 @@
+/* The real panels over a made-up machine: what they look like in every form, and that what one presses leads where the
+ * screen says. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "console_data.h"
+#include "panels.h"
+#include "support/golden.h"
+#include "support/made_host.h"
+
+#define SECOND 1000000000ULL
+
+struct stage {
+	struct made_host *host;
+	struct view *view;
+	struct console_data data;
+	struct console *console;
+	struct surface *surface;
+};
+
+static void now(struct stage *s)
+{
+	struct culprit_error error = {""};
+	struct console_now n;
+
+	if (console_data_now(&s->data, &n, &error))
+		fail_msg("%s", error.sentence);
+	console_now(s->console, &n);
+}
+
+static void stage_open(struct stage *s, const struct made_host_options *host, unsigned seconds, const char *panel, int w, int h,
+		       enum text_form form)
+{
+	struct console_options options = {.panels = console_panels, .panel = panel, .timeline = console_data_timeline};
+
+	memset(s, 0, sizeof(*s));
+	s->host = made_host_create(host);
+	made_host_run(s->host, seconds);
+	s->view = view_create();
+	assert_non_null(s->view);
+	assert_int_equal(view_add_source(s->view, made_host_source(s->host)), 0);
+	assert_int_equal(console_data_init(&s->data, s->view), 0);
+	options.view = s->view;
+	options.timeline_self = &s->data;
+	assert_int_equal(console_create(&s->console, &options, NULL), 0);
+	s->surface = surface_create(w, h, form);
+	assert_non_null(s->surface);
+	/* Twice: what there is room for is known after the first time. */
+	for (int i = 0; i < 2; i++) {
+		now(s);
+		console_draw(s->console, s->surface);
+	}
+}
+
+static void stage_close(struct stage *s)
+{
+	surface_destroy(s->surface);
+	console_destroy(s->console);
+	console_data_finish(&s->data);
+	view_destroy(s->view);
+	made_host_destroy(s->host);
+}
+
+/* Keys by name, separated by blanks: "j j Enter". */
+static void press(struct stage *s, const char *keys)
+{
+	while (*keys) {
+		size_t n = strcspn(keys, " ");
+		struct key key = {0};
+		struct console_effect effect;
+
+		if (!key_parse(keys, n, &key.code))
+			fail_msg("no key %.*s", (int)n, keys);
+		console_key(s->console, &key);
+		while (console_effect(s->console, &effect))
+			;
+		console_draw(s->console, s->surface);
+		keys += n + (keys[n] == ' ');
+	}
+}
+
+static void type(struct stage *s, const char *text)
+{
+	console_type(s->console, text);
+	console_draw(s->console, s->surface);
+}
+
+static void check(struct stage *s, const char *name)
+{
+	console_draw(s->console, s->surface);
+	golden_check(s->surface, name);
+}
+
+static bool shows(struct stage *s, const char *text)
+{
+	char *all = surface_text(s->surface);
+	bool found;
+
+	assert_non_null(all);
+	found = strstr(all, text) != NULL;
+	free(all);
+	return found;
+}
+
+#define assert_shows(s, text)                                                                                          \
+	do {                                                                                                           \
+		if (!shows(s, text)) {                                                                                 \
+			char *all_ = surface_text((s)->surface);                                                       \
+			fprintf(stderr, "%s", all_);                                                                   \
+			free(all_);                                                                                    \
+			fail_msg("the screen does not show \"%s\"", text);                                             \
+		}                                                                                                      \
+	} while (0)
+
+static const struct {
+	int w, h;
+	enum text_form form;
+	const char *name;
+} sizes[] = {
+	{80, 24, TEXT_ASCII, "80x24-ascii"}, {80, 24, TEXT_UTF8, "80x24"}, {132, 43, TEXT_UTF8, "132x43"},
+	{40, 12, TEXT_ASCII, "40x12"},	     {20, 5, TEXT_ASCII, "20x5"},
+};
+
+/* Every panel in every size, and its help. */
+static void panels_look(void **state)
+{
+	static const char *const panels[] = {"overview", "processes", "threads", "tables"};
+	char name[64];
+
+	(void)state;
+	for (size_t p = 0; p < 4; p++) {
+		for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+			struct stage s;
+
+			stage_open(&s, NULL, 180, panels[p], sizes[i].w, sizes[i].h, sizes[i].form);
+			snprintf(name, sizeof(name), "%s-%s", panels[p], sizes[i].name);
+			check(&s, name);
+			if (i == 1) {
+				press(&s, "?");
+				snprintf(name, sizeof(name), "%s-help", panels[p]);
+				check(&s, name);
+			}
+			stage_close(&s);
+		}
+	}
+}
+
+static void overview_when_calm_and_without_pressure(void **state)
+{
+	struct made_host_options calm = {.calm = true}, no_psi = {.no_psi = true};
+	struct stage s;
+
+	(void)state;
+	stage_open(&s, &calm, 180, "overview", 80, 24, TEXT_ASCII);
+	check(&s, "overview-calm");
+	stage_close(&s);
+	stage_open(&s, &no_psi, 180, "overview", 80, 24, TEXT_ASCII);
+	check(&s, "overview-no-pressure");
+	stage_close(&s);
+	/* The first second of all. */
+	stage_open(&s, NULL, 1, "overview", 80, 24, TEXT_ASCII);
+	check(&s, "overview-first-second");
+	stage_close(&s);
+}
+
+static void processes_sort_and_filter(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	stage_open(&s, NULL, 180, "processes", 80, 24, TEXT_UTF8);
+	/* Who ended in the window is there, and marked. */
+	assert_shows(&s, "\xc3\x97"); /* × */
+	assert_shows(&s, "run-parts");
+	press(&s, "s");
+	check(&s, "processes-sort");
+	press(&s, "r");
+	check(&s, "processes-reverse");
+	type(&s, ":sort pid\r");
+	assert_shows(&s, "by pid");
+	type(&s, "\\cpu > 5% and user != root\r");
+	check(&s, "processes-filter");
+	type(&s, ":filter nosuch = 1\r");
+	check(&s, "processes-filter-wrong");
+	stage_close(&s);
+}
+
+static void processes_say_why_a_cell_is_unread(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	stage_open(&s, NULL, 180, "processes", 80, 24, TEXT_ASCII);
+	type(&s, "/secretd\r");
+	check(&s, "processes-unread");
+	stage_close(&s);
+}
+
+static void processes_keep_the_selection(void **state)
+{
+	struct stage s;
+	char row[128];
+
+	(void)state;
+	stage_open(&s, NULL, 115, "processes", 80, 24, TEXT_ASCII);
+	type(&s, "/mysqld\r");
+	assert_shows(&s, ">     812");
+	/* restic begins and takes a place above it. */
+	made_host_run(s.host, 60);
+	now(&s);
+	console_draw(s.console, s.surface);
+	assert_shows(&s, "restic");
+	assert_shows(&s, ">     812");
+	/* What was typed and not meant is undone. */
+	type(&s, "/restic");
+	snprintf(row, sizeof(row), ">    9911");
+	assert_shows(&s, row);
+	press(&s, "Esc");
+	assert_shows(&s, ">     812");
+	stage_close(&s);
+}
+
+/* The way of somebody who looks for what burns the CPU. */
+static void drilling_down_and_back(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	stage_open(&s, NULL, 180, "overview", 80, 24, TEXT_ASCII);
+	assert_shows(&s, "> sh ");
+	press(&s, "Enter");
+	check(&s, "drill-threads-of-sh");
+	press(&s, "Enter");
+	check(&s, "drill-thread-of-sh");
+	press(&s, "Backspace Backspace");
+	assert_shows(&s, "> sh ");
+	press(&s, "2");
+	type(&s, "/java\r");
+	press(&s, "Enter");
+	check(&s, "drill-groups");
+	press(&s, "Enter");
+	check(&s, "drill-group");
+	press(&s, "j Enter");
+	check(&s, "drill-thread");
+	/* The same lens in another panel. */
+	press(&s, "2");
+	check(&s, "drill-processes");
+	press(&s, "u u u 3");
+	press(&s, "o");
+	check(&s, "threads-each");
+	stage_close(&s);
+}
+
+static void time_goes_back_and_on(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	stage_open(&s, NULL, 180, "overview", 80, 24, TEXT_ASCII);
+	press(&s, "Space");
+	/* Sampling goes on; the screen stands still. */
+	made_host_run(s.host, 10);
+	now(&s);
+	check(&s, "time-paused");
+	press(&s, "Space");
+	assert_shows(&s, "LIVE 14:03:10Z");
+	press(&s, "{");
+	check(&s, "time-one-window-back");
+	press(&s, "[");
+	check(&s, "time-one-column-back");
+	press(&s, "{ {");
+	check(&s, "time-the-beginning");
+	press(&s, "L");
+	assert_shows(&s, "LIVE 14:03:10Z");
+	press(&s, "+");
+	assert_shows(&s, "win 2m");
+	check(&s, "time-longer");
+	press(&s, "- - -");
+	assert_shows(&s, "win 15s");
+	type(&s, ":window 10s\r");
+	type(&s, ":goto 14:02:10\r");
+	check(&s, "time-goto");
+	stage_close(&s);
+}
+
+static void tables_open(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	stage_open(&s, NULL, 180, "tables", 80, 24, TEXT_ASCII);
+	type(&s, "/disk\r");
+	press(&s, "Enter");
+	check(&s, "table-disk");
+	press(&s, "c");
+	check(&s, "table-disk-next-chart");
+	press(&s, "l l l");
+	check(&s, "table-disk-moved");
+	press(&s, "T");
+	type(&s, "/cgroup\r");
+	press(&s, "Enter");
+	check(&s, "table-missing");
+	type(&s, ":table mark\r");
+	check(&s, "table-events");
+	type(&s, ":table process\r");
+	check(&s, "table-process");
+	stage_close(&s);
+}
+
+/* Nothing of a hostile name reaches the screen as it is; nothing is hidden. */
+static void hostile_names_are_escaped(void **state)
+{
+	struct stage s;
+	char *text;
+
+	(void)state;
+	stage_open(&s, NULL, 180, "processes", 132, 43, TEXT_UTF8);
+	assert_shows(&s, "evil \\xc2\\x9b2J \\x9b \\xe2\\x80\\xae");
+	text = surface_text(s.surface);
+	for (const char *p = text; *p; p++)
+		assert_true(*p == '\n' || (unsigned char)*p >= 0x20);
+	assert_null(strstr(text, "\xc2\x9b"));
+	assert_null(strstr(text, "\xe2\x80\xae"));
+	free(text);
+	type(&s, "/evil\r");
+	press(&s, "Enter");
+	assert_shows(&s, "ev\\x1b]0;x\\x07");
+	check(&s, "hostile-threads");
+	stage_close(&s);
+}
+
+static void panels_survive_every_size(void **state)
+{
+	static const char *const panels[] = {"overview", "processes", "threads", "tables"};
+
+	(void)state;
+	for (size_t p = 0; p < 4; p++) {
+		struct stage s;
+
+		stage_open(&s, NULL, 130, panels[p], 80, 24, TEXT_UTF8);
+		for (int w = 1; w < 140; w += w < 24 ? 3 : 13) {
+			for (int h = 1; h < 40; h += h < 14 ? 1 : 5) {
+				assert_int_equal(surface_resize(s.surface, w, h), 0);
+				press(&s, "j k l h G g");
+			}
+		}
+		stage_close(&s);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(panels_look),
+		cmocka_unit_test(overview_when_calm_and_without_pressure),
+		cmocka_unit_test(processes_sort_and_filter),
+		cmocka_unit_test(processes_say_why_a_cell_is_unread),
+		cmocka_unit_test(processes_keep_the_selection),
+		cmocka_unit_test(drilling_down_and_back),
+		cmocka_unit_test(time_goes_back_and_on),
+		cmocka_unit_test(tables_open),
+		cmocka_unit_test(hostile_names_are_escaped),
+		cmocka_unit_test(panels_survive_every_size),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,551 @@
+#include "support/made_host.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "builtin.h"
+#include "memsource.h"
+#include "schema.h"
+#include "self_tables.h"
+#include "writer.h"
+
+#define MS 1000000ULL
+#define SECOND 1000000000ULL
+#define MIB (1ULL << 20)
+#define GIB (1ULL << 30)
+/* 2026-03-01T14:00:00Z is second 1000 of the clock. */
+#define WALL 1772373600ULL
+#define BEGIN 1000ULL
+
+enum { CPUS = 4, BACKUP_BEGINS = 120, JOB_ENDS = 150 };
+
+struct made_host {
+	struct made_host_options options;
+	struct schema *schema;
+	struct writer *writer;
+	struct memsource *memory;
+	uint64_t second; /* of the story */
+	/* the table being filled */
+	const struct schema_table *table;
+	struct culprit_frame *frame;
+};
+
+static void table_begin(struct made_host *m, const char *name)
+{
+	m->table = schema_find(m->schema, name);
+	assert_non_null(m->table);
+	m->frame = builder_frame(writer_builder(m->writer), m->table->id, 1);
+	culprit_table(m->frame, 0);
+}
+
+static void table_end(struct made_host *m)
+{
+	struct culprit_error error = {""};
+
+	if (builder_frame_end(writer_builder(m->writer), 0, NULL, 100000, 1, &error))
+		fail_msg("made_host: %s: %s", m->table->name, error.sentence);
+}
+
+static uint32_t column(const struct made_host *m, const char *name)
+{
+	int c = schema_column(m->table, name);
+
+	if (c < 0)
+		fail_msg("made_host: %s has no column %s", m->table->name, name);
+	return (uint32_t)c;
+}
+
+static void put(struct made_host *m, const char *name, uint64_t v)
+{
+	culprit_put_u64(m->frame, column(m, name), v);
+}
+
+static void put_number(struct made_host *m, const char *name, double v)
+{
+	culprit_put_f64(m->frame, column(m, name), v);
+}
+
+static void put_text(struct made_host *m, const char *name, const char *text)
+{
+	culprit_put_string(m->frame, column(m, name), text);
+}
+
+static void missing(struct made_host *m, const char *table, const char *reason)
+{
+	builder_skip(writer_builder(m->writer), schema_find(m->schema, table)->id, CULPRIT_MISSING, reason);
+}
+
+/* Seconds of the story in which the backup wrote. */
+static uint64_t backup_seconds(const struct made_host *m)
+{
+	return m->options.calm || m->second <= BACKUP_BEGINS ? 0 : m->second - BACKUP_BEGINS;
+}
+
+/* CPU time in ms that is used up each second, by whom. */
+static uint64_t burnt(const struct made_host *m)
+{
+	return m->options.calm ? 0 : m->second * 990;
+}
+
+/* --- the machine --- */
+
+static void fill_host(struct made_host *m)
+{
+	table_begin(m, "host");
+	culprit_row(m->frame);
+	put(m, "id", 0);
+	put_text(m, "hostname", "web-03");
+	put_text(m, "kernel", "6.1.0-18-amd64");
+	put_text(m, "distribution", "Debian GNU/Linux 12 (bookworm)");
+	put(m, "uptime", (m->second + 400000) * SECOND);
+	put(m, "cpus", CPUS);
+	put(m, "memory", 16 * GIB);
+	put_number(m, "load1", m->options.calm ? 0.02 : 1.5);
+	put_number(m, "load5", m->options.calm ? 0.05 : 1.2);
+	put_number(m, "load15", m->options.calm ? 0.01 : 0.9);
+	culprit_end(m->frame);
+	table_end(m);
+}
+
+static void fill_cpus(struct made_host *m)
+{
+	table_begin(m, "cpu");
+	for (int i = -1; i < CPUS; i++) {
+		/* cpu2 is the one that burns. */
+		uint64_t busy = m->options.calm ? m->second * 4 : i == 2 ? burnt(m) : m->second * 40;
+		uint64_t wait = i == 0 || i < 0 ? backup_seconds(m) * 300 : 0, all = m->second * 1000;
+
+		if (i < 0) {
+			busy = (m->options.calm ? m->second * 16 : burnt(m) + m->second * 120);
+			all *= CPUS;
+		}
+		culprit_row(m->frame);
+		culprit_put_i64(m->frame, column(m, "cpu"), i);
+		put(m, "generation", 0);
+		put(m, "user", busy * 9 / 10 * MS);
+		put(m, "system", (busy - busy * 9 / 10) * MS);
+		put(m, "iowait", wait * MS);
+		put(m, "idle", (all - busy - wait) * MS);
+		put(m, "nice", 0);
+		put(m, "irq", 0);
+		put(m, "softirq", 0);
+		put(m, "steal", 0);
+		put(m, "guest", 0);
+		put(m, "guest_nice", 0);
+		culprit_end(m->frame);
+	}
+	table_end(m);
+}
+
+static void fill_memory(struct made_host *m)
+{
+	table_begin(m, "memory");
+	culprit_row(m->frame);
+	put(m, "id", 0);
+	put(m, "total", 16 * GIB);
+	put(m, "free", 2 * GIB);
+	put(m, "available", 6 * GIB);
+	put(m, "swap_total", 2 * GIB);
+	put(m, "swap_free", 2 * GIB);
+	culprit_end(m->frame);
+	table_end(m);
+	table_begin(m, "vmstat");
+	culprit_row(m->frame);
+	put(m, "id", 0);
+	put(m, "oom_kill", 0);
+	put(m, "pgfault", m->second * 500);
+	culprit_end(m->frame);
+	table_end(m);
+}
+
+static void fill_pressure(struct made_host *m)
+{
+	static const char *const names[] = {"cpu", "memory", "io"};
+
+	if (m->options.no_psi) {
+		missing(m, "psi", "the kernel keeps no pressure figures; boot with psi=1");
+		return;
+	}
+	table_begin(m, "psi");
+	for (int i = 0; i < 3; i++) {
+		uint64_t ms = i == 0 && !m->options.calm ? m->second * 21 : i == 2 ? backup_seconds(m) * 640 : 0;
+
+		culprit_row(m->frame);
+		put_text(m, "resource", names[i]);
+		put_number(m, "some_avg10", 0);
+		put(m, "some_total", ms * MS);
+		put(m, "full_total", ms / 2 * MS);
+		culprit_end(m->frame);
+	}
+	table_end(m);
+}
+
+static void fill_disks(struct made_host *m)
+{
+	uint64_t busy = backup_seconds(m);
+
+	table_begin(m, "disk");
+	for (int i = 0; i < 2; i++) {
+		uint64_t writes = i ? 0 : m->second * 3 + busy * 300;
+
+		culprit_row(m->frame);
+		put_text(m, "name", i ? "sdb" : "vda");
+		put(m, "generation", 0);
+		put(m, "reads", 1000);
+		put(m, "read_bytes", 4096000);
+		put(m, "read_time", 1000 * MS);
+		put(m, "writes", writes);
+		put(m, "write_bytes", writes * 160000);
+		put(m, "write_time", (i ? 0 : m->second * 6 + busy * 300 * 84) * MS);
+		put(m, "io_time", (i ? 0 : m->second * 6 + busy * 840) * MS);
+		put(m, "in_flight", i ? 0 : busy ? 9 : 0);
+		put_text(m, "kind", "disk");
+		culprit_end(m->frame);
+	}
+	table_end(m);
+}
+
+static void fill_filesystems(struct made_host *m)
+{
+	table_begin(m, "filesystem");
+	for (int i = 0; i < 2; i++) {
+		culprit_row(m->frame);
+		put_text(m, "mount", i ? "/var" : "/");
+		put_text(m, "device", i ? "/dev/vda2" : "/dev/vda1");
+		put_text(m, "fstype", "ext4");
+		culprit_put_bool(m->frame, column(m, "read_only"), 0);
+		put(m, "size", (i ? 100 : 20) * GIB);
+		put(m, "free", (i ? 9 : 12) * GIB);
+		put(m, "available", (i ? 9 : 12) * GIB);
+		put(m, "inodes", 1000000);
+		put(m, "inodes_free", 900000);
+		culprit_end(m->frame);
+	}
+	table_end(m);
+}
+
+static void fill_net(struct made_host *m)
+{
+	uint64_t bytes = m->options.calm ? 4096 : m->second * 1200000;
+
+	table_begin(m, "net");
+	culprit_row(m->frame);
+	put_text(m, "name", "eth0");
+	put(m, "generation", 0);
+	put(m, "rx_bytes", bytes);
+	put(m, "tx_bytes", bytes / 3);
+	put(m, "rx_packets", bytes / 1000);
+	put(m, "tx_packets", bytes / 1000);
+	put(m, "rx_errors", 0);
+	put(m, "tx_errors", 0);
+	put(m, "rx_drops", 0);
+	put(m, "tx_drops", 0);
+	put(m, "line_bytes", m->second * 125000000);
+	put(m, "speed", 125000000);
+	put_text(m, "state", "up");
+	culprit_end(m->frame);
+	table_end(m);
+	table_begin(m, "tcp");
+	culprit_row(m->frame);
+	put(m, "id", 0);
+	put(m, "out_segs", m->second * 1000);
+	put(m, "retrans_segs", m->second / 4);
+	put(m, "curr_estab", 40);
+	culprit_end(m->frame);
+	table_end(m);
+}
+
+/* --- processes --- */
+
+struct process {
+	uint64_t pid;
+	const char *comm, *cmdline, *user, *state, *wchan;
+	uint64_t threads, rss;
+	unsigned cpu_ms, runq_ms, disk_ms; /* a second */
+	uint64_t write_rate;
+	uint64_t begins, ends; /* seconds of the story; 0: before it, never */
+	const char *io_reason; /* its I/O cannot be read */
+};
+
+static const struct process processes[] = {
+	{1, "systemd", "/sbin/init", "root", "S", "do_epoll_wait", 1, 12 * MIB},
+	{2, "kthreadd", NULL, "root", "S", "kthreadd", 1, 0},
+	{33, "kworker/u8:1-ext4", NULL, "root", "I", "worker_thread", 1, 0},
+	{777, "secretd", "/usr/sbin/secretd --key /etc/secret", "secret", "S", "do_select", 1, 4 * MIB, 0, 0, 0, 0, 0, 0,
+	 "permission denied: needs root"},
+	{812, "mysqld", "/usr/sbin/mysqld --datadir=/var/lib/mysql", "mysql", "S", "do_poll", 12, 4100 * MIB, 60, 5, 20, 90000},
+	{1204, "java:api", "/usr/bin/java -Xmx4g -jar /srv/api.jar", "api", "S", "futex_wait", 40, 3000 * MIB, 120, 12, 0, 9000},
+	{4242, "sh", "sh -c while :; do :; done", "web", "R", "", 1, 1 * MIB, 990, 9, 0, 0},
+	{5150, "run-parts", "run-parts /etc/cron.hourly", "root", "S", "do_wait", 1, 2 * MIB, 3, 0, 0, 0, 0, JOB_ENDS},
+	{6001, "nginx", "nginx: worker process", "www-data", "S", "do_epoll_wait", 1, 30 * MIB, 14, 1, 0, 3000},
+	{6002, "nginx", "nginx: worker process", "www-data", "S", "do_epoll_wait", 1, 30 * MIB, 13, 1, 0, 3000},
+	{6666, "ev\x1b]0;x\x07\n)", "evil \xc2\x9b" "2J \x9b \xe2\x80\xae", "mallory", "S", "hrtimer_nanosleep", 2,
+	 1 * MIB, 2},
+	{9911, "restic", "/usr/bin/restic backup /srv", "root", "D", "wait_on_page_bit", 9, 212 * MIB, 80, 10, 840,
+	 48 * MIB, BACKUP_BEGINS, 0},
+};
+enum { NPROCESSES = sizeof(processes) / sizeof(processes[0]) };
+
+static bool lives(const struct made_host *m, const struct process *p)
+{
+	if (m->options.calm && (p->begins || p->ends))
+		return false;
+	return m->second >= p->begins && (!p->ends || m->second < p->ends);
+}
+
+/* Seconds it has lived through in the story. */
+static uint64_t lived(const struct made_host *m, const struct process *p)
+{
+	return m->options.calm ? 0 : m->second - p->begins;
+}
+
+static uint64_t start_of(const struct process *p)
+{
+	return p->begins ? (BEGIN + p->begins) * 100 - 50 : 9000 + p->pid;
+}
+
+static void fill_process(struct made_host *m, const struct process *p)
+{
+	uint64_t t = lived(m, p);
+
+	culprit_row(m->frame);
+	if (p->begins && m->second == p->begins)
+		culprit_born(m->frame);
+	put(m, "pid", p->pid);
+	put(m, "start", start_of(p));
+	put(m, "ppid", p->pid == 2 || p->pid == 1 ? 0 : p->cmdline ? 1 : 2);
+	put_text(m, "state", m->options.calm && *p->state == 'R' ? "S" : p->state);
+	put_text(m, "user", p->user);
+	put_text(m, "comm", p->comm);
+	culprit_put_bool(m->frame, column(m, "kthread"), !p->cmdline);
+	put_text(m, "cmdline", p->cmdline ? p->cmdline : "");
+	put(m, "utime", t * p->cpu_ms * 9 / 10 * MS);
+	put(m, "stime", (t * p->cpu_ms - t * p->cpu_ms * 9 / 10) * MS);
+	put(m, "cutime", 0);
+	put(m, "cstime", 0);
+	put(m, "threads", p->threads);
+	put(m, "rss", p->rss);
+	put(m, "swap", 0);
+	put(m, "min_faults", t * 3);
+	put(m, "maj_faults", 0);
+	put_text(m, "wchan", p->wchan);
+	if (p->io_reason) {
+		culprit_unread(m->frame, column(m, "read_bytes"), p->io_reason);
+		culprit_unread(m->frame, column(m, "write_bytes"), p->io_reason);
+	} else if (p->cmdline) {
+		put(m, "read_bytes", 40960);
+		put(m, "write_bytes", t * p->write_rate);
+	}
+	culprit_end(m->frame);
+}
+
+static void fill_idle(struct made_host *m, unsigned i)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "sleeper-%u", i);
+	culprit_row(m->frame);
+	put(m, "pid", 20000 + i);
+	put(m, "start", 8000 + i);
+	put(m, "ppid", 1);
+	put_text(m, "state", "S");
+	put_text(m, "user", "root");
+	put_text(m, "comm", name);
+	culprit_put_bool(m->frame, column(m, "kthread"), 0);
+	put_text(m, "cmdline", "sleep 1000000");
+	put(m, "utime", 10 * MS);
+	put(m, "stime", 0);
+	put(m, "threads", 1);
+	put(m, "rss", 600 * 1024);
+	put(m, "read_bytes", 0);
+	put(m, "write_bytes", 0);
+	culprit_end(m->frame);
+}
+
+/* --- threads --- */
+
+static void fill_thread(struct made_host *m, const struct process *p, uint64_t tid, const char *comm, const char *state,
+			const char *wchan, double share)
+{
+	uint64_t t = lived(m, p), cpu = (uint64_t)((double)(t * p->cpu_ms) * share);
+
+	culprit_row(m->frame);
+	if (p->begins && m->second == p->begins)
+		culprit_born(m->frame);
+	put(m, "tid", tid);
+	put(m, "start", start_of(p));
+	put(m, "pid", p->pid);
+	put(m, "process_start", start_of(p));
+	put_text(m, "comm", comm);
+	put_text(m, "state", m->options.calm && *state == 'R' ? "S" : state);
+	put(m, "utime", cpu * MS);
+	put(m, "stime", 0);
+	put(m, "blkio_delay", (uint64_t)((double)(t * p->disk_ms) * share) * MS);
+	put(m, "run_time", cpu * MS);
+	put(m, "run_delay", (uint64_t)((double)(t * p->runq_ms) * share) * MS);
+	put(m, "timeslices", t * 10);
+	put(m, "voluntary", (uint64_t)((double)t * 50 * share));
+	put(m, "involuntary", t);
+	put(m, "min_faults", 0);
+	put(m, "maj_faults", 0);
+	culprit_put_i64(m->frame, column(m, "processor"), p->pid == 4242 ? 2 : (int64_t)(tid % CPUS));
+	put(m, "runnable", *state == 'R');
+	put(m, "blocked", *state == 'D');
+	put_text(m, "wchan", wchan);
+	culprit_end(m->frame);
+}
+
+static void fill_java(struct made_host *m, const struct process *p)
+{
+	char name[16];
+
+	fill_thread(m, p, p->pid, "java", "S", "futex_wait", 0);
+	for (unsigned i = 1; i <= 24; i++) {
+		snprintf(name, sizeof(name), "http-nio-8080-e"); /* the kernel's 15 bytes */
+		if (i % 2)
+			snprintf(name, sizeof(name), "http-exec-%u", i);
+		fill_thread(m, p, p->pid + i, name, "S", i % 3 ? "do_poll" : "futex_wait", i <= 4 ? 0.2 : 0);
+	}
+	for (unsigned i = 0; i < 8; i++) {
+		snprintf(name, sizeof(name), "GC Thread#%u", i);
+		fill_thread(m, p, p->pid + 30 + i, name, "S", "futex_wait", 0.02);
+	}
+	for (unsigned i = 0; i < 7; i++) {
+		snprintf(name, sizeof(name), "hikari-pool-%u", i);
+		fill_thread(m, p, p->pid + 40 + i, name, "S", "wait_woken", 0);
+	}
+}
+
+static void fill_tasks(struct made_host *m)
+{
+	table_begin(m, "process");
+	for (size_t i = 0; i < NPROCESSES; i++)
+		if (lives(m, &processes[i]))
+			fill_process(m, &processes[i]);
+	for (unsigned i = 0; i < m->options.idle; i++)
+		fill_idle(m, i);
+	table_end(m);
+	table_begin(m, "thread");
+	for (size_t i = 0; i < NPROCESSES; i++) {
+		const struct process *p = &processes[i];
+
+		if (!lives(m, p))
+			continue;
+		if (p->pid == 1204) {
+			fill_java(m, p);
+			continue;
+		}
+		for (uint64_t k = 0; k < p->threads; k++)
+			fill_thread(m, p, p->pid + k, p->comm, k ? "S" : p->state, p->wchan, k ? 0 : 1);
+	}
+	table_end(m);
+}
+
+static void fill_collectors(struct made_host *m)
+{
+	table_begin(m, "collector");
+	culprit_row(m->frame);
+	put_text(m, "name", "(culprit)");
+	put_text(m, "state", "on");
+	put(m, "cpu_time", m->second * 6 * MS);
+	put(m, "samples", m->second);
+	culprit_end(m->frame);
+	for (const struct culprit_collector *const *c = culprit_builtin; *c; c++) {
+		culprit_row(m->frame);
+		put_text(m, "name", (*c)->name);
+		put_text(m, "state", "on");
+		put(m, "cpu_time", m->second * MS / 2);
+		put(m, "samples", m->second);
+		culprit_end(m->frame);
+	}
+	table_end(m);
+	table_begin(m, "mark");
+	if (m->second == BACKUP_BEGINS && !m->options.calm) {
+		culprit_row(m->frame);
+		put(m, "time", (BEGIN + m->second) * SECOND);
+		put_text(m, "kind", "user");
+		put_text(m, "text", "backup began");
+		culprit_end(m->frame);
+	}
+	table_end(m);
+}
+
+/* --- */
+
+struct made_host *made_host_create(const struct made_host_options *options)
+{
+	struct host_info host = {
+		.name = "web-03",
+		.kernel = "6.1.0-18-amd64",
+		.machine = "x86_64",
+		.zone = "+00:00",
+		.system = "Debian GNU/Linux 12 (bookworm)",
+		.user_hz = 100,
+		.page_size = 4096,
+		.cpus = CPUS,
+		.memory_bytes = 16 * GIB,
+		.boot_wall_ns = (int64_t)((WALL - 400000) * SECOND),
+		.interval_ns = SECOND,
+	};
+	struct made_host *m = calloc(1, sizeof(*m));
+	struct culprit_error error = {""};
+
+	assert_non_null(m);
+	if (options)
+		m->options = *options;
+	m->schema = schema_create();
+	assert_non_null(m->schema);
+	for (const struct culprit_collector *const *c = culprit_builtin; *c; c++) {
+		for (uint32_t i = 0; i < (*c)->ntables; i++)
+			if (schema_add(m->schema, (*c)->tables[i], &error) < 0)
+				fail_msg("%s", error.sentence);
+	}
+	assert_true(schema_add(m->schema, &collector_table, &error) >= 0);
+	assert_true(schema_add(m->schema, &mark_table, &error) >= 0);
+	m->writer = writer_create(m->schema, &host);
+	m->memory = memsource_create();
+	assert_non_null(m->writer);
+	assert_non_null(m->memory);
+	assert_int_equal(writer_add_sink(m->writer, memsource_sink(m->memory)), 0);
+	return m;
+}
+
+void made_host_destroy(struct made_host *m)
+{
+	writer_destroy(m->writer);
+	memsource_unlock(m->memory);
+	schema_unlock(m->schema);
+	free(m);
+}
+
+void made_host_run(struct made_host *m, unsigned seconds)
+{
+	for (unsigned i = 0; i < seconds; i++) {
+		m->second++;
+		builder_begin(writer_builder(m->writer), (BEGIN + m->second) * SECOND,
+			      (int64_t)((WALL + m->second) * SECOND));
+		fill_host(m);
+		fill_cpus(m);
+		fill_memory(m);
+		fill_pressure(m);
+		fill_disks(m);
+		fill_filesystems(m);
+		fill_net(m);
+		missing(m, "cgroup", "no cgroup file system is mounted; mount -t cgroup2 none /sys/fs/cgroup brings it");
+		fill_tasks(m);
+		fill_collectors(m);
+		assert_int_equal(writer_commit(m->writer), 0);
+	}
+}
+
+struct source *made_host_source(struct made_host *m)
+{
+	return memsource_source(m->memory);
+}

@@ -1,0 +1,26 @@
+/* A machine that is made up: the tables of the built-in collectors filled with a story, second by second, through the
+ * builder and the writer of the program, so that panels can be tested over minutes of it without a clock. web-03 has 4 CPUs,
+ * a java server with named threads, a shell that burns a CPU all the time, a backup that begins to write after two minutes,
+ * a job that ended, a process whose I/O cannot be read, names that are an attack, no cgroups. */
+#ifndef SUPPORT_MADE_HOST_H
+#define SUPPORT_MADE_HOST_H
+
+#include "source.h"
+
+struct made_host;
+
+struct made_host_options {
+	unsigned idle;  /* so many more sleeping processes */
+	bool calm;      /* nothing happens at all: nobody burns, nobody writes */
+	bool no_psi;    /* the kernel keeps no pressure figures */
+};
+
+/* Fails the running test where it cannot. */
+struct made_host *made_host_create(const struct made_host_options *);
+void made_host_destroy(struct made_host *);
+/* So many seconds more of it. */
+void made_host_run(struct made_host *, unsigned seconds);
+/* A source over it; the caller's. */
+struct source *made_host_source(struct made_host *);
+
+#endif

@@ -1,0 +1,66 @@
+#include "row_chart.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "units.h"
+
+void row_chart_update(struct row_chart *c, struct view *view, const struct lens *lens, const struct panel_time *time,
+		      const char *table, const char *column, unsigned unit, const struct row_key *key, const char *who, int w)
+{
+	struct series_request ask = {.key = *key};
+	struct series out = {.buckets = c->buckets};
+	uint64_t from_ns, to_ns;
+	int n = w - ROW_CHART_LABEL;
+
+	c->known = false;
+	if (n < 1)
+		return;
+	if (n > ROW_CHART_MAX)
+		n = ROW_CHART_MAX;
+	lens_resolve(lens, time->newest_ns, &from_ns, &to_ns);
+	c->time = chart_time_fit((int64_t)to_ns + time->wall_offset_ns, (int64_t)(to_ns - from_ns),
+				 time->tick_ns ? (int64_t)time->tick_ns : 1000000000, n);
+	c->zone_offset_s = time->zone_offset_s;
+	c->unit = unit;
+	snprintf(c->title, sizeof(c->title), "%s%s%s: %s", table, *who ? " " : "", who, column);
+	snprintf(ask.table, sizeof(ask.table), "%s", table);
+	snprintf(ask.column, sizeof(ask.column), "%s", column);
+	if (series_run(view, &ask, 1, to_ns, (uint64_t)c->time.step_ns, (size_t)n, &out, NULL))
+		return;
+	for (int i = 0; i < n; i++)
+		c->values[i] = c->buckets[i].data ? c->buckets[i].mean : NAN;
+	c->known = true;
+}
+
+static void label(const void *self, double value, char *out, size_t cap)
+{
+	units_format(out, cap, value, ((const struct row_chart *)self)->unit);
+}
+
+void row_chart_draw(const struct row_chart *c, struct surface *s, struct rect r, const char *otherwise)
+{
+	struct chart chart = {.time = c->time,
+			      .values = c->values,
+			      .label_w = ROW_CHART_LABEL,
+			      .zone_offset_s = c->zone_offset_s,
+			      .label = label,
+			      .label_self = c,
+			      .mark_from = 1,
+			      .mark_to = 0};
+	char column[32];
+	int used;
+
+	surface_hline(s, r.x, r.y, r.w, ROLE_RULE);
+	if (!c->known) {
+		surface_say(s, r.x + 1, r.y + 1, r.w - 1, ROLE_MUTED, otherwise);
+		return;
+	}
+	chart_time_format(&c->time, column, sizeof(column));
+	used = (int)strlen(column);
+	surface_put(s, r.x + 1, r.y, r.w - used - 4, ROLE_STRONG, 0, c->title, strlen(c->title));
+	if (r.w > used + 2)
+		surface_say(s, r.x + r.w - used - 1, r.y, used, ROLE_MUTED, column);
+	chart_draw(&chart, s, (struct rect){r.x, r.y + 1, r.w, r.h - 1});
+}

@@ -41,8 +41,8 @@ int dump_lens(struct view *view, const struct options *o, const char *table, str
 		if (strlen(o->filter) >= sizeof(lens.filter))
 			return error_set(error, -EINVAL, "the filter is too long; at most %zu bytes are possible",
 					 sizeof(lens.filter) - 1);
-		strcpy(lens.filter, o->filter);
-		strncpy(lens.filter_table, table, sizeof(lens.filter_table) - 1);
+		snprintf(lens.filter, sizeof(lens.filter), "%s", o->filter);
+		snprintf(lens.filter_table, sizeof(lens.filter_table), "%s", table);
 	}
 	*ret = lens;
 	return 0;

@@ -13,6 +13,9 @@
 #include <unistd.h>
 #include <zstd.h>
 
+#include <culprit/host.h>
+
+#include "clock.h"
 #include "error.h"
 #include "recfile.h"
 #include "recfile_frames.h"
@@ -212,10 +215,7 @@ static int finish_segment(struct recsink *self, const void *summary, size_t n, s
 
 static int64_t wall_ns(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+	return (int64_t)clock_real()->now_ns(clock_real(), CULPRIT_WALL);
 }
 
 static int recsink_begin(struct sink *sink, const struct segment_meta *meta, struct culprit_error *error)

@@ -64,7 +64,8 @@ struct recsource {
 	uint64_t writer;       /* by the newest header */
 	uint64_t seq_base;     /* added to the numbers of the newest header's segments */
 	uint64_t next_seq;     /* least number the next segment may be shown under */
-	uint64_t scanned;      /* size of the store when the rest of an unfinished frame was searched for marks */
+	uint64_t search_start; /* 1 + where the search for a mark in what is unfinished began; 0: none goes on */
+	uint64_t search_at;    /* where it goes on */
 	uint64_t wasted;       /* bytes walked over in vain */
 	bool hopeless;         /* too many of them */
 	uint64_t loose;        /* bytes decompressed for segments without end mark */

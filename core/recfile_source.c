@@ -26,7 +26,7 @@ static void start_again(struct recsource *self)
 	self->count = self->shown = 0;
 	self->pos = self->walk = 0;
 	self->header = self->open = self->lost = self->hopeless = false;
-	self->seq_base = self->next_seq = self->loose = self->wasted = self->scanned = 0;
+	self->seq_base = self->next_seq = self->loose = self->wasted = self->search_start = 0;
 	self->damage.sentence[0] = '\0';
 }
 

@@ -125,6 +125,21 @@ static int find_anchor(struct recsource *self, uint64_t at, uint64_t *ret_at)
 	}
 }
 
+/* The same from `start` on, where it is asked again as more bytes come: none is looked at twice. */
+static int search_on(struct recsource *self, uint64_t start)
+{
+	int err;
+
+	if (self->search_start != start + 1) {
+		self->search_start = start + 1;
+		self->search_at = start;
+	}
+	err = find_anchor(self, self->search_at, &self->search_at);
+	if (!err)
+		self->search_start = 0;
+	return err;
+}
+
 int recwalk_damage(struct recsource *self, uint64_t at, const char *reason)
 {
 	struct recsegment *segment = last_segment(self);
@@ -157,7 +172,7 @@ int recwalk_damage(struct recsource *self, uint64_t at, const char *reason)
 /* One of our frames, or another skippable one. */
 static int step_skippable(struct recsource *self, const uint8_t *bytes, size_t n)
 {
-	uint64_t at = self->pos, left = self->store.size - at, seq, writer, anchor;
+	uint64_t at = self->pos, left = self->store.size - at, seq, writer;
 	struct recsegment *segment = last_segment(self);
 	uint32_t magic = recframe_u32(bytes), length;
 	struct recframe_end end;
@@ -174,7 +189,7 @@ static int step_skippable(struct recsource *self, const uint8_t *bytes, size_t n
 		return recwalk_damage(self, at, "a mark has an impossible length");
 	if (length > left - RECFRAME_PREFIX) {
 		/* Cut off, or of a length that is not true: a mark further on tells. */
-		err = find_anchor(self, at + 1, &anchor);
+		err = search_on(self, at + 1);
 		return err ? err : recwalk_damage(self, at, "a frame has an impossible length");
 	}
 	bytes += RECFRAME_PREFIX;
@@ -223,14 +238,12 @@ static int step_skippable(struct recsource *self, const uint8_t *bytes, size_t n
  * off and gone on with, or a length in it is not true. */
 static int wait_for_more(struct recsource *self)
 {
-	uint64_t anchor;
 	int err;
 
-	/* A recorder writes whole blocks: mostly there is nothing behind the last one. And once a size is enough. */
-	if (self->walk >= self->store.size || self->scanned == self->store.size)
+	/* A recorder writes whole blocks: mostly there is nothing behind the last one. */
+	if (self->walk >= self->store.size)
 		return STOP;
-	self->scanned = self->store.size;
-	err = find_anchor(self, last_segment(self)->frame[0], &anchor);
+	err = search_on(self, last_segment(self)->frame[0]);
 	return err ? err : recwalk_damage(self, self->walk, "a block has an impossible length");
 }
 

@@ -1,0 +1,922 @@
+/* Recordings: bytes in are bytes out; a file cut at any byte gives every append that was whole before the cut; flipped
+ * bytes, bombs and strangers' files are refused with a sentence; a full disk leaves a readable file. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <zstd.h>
+#include <cmocka.h>
+
+#include "format.h"
+#include "recfile.h"
+#include "recfile_frames.h"
+#include "unit/pattern.h"
+
+enum { WRITER = 77, MIB = 1 << 20 };
+
+static char folder[64], path[96];
+
+static int setup(void **state)
+{
+	(void)state;
+	strcpy(folder, "/tmp/culprit-rec-XXXXXX");
+	if (!mkdtemp(folder))
+		return -1;
+	snprintf(path, sizeof(path), "%s/a.rec", folder);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	unlink(path);
+	return rmdir(folder);
+}
+
+static struct sink *sink_new(enum recfile_exist exist)
+{
+	struct culprit_error error = {""};
+	struct sink *sink = recfile_sink(path, exist, &error);
+
+	if (!sink)
+		print_error("%s\n", error.sentence);
+	assert_non_null(sink);
+	return sink;
+}
+
+static struct wbuf file_bytes(void)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct wbuf w;
+	ssize_t got;
+
+	wbuf_init(&w);
+	while ((got = read(fd, wbuf_reserve(&w, 65536), 65536)) > 0)
+		w.len += (size_t)got;
+	close(fd);
+	return w;
+}
+
+static void file_write(const void *bytes, size_t n)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	assert_int_equal(write(fd, bytes, n), n);
+	close(fd);
+}
+
+/* The segment holds `size` bytes of its pattern. */
+static void check_segment(struct source *source, size_t i, uint64_t seq, uint64_t pattern, uint64_t size, bool complete)
+{
+	const struct segment_info *info = source->ops->segment(source, i);
+	struct culprit_error error = {""};
+	struct wbuf out;
+
+	wbuf_init(&out);
+	assert_non_null(info);
+	assert_int_equal(info->seq, seq);
+	assert_int_equal(info->size, size);
+	assert_int_equal(info->complete, complete);
+	assert_int_equal(info->from_ns, 1000 + pattern * 100);
+	assert_int_equal(info->wall_ns, 5000 + pattern * 100);
+	assert_int_equal(source->ops->read(source, seq, 0, &out, &error), 0);
+	assert_int_equal(out.len, size);
+	assert_true(pattern_holds(out.data, pattern, 0, out.len));
+	for (uint64_t offset = 1; offset <= size; offset += 1 + size / 7) {
+		wbuf_clear(&out);
+		wbuf_bytes(&out, "ab", 2);
+		assert_int_equal(source->ops->read(source, seq, offset, &out, &error), 0);
+		assert_int_equal(out.len, 2 + size - offset);
+		assert_true(pattern_holds(out.data + 2, pattern, offset, size - offset));
+	}
+	wbuf_finish(&out);
+}
+
+static void test_bytes(void **state)
+{
+	struct sink *sink = sink_new(RECFILE_REFUSE);
+	struct culprit_error error = {""};
+	struct source *source = recfile_source(path, &error); /* nothing is there yet */
+	struct stat st;
+	struct wbuf out;
+
+	(void)state;
+	wbuf_init(&out);
+	assert_non_null(source);
+	assert_int_equal(source->ops->refresh(source, &error), 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(sink->ops->segment_max(sink), RECFILE_SEGMENT_MAX);
+	assert_int_equal(sink->ops->append(sink, "12345678", 8, 1, &error), -EINVAL);
+	assert_int_equal(pattern_segment(sink, WRITER, 0, 5, 4096, 800), 0);
+	assert_int_equal(pattern_segment(sink, WRITER, 1, 1, 3 * MIB, 8), 0); /* many blocks an append */
+	assert_int_equal(pattern_segment(sink, WRITER, 4, 3, 1000, 0), 0);    /* without summary */
+	assert_int_equal(source->ops->refresh(source, &error), 3);
+	assert_int_equal(pattern_begin(sink, WRITER, 4), -EINVAL);
+	assert_int_equal(pattern_begin(sink, WRITER, 5), 0);
+	assert_int_equal(source->ops->refresh(source, &error), 3);
+	for (int i = 0; i < 100; i++) {
+		/* Grows under the reader, append by append. */
+		assert_int_equal(pattern_append(sink, 5, 800u * (unsigned)i, 800, 1, NULL), 0);
+		assert_int_equal(source->ops->refresh(source, &error), 4);
+		check_segment(source, 3, 5, 5, 800u * (unsigned)(i + 1), false);
+	}
+	check_segment(source, 0, 0, 0, 5 * 4096 + 800, true);
+	check_segment(source, 1, 1, 1, 3 * MIB + 8, true);
+	check_segment(source, 2, 4, 4, 3000, true);
+	assert_int_equal(source->ops->segment(source, 0)->to_ns, 1004);
+	assert_int_equal(recfile_source_summary(source, 0, &out, &error), 0);
+	assert_int_equal(out.len, 800);
+	assert_true(pattern_holds(out.data, 0, 5 * 4096, 800));
+	assert_int_equal(recfile_source_summary(source, 4, &out, &error), -ENOENT);
+	assert_int_equal(recfile_source_summary(source, 5, &out, &error), -ENOENT);
+	assert_int_equal(recfile_source_summary(source, 6, &out, &error), -ESTALE);
+	assert_int_equal(source->ops->read(source, 3, 0, &out, &error), -ESTALE);
+	assert_int_equal(source->ops->fd(source), -1);
+	assert_false(recfile_source_ended(source));
+	assert_string_equal(recfile_source_damage(source), "");
+	sink->ops->destroy(sink);
+	assert_int_equal(source->ops->refresh(source, &error), 4);
+	check_segment(source, 3, 5, 5, 80000, true);
+	source_destroy(source);
+	wbuf_finish(&out);
+}
+
+/* All of the file is zstd, and what zstd makes of it are the segments' bytes and nothing else. */
+static void test_plain_zstd(void **state)
+{
+	struct sink *sink = sink_new(RECFILE_REFUSE);
+	struct wbuf file;
+	ZSTD_DCtx *z = ZSTD_createDCtx();
+	size_t total = 0, cap = 1 << 20, left = 0;
+	uint8_t *out = malloc(cap);
+	ZSTD_outBuffer to = {out, cap, 0};
+	ZSTD_inBuffer from;
+
+	(void)state;
+	for (uint64_t seq = 0; seq < 10; seq++)
+		assert_int_equal(pattern_segment(sink, WRITER, seq, 4, 1000 + 8 * seq, 80), 0);
+	sink->ops->destroy(sink);
+	file = file_bytes();
+	from = (ZSTD_inBuffer){file.data, file.len, 0};
+	while (from.pos < from.size) {
+		left = ZSTD_decompressStream(z, &to, &from);
+		assert_false(ZSTD_isError(left));
+	}
+	assert_int_equal(left, 0);
+	for (uint64_t seq = 0; seq < 10; seq++) {
+		size_t n = 4 * (1000 + 8 * seq) + 80;
+
+		assert_true(pattern_holds(out + total, seq, 0, n));
+		total += n;
+	}
+	assert_int_equal(to.pos, total);
+	ZSTD_freeDCtx(z);
+	wbuf_finish(&file);
+	free(out);
+}
+
+/* A recording of three segments, the last one not ended; where each append ended in the file. */
+struct cuts {
+	struct wbuf file;
+	struct {
+		size_t file, segment, bytes;
+	} at[64];
+	size_t count;
+};
+
+static void cut_here(struct cuts *cuts, const struct sink *sink, size_t segment, size_t bytes)
+{
+	cuts->at[cuts->count].file = recfile_sink_written(sink);
+	cuts->at[cuts->count].segment = segment;
+	cuts->at[cuts->count++].bytes = bytes;
+}
+
+static struct cuts cuts_make(void)
+{
+	struct sink *sink = sink_new(RECFILE_OVERWRITE);
+	struct cuts cuts = {.count = 0};
+
+	for (uint64_t seq = 0; seq < 3; seq++) {
+		assert_int_equal(pattern_begin(sink, WRITER, seq), 0);
+		for (size_t i = 0; i < 6; i++) {
+			size_t n = 8 * (1 + i * 17 + seq);
+			size_t at = cuts.count && cuts.at[cuts.count - 1].segment == seq ? cuts.at[cuts.count - 1].bytes : 0;
+
+			assert_int_equal(pattern_append(sink, seq, at, n, 1, NULL), 0);
+			cut_here(&cuts, sink, seq, at + n);
+		}
+		if (seq < 2) {
+			size_t at = cuts.at[cuts.count - 1].bytes;
+
+			assert_int_equal(pattern_end(sink, seq, at, 64), 0);
+			cut_here(&cuts, sink, seq, at + 64);
+		}
+	}
+	cuts.file = file_bytes();
+	assert_int_equal(cuts.file.len, recfile_sink_written(sink));
+	sink->ops->destroy(sink);
+	return cuts;
+}
+
+/* Checks what the source gives of the recording, when its first n bytes are there. */
+static void check_cut(const struct cuts *cuts, struct source *source, size_t n)
+{
+	size_t want[3] = {0}, segments = 0;
+	struct culprit_error error = {""};
+	struct wbuf out;
+
+	wbuf_init(&out);
+	for (size_t i = 0; i < cuts->count && cuts->at[i].file <= n; i++) {
+		want[cuts->at[i].segment] = cuts->at[i].bytes;
+		segments = cuts->at[i].segment + 1;
+	}
+	assert_true(source->ops->refresh(source, &error) >= (int)segments);
+	for (size_t i = 0; i < segments; i++) {
+		const struct segment_info *info = source->ops->segment(source, i);
+
+		assert_int_equal(info->seq, i);
+		assert_true(info->size >= want[i]);
+		wbuf_clear(&out);
+		assert_int_equal(source->ops->read(source, i, 0, &out, &error), 0);
+		assert_int_equal(out.len, info->size);
+		assert_true(pattern_holds(out.data, i, 0, out.len));
+	}
+	wbuf_finish(&out);
+}
+
+static void test_cut_everywhere(void **state)
+{
+	struct cuts cuts = cuts_make();
+
+	(void)state;
+	for (size_t n = 0; n <= cuts.file.len; n++) {
+		struct culprit_error error = {""};
+		uint8_t *bytes = malloc(n ? n : 1); /* exactly: the address sanitizer watches its end */
+		struct source *source;
+
+		memcpy(bytes, cuts.file.data, n);
+		source = recfile_source_memory(bytes, n, MIB, &error);
+		assert_non_null(source);
+		check_cut(&cuts, source, n);
+		source_destroy(source);
+		free(bytes);
+	}
+	wbuf_finish(&cuts.file);
+}
+
+/* The same as a file that grows byte by byte under one reader, and a pipe. */
+static void test_grow(void **state)
+{
+	struct cuts cuts = cuts_make();
+	struct culprit_error error = {""};
+	struct source *source, *pipe_source;
+	int fd, pipes[2];
+
+	(void)state;
+	file_write("", 0);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	assert_int_equal(pipe(pipes), 0);
+	source = recfile_source(path, &error);
+	pipe_source = recfile_source_pipe(pipes[0], "pipe", 0, &error);
+	assert_int_equal(pipe_source->ops->fd(pipe_source), pipes[0]);
+	assert_int_equal(pipe_source->ops->refresh(pipe_source, &error), 0); /* does not wait */
+	for (size_t n = 0; n < cuts.file.len; n++) {
+		assert_int_equal(write(fd, cuts.file.data + n, 1), 1);
+		assert_int_equal(write(pipes[1], cuts.file.data + n, 1), 1);
+		if (n % 3 == 0) {
+			check_cut(&cuts, source, n + 1);
+			check_cut(&cuts, pipe_source, n + 1);
+		}
+	}
+	assert_false(recfile_source_ended(pipe_source));
+	close(pipes[1]);
+	check_cut(&cuts, pipe_source, cuts.file.len);
+	assert_true(recfile_source_ended(pipe_source));
+	assert_int_equal(pipe_source->ops->fd(pipe_source), -1);
+	assert_true(pipe_source->ops->segment(pipe_source, 2)->complete);
+	/* Cut back and written anew. */
+	assert_int_equal(ftruncate(fd, (off_t)cuts.at[3].file), 0);
+	check_cut(&cuts, source, cuts.at[3].file);
+	assert_int_equal(source->ops->refresh(source, &error), 1);
+	assert_int_equal(ftruncate(fd, 0), 0);
+	assert_int_equal(source->ops->refresh(source, &error), 0);
+	source_destroy(source);
+	source_destroy(pipe_source);
+	close(fd);
+	wbuf_finish(&cuts.file);
+}
+
+/* Reads everything, whatever it is. Returns the segments that are whole and right. */
+static size_t read_hostile(const void *bytes, size_t n, bool *ret_said)
+{
+	struct culprit_error error = {""};
+	struct source *source = recfile_source_memory(bytes, n, MIB, &error);
+	size_t right = 0;
+	struct wbuf out;
+	int count;
+
+	*ret_said = error.sentence[0];
+	if (!source)
+		return 0;
+	wbuf_init(&out);
+	count = source->ops->refresh(source, &error);
+	*ret_said = recfile_source_damage(source)[0] || count < 0;
+	for (int i = 0; i < count; i++) {
+		const struct segment_info *info = source->ops->segment(source, (size_t)i);
+		int err;
+
+		wbuf_clear(&out);
+		error.sentence[0] = '\0';
+		err = source->ops->read(source, info->seq, 0, &out, &error);
+		assert_true(out.len <= MIB);
+		if (err) {
+			assert_int_equal(err, -EBADMSG);
+			assert_non_null(strstr(error.sentence, "damaged at byte"));
+			*ret_said = true;
+		} else if (pattern_holds(out.data, info->seq, 0, out.len)) {
+			right++;
+		}
+		recfile_source_summary(source, info->seq, &out, &error);
+	}
+	wbuf_finish(&out);
+	source_destroy(source);
+	return right;
+}
+
+static void test_flipped(void **state)
+{
+	struct cuts cuts = cuts_make();
+	size_t lost = 0, named = 0;
+	bool said;
+
+	(void)state;
+	assert_int_equal(read_hostile(cuts.file.data, cuts.file.len, &said), 3);
+	assert_false(said);
+	for (size_t i = 0; i < cuts.file.len; i++)
+		for (int bit = (int)(i % 4); bit < 8; bit += 4) {
+			size_t right;
+
+			cuts.file.data[i] ^= (uint8_t)(1 << bit);
+			right = read_hostile(cuts.file.data, cuts.file.len, &said);
+			/* Damage in one segment costs no other one. */
+			if (i >= RECFRAME_PREFIX + RECFRAME_HEADER && right < 2) {
+				print_error("flipped bit %d of byte %zu: %zu segments left\n", bit, i, right);
+				fail();
+			}
+			lost += right < 3;
+			named += right < 3 && said;
+			cuts.file.data[i] ^= (uint8_t)(1 << bit);
+		}
+	/* What zstd does not notice, the checksums of the blocks do. */
+	print_message("%zu of %zu flips cost a segment, %zu were noticed here\n", lost, cuts.file.len * 2, named);
+	assert_true(named > lost / 8);
+	wbuf_finish(&cuts.file);
+}
+
+static uint64_t rng(uint64_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return *state;
+}
+
+static void test_garbage(void **state)
+{
+	struct cuts cuts = cuts_make();
+	uint64_t random = 4711;
+	struct wbuf w;
+	bool said;
+
+	(void)state;
+	wbuf_init(&w);
+	for (int round = 0; round < 1000; round++) {
+		wbuf_clear(&w);
+		wbuf_bytes(&w, cuts.file.data, cuts.file.len);
+		for (uint64_t k = rng(&random) % 4; k-- > 0;) {
+			size_t at = rng(&random) % w.len, n = rng(&random) % 40, to = rng(&random) % w.len;
+
+			if (n > w.len - at)
+				n = w.len - at;
+			if (n > w.len - to)
+				n = w.len - to;
+			memmove(w.data + to, w.data + at, n); /* pieces of itself in the wrong place */
+			if (rng(&random) % 2)
+				memset(w.data + at, (int)rng(&random), n);
+		}
+		read_hostile(w.data, w.len - rng(&random) % w.len, &said);
+	}
+	/* Junk between two good segments is walked around and named. */
+	wbuf_clear(&w);
+	wbuf_bytes(&w, cuts.file.data, cuts.at[6].file);
+	for (int i = 0; i < 300000; i++)
+		wbuf_u8(&w, (uint8_t)rng(&random));
+	wbuf_bytes(&w, cuts.file.data + cuts.at[6].file, cuts.file.len - cuts.at[6].file);
+	assert_int_equal(cuts.at[6].segment, 0);
+	/* The end mark of segment 0 was written with its summary, so segment 1 begins behind the junk. */
+	assert_int_equal(read_hostile(w.data, w.len, &said), 3);
+	assert_true(said);
+	wbuf_finish(&w);
+	wbuf_finish(&cuts.file);
+}
+
+static void put_zstd(struct wbuf *w, const void *bytes, size_t n, int window_log)
+{
+	ZSTD_CCtx *z = ZSTD_createCCtx();
+	ZSTD_inBuffer in = {bytes, n, 0};
+	bool ending;
+	size_t left;
+
+	ZSTD_CCtx_setParameter(z, ZSTD_c_compressionLevel, 1);
+	ZSTD_CCtx_setParameter(z, ZSTD_c_checksumFlag, 1);
+	ZSTD_CCtx_setParameter(z, ZSTD_c_windowLog, window_log);
+	do {
+		ZSTD_outBuffer out;
+
+		wbuf_reserve(w, 1 << 18);
+		out = (ZSTD_outBuffer){w->data, w->cap, w->len};
+		ending = in.pos == in.size; /* not at once, or zstd would store the size */
+		left = ZSTD_compressStream2(z, &out, &in, ending ? ZSTD_e_end : ZSTD_e_continue);
+		w->len = out.pos;
+	} while (left || !ending);
+	ZSTD_freeCCtx(z);
+}
+
+static void test_bombs(void **state)
+{
+	const struct segment_meta first = {.writer = WRITER, .seq = 0}, second = {.writer = WRITER, .seq = 1};
+	uint64_t good[100];
+	uint8_t *zeros = calloc(1, 8 * MIB);
+	struct culprit_error error = {""};
+	struct source *source;
+	struct wbuf w, out;
+
+	(void)state;
+	pattern_fill(good, 1, 0, sizeof(good));
+	for (int marked = 0; marked < 3; marked++) {
+		size_t mark;
+
+		wbuf_init(&w);
+		wbuf_init(&out);
+		recframe_put_header(&w, WRITER, 1);
+		mark = w.len;
+		recframe_put_mark(&w, &first);
+		put_zstd(&w, zeros, 8 * MIB, 0);
+		if (marked) {
+			/* An end mark that says the truth, and one that lies. */
+			const struct recframe_end end = {.writer = WRITER,
+							 .seq = 0,
+							 .body = marked == 1 ? 8 * MIB : 1000,
+							 .distance = w.len - mark};
+
+			recframe_put_end(&w, &end);
+		}
+		recframe_put_mark(&w, &second);
+		put_zstd(&w, good, sizeof(good), 0);
+		source = recfile_source_memory(w.data, w.len, MIB, &error);
+		assert_non_null(source);
+		assert_int_equal(source->ops->read(source, 0, 0, &out, &error), -EBADMSG);
+		assert_true(out.len <= MIB);
+		assert_non_null(strstr(error.sentence, "damaged at byte"));
+		wbuf_clear(&out);
+		/* A summary is bounded, too. */
+		assert_true(recfile_source_summary(source, 0, &out, &error) < 0);
+		assert_int_equal(source->ops->read(source, 1, 0, &out, &error), 0);
+		assert_int_equal(out.len, sizeof(good));
+		assert_true(pattern_holds(out.data, 1, 0, out.len));
+		source_destroy(source);
+		wbuf_finish(&w);
+		wbuf_finish(&out);
+	}
+	/* A window of a gigabyte. */
+	wbuf_init(&w);
+	wbuf_init(&out);
+	recframe_put_header(&w, WRITER, 1);
+	recframe_put_mark(&w, &first);
+	put_zstd(&w, zeros, 1000, 27);
+	source = recfile_source_memory(w.data, w.len, MIB, &error);
+	assert_non_null(source);
+	assert_int_equal(source->ops->refresh(source, &error), 0);
+	assert_true(recfile_source_damage(source)[0]);
+	source_destroy(source);
+	wbuf_finish(&w);
+	wbuf_finish(&out);
+	free(zeros);
+}
+
+/* Marks, each of which leads the walk over all the others. */
+static void test_astray(void **state)
+{
+	struct culprit_error error = {""};
+	struct source *source;
+	struct wbuf w;
+
+	(void)state;
+	wbuf_init(&w);
+	recframe_put_header(&w, WRITER, 1);
+	for (uint64_t seq = 0; seq < 20000; seq++) {
+		const struct segment_meta meta = {.writer = WRITER, .seq = seq};
+		const uint32_t block = (RECFRAME_MARK + RECFRAME_PREFIX + 9) << 3; /* raw: what comes next, up to the next block */
+
+		recframe_put_mark(&w, &meta);
+		wbuf_bytes(&w, "\x28\xb5\x2f\xfd\0\x58", 6);
+		wbuf_bytes(&w, &block, 3);
+	}
+	wbuf_pad(&w, 4096);
+	w.data[w.len - 1] = 0xff;
+	source = recfile_source_memory(w.data, w.len, MIB, &error); /* comes back in time */
+	source_destroy(source);
+	wbuf_finish(&w);
+}
+
+static void test_strangers(void **state)
+{
+	struct culprit_error error = {""};
+	struct wbuf w;
+
+	(void)state;
+	assert_null(recfile_source("/nonexistent/x", &error));
+	assert_non_null(strstr(error.sentence, "/nonexistent/x"));
+	assert_null(recfile_source("/dev/null", &error));
+	assert_null(recfile_source(folder, &error));
+	file_write("hello, world", 12);
+	error.sentence[0] = '\0';
+	assert_null(recfile_source(path, &error));
+	assert_non_null(strstr(error.sentence, "something else"));
+	assert_null(recfile_sink(path, RECFILE_APPEND, &error));
+	wbuf_init(&w);
+	recframe_put_header(&w, WRITER, 1);
+	w.data[RECFRAME_PREFIX + 12]++; /* another major version */
+	file_write(w.data, w.len);
+	assert_null(recfile_source(path, &error));
+	assert_non_null(strstr(error.sentence, "version"));
+	wbuf_finish(&w);
+}
+
+/* Skippable frames of who knows whom, anywhere between frames. */
+static void test_unknown_frames(void **state)
+{
+	struct cuts cuts = cuts_make();
+	struct culprit_error error = {""};
+	struct source *source;
+	struct wbuf w;
+
+	(void)state;
+	wbuf_init(&w);
+	wbuf_bytes(&w, cuts.file.data, cuts.at[6].file);
+	wbuf_u32(&w, 0x184d2a50);
+	wbuf_u32(&w, 5);
+	wbuf_bytes(&w, "other", 5);
+	wbuf_u32(&w, RECFRAME_SKIPPABLE);
+	wbuf_u32(&w, 100000);
+	wbuf_bytes(&w, "CULPINDX", 8);
+	for (int i = 8; i < 100000; i++)
+		wbuf_u8(&w, 7);
+	wbuf_bytes(&w, cuts.file.data + cuts.at[6].file, cuts.file.len - cuts.at[6].file);
+	source = recfile_source_memory(w.data, w.len, MIB, &error);
+	assert_int_equal(source->ops->refresh(source, &error), 3);
+	assert_string_equal(recfile_source_damage(source), "");
+	source_destroy(source);
+	wbuf_finish(&w);
+	wbuf_finish(&cuts.file);
+}
+
+static void test_exists(void **state)
+{
+	struct sink *sink = sink_new(RECFILE_REFUSE);
+	struct culprit_error error = {""};
+	char link[96];
+
+	(void)state;
+	assert_null(recfile_sink(path, RECFILE_REFUSE, &error));
+	assert_non_null(strstr(error.sentence, "exists"));
+	/* A second writer. */
+	assert_null(recfile_sink(path, RECFILE_OVERWRITE, &error));
+	assert_non_null(strstr(error.sentence, "another recorder"));
+	assert_null(recfile_sink(path, RECFILE_APPEND, &error));
+	assert_int_equal(pattern_segment(sink, WRITER, 0, 3, 800, 8), 0);
+	sink->ops->destroy(sink);
+	assert_null(recfile_sink(path, RECFILE_REFUSE, &error));
+	sink = sink_new(RECFILE_OVERWRITE);
+	sink->ops->destroy(sink);
+	snprintf(link, sizeof(link), "%s/link", folder);
+	assert_int_equal(symlink(path, link), 0);
+	assert_null(recfile_sink(link, RECFILE_OVERWRITE, &error));
+	assert_non_null(strstr(error.sentence, "symbolic link"));
+	unlink(link);
+	assert_null(recfile_sink("/dev/null", RECFILE_OVERWRITE, &error));
+	assert_null(recfile_sink("/nonexistent/x", RECFILE_REFUSE, &error));
+}
+
+/* A recording that was cut at any byte is gone on with: nothing whole is lost, and all of it is zstd again. */
+static void test_append(void **state)
+{
+	struct cuts cuts = cuts_make();
+
+	(void)state;
+	for (size_t n = 0; n <= cuts.file.len; n += n < 200 ? 1 : 7) {
+		size_t want[3] = {0}, segments = 0;
+		struct culprit_error error = {""};
+		struct source *source;
+		struct sink *sink;
+		struct wbuf w, out;
+		int count;
+
+		for (size_t i = 0; i < cuts.count && cuts.at[i].file <= n; i++) {
+			want[cuts.at[i].segment] = cuts.at[i].bytes;
+			segments = cuts.at[i].segment + 1;
+		}
+		file_write(cuts.file.data, n);
+		sink = sink_new(RECFILE_APPEND);
+		assert_int_equal(pattern_segment(sink, WRITER + 1, 0, 2, 400, 16), 0);
+		assert_int_equal(pattern_segment(sink, WRITER + 1, 7, 2, 400, 16), 0);
+		sink->ops->destroy(sink);
+		source = recfile_source(path, &error);
+		assert_non_null(source);
+		assert_string_equal(recfile_source_damage(source), "");
+		count = source->ops->refresh(source, &error);
+		assert_true(count >= (int)segments + 2);
+		wbuf_init(&out);
+		for (size_t i = 0; i < segments; i++) {
+			assert_true(source->ops->segment(source, i)->size >= want[i]);
+			assert_true(source->ops->segment(source, i)->complete);
+			wbuf_clear(&out);
+			assert_int_equal(source->ops->read(source, i, 0, &out, &error), 0);
+			assert_true(pattern_holds(out.data, i, 0, out.len));
+		}
+		/* Its numbers are moved behind those that were there. */
+		for (int i = 0; i < 2; i++) {
+			const struct segment_info *info = source->ops->segment(source, (size_t)(count - 2 + i));
+
+			assert_int_equal(info->size, 816);
+			wbuf_clear(&out);
+			assert_int_equal(source->ops->read(source, info->seq, 0, &out, &error), 0);
+			assert_true(pattern_holds(out.data, i ? 7 : 0, 0, out.len));
+		}
+		source_destroy(source);
+		w = file_bytes();
+		for (size_t at = 0; at < w.len;) {
+			size_t frame = ZSTD_findFrameCompressedSize(w.data + at, w.len - at);
+
+			assert_false(ZSTD_isError(frame));
+			at += frame;
+		}
+		wbuf_finish(&w);
+		wbuf_finish(&out);
+	}
+	wbuf_finish(&cuts.file);
+}
+
+/* A full disk, by a limit on the file's size: in a process of its own. */
+static int record_until_full(rlim_t limit)
+{
+	struct rlimit rlimit = {limit, limit};
+	struct culprit_error error = {""}, again = {""};
+	struct sink *sink = recfile_sink(path, RECFILE_OVERWRITE, NULL);
+	uint64_t seq;
+	int err = 0;
+
+	setrlimit(RLIMIT_FSIZE, &rlimit);
+	for (seq = 0; seq < 100 && !err; seq++) {
+		err = pattern_begin(sink, WRITER, seq);
+		for (size_t i = 0; i < 5 && !err; i++)
+			err = pattern_append(sink, seq, i * 800, 800, 1, &error);
+		if (!err)
+			err = pattern_end(sink, seq, 4000, 80);
+	}
+	if (err != -EFBIG || pattern_begin(sink, WRITER, 1000) != err ||
+	    sink->ops->append(sink, "12345678", 8, 1, &again) != err || !strstr(again.sentence, "recording stopped"))
+		return 1;
+	sink->ops->destroy(sink);
+	return 0;
+}
+
+static void test_full(void **state)
+{
+	(void)state;
+	for (rlim_t limit = 1; limit < 12000; limit += limit < 5000 ? 97 : 701) {
+		struct culprit_error error = {""};
+		struct source *source;
+		struct wbuf w, out;
+		int status, count;
+		pid_t child = fork();
+
+		if (!child)
+			_exit(record_until_full(limit));
+		assert_int_equal(waitpid(child, &status, 0), child);
+		assert_int_equal(status, 0);
+		source = recfile_source(path, &error);
+		assert_non_null(source);
+		assert_string_equal(recfile_source_damage(source), "");
+		count = source->ops->refresh(source, &error);
+		wbuf_init(&out);
+		for (int i = 0; i < count; i++) {
+			wbuf_clear(&out);
+			assert_int_equal(source->ops->read(source, (uint64_t)i, 0, &out, &error), 0);
+			assert_true(pattern_holds(out.data, (uint64_t)i, 0, out.len));
+			assert_true(out.len % 800 == 0 || out.len == 4080); /* whole appends */
+			if (i < count - 1)
+				assert_int_equal(out.len, 4080);
+		}
+		if (limit > 4000)
+			assert_true(count > 1);
+		source_destroy(source);
+		wbuf_finish(&out);
+		w = file_bytes();
+		assert_true(w.len <= limit);
+		wbuf_finish(&w);
+	}
+	for (int fd = open("/dev/full", O_WRONLY | O_CLOEXEC); fd >= 0; fd = -1) {
+		struct culprit_error error = {""};
+		struct sink *sink = recfile_sink_fd(fd, "full", &error);
+
+		assert_int_equal(pattern_begin(sink, WRITER, 0), 0);
+		assert_int_equal(pattern_append(sink, 0, 0, 800, 1, &error), -ENOSPC);
+		assert_non_null(strstr(error.sentence, "disk is full"));
+		sink->ops->destroy(sink);
+	}
+}
+
+static void test_pipe(void **state)
+{
+	struct culprit_error error = {""};
+	struct source *source;
+	struct sink *sink;
+	int pipes[2], count;
+
+	(void)state;
+	/* More than the budget: the oldest go. */
+	assert_int_equal(pipe(pipes), 0);
+	sink = recfile_sink_fd(pipes[1], "pipe", &error);
+	source = recfile_source_pipe(pipes[0], "stdin", 40000, &error);
+	for (uint64_t seq = 0; seq < 100; seq++) {
+		assert_int_equal(pattern_segment(sink, WRITER, seq, 2, 4000, 80), 0);
+		count = source->ops->refresh(source, &error);
+		assert_true(count >= 1);
+		for (int i = 0; i < count; i++)
+			check_segment(source, (size_t)i, seq + 1 - (uint64_t)(count - i), seq + 1 - (uint64_t)(count - i), 8080, true);
+	}
+	assert_true(count < 20 && count > 3);
+	source_destroy(source);
+	/* Its reader is gone: no signal, a sentence. */
+	assert_int_equal(pattern_begin(sink, WRITER, 100), 0);
+	assert_int_equal(pattern_append(sink, 100, 0, 800, 1, &error), -EPIPE);
+	assert_non_null(strstr(error.sentence, "reader is gone"));
+	assert_int_equal(pattern_append(sink, 100, 800, 800, 1, &error), -EPIPE);
+	sink->ops->destroy(sink);
+
+	/* Something else, and without end. */
+	for (int kind = 0; kind < 2; kind++) {
+		uint8_t junk[4096] = {0};
+		struct wbuf w;
+		int err = 0;
+
+		assert_int_equal(pipe(pipes), 0);
+		source = recfile_source_pipe(pipes[0], "stdin", MIB, &error);
+		wbuf_init(&w);
+		if (kind) {
+			const struct segment_meta meta = {.writer = WRITER};
+
+			recframe_put_header(&w, WRITER, 1);
+			recframe_put_mark(&w, &meta);
+			wbuf_u32(&w, 0x184d2a51); /* to be skipped, four gigabytes of it */
+			wbuf_u32(&w, UINT32_MAX);
+		}
+		wbuf_bytes(&w, junk, sizeof(junk));
+		assert_int_equal(write(pipes[1], w.data, w.len), w.len);
+		for (int i = 0; i < 20000 && err >= 0; i++) {
+			assert_int_equal(write(pipes[1], junk, sizeof(junk)), sizeof(junk));
+			err = source->ops->refresh(source, &error);
+		}
+		assert_int_equal(err, -EBADMSG);
+		assert_true(error.sentence[0]);
+		source_destroy(source);
+		close(pipes[1]);
+		wbuf_finish(&w);
+	}
+}
+
+/* Blocks as the real writer makes them: the newest frame's time is known before the segment's end. */
+static void test_newest_time(void **state)
+{
+	struct sink *sink = sink_new(RECFILE_REFUSE);
+	const struct segment_meta meta = {.writer = WRITER, .mono_ns = 100};
+	struct culprit_error error = {""};
+	struct source *source;
+	struct wbuf w;
+
+	(void)state;
+	wbuf_init(&w);
+	wbuf_bytes(&w, FORMAT_SEGMENT_MAGIC, 8);
+	wbuf_u32(&w, FORMAT_SEGMENT_HEADER);
+	while (w.len < FORMAT_SEGMENT_HEADER)
+		wbuf_u8(&w, 0);
+	assert_int_equal(sink->ops->begin(sink, &meta, &error), 0);
+	source = recfile_source(path, &error);
+	for (uint64_t ns = 100; ns < 1000; ns += 100) {
+		uint32_t size = 16 + (uint32_t)(ns / 100);
+		size_t at = w.len;
+
+		wbuf_u32(&w, FORMAT_FRAME);
+		wbuf_u32(&w, size);
+		wbuf_u32(&w, 0);
+		wbuf_u32(&w, 0);
+		wbuf_u64(&w, ns);
+		for (uint32_t i = 8; i < size; i++)
+			wbuf_u8(&w, 1);
+		wbuf_patch_u32(&w, at + 8, crc32c(crc32c(0, w.data + at, 8), w.data + at + 16, size));
+		wbuf_pad(&w, 8);
+		assert_int_equal(sink->ops->append(sink, w.data, w.len, ns, &error), 0);
+		wbuf_clear(&w);
+		assert_int_equal(source->ops->refresh(source, &error), 1);
+		assert_int_equal(source->ops->segment(source, 0)->to_ns, ns);
+	}
+	sink->ops->destroy(sink);
+	assert_int_equal(source->ops->refresh(source, &error), 1);
+	assert_int_equal(source->ops->segment(source, 0)->to_ns, 900);
+	source_destroy(source);
+	wbuf_finish(&w);
+}
+
+/* Many segments: the cache forgets and reads again. */
+static void test_many(void **state)
+{
+	struct sink *sink = sink_new(RECFILE_REFUSE);
+	struct culprit_error error = {""};
+	struct source *source;
+	uint64_t random = 99;
+	struct wbuf out;
+
+	(void)state;
+	for (uint64_t seq = 0; seq < 300; seq++)
+		assert_int_equal(pattern_segment(sink, WRITER, seq, 2, 8000 + 8 * seq, 80), 0);
+	sink->ops->destroy(sink);
+	source = recfile_source(path, &error);
+	assert_int_equal(source->ops->refresh(source, &error), 300);
+	wbuf_init(&out);
+	for (int i = 0; i < 500; i++) {
+		uint64_t seq = rng(&random) % 300;
+
+		wbuf_clear(&out);
+		assert_int_equal(source->ops->read(source, seq, 0, &out, &error), 0);
+		assert_int_equal(out.len, 16080 + 16 * seq);
+		assert_true(pattern_holds(out.data, seq, 0, out.len));
+	}
+	wbuf_finish(&out);
+	source_destroy(source);
+}
+
+static void test_too_large(void **state)
+{
+	struct sink *sink = sink_new(RECFILE_REFUSE);
+	struct culprit_error error = {""};
+	uint8_t *zeros = calloc(1, RECFILE_SEGMENT_MAX);
+	const struct segment_meta first = {.writer = WRITER}, second = {.writer = WRITER, .seq = 1};
+	struct source *source;
+
+	(void)state;
+	assert_int_equal(sink->ops->begin(sink, &first, &error), 0);
+	assert_int_equal(sink->ops->append(sink, zeros, RECFILE_SEGMENT_MAX - 800, 1, &error), 0);
+	assert_int_equal(sink->ops->append(sink, zeros, 808, 1, &error), -EFBIG);
+	assert_int_equal(sink->ops->append(sink, zeros, 8, 1, &error), -EFBIG);
+	assert_int_equal(sink->ops->end(sink, zeros, 8, &error), -EFBIG);
+	assert_int_equal(sink->ops->begin(sink, &second, &error), 0);
+	assert_int_equal(sink->ops->append(sink, zeros, RECFILE_SEGMENT_MAX - 800, 1, &error), 0);
+	assert_int_equal(sink->ops->end(sink, zeros, 800, &error), 0);
+	sink->ops->destroy(sink);
+	source = recfile_source(path, &error);
+	assert_int_equal(source->ops->refresh(source, &error), 2);
+	for (uint64_t seq = 0; seq < 2; seq++) {
+		struct wbuf out;
+
+		wbuf_init(&out);
+		assert_int_equal(source->ops->read(source, seq, 0, &out, &error), 0);
+		assert_int_equal(out.len, RECFILE_SEGMENT_MAX - (seq ? 0 : 800));
+		wbuf_finish(&out);
+	}
+	source_destroy(source);
+	free(zeros);
+}
+
+int main(void)
+{
+#define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(test_bytes),	  TEST(test_plain_zstd), TEST(test_cut_everywhere), TEST(test_grow),
+		TEST(test_flipped),	  TEST(test_garbage),	 TEST(test_bombs),	    TEST(test_astray),
+		TEST(test_strangers),	  TEST(test_exists),	 TEST(test_append),	    TEST(test_full),
+		TEST(test_unknown_frames), TEST(test_pipe),	 TEST(test_newest_time),    TEST(test_many),
+		TEST(test_too_large),
+	};
+
+	return cmocka_run_group_tests_name("recfile", tests, NULL, NULL);
+}

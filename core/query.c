@@ -332,8 +332,13 @@ void query_info(const struct query *q, struct query_info *info)
 		.rows_in_scope = q->in_scope,
 		.rows_ended = q->nended,
 	};
-	if (!q->has_start || !q->start_view.sample_ns)
+	if (info->kind == CULPRIT_EVENT) {
+		/* Nothing happened is an answer, too: it covers the frames, not the samples that had events. */
+		info->used_from_ns = q->start_mono_ns;
+		info->used_to_ns = q->end_mono_ns;
+	} else if (!q->has_start || !q->start_view.sample_ns) {
 		info->used_from_ns = info->used_to_ns;
+	}
 	info->empty = info->used_from_ns >= info->used_to_ns;
 	info->used_from_wall_ns = (int64_t)(info->used_from_ns + (uint64_t)q->start_wall_offset_ns);
 	info->used_to_wall_ns = (int64_t)(info->used_to_ns + (uint64_t)q->wall_offset_ns);

@@ -434,6 +434,8 @@ static void test_events(void **state)
 	assert_memory_equal(v.text.p, "third", 5);
 	query_info(b.query, &info);
 	assert_int_equal(info.lost, 3);
+	assert_int_equal(info.used_from_ns, 1 * S);
+	assert_int_equal(info.used_to_ns, 3 * S);
 	run(&b, "mark", 0, 4);
 	assert_int_equal(query_nrows(b.query), 4);
 	query_info(b.query, &info);

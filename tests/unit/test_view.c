@@ -1,0 +1,183 @@
+/* Views: several sources, times, places; and the memory of answers. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "memo.h"
+#include "query.h"
+#include "textframes.h"
+#include "timeparse.h"
+
+#define S 1000000000ull
+
+static struct textframes *frames(const char *text)
+{
+	struct culprit_error e = {""};
+	struct textframes *t = textframes_create(text, &e);
+
+	if (!t)
+		fail_msg("%s", e.sentence);
+	return t;
+}
+
+/* A recording of seconds 1 to 3, a ring of seconds 3 to 5, told apart by their depth. */
+static void test_sources(void **state)
+{
+	static const char table[] = "table disk state key=device name=key:text depth=gauge:u64\n";
+	static const struct {
+		double to;
+		uint64_t depth;
+	} cases[] = {{1, 11}, {2.5, 12}, {3, 23}, {4.5, 24}, {5, 25}, {9, 25}};
+	char text[1024];
+	struct textframes *ring, *file;
+	struct view *v = view_create();
+	struct query *q = query_create(v);
+	uint64_t from, to;
+
+	(void)state;
+	snprintf(text, sizeof(text),
+		 "%stick 3s\nsample disk\nrow disk name=b depth=23\ntick 4s\nsample disk\nrow disk name=b depth=24\n"
+		 "tick 5s\nsample disk\nrow disk name=b depth=25\n",
+		 table);
+	ring = frames(text);
+	snprintf(text, sizeof(text),
+		 "%stick 1s\nsample disk\nrow disk name=a depth=10\nrow disk name=b depth=11\ntick 2s\nsample disk\n"
+		 "row disk name=a depth=10\nrow disk name=b depth=12\ntick 3s\nsample disk\nrow disk name=b depth=13\n",
+		 table);
+	file = frames(text);
+	assert_false(view_extent(v, &from, &to));
+	assert_int_equal(view_add_source(v, textframes_source(ring)), 0);
+	assert_int_equal(view_add_source(v, textframes_source(file)), 0);
+	assert_true(view_extent(v, &from, &to));
+	assert_int_equal(from, 1 * S);
+	assert_int_equal(to, 5 * S);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct lens l = lens_window(0, (uint64_t)(cases[i].to * S));
+		struct row_key b = {1, {row_key_text("b", 1)}};
+		struct value value;
+		ssize_t row;
+
+		assert_int_equal(query_run(q, &l, "disk", 0, NULL), 0);
+		row = query_find(q, &b);
+		assert_true(row >= 0);
+		query_value(q, (size_t)row, 1, &value);
+		assert_int_equal(value.u, cases[i].depth);
+	}
+	query_destroy(q);
+	view_destroy(v);
+	textframes_destroy(ring);
+	textframes_destroy(file);
+}
+
+/* The wall clock jumps back by an hour between two segments. */
+static void test_wall_times(void **state)
+{
+	struct textframes *t = frames("host zone=CET+01:00\ntable x state key=x id=key:u64\n"
+				      "tick 10s wall=1700000000s\nsample x\nrow x id=0\nsegment\n"
+				      "tick 20s wall=1699996410s\nsample x\nrow x id=0\n");
+	struct view *v = view_create();
+	struct culprit_error e;
+	uint64_t at;
+
+	(void)state;
+	view_add_source(v, textframes_source(t));
+	assert_int_equal(view_zone_offset(v), 3600);
+	assert_int_equal(view_wall_ns(v, 10 * S), 1700000000 * S);
+	assert_int_equal(view_wall_ns(v, 12 * S), 1700000002 * S);
+	assert_int_equal(view_wall_ns(v, 21 * S), 1699996411 * S);
+	assert_int_equal(view_wall_ns(v, 9 * S), 1699999999 * S);
+	assert_int_equal(view_mono_ns(v, 1700000001 * (int64_t)S), 20 * S + 3591 * S);
+	assert_int_equal(view_mono_ns(v, 1699996410 * (int64_t)S), 20 * S);
+	assert_int_equal(view_mono_ns(v, 5), 0);
+	/* 1699996410 is 21:13:30Z: 22:13:30 there. */
+	assert_int_equal(timeparse(v, "22:13:30", 0, &at, &e), 0);
+	assert_int_equal(at, 20 * S);
+	assert_int_equal(timeparse(v, "21:13:30Z", 0, &at, &e), 0);
+	assert_int_equal(at, 20 * S);
+	assert_int_equal(timeparse(v, "-4s", 0, &at, &e), 0);
+	assert_int_equal(at, 16 * S);
+	assert_int_equal(timeparse(v, "+4s", 0, &at, &e), 0);
+	assert_int_equal(at, 14 * S);
+	assert_int_equal(timeparse(v, "+4s", 15 * S, &at, &e), 0);
+	assert_int_equal(at, 19 * S);
+	assert_int_equal(timeparse(v, "-9h", 0, &at, &e), 0);
+	assert_int_equal(at, 0);
+	assert_int_equal(timeparse(v, "25:00", 0, &at, &e), -EINVAL);
+	assert_int_equal(timeparse(v, "+x", 0, &at, &e), -EINVAL);
+	assert_int_equal(timeparse(v, "", 0, &at, &e), -EINVAL);
+	view_destroy(v);
+	textframes_destroy(t);
+}
+
+static void test_refresh(void **state)
+{
+	struct textframes *t = frames("table x state key=x id=key:u64\ntick 1s\nsample x\nrow x id=0\n");
+	struct view *v = view_create();
+	const struct schema *schema;
+	struct culprit_error e;
+	uint64_t from, to;
+
+	(void)state;
+	view_add_source(v, textframes_source(t));
+	assert_int_equal(view_refresh(v, &e), 1);
+	assert_int_equal(view_refresh(v, &e), 0);
+	schema = view_schema(v);
+	assert_non_null(schema);
+	assert_non_null(view_table(v, "x"));
+	assert_null(view_table(v, "y"));
+	assert_int_equal(textframes_add(t, "tick 2s\nsample x keep\nsegment\ntick 3s\nsample x keep\n", &e), 0);
+	/* Until it is refreshed, the newest is what it was. */
+	view_extent(v, &from, &to);
+	assert_int_equal(to, 1 * S);
+	assert_int_equal(view_refresh(v, &e), 1);
+	view_extent(v, &from, &to);
+	assert_int_equal(to, 3 * S);
+	/* A new segment that says the same: what was borrowed stays. */
+	assert_ptr_equal(view_schema(v), schema);
+	view_destroy(v);
+	textframes_destroy(t);
+}
+
+static void test_memo(void **state)
+{
+	struct memo *m = memo_create(10000);
+	char blob[1000];
+	size_t n;
+
+	(void)state;
+	for (uint64_t i = 0; i < 100; i++) {
+		memset(blob, (int)i, sizeof(blob));
+		assert_int_equal(memo_put(m, &(struct memo_key){{i}}, blob, sizeof(blob)), 0);
+		assert_true(memo_bytes(m) <= 10000);
+		/* The first one is used all the time: it stays. */
+		assert_non_null(memo_get(m, &(struct memo_key){{0}}, &n));
+		assert_int_equal(n, sizeof(blob));
+	}
+	assert_null(memo_get(m, &(struct memo_key){{50}}, &n));
+	assert_int_equal(*(char *)memo_get(m, &(struct memo_key){{99}}, &n), 99);
+	assert_int_equal(memo_put(m, &(struct memo_key){{99}}, "x", 1), 0);
+	memo_get(m, &(struct memo_key){{99}}, &n);
+	assert_int_equal(n, 1);
+	assert_int_equal(memo_put(m, &(struct memo_key){{1}}, blob, 20000), -ENOMEM);
+	memo_set_max(m, 0);
+	assert_int_equal(memo_bytes(m), 0);
+	assert_null(memo_get(m, &(struct memo_key){{0}}, &n));
+	memo_destroy(m);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_sources),
+		cmocka_unit_test(test_wall_times),
+		cmocka_unit_test(test_refresh),
+		cmocka_unit_test(test_memo),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -28,7 +28,7 @@ static size_t cut(char *text, size_t max)
 
 		width = width > 0 ? width : 0;
 		if (n + (size_t)width > max) {
-			strcpy((char *)at, ">");
+			memcpy((char *)at, ">", 2);
 			return before + 1;
 		}
 		if (n + (size_t)width < max) {

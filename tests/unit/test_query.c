@@ -221,6 +221,38 @@ static void test_new_rows_and_born(void **state)
 	tear_down(&b);
 }
 
+/* A counter that was first read some time after its row came counts from that first value, not from 0. */
+static void test_late_first_reading(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	set_up(&b, with(proc, "tick 1s\nsample process\nrow process pid=1 start=5 utime=1s\n"
+			      "tick 2s\nsample process keep\nrow process pid=7 start=6 utime=?no\n"
+			      "tick 3s\nsample process keep\nrow process pid=7 start=6 utime=5s io=5000\n"
+			      "tick 4s\nsample process keep\nrow process pid=7 start=6 utime=6s io=5300\n"
+			      "row process pid=1 start=5 io=700\n"
+			      "segment\ntick 5s\nsample process keep\nrow process pid=7 start=6 utime=6s io=5400\n"
+			      "row process pid=1 start=5 io=900\n"));
+	run(&b, "process", 1, 3);
+	expect(&b, 7, "io", NAN);
+	expect(&b, 7, "utime", NAN);
+	run(&b, "process", 1, 4);
+	expect(&b, 7, "io", 300);
+	expect(&b, 7, "utime", 1e9);
+	run(&b, "process", 1, 5);
+	expect(&b, 7, "io", 400);
+	expect(&b, 7, "cpu", 100 * 1. / 2);
+	run(&b, "process", 4, 5);
+	expect(&b, 7, "io", 100);
+	expect(&b, 1, "io", 200);
+	run(&b, "process", 1, 5);
+	expect(&b, 1, "io", 200);
+	expect(&b, 1, "io_rate", 200); /* over the second in which it was known */
+	expect(&b, 7, "io_rate", 200);
+	tear_down(&b);
+}
+
 static void test_ended_rows(void **state)
 {
 	struct query_info info;
@@ -854,6 +886,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_counters_and_gauges), cmocka_unit_test(test_covers),
 		cmocka_unit_test(test_new_rows_and_born),   cmocka_unit_test(test_ended_rows),
+		cmocka_unit_test(test_late_first_reading),
 		cmocka_unit_test(test_counters_fall),       cmocka_unit_test(test_unread_and_stale),
 		cmocka_unit_test(test_table_states),        cmocka_unit_test(test_peaks),
 		cmocka_unit_test(test_histograms),          cmocka_unit_test(test_events),

@@ -179,9 +179,9 @@ void console_goto(struct console *c, uint64_t to)
 {
 	uint64_t first = c->now.from_ns, newest = c->now.to_ns;
 
-	/* The very first frame has nothing before it: there is no window there. */
-	if (to < first)
-		to = first;
+	/* The very first frame has nothing before it: there is no window that ends there. */
+	if (to < first + c->now.tick_ns)
+		to = first + c->now.tick_ns < newest ? first + c->now.tick_ns : first;
 	if (to >= newest)
 		lens_resume(console_top(c), newest);
 	else
@@ -333,7 +333,7 @@ static void scrub(struct console *c, int direction, bool window)
 	if (window)
 		step = to - from;
 	if (direction < 0) {
-		if (to <= c->now.from_ns)
+		if (to <= c->now.from_ns + c->now.tick_ns)
 			console_say(c, "this is the beginning of what is held");
 		console_goto(c, to > step ? to - step : 0);
 	} else if (live) {

@@ -330,13 +330,13 @@ static const char *hint_of(const struct console *c, const struct binding *b)
 	return c->options.mode == CONSOLE_REPLAY ? "Space end" : "Space live";
 }
 
-static void draw_keys(const struct console *c, struct surface *s, int y, int w)
+static void draw_keys(const struct console *c, struct surface *s, int x, int y, int w)
 {
 	const struct panel *p = console_panel(c);
 	struct hint hints[HINTS_MAX];
 	char self[32] = "";
 	size_t n = 0;
-	int self_w, used = 0, x = 0;
+	int self_w, used = 0, end = x + w;
 
 	if (isfinite(c->now.self_percent))
 		snprintf(self, sizeof(self), "self %.1f%%", c->now.self_percent);
@@ -365,10 +365,10 @@ static void draw_keys(const struct console *c, struct surface *s, int y, int w)
 	for (size_t i = 0; i < n; i++) {
 		if (!hints[i].shown)
 			continue;
-		x += draw_hint(s, x, y, w - x, hints[i].text) + 2;
+		x += draw_hint(s, x, y, end - x, hints[i].text) + 2;
 	}
 	if (self_w)
-		surface_say(s, w - self_w, y, self_w, ROLE_MUTED, self);
+		surface_say(s, end - self_w, y, self_w, ROLE_MUTED, self);
 }
 
 static void draw_last_line(struct console *c, struct surface *s, int y, int w)
@@ -392,10 +392,15 @@ static void draw_last_line(struct console *c, struct surface *s, int y, int w)
 		if (p->status)
 			p->status(c->states[c->current], status, sizeof(status));
 		status[sizeof(status) - 1] = 0;
-		if (status[0])
-			surface_put(s, 0, y, w, ROLE_UNREAD, 0, status, strlen(status));
-		else
-			draw_keys(c, s, y, w);
+		if (!status[0]) {
+			draw_keys(c, s, 0, y, w);
+		} else {
+			/* The way out stays on the screen. */
+			int used = surface_put(s, 0, y, w > 60 ? w - 28 : w, ROLE_UNREAD, 0, status, strlen(status));
+
+			if (used + 16 < w)
+				draw_keys(c, s, used + 2, y, w - used - 2);
+		}
 	}
 }
 

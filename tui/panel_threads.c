@@ -209,7 +209,7 @@ static void say_selected(struct threads *t, struct surface *s, int x, int y, int
 	used += say_time(t, (size_t)row, "runq", covered, "waited for one ", used > begin ? ", " : "", s, x + used, y,
 			 w - used);
 	used += say_time(t, (size_t)row, "blkio", covered, "for disks ", used > begin ? ", " : "", s, x + used, y, w - used);
-	if (used == begin)
+	if (used == begin && covered)
 		surface_say(s, x + used, y, w - used, ROLE_TEXT, "idle");
 }
 

@@ -205,7 +205,7 @@ static void console_time_moves(void **state)
 	for (int i = 0; i < 30; i++)
 		press(&f, '{');
 	console_window(f.console, &from, &to, &live);
-	assert_int_equal(to, 1000 * SECOND);
+	assert_int_equal(to, 1001 * SECOND);
 	/* And from the end on it follows again. */
 	for (int i = 0; i < 30; i++)
 		press(&f, '}');

@@ -1,0 +1,487 @@
+/* The program itself in a terminal: that it ends in every way one can end it, leaves the terminal as it was and no helper
+ * behind; what it says where it cannot draw; and names that attack the terminal. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "screens/vt.h"
+
+#define PROGRAM TEST_BUILD "/culprit"
+
+enum { HELPERS_MAX = 64 };
+
+static const char *const plain[] = {PROGRAM, NULL};
+
+static struct vt *start_as(const char *const *argv, int rows, int cols, const char *const *environment)
+{
+	struct vt_options o = {.rows = rows, .cols = cols, .environment = environment, .argv = argv};
+	struct vt *vt = calloc(1, sizeof(*vt));
+
+	assert_non_null(vt);
+	vt_start(vt, &o);
+	return vt;
+}
+
+static void end(struct vt *vt)
+{
+	vt_finish(vt);
+	free(vt);
+}
+
+static void wait_shows(struct vt *vt, const char *text)
+{
+	struct timespec from, now;
+
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	do {
+		if (vt_shows(vt, text))
+			return;
+		vt_read(vt, 100);
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	} while ((now.tv_sec - from.tv_sec) * 1000 < VT_WAIT_MS && !vt->ended);
+	vt_dump(vt);
+	fail_msg("the screen never showed \"%s\"", text);
+}
+
+/* Started, and the first sample is there. */
+static struct vt *start(int rows, int cols, const char *const *environment)
+{
+	struct vt *vt = start_as(plain, rows, cols, environment);
+
+	vt_sync(vt);
+	return vt;
+}
+
+static struct vt *start_and_wait(int rows, int cols, const char *const *environment)
+{
+	struct vt *vt = start(rows, cols, environment);
+
+	wait_shows(vt, "1Over");
+	wait_shows(vt, "win");
+	return vt;
+}
+
+/* --- helpers --- */
+
+/* Parent and state of a process; 0: gone. */
+static pid_t parent_of(pid_t pid, char *ret_state)
+{
+	char path[64], text[512], *p;
+	int fd, ppid = 0;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (n <= 0)
+		return 0;
+	text[n] = 0;
+	p = strrchr(text, ')');
+	if (!p || sscanf(p + 1, " %c %d", ret_state, &ppid) != 2)
+		return 0;
+	return ppid;
+}
+
+/* All that descend from a process. */
+static size_t descendants(pid_t pid, pid_t *list, size_t n)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *e;
+	size_t before = n;
+
+	assert_non_null(proc);
+	while ((e = readdir(proc))) {
+		pid_t child = (pid_t)atoi(e->d_name);
+		char state;
+
+		if (child > 0 && parent_of(child, &state) == pid && n < HELPERS_MAX)
+			list[n++] = child;
+	}
+	closedir(proc);
+	for (size_t i = before, last = n; i < last; i++)
+		n = descendants(list[i], list, n);
+	return n;
+}
+
+static void assert_gone(const pid_t *list, size_t n)
+{
+	struct timespec tick = {0, 20000000};
+
+	for (size_t i = 0; i < n; i++) {
+		char state = 0;
+		int tries = VT_WAIT_MS / 20;
+
+		/* Nobody may be there to reap it. */
+		while (parent_of(list[i], &state) && state != 'Z' && tries--)
+			nanosleep(&tick, NULL);
+		if (tries < 0)
+			fail_msg("helper %d lives on", (int)list[i]);
+	}
+}
+
+/* Ends it as `how` does, and checks what is left. Returns the status. */
+static int end_it(struct vt *vt, void (*how)(struct vt *))
+{
+	pid_t helpers[HELPERS_MAX];
+	size_t n = descendants(vt->job, helpers, 0);
+	int status;
+
+	/* The zygote at least. */
+	assert_true(n > 0);
+	how(vt);
+	status = vt_wait_end(vt);
+	assert_gone(helpers, n);
+	return status;
+}
+
+static void by_q(struct vt *vt)
+{
+	/* It offers once to save what it holds. */
+	vt_send_only(vt, "q", 1);
+	wait_shows(vt, "Save it to a file");
+	vt_send_only(vt, "n", 1);
+}
+
+static void by_two_q(struct vt *vt)
+{
+	vt_send_only(vt, "qq", 2);
+}
+
+static void by_interrupt(struct vt *vt)
+{
+	vt_send_only(vt, "\x03", 1);
+}
+
+static void by_term(struct vt *vt)
+{
+	vt_signal(vt, SIGTERM);
+}
+
+static void by_segv(struct vt *vt)
+{
+	vt_signal(vt, SIGSEGV);
+}
+
+static void by_abort(struct vt *vt)
+{
+	vt_signal(vt, SIGABRT);
+}
+
+static void by_kill(struct vt *vt)
+{
+	vt_signal(vt, SIGKILL);
+}
+
+static void program_ends(void **state)
+{
+	static void (*const hows[])(struct vt *) = {by_q, by_two_q, by_interrupt, by_term};
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		struct vt *vt = start_and_wait(24, 80, NULL);
+
+		assert_true(vt->altscreen);
+		assert_int_equal(end_it(vt, hows[i]), 0);
+		vt_assert_restored(vt);
+		end(vt);
+	}
+}
+
+static void program_crashes(void **state)
+{
+	static void (*const hows[])(struct vt *) = {by_segv, by_abort};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct vt *vt = start_and_wait(24, 80, NULL);
+		int status = end_it(vt, hows[i]);
+
+		/* It dies of it as it would have; a sanitizer turns that into an exit. */
+		assert_true(WIFSIGNALED(status) || WEXITSTATUS(status) != 0);
+		vt_assert_restored(vt);
+		end(vt);
+	}
+}
+
+/* The terminal can't be restored then, but nothing stays behind. */
+static void program_is_killed(void **state)
+{
+	struct vt *vt = start_and_wait(24, 80, NULL);
+	int status = end_it(vt, by_kill);
+
+	(void)state;
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	end(vt);
+}
+
+static void program_loses_its_terminal(void **state)
+{
+	struct vt *vt = start_and_wait(24, 80, NULL);
+
+	(void)state;
+	end_it(vt, vt_close_terminal);
+	end(vt);
+}
+
+static void program_stops_and_goes_on(void **state)
+{
+	struct vt *vt = start_and_wait(24, 80, NULL);
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		vt_send_only(vt, "\x1a", 1); /* ^Z, which never comes as input */
+		vt->sent--;
+		vt_wait_stopped(vt);
+		vt_assert_restored(vt);
+		vt_continue(vt);
+		assert_true(vt->altscreen);
+		wait_shows(vt, "1Over");
+	}
+	assert_int_equal(end_it(vt, by_two_q), 0);
+	vt_assert_restored(vt);
+	end(vt);
+}
+
+static void program_in_a_storm_of_resizes(void **state)
+{
+	struct vt *vt = start_and_wait(24, 80, NULL);
+
+	(void)state;
+	for (int i = 0; i < 300; i++)
+		vt_resize_only(vt, 1 + i % 40, 1 + (i * 7) % 150);
+	vt_resize(vt, 1, 1);
+	vt_resize(vt, 5, 20);
+	vt_resize(vt, 30, 100);
+	vt_type(vt, "2");
+	wait_shows(vt, "command");
+	assert_int_equal(end_it(vt, by_two_q), 0);
+	vt_assert_restored(vt);
+	end(vt);
+}
+
+static void program_on_tiny_terminals(void **state)
+{
+	static const int sizes[][2] = {{5, 20}, {1, 1}, {1, 80}, {24, 1}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct vt *vt = start(sizes[i][0], sizes[i][1], NULL);
+
+		vt_type(vt, "2");
+		vt_type(vt, "j");
+		assert_int_equal(end_it(vt, by_two_q), 0);
+		vt_assert_restored(vt);
+		end(vt);
+	}
+}
+
+static void program_says_what_terminal_it_cannot_use(void **state)
+{
+	static const char *const terms[][2] = {{"TERM=dumb", NULL}, {"TERM=no-such-terminal", NULL}, {"TERM=", NULL}};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct vt *vt = start_as(plain, 24, 200, terms[i]);
+		int status = vt_wait_end(vt);
+
+		assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+		assert_non_null(memmem(vt->log, vt->log_len, "TERM is", 7));
+		assert_null(memchr(vt->log, '\033', vt->log_len));
+		vt_assert_restored(vt);
+		end(vt);
+	}
+}
+
+static void program_without_utf8(void **state)
+{
+	static const char *const c[] = {"LC_ALL=C", NULL};
+	static const char *const keys[] = {"2", "3", "t", "?", NULL};
+	struct vt *vt = start_and_wait(24, 80, c);
+
+	(void)state;
+	for (size_t i = 0; keys[i]; i++)
+		vt_type(vt, keys[i]);
+	for (size_t k = 0; k < vt->log_len; k++)
+		assert_true((unsigned char)vt->log[k] < 0x80);
+	vt_type(vt, "\033");
+	assert_int_equal(end_it(vt, by_two_q), 0);
+	end(vt);
+}
+
+/* Where standard output is no terminal, one Overview as text. */
+static void program_into_a_pipe(void **state)
+{
+	static char text[65536];
+	FILE *pipe = popen("LC_ALL=C " PROGRAM " </dev/null 2>&1", "r");
+	size_t n;
+	int lines = 0;
+
+	(void)state;
+	assert_non_null(pipe);
+	n = fread(text, 1, sizeof(text) - 1, pipe);
+	text[n] = 0;
+	assert_int_equal(pclose(pipe), 0);
+	assert_null(strchr(text, '\033'));
+	assert_non_null(strstr(text, "1Over"));
+	assert_non_null(strstr(text, "memory"));
+	for (const char *p = text; *p; p++)
+		lines += *p == '\n';
+	assert_int_equal(lines, 24);
+}
+
+/* --- names --- */
+
+#define HOSTILE "ev\x1b]0;owned\x07\xc2\x9b" "2J\x9b" "3J\xe2\x80\xae\n)\xff"
+
+/* A process whose name and arguments are as bad as they can be, in one of its threads too. */
+static pid_t hostile_process(void)
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		prctl(PR_SET_NAME, "e\x1b]0;x\x07\x9b\xc2\x9b)\n");
+		for (;;)
+			pause();
+	}
+	return pid;
+}
+
+static pid_t hostile_command(void)
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		execl("/bin/sleep", HOSTILE, "600", (char *)NULL);
+		_exit(127);
+	}
+	return pid;
+}
+
+static void assert_log_is_clean(const struct vt *vt)
+{
+	static const char *const never[] = {"\033]0;", "\033]2;", "\xc2\x9b", "\xe2\x80\xae", "\xe2\x80\xad"};
+
+	for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++)
+		assert_null(memmem(vt->log, vt->log_len, never[i], strlen(never[i])));
+	/* BEL ends the marks of the test, and nothing else; a byte beyond ASCII is part of a character. */
+	for (size_t i = 0; i < vt->log_len; i++) {
+		unsigned char b = (unsigned char)vt->log[i];
+		size_t follow = b >= 0xf0 ? 3 : b >= 0xe0 ? 2 : b >= 0xc2 ? 1 : 0;
+
+		assert_false(b >= 0x80 && !follow);
+		for (; follow && i + 1 < vt->log_len; follow--, i++)
+			assert_int_equal((unsigned char)vt->log[i + 1] & 0xc0, 0x80);
+	}
+}
+
+static void program_shows_hostile_names(void **state)
+{
+	pid_t name = hostile_process(), command = hostile_command();
+	struct vt *vt = start_and_wait(30, 160, NULL);
+	char filter[64];
+
+	(void)state;
+	vt_type(vt, "2");
+	snprintf(filter, sizeof(filter), "\\pid = %d or pid = %d\r", (int)name, (int)command);
+	vt_type(vt, filter);
+	wait_shows(vt, "ev\\x1b]0;owned\\x07\\xc2\\x9b2J\\x9b3J\\xe2\\x80\\xae\\x0a)\\xff 600");
+	/* In Threads by their names. */
+	vt_type(vt, "/test_program\r");
+	vt_type(vt, "\r");
+	wait_shows(vt, "e\\x1b]0;x\\x07");
+	wait_shows(vt, "\\x9b\\xc2\\x9b)\\x0a");
+	vt_type(vt, "t");
+	vt_type(vt, ":table process\r");
+	vt_type(vt, "1");
+	vt_type(vt, "?");
+	assert_log_is_clean(vt);
+	vt_type(vt, "?");
+	assert_int_equal(end_it(vt, by_two_q), 0);
+	vt_assert_restored(vt);
+	end(vt);
+	kill(name, SIGKILL);
+	kill(command, SIGKILL);
+	waitpid(name, NULL, 0);
+	waitpid(command, NULL, 0);
+}
+
+/* Find what burns the CPU, see its threads, go back a minute (or to the beginning), return: by what the screen says. */
+static void program_leads_to_the_culprit(void **state)
+{
+	pid_t pid = fork();
+	struct vt *vt;
+	char text[64];
+
+	(void)state;
+	assert_true(pid >= 0);
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		prctl(PR_SET_NAME, "burner-of-cpu");
+		alarm(60);
+		for (volatile unsigned i = 0;; i++)
+			;
+	}
+	vt = start_and_wait(24, 80, NULL);
+	wait_shows(vt, "burner-of-cpu");
+	/* It is near the top at once; by name it is found for certain. */
+	vt_type(vt, "/burner-of\r");
+	vt_type(vt, "\r");
+	snprintf(text, sizeof(text), "HOST > burner-of-cpu %d", (int)pid);
+	wait_shows(vt, text);
+	wait_shows(vt, "CCC");
+	wait_shows(vt, "u back");
+	wait_shows(vt, "{ } time");
+	vt_type(vt, "{");
+	wait_shows(vt, "PAUSED");
+	wait_shows(vt, "Space live");
+	vt_type(vt, " ");
+	wait_shows(vt, "LIVE");
+	vt_type(vt, "u");
+	wait_shows(vt, "saturation");
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	assert_int_equal(end_it(vt, by_two_q), 0);
+	end(vt);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(program_ends),
+		cmocka_unit_test(program_crashes),
+		cmocka_unit_test(program_is_killed),
+		cmocka_unit_test(program_loses_its_terminal),
+		cmocka_unit_test(program_stops_and_goes_on),
+		cmocka_unit_test(program_in_a_storm_of_resizes),
+		cmocka_unit_test(program_on_tiny_terminals),
+		cmocka_unit_test(program_says_what_terminal_it_cannot_use),
+		cmocka_unit_test(program_without_utf8),
+		cmocka_unit_test(program_into_a_pipe),
+		cmocka_unit_test(program_shows_hostile_names),
+		cmocka_unit_test(program_leads_to_the_culprit),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -312,7 +312,7 @@ static int rank_of(const struct console *c, const struct binding *b)
 	case ACTION_DEEPER:
 		return 3;
 	case ACTION_PAUSE:
-		return 4;
+		return console_lens(c)->live ? 4 : 1;
 	case ACTION_EARLIER:
 		return 5;
 	case ACTION_FIND:
@@ -340,7 +340,7 @@ static void draw_keys(const struct console *c, struct surface *s, int x, int y, 
 
 	if (isfinite(c->now.self_percent))
 		snprintf(self, sizeof(self), "self %.1f%%", c->now.self_percent);
-	self_w = w >= 40 ? cells(s, self) : 0;
+	self_w = w >= 40 && !x ? cells(s, self) : 0;
 	/* In the order of the tables, the panel's behind Enter and Backspace. */
 	for (size_t i = 0; i < console_nkeys && n < HINTS_MAX; i++) {
 		const struct binding *b = &console_keys[i];
@@ -371,6 +371,16 @@ static void draw_keys(const struct console *c, struct surface *s, int x, int y, 
 		surface_say(s, end - self_w, y, self_w, ROLE_MUTED, self);
 }
 
+/* Said in full where it fits; beside it, as far as there is room, the keys: the way out stays on the screen. */
+static void draw_sentence(const struct console *c, struct surface *s, int y, int w, enum role role, unsigned flags,
+			  const char *text)
+{
+	int used = surface_put(s, 0, y, w, role, flags, text, strlen(text));
+
+	if (used + 8 < w)
+		draw_keys(c, s, used + 2, y, w - used - 2);
+}
+
 static void draw_last_line(struct console *c, struct surface *s, int y, int w)
 {
 	char status[PANEL_MESSAGE_MAX] = "";
@@ -385,22 +395,17 @@ static void draw_last_line(struct console *c, struct surface *s, int y, int w)
 	} else if (c->prompt_kind) {
 		prompt_draw(&c->prompt, s, 0, y, w, console_prompt_label(c));
 	} else if (c->message[0]) {
-		surface_say(s, 0, y, w, c->message_is_error ? ROLE_WARN : ROLE_STRONG, c->message);
+		draw_sentence(c, s, y, w, c->message_is_error ? ROLE_WARN : ROLE_STRONG, PUT_OWN, c->message);
 	} else if (c->trouble[0]) {
-		surface_say(s, 0, y, w, ROLE_WARN, c->trouble);
+		draw_sentence(c, s, y, w, ROLE_WARN, PUT_OWN, c->trouble);
 	} else {
 		if (p->status)
 			p->status(c->states[c->current], status, sizeof(status));
 		status[sizeof(status) - 1] = 0;
-		if (!status[0]) {
+		if (status[0])
+			draw_sentence(c, s, y, w, ROLE_UNREAD, 0, status);
+		else
 			draw_keys(c, s, 0, y, w);
-		} else {
-			/* The way out stays on the screen. */
-			int used = surface_put(s, 0, y, w > 60 ? w - 28 : w, ROLE_UNREAD, 0, status, strlen(status));
-
-			if (used + 16 < w)
-				draw_keys(c, s, used + 2, y, w - used - 2);
-		}
 	}
 }
 

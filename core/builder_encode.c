@@ -139,11 +139,11 @@ static void put_row_head(struct wbuf *w, const struct mirror *m, uint32_t slot, 
 static void put_row_past(struct wbuf *w, const struct mirror *m, uint32_t slot)
 {
 	const struct slot *s = &m->slots[slot];
-	size_t row = (size_t)slot * m->ncolumns;
+	size_t row = (size_t)slot * m->ncolumns, counters = (size_t)slot * m->schema->ncounters;
 
 	for (uint32_t c = 0; s->flags & SLOT_DROPPED && c < m->ncolumns; c++) {
 		if (m->schema->columns[c].role == CULPRIT_COUNTER)
-			put_value(w, m->schema->columns[c].type, 0, m->drops[row + c]);
+			put_value(w, m->schema->columns[c].type, 0, m->drops[counters + m->schema->columns[c].counter]);
 	}
 	if (!s->based)
 		return;
@@ -159,7 +159,7 @@ static void put_row_past(struct wbuf *w, const struct mirror *m, uint32_t slot)
 		if (!(s->based >> column->group & 1))
 			continue;
 		if (column->role == CULPRIT_COUNTER)
-			put_value(w, column->type, m->cells[row + c], m->bases[row + c]);
+			put_value(w, column->type, m->cells[row + c], m->bases[counters + column->counter]);
 		else if (column->role == CULPRIT_HISTOGRAM)
 			put_counts(w, m->counts + at + m->count_at[column->hist],
 				   m->base_counts + at + m->count_at[column->hist], column->bounds.count);

@@ -105,7 +105,8 @@ static int tables_fit(struct cursor *c)
 	for (uint32_t i = 0; same && i < c->ntables; i++)
 		same = !strcmp(c->tables[i].schema->name, schema->tables[i]->name) &&
 		       c->tables[i].schema->ncolumns == schema->tables[i]->ncolumns &&
-		       c->tables[i].schema->nhists == schema->tables[i]->nhists;
+		       c->tables[i].schema->nhists == schema->tables[i]->nhists &&
+		       c->tables[i].schema->ncounters == schema->tables[i]->ncounters;
 	if (!same)
 		tables_finish(c);
 	tables = realloc(c->tables, (schema->ntables + 1) * sizeof(*tables));
@@ -178,7 +179,7 @@ static int segment_open(struct cursor *c, uint64_t seq, struct culprit_error *er
 	c->valid = false;
 	c->frame = 0;
 	c->seq = seq;
-	c->segment = segment_create();
+	c->segment = segment_of(c->source, seq);
 	if (!c->segment)
 		return -ENOMEM;
 	return segment_update(c->segment, c->source, seq, error);
@@ -391,7 +392,7 @@ static const struct row *row_fill(const struct cursor *c, struct cursor_table *t
 {
 	const struct cursor_slot *s = &t->slots[slot];
 	struct row *row = &t->rows[slot];
-	size_t at = slot * t->schema->ncolumns;
+	size_t at = slot * t->schema->ncolumns, counters = slot * t->schema->ncounters;
 	uint64_t *read_ns = t->read_ns + slot * SCHEMA_GROUPS_MAX;
 
 	row->serial = s->serial;
@@ -405,9 +406,9 @@ static const struct row *row_fill(const struct cursor *c, struct cursor_table *t
 	row->stale = s->stale;
 	row->cells = t->cells + at;
 	row->states = t->states + at;
-	row->drops = t->drops && s->flags & FORMAT_ROW_DROPS ? t->drops + at : NULL;
+	row->drops = t->drops && s->flags & FORMAT_ROW_DROPS ? t->drops + counters : NULL;
 	row->based = s->based;
-	row->bases = s->based ? t->bases + at : NULL;
+	row->bases = s->based ? t->bases + counters : NULL;
 	row->based_ns = s->based ? t->based_ns + slot * SCHEMA_GROUPS_MAX : NULL;
 	for (uint32_t g = 0; g < SCHEMA_GROUPS_MAX; g++) {
 		if (!(s->stale >> g & 1))

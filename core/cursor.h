@@ -19,10 +19,10 @@ struct row {
 	uint8_t stale;       /* bit g: columns of group g were not read in the newest sample */
 	const uint64_t *cells; /* i64, u64, bool: the value; f64: its bits; text, stack, task: dictionary id; hist: unused */
 	const uint8_t *states; /* enum format_cell; UNREAD: the cell is the dictionary id of the reason */
-	/* For counters: what was lost when the value fell back (sum of old - new over all falls). value + drop never
-	 * falls. NULL: never fell. */
+	/* By schema_column.counter: what was lost when the value fell back (sum of old - new over all falls). value + drop
+	 * never falls. NULL: never fell. */
 	const uint64_t *drops;
-	/* Bases of counters: the first value read, for columns of the groups in `based`, read at based_ns[group]. (Where
+	/* Bases, by schema_column.counter: the first value read, for columns of the groups in `based`, read at based_ns[group]. (Where
 	 * born they are 0, from since_ns on.) Groups that were read in the table's first sample have none. */
 	uint8_t based;
 	const uint64_t *bases, *based_ns;

@@ -14,7 +14,7 @@ static bool has(const uint64_t *mask, uint32_t column)
 
 static size_t row_size(const struct cursor_table *t)
 {
-	return sizeof(struct cursor_slot) + sizeof(struct row) + t->schema->ncolumns * 25 + SCHEMA_GROUPS_MAX * 8 +
+	return sizeof(struct cursor_slot) + sizeof(struct row) + t->schema->ncolumns * 9 + t->schema->ncounters * 16 + SCHEMA_GROUPS_MAX * 16 +
 	       (size_t)t->ncounts * 16;
 }
 
@@ -43,14 +43,15 @@ static int slots_reserve(struct cursor_table *t, size_t n)
 		t->nslots = n > t->nslots ? n : t->nslots;
 		return 0;
 	}
+	/* By half: a thousand rows shouldn't take the room of two thousand. */
 	while (cap < n)
-		cap *= 2;
+		cap += cap / 2;
 	if (!resize(&t->slots, t->cap, cap, sizeof(*t->slots)) || !resize(&t->rows, t->cap, cap, sizeof(*t->rows)) ||
 	    !resize(&t->cells, t->cap, cap, c * 8) || !resize(&t->states, t->cap, cap, c) ||
 	    !resize(&t->read_ns, t->cap, cap, SCHEMA_GROUPS_MAX * 8) ||
 	    !resize(&t->counts, t->cap, cap, (size_t)t->ncounts * 8))
 		return -ENOMEM;
-	if ((t->drops && !resize(&t->drops, t->cap, cap, c * 8)) || (t->bases && !resize(&t->bases, t->cap, cap, c * 8)) ||
+	if ((t->drops && !resize(&t->drops, t->cap, cap, (size_t)t->schema->ncounters * 8)) || (t->bases && !resize(&t->bases, t->cap, cap, (size_t)t->schema->ncounters * 8)) ||
 	    (t->based_ns && !resize(&t->based_ns, t->cap, cap, SCHEMA_GROUPS_MAX * 8)) ||
 	    (t->base_counts && !resize(&t->base_counts, t->cap, cap, (size_t)t->ncounts * 8)))
 		return -ENOMEM;
@@ -161,7 +162,7 @@ static int get_row_head(struct rbuf *r, struct cursor_table *t, uint64_t *slot, 
 static int bases_reserve(struct cursor_table *t)
 {
 	if (!t->bases)
-		t->bases = calloc(t->cap * t->schema->ncolumns, 8);
+		t->bases = calloc(t->cap * t->schema->ncounters + 1, 8);
 	if (!t->based_ns)
 		t->based_ns = calloc(t->cap * SCHEMA_GROUPS_MAX, 8);
 	if (t->ncounts && !t->base_counts)
@@ -189,7 +190,8 @@ static int get_bases(struct rbuf *r, struct cursor_table *t, uint32_t slot)
 		if (!(s->based >> column->group & 1))
 			continue;
 		if (column->role == CULPRIT_COUNTER) {
-			t->bases[row + c] = get_value(r, column->type, t->cells[row + c]);
+			t->bases[slot * (size_t)t->schema->ncounters + column->counter] =
+				get_value(r, column->type, t->cells[row + c]);
 		} else if (column->role == CULPRIT_HISTOGRAM) {
 			at += t->count_at[column->hist];
 			e = get_counts(r, t->counts + at, t->base_counts + at, column->bounds.count);
@@ -201,15 +203,16 @@ static int get_bases(struct rbuf *r, struct cursor_table *t, uint32_t slot)
 static int get_row_past(struct rbuf *r, struct cursor_table *t, uint32_t slot)
 {
 	const struct cursor_slot *s = &t->slots[slot];
-	size_t row = (size_t)slot * t->schema->ncolumns;
+	size_t counters = (size_t)slot * t->schema->ncounters;
 
-	if (s->flags & FORMAT_ROW_DROPS && !t->drops && !(t->drops = calloc(t->cap * t->schema->ncolumns, 8)))
+	if (s->flags & FORMAT_ROW_DROPS && !t->drops && !(t->drops = calloc(t->cap * t->schema->ncounters, 8)))
 		return -ENOMEM;
 	if (t->drops)
-		memset(t->drops + row, 0, t->schema->ncolumns * 8);
+		memset(t->drops + counters, 0, t->schema->ncounters * 8);
 	for (uint32_t c = 0; s->flags & FORMAT_ROW_DROPS && c < t->schema->ncolumns; c++) {
 		if (t->schema->columns[c].role == CULPRIT_COUNTER)
-			t->drops[row + c] = get_value(r, t->schema->columns[c].type, 0);
+			t->drops[counters + t->schema->columns[c].counter] =
+				get_value(r, t->schema->columns[c].type, 0);
 	}
 	return s->flags & FORMAT_ROW_BASES ? get_bases(r, t, slot) : r->err;
 }
@@ -234,7 +237,8 @@ static int get_based(struct rbuf *r, struct cursor_table *t)
 
 			if (!(groups >> column->group & 1))
 				continue;
-			t->bases[at] = t->cells[at];
+			if (column->role == CULPRIT_COUNTER)
+				t->bases[slot * t->schema->ncounters + column->counter] = t->cells[at];
 			if (column->role != CULPRIT_HISTOGRAM)
 				continue;
 			at = slot * t->ncounts + t->count_at[column->hist];
@@ -360,8 +364,10 @@ static int get_staled(struct rbuf *r, struct cursor_table *t, uint64_t last_ns)
 	return r->err;
 }
 
-static int note_fall(struct cursor_table *t, size_t at, unsigned type, uint64_t old, uint64_t now)
+static int note_fall(struct cursor_table *t, uint32_t slot, const struct schema_column *c, uint64_t old, uint64_t now)
 {
+	size_t at = (size_t)slot * t->schema->ncounters + c->counter;
+	unsigned type = c->type;
 	bool fell;
 
 	if (type == CULPRIT_F64) {
@@ -375,7 +381,7 @@ static int note_fall(struct cursor_table *t, size_t at, unsigned type, uint64_t 
 	}
 	if (!fell)
 		return 0;
-	if (!t->drops && !(t->drops = calloc(t->cap * t->schema->ncolumns, 8)))
+	if (!t->drops && !(t->drops = calloc(t->cap * t->schema->ncounters, 8)))
 		return -ENOMEM;
 	if (type == CULPRIT_F64) {
 		double a, b, d;
@@ -388,7 +394,7 @@ static int note_fall(struct cursor_table *t, size_t at, unsigned type, uint64_t 
 	} else {
 		t->drops[at] += old - now;
 	}
-	t->slots[at / t->schema->ncolumns].flags |= FORMAT_ROW_DROPS;
+	t->slots[slot].flags |= FORMAT_ROW_DROPS;
 	return 0;
 }
 
@@ -443,7 +449,7 @@ static int get_changed(struct rbuf *r, struct cursor_table *t, struct cursor_scr
 			if (r->err)
 				return -EBADMSG;
 			if (column->role == CULPRIT_COUNTER && t->states[at] == FORMAT_CELL_OK &&
-			    note_fall(t, at, column->type, t->cells[at], now))
+			    note_fall(t, scratch->slots[i], column, t->cells[at], now))
 				return -ENOMEM;
 			t->cells[at] = now;
 			if (column->role == CULPRIT_HISTOGRAM) {

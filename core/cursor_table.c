@@ -70,8 +70,9 @@ int cursor_keep_ended(struct cursor_table *t, uint32_t slot, uint64_t ended_ns, 
 {
 	const struct cursor_slot *s = &t->slots[slot];
 	size_t n = t->schema->ncolumns, at = (size_t)slot * n, counts = (size_t)slot * t->ncounts;
+	size_t ncounters = t->schema->ncounters, counters = (size_t)slot * ncounters;
 	bool drops = t->drops && s->flags & FORMAT_ROW_DROPS, bases = s->based;
-	size_t words = n + (drops ? n : 0) + (bases ? n + t->ncounts + SCHEMA_GROUPS_MAX : 0) + t->ncounts + SCHEMA_GROUPS_MAX;
+	size_t words = n + (drops ? ncounters : 0) + (bases ? ncounters + t->ncounts + SCHEMA_GROUPS_MAX : 0) + t->ncounts + SCHEMA_GROUPS_MAX;
 	struct cursor_list *l = &t->ended;
 	struct cursor_kept *k;
 	uint64_t *to;
@@ -99,9 +100,9 @@ int cursor_keep_ended(struct cursor_table *t, uint32_t slot, uint64_t ended_ns, 
 	k->row.folded = folded;
 	k->row.stale = s->stale;
 	k->row.cells = put_words(&to, t->cells + at, n);
-	k->row.drops = drops ? put_words(&to, t->drops + at, n) : NULL;
+	k->row.drops = drops ? put_words(&to, t->drops + counters, ncounters) : NULL;
 	k->row.based = s->based;
-	k->row.bases = bases ? put_words(&to, t->bases + at, n) : NULL;
+	k->row.bases = bases ? put_words(&to, t->bases + counters, ncounters) : NULL;
 	k->row.based_ns =
 		bases ? put_words(&to, t->based_ns + (size_t)slot * SCHEMA_GROUPS_MAX, SCHEMA_GROUPS_MAX) : NULL;
 	if (t->ncounts) {

@@ -152,13 +152,13 @@ static void delta(const struct derive *d, uint32_t column, struct value *v, uint
 		return;
 	*ret_elapsed = to - from;
 	now = d->end->cells[column];
-	now_drop = d->end->drops ? d->end->drops[column] : 0;
+	now_drop = d->end->drops ? d->end->drops[c->counter] : 0;
 	if (d->start && d->start->states[column] == FORMAT_CELL_OK) {
 		before = d->start->cells[column];
-		before_drop = d->start->drops ? d->start->drops[column] : 0;
+		before_drop = d->start->drops ? d->start->drops[c->counter] : 0;
 	} else {
 		/* 0.0 has the bits of 0. */
-		before = born(d->end) ? 0 : d->end->bases[column];
+		before = born(d->end) ? 0 : d->end->bases[c->counter];
 		before_drop = 0;
 	}
 	v->state = VALUE_OK;

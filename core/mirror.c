@@ -66,7 +66,7 @@ size_t mirror_memory(const struct mirror *m)
 	size_t row = sizeof(struct slot) + m->ncolumns * 18 + m->ncounts * 16 + 8;
 
 	row += m->read_ns ? SCHEMA_GROUPS_MAX * 8 : 0;
-	row += (m->drops ? m->ncolumns * 8 : 0) + (m->bases ? m->ncolumns * 8 + SCHEMA_GROUPS_MAX * 8 : 0) + (m->base_counts ? m->ncounts * 8 : 0);
+	row += (m->drops ? m->schema->ncounters * 8 : 0) + (m->bases ? m->schema->ncounters * 8 + SCHEMA_GROUPS_MAX * 8 : 0) + (m->base_counts ? m->ncounts * 8 : 0);
 	return m->cap * row + (size_t)m->index_cap * 4 + (size_t)m->events_cap * m->ncolumns * 9;
 }
 
@@ -93,7 +93,8 @@ static int reindex(struct mirror *m, uint32_t cap);
 
 static int grow(struct mirror *m)
 {
-	uint32_t old = m->cap, cap = old ? old * 2 : 16;
+	/* By half: a thousand rows shouldn't take the room of two thousand. */
+	uint32_t old = m->cap, cap = old ? old + old / 2 : 16;
 	size_t n = m->ncolumns;
 
 	if (cap > FORMAT_ROWS_MAX)
@@ -106,14 +107,16 @@ static int grow(struct mirror *m)
 		return -ENOMEM;
 	if ((m->schema->groups & ~1u) && !resize(&m->read_ns, old, cap, SCHEMA_GROUPS_MAX, 8))
 		return -ENOMEM;
-	if (m->drops && !resize(&m->drops, old, cap, n, 8))
+	if (m->drops && !resize(&m->drops, old, cap, m->schema->ncounters, 8))
 		return -ENOMEM;
-	if (m->bases && (!resize(&m->bases, old, cap, n, 8) || !resize(&m->based_ns, old, cap, SCHEMA_GROUPS_MAX, 8)))
+	if (m->bases && (!resize(&m->bases, old, cap, m->schema->ncounters, 8) || !resize(&m->based_ns, old, cap, SCHEMA_GROUPS_MAX, 8)))
 		return -ENOMEM;
 	if (m->base_counts && !resize(&m->base_counts, old, cap, m->ncounts, 8))
 		return -ENOMEM;
 	m->cap = cap;
-	return reindex(m, cap * 2);
+	for (cap = 32; cap < m->cap * 2; cap *= 2)
+		;
+	return cap > m->index_cap ? reindex(m, cap) : 0;
 }
 
 static uint32_t key_hash(const struct mirror *m, const uint64_t *cells)
@@ -222,7 +225,7 @@ uint32_t mirror_take(struct mirror *m, const uint64_t *cells)
 	if (m->read_ns)
 		memset(m->read_ns + (size_t)slot * SCHEMA_GROUPS_MAX, 0, SCHEMA_GROUPS_MAX * sizeof(*m->read_ns));
 	if (m->drops)
-		memset(m->drops + (size_t)slot * m->ncolumns, 0, m->ncolumns * sizeof(*m->drops));
+		memset(m->drops + (size_t)slot * m->schema->ncounters, 0, m->schema->ncounters * sizeof(*m->drops));
 	for (uint32_t i = 0; i < m->schema->nkeys; i++)
 		to[m->schema->keys[i]] = cells[m->schema->keys[i]];
 	index_put(m, slot);
@@ -283,7 +286,7 @@ int mirror_base(struct mirror *m, uint32_t slot, uint8_t groups)
 	struct slot *s = &m->slots[slot];
 
 	if (!m->bases) {
-		m->bases = calloc((size_t)m->cap * m->ncolumns, sizeof(*m->bases));
+		m->bases = calloc((size_t)m->cap * m->schema->ncounters + 1, sizeof(*m->bases));
 		m->based_ns = calloc((size_t)m->cap * SCHEMA_GROUPS_MAX, sizeof(*m->based_ns));
 	}
 	if (m->ncounts && !m->base_counts)
@@ -299,7 +302,8 @@ int mirror_base(struct mirror *m, uint32_t slot, uint8_t groups)
 
 		if (!(groups >> column->group & 1) || !mask_has(m->counting_columns, c))
 			continue;
-		m->bases[(size_t)slot * m->ncolumns + c] = mirror_cells(m, slot)[c];
+		if (column->role == CULPRIT_COUNTER)
+			m->bases[(size_t)slot * m->schema->ncounters + column->counter] = mirror_cells(m, slot)[c];
 		if (column->role == CULPRIT_HISTOGRAM) {
 			size_t at = (size_t)slot * m->ncounts + m->count_at[column->hist];
 
@@ -347,19 +351,20 @@ static int settle_falls(struct mirror *m, uint32_t slot)
 
 	for (uint32_t c = 0; c < m->ncolumns; c++) {
 		const struct schema_column *column = &m->schema->columns[c];
-		size_t at = (size_t)slot * m->ncolumns + c;
+		size_t at = (size_t)slot * m->ncolumns + c, counter;
 		uint64_t before, drop;
 
 		if (column->role != CULPRIT_COUNTER || !mask_has(s->changed, c) || m->states[at] != FORMAT_CELL_OK ||
 		    m->sealed_states[at] != FORMAT_CELL_OK)
 			continue;
-		before = m->drops ? m->drops[at] : 0;
+		counter = (size_t)slot * m->schema->ncounters + column->counter;
+		before = m->drops ? m->drops[counter] : 0;
 		drop = counter_fall(column->type, m->sealed[at], m->cells[at], before);
 		if (drop == before)
 			continue;
-		if (!m->drops && !(m->drops = calloc((size_t)m->cap * m->ncolumns, sizeof(*m->drops))))
+		if (!m->drops && !(m->drops = calloc((size_t)m->cap * m->schema->ncounters, sizeof(*m->drops))))
 			return -ENOMEM;
-		m->drops[at] = drop;
+		m->drops[counter] = drop;
 		m->slots[slot].flags |= SLOT_DROPPED;
 	}
 	return 0;

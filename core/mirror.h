@@ -41,7 +41,7 @@ struct mirror {
 	uint64_t *cells, *sealed;       /* [slot][column] */
 	uint8_t *states, *sealed_states;
 	uint64_t *read_ns;              /* [slot][group]; NULL where all columns are in group 0 */
-	uint64_t *drops, *bases;        /* [slot][column]; NULL until first needed */
+	uint64_t *drops, *bases;        /* [slot][counter]; NULL until first needed */
 	uint64_t *based_ns;             /* [slot][group]: from when the bases are; comes with them */
 	uint64_t *counts, *sealed_counts; /* [slot][all slots of all histograms] */
 	uint64_t *base_counts;          /* likewise; NULL until first needed */

@@ -303,6 +303,8 @@ static int column_add(struct schema *s, struct schema_table *t, const struct cul
 		t->hist_columns[t->nhists] = (uint16_t)t->ncolumns;
 		c->hist = t->nhists++;
 	}
+	if (from->role == CULPRIT_COUNTER)
+		c->counter = t->ncounters++;
 	if (from->role == CULPRIT_KEY) {
 		if (t->nkeys == SCHEMA_KEYS_MAX)
 			return error_set(error, -EINVAL, "table %s has more than %d key columns", t->name, SCHEMA_KEYS_MAX);

@@ -34,6 +34,7 @@ struct schema_column {
 	uint8_t role, type, unit, group;
 	uint32_t flags;
 	uint32_t hist; /* histograms: which of the table's, counted from 0 */
+	uint32_t counter; /* counters: likewise */
 	struct schema_bounds bounds;
 };
 
@@ -61,7 +62,7 @@ struct schema_table {
 	uint32_t id; /* its index in the schema */
 	uint32_t kind, flags;
 	const char *name, *help, *key, *parent, *sort, *show;
-	uint32_t ncolumns, nkeys, nhists, nderived, nrollups, nparent;
+	uint32_t ncolumns, nkeys, nhists, ncounters, nderived, nrollups, nparent;
 	struct schema_column *columns;
 	uint16_t keys[SCHEMA_KEYS_MAX];   /* key columns, in order */
 	uint16_t parents[SCHEMA_KEYS_MAX]; /* columns that hold the parent's key, in its order */

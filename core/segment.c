@@ -36,6 +36,37 @@ struct segment *segment_create(void)
 	return s;
 }
 
+struct segment *segment_of(struct source *source, uint64_t seq)
+{
+	struct segment *s;
+
+	for (s = source->segments; s; s = s->next) {
+		if (s->of_seq == seq)
+			return segment_lock(s);
+	}
+	s = segment_create();
+	if (!s)
+		return NULL;
+	s->of = source;
+	s->of_seq = seq;
+	s->next = source->segments;
+	source->segments = s;
+	return s;
+}
+
+void segment_part(struct segment *s)
+{
+	struct segment **at;
+
+	if (!s->of)
+		return;
+	for (at = &s->of->segments; *at && *at != s; at = &(*at)->next)
+		;
+	if (*at)
+		*at = s->next;
+	s->of = NULL;
+}
+
 struct segment *segment_lock(struct segment *s)
 {
 	s->refs++;
@@ -46,6 +77,7 @@ void segment_unlock(struct segment *s)
 {
 	if (!s || --s->refs)
 		return;
+	segment_part(s);
 	schema_unlock(s->schema);
 	wbuf_finish(&s->bytes);
 	free(s->frames);

@@ -30,9 +30,17 @@ struct segment {
 	size_t parsed;
 	struct dictionary *dictionary;
 	size_t frames_cap;
+	struct source *of; /* in whose list it is */
+	uint64_t of_seq;
+	struct segment *next;
 };
 
 struct segment *segment_create(void); /* empty, one reference */
+/* The one that others hold of this source and number, or an empty one that they will find: all readers of a source share
+ * the bytes. One reference. NULL: out of memory. */
+struct segment *segment_of(struct source *, uint64_t seq);
+/* Takes it out of its source's list. */
+void segment_part(struct segment *);
 struct segment *segment_lock(struct segment *);
 void segment_unlock(struct segment *); /* NULL-safe */
 

@@ -1,8 +1,14 @@
 /* What all sources share. */
 #include "source.h"
 
+#include "segment.h"
+
 void source_destroy(struct source *source)
 {
-	if (source)
-		source->ops->destroy(source);
+	if (!source)
+		return;
+	/* Who still holds one keeps it, alone. */
+	while (source->segments)
+		segment_part(source->segments);
+	source->ops->destroy(source);
 }

@@ -22,6 +22,7 @@ struct segment_info {
 
 struct source {
 	const struct source_ops *ops;
+	struct segment *segments; /* those that readers hold now, see segment_of(); NULL at first */
 	char name[256]; /* for messages: "own ring", a file's name */
 };
 

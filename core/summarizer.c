@@ -9,7 +9,7 @@
 
 enum { EXTREME_BYTES = 32 }; /* of one, encoded, at most but for serials beyond 2^49 */
 
-/* Extremes of the row that stands in a slot: [slot][column of the table that has them]. */
+/* Extremes of one column of the row that stands in a slot. */
 struct extreme {
 	uint64_t serial; /* 0: none */
 	double min, max;
@@ -26,10 +26,10 @@ struct series {
 struct gathered {
 	uint32_t ncolumns, nextremes; /* those with extremes or series; with extremes */
 	uint32_t *columns;
-	bool *has_extremes;
-	struct extreme *extremes;    /* [slot][ncolumns] */
-	uint32_t *series_at;         /* [slot][ncolumns] -> index + 1 */
-	size_t nslots;
+	int32_t *extreme_of;         /* [ncolumns] -> which of nextremes; -1: has none */
+	struct extreme *extremes;    /* [slot][nextremes] */
+	uint32_t *series_at;         /* [slot][ncolumns] -> index + 1; of small tables */
+	size_t nslots, series_slots;
 	struct wbuf done;            /* extremes of rows whose slot was taken by another, encoded */
 	size_t ndone;
 	struct series *series;
@@ -59,7 +59,7 @@ static void gathered_finish(struct gathered *g)
 	}
 	free(g->series);
 	free(g->columns);
-	free(g->has_extremes);
+	free(g->extreme_of);
 	free(g->extremes);
 	free(g->series_at);
 	free(g->times);
@@ -83,9 +83,9 @@ void summarizer_begin(struct summarizer *s)
 		struct gathered *g = &s->tables[i];
 
 		if (g->extremes)
-			memset(g->extremes, 0, g->nslots * g->ncolumns * sizeof(*g->extremes));
+			memset(g->extremes, 0, g->nslots * g->nextremes * sizeof(*g->extremes));
 		if (g->series_at)
-			memset(g->series_at, 0, g->nslots * g->ncolumns * sizeof(*g->series_at));
+			memset(g->series_at, 0, g->series_slots * g->ncolumns * sizeof(*g->series_at));
 		wbuf_clear(&g->done);
 		g->ndone = g->nseries = g->ntimes = 0;
 		g->ended = g->events = 0;
@@ -116,14 +116,13 @@ static void put_f64(struct wbuf *w, double v)
 static int table_prepare(struct gathered *g, const struct schema_table *t)
 {
 	g->columns = calloc(t->ncolumns, sizeof(*g->columns));
-	g->has_extremes = calloc(t->ncolumns, sizeof(*g->has_extremes));
-	if (!g->columns || !g->has_extremes)
+	g->extreme_of = calloc(t->ncolumns, sizeof(*g->extreme_of));
+	if (!g->columns || !g->extreme_of)
 		return -ENOMEM;
 	for (uint32_t c = 0; c < t->ncolumns; c++) {
 		if (!summary_has_series(&t->columns[c]))
 			continue;
-		g->has_extremes[g->ncolumns] = summary_has_extremes(&t->columns[c]);
-		g->nextremes += g->has_extremes[g->ncolumns];
+		g->extreme_of[g->ncolumns] = summary_has_extremes(&t->columns[c]) ? (int32_t)g->nextremes++ : -1;
 		g->columns[g->ncolumns++] = c;
 	}
 	g->small = true;
@@ -145,24 +144,29 @@ static int reserve_tables(struct summarizer *s, uint32_t n)
 	return 0;
 }
 
+static bool grow(void *array, size_t old, size_t n, size_t width)
+{
+	void **p = array;
+	char *q = realloc(*p, n * width + 1);
+
+	if (!q)
+		return false;
+	memset(q + old * width, 0, (n - old) * width);
+	*p = q;
+	return true;
+}
+
 static int reserve_slots(struct gathered *g, size_t n)
 {
-	size_t width = g->ncolumns ? g->ncolumns : 1;
-	struct extreme *e;
-	uint32_t *at;
-
+	if (g->small && n <= SUMMARY_SERIES_ROWS && n > g->series_slots) {
+		if (!grow(&g->series_at, g->series_slots, n, g->ncolumns * sizeof(*g->series_at)))
+			return -ENOMEM;
+		g->series_slots = n;
+	}
 	if (n <= g->nslots)
 		return 0;
-	e = realloc(g->extremes, n * width * sizeof(*e));
-	if (e)
-		g->extremes = e;
-	at = realloc(g->series_at, n * width * sizeof(*at));
-	if (at)
-		g->series_at = at;
-	if (!e || !at)
+	if (!grow(&g->extremes, g->nslots, n, g->nextremes * sizeof(*g->extremes)))
 		return -ENOMEM;
-	memset(e + g->nslots * width, 0, (n - g->nslots) * width * sizeof(*e));
-	memset(at + g->nslots * width, 0, (n - g->nslots) * width * sizeof(*at));
 	g->nslots = n;
 	/* Room for all of a small table at once; large ones grow to what they need. */
 	if (n <= SUMMARY_SERIES_ROWS)
@@ -173,7 +177,7 @@ static int reserve_slots(struct gathered *g, size_t n)
 /* Only what moved is told. */
 static void extreme_flush(struct gathered *g, uint32_t slot, uint32_t k)
 {
-	const struct extreme *e = &g->extremes[(size_t)slot * g->ncolumns + k];
+	const struct extreme *e = &g->extremes[(size_t)slot * g->nextremes + (uint32_t)g->extreme_of[k]];
 
 	if (!e->serial || e->min == e->max)
 		return;
@@ -187,7 +191,7 @@ static void extreme_flush(struct gathered *g, uint32_t slot, uint32_t k)
 
 static void extreme_note(struct gathered *g, uint32_t slot, uint32_t k, uint64_t serial, double v)
 {
-	struct extreme *e = &g->extremes[(size_t)slot * g->ncolumns + k];
+	struct extreme *e = &g->extremes[(size_t)slot * g->nextremes + (uint32_t)g->extreme_of[k]];
 
 	if (e->serial != serial) {
 		extreme_flush(g, slot, k);
@@ -274,7 +278,7 @@ static int slot_note(struct gathered *g, const struct mirror *m, uint32_t i, boo
 	for (uint32_t k = 0; k < g->ncolumns; k++) {
 		uint32_t c = g->columns[k];
 
-		if (g->has_extremes[k] && (all || mask_has(s->changed, c)) &&
+		if (g->extreme_of[k] >= 0 && (all || mask_has(s->changed, c)) &&
 		    mirror_states(m, i)[c] == FORMAT_CELL_OK)
 			extreme_note(g, i, k, s->serial, as_double(&m->schema->columns[c], mirror_cells(m, i)[c]));
 		/* A row that ends in this frame is not in it any more. */
@@ -297,14 +301,15 @@ int summarizer_note(struct summarizer *s, uint32_t table, const struct mirror *m
 	g->events += m->nevents;
 	if (m->schema->kind != CULPRIT_STATE || !m->sample_ns || !(m->sampled || key))
 		return 0;
-	if (reserve_slots(g, m->nslots) || time_note(g, m->sample_ns))
-		return -ENOMEM;
 	for (uint32_t i = 0; i < m->nslots; i++)
 		shown += slot_is_shown(&m->slots[i]);
-	if (shown > SUMMARY_SERIES_ROWS) {
+	/* Slots, not only rows: the memory is by slot. */
+	if (shown > SUMMARY_SERIES_ROWS || m->nslots > SUMMARY_SERIES_ROWS) {
 		g->small = false;
 		g->nseries = 0;
 	}
+	if (reserve_slots(g, m->nslots) || time_note(g, m->sample_ns))
+		return -ENOMEM;
 	for (uint32_t i = 0; i < m->nslots; i++) {
 		const struct slot *slot = &m->slots[i];
 
@@ -334,8 +339,10 @@ static void put_table(struct gathered *g, struct wbuf *w)
 	uint64_t before = 0;
 
 	for (uint32_t i = 0; i < g->nslots; i++) {
-		for (uint32_t k = 0; k < g->ncolumns; k++)
-			extreme_flush(g, i, k);
+		for (uint32_t k = 0; k < g->ncolumns; k++) {
+			if (g->extreme_of[k] >= 0)
+				extreme_flush(g, i, k);
+		}
 	}
 	wbuf_varint(w, g->ended);
 	wbuf_varint(w, g->events);
@@ -374,7 +381,7 @@ size_t summarizer_memory(const struct summarizer *s)
 	for (uint32_t i = 0; i < s->ntables; i++) {
 		const struct gathered *g = &s->tables[i];
 
-		n += sizeof(*g) + g->nslots * g->ncolumns * (sizeof(*g->extremes) + 4) + g->done.cap + g->times_cap * 8;
+		n += sizeof(*g) + g->nslots * g->nextremes * sizeof(*g->extremes) + g->done.cap + g->times_cap * 8;
 		for (size_t k = 0; k < g->series_cap; k++)
 			n += sizeof(g->series[k]) + g->series[k].states.cap + g->series[k].values.cap;
 	}

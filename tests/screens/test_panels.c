@@ -11,6 +11,8 @@
 #include <cmocka.h>
 
 #include "console_data.h"
+#include "caps_builtin.h"
+#include "paint.h"
 #include "panels.h"
 #include "support/golden.h"
 #include "support/made_host.h"
@@ -355,6 +357,52 @@ static void panels_survive_every_size(void **state)
 	}
 }
 
+/* Bytes a second to a terminal of 120x40 that refreshes each second, on a box where nothing happens. */
+static void quiet_boxes_cost_few_bytes(void **state)
+{
+	static const struct {
+		const char *panel, *command;
+		size_t most;
+	} cases[] = {
+		{"overview", NULL, 500},       {"processes", NULL, 2048},	      {"threads", NULL, 2048},
+		{"tables", NULL, 2048},	       {"tables", ":table process\r", 2048}, {"tables", ":table cpu\r", 2048},
+		{"processes", ":sort age\r", 2048},
+	};
+	enum { SECONDS = 120 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct made_host_options murmur = {.calm = true, .murmur = true, .idle = 300};
+		struct theme theme;
+		struct paint paint;
+		struct stage s;
+		size_t bytes = 0, most = 0;
+
+		stage_open(&s, &murmur, 90, cases[i].panel, 120, 40, TEXT_UTF8);
+		theme_builtin(&theme, "default");
+
+		paint_init(&paint, caps_builtin("xterm-256color"), DEPTH_256, &theme);
+		if (cases[i].command)
+			type(&s, cases[i].command);
+		assert_int_equal(paint_surface(&paint, s.surface), 0);
+		for (int k = 0; k < SECONDS; k++) {
+			paint.out.len = 0;
+			made_host_run(s.host, 1);
+			now(&s);
+			console_draw(s.console, s.surface);
+			assert_int_equal(paint_surface(&paint, s.surface), 0);
+			bytes += paint.out.len;
+			most = paint.out.len > most ? paint.out.len : most;
+		}
+		printf("%s%.14s: %zu bytes/s, at most %zu\n", cases[i].panel, cases[i].command ? cases[i].command : "", bytes / SECONDS, most);
+		if (bytes / SECONDS > cases[i].most)
+			fail_msg("%s: %zu bytes a second, at most %zu allowed", cases[i].panel, bytes / SECONDS,
+				 cases[i].most);
+		paint_finish(&paint);
+		stage_close(&s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -368,6 +416,7 @@ int main(void)
 		cmocka_unit_test(tables_open),
 		cmocka_unit_test(hostile_names_are_escaped),
 		cmocka_unit_test(panels_survive_every_size),
+		cmocka_unit_test(quiet_boxes_cost_few_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

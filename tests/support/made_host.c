@@ -32,6 +32,10 @@ struct made_host {
 	struct writer *writer;
 	struct memsource *memory;
 	uint64_t second; /* of the story */
+	uint32_t random;
+	/* what the murmur has added up to: ms of CPU by process (the idle ones behind the others) and of all; bytes */
+	uint64_t *busy_ms, all_busy_ms, net_bytes, disk_writes;
+	double load;
 	/* the table being filled */
 	const struct schema_table *table;
 	struct culprit_frame *frame;
@@ -94,6 +98,13 @@ static uint64_t burnt(const struct made_host *m)
 	return m->options.calm ? 0 : m->second * 990;
 }
 
+/* 0 .. n - 1 */
+static uint32_t chance(struct made_host *m, uint32_t n)
+{
+	m->random = m->random * 1664525 + 1013904223;
+	return (m->random >> 8) % n;
+}
+
 /* --- the machine --- */
 
 static void fill_host(struct made_host *m)
@@ -107,7 +118,7 @@ static void fill_host(struct made_host *m)
 	put(m, "uptime", (m->second + 400000) * SECOND);
 	put(m, "cpus", CPUS);
 	put(m, "memory", 16 * GIB);
-	put_number(m, "load1", m->options.calm ? 0.02 : 1.5);
+	put_number(m, "load1", m->options.calm ? 0.02 + m->load : 1.5);
 	put_number(m, "load5", m->options.calm ? 0.05 : 1.2);
 	put_number(m, "load15", m->options.calm ? 0.01 : 0.9);
 	culprit_end(m->frame);
@@ -119,11 +130,11 @@ static void fill_cpus(struct made_host *m)
 	table_begin(m, "cpu");
 	for (int i = -1; i < CPUS; i++) {
 		/* cpu2 is the one that burns. */
-		uint64_t busy = m->options.calm ? m->second * 4 : i == 2 ? burnt(m) : m->second * 40;
+		uint64_t busy = m->options.calm ? m->second * 4 + m->all_busy_ms / CPUS : i == 2 ? burnt(m) : m->second * 40;
 		uint64_t wait = i == 0 || i < 0 ? backup_seconds(m) * 300 : 0, all = m->second * 1000;
 
 		if (i < 0) {
-			busy = (m->options.calm ? m->second * 16 : burnt(m) + m->second * 120);
+			busy = (m->options.calm ? m->second * 16 + m->all_busy_ms : burnt(m) + m->second * 120);
 			all *= CPUS;
 		}
 		culprit_row(m->frame);
@@ -151,7 +162,7 @@ static void fill_memory(struct made_host *m)
 	put(m, "id", 0);
 	put(m, "total", 16 * GIB);
 	put(m, "free", 2 * GIB);
-	put(m, "available", 6 * GIB);
+	put(m, "available", 6 * GIB - (m->options.murmur ? chance(m, 40) * MIB : 0));
 	put(m, "swap_total", 2 * GIB);
 	put(m, "swap_free", 2 * GIB);
 	culprit_end(m->frame);
@@ -193,7 +204,7 @@ static void fill_disks(struct made_host *m)
 
 	table_begin(m, "disk");
 	for (int i = 0; i < 2; i++) {
-		uint64_t writes = i ? 0 : m->second * 3 + busy * 300;
+		uint64_t writes = i ? 0 : (m->options.murmur ? m->disk_writes : m->second * 3) + busy * 300;
 
 		culprit_row(m->frame);
 		put_text(m, "name", i ? "sdb" : "vda");
@@ -233,7 +244,7 @@ static void fill_filesystems(struct made_host *m)
 
 static void fill_net(struct made_host *m)
 {
-	uint64_t bytes = m->options.calm ? 4096 : m->second * 1200000;
+	uint64_t bytes = m->options.calm ? 4096 + m->net_bytes : m->second * 1200000;
 
 	table_begin(m, "net");
 	culprit_row(m->frame);
@@ -293,6 +304,28 @@ static const struct process processes[] = {
 };
 enum { NPROCESSES = sizeof(processes) / sizeof(processes[0]) };
 
+/* One second of a box on which nothing happens: timers fire, daemons look around. */
+static void murmur(struct made_host *m)
+{
+	size_t n = NPROCESSES + m->options.idle;
+
+	if (!m->options.murmur)
+		return;
+	for (int i = 0; i < 6; i++) {
+		size_t who = i < 3 ? (size_t)i * 2 : chance(m, (uint32_t)n); /* three do so all the time */
+
+		if (chance(m, 3))
+			continue;
+		m->busy_ms[who] += 10;
+		m->all_busy_ms += 10;
+	}
+	m->all_busy_ms += chance(m, 20);
+	m->net_bytes += chance(m, 4) ? chance(m, 3000) : 0;
+	m->disk_writes += chance(m, 5) ? 0 : chance(m, 9);
+	if (m->second % 5 == 0)
+		m->load = 0.92 * m->load + 0.01 * chance(m, 3);
+}
+
 static bool lives(const struct made_host *m, const struct process *p)
 {
 	if (m->options.calm && (p->begins || p->ends))
@@ -326,7 +359,7 @@ static void fill_process(struct made_host *m, const struct process *p)
 	put_text(m, "comm", p->comm);
 	culprit_put_bool(m->frame, column(m, "kthread"), !p->cmdline);
 	put_text(m, "cmdline", p->cmdline ? p->cmdline : "");
-	put(m, "utime", t * p->cpu_ms * 9 / 10 * MS);
+	put(m, "utime", (t * p->cpu_ms * 9 / 10 + m->busy_ms[p - processes]) * MS);
 	put(m, "stime", (t * p->cpu_ms - t * p->cpu_ms * 9 / 10) * MS);
 	put(m, "cutime", 0);
 	put(m, "cstime", 0);
@@ -360,7 +393,7 @@ static void fill_idle(struct made_host *m, unsigned i)
 	put_text(m, "comm", name);
 	culprit_put_bool(m->frame, column(m, "kthread"), 0);
 	put_text(m, "cmdline", "sleep 1000000");
-	put(m, "utime", 10 * MS);
+	put(m, "utime", (10 + m->busy_ms[NPROCESSES + i]) * MS);
 	put(m, "stime", 0);
 	put(m, "threads", 1);
 	put(m, "rss", 600 * 1024);
@@ -374,7 +407,7 @@ static void fill_idle(struct made_host *m, unsigned i)
 static void fill_thread(struct made_host *m, const struct process *p, uint64_t tid, const char *comm, const char *state,
 			const char *wchan, double share)
 {
-	uint64_t t = lived(m, p), cpu = (uint64_t)((double)(t * p->cpu_ms) * share);
+	uint64_t t = lived(m, p), cpu = (uint64_t)((double)(t * p->cpu_ms + m->busy_ms[p - processes]) * share);
 
 	culprit_row(m->frame);
 	if (p->begins && m->second == p->begins)
@@ -454,7 +487,7 @@ static void fill_collectors(struct made_host *m)
 	culprit_row(m->frame);
 	put_text(m, "name", "(culprit)");
 	put_text(m, "state", "on");
-	put(m, "cpu_time", m->second * 6 * MS);
+	put(m, "cpu_time", m->second * 6 * MS + (m->options.murmur ? chance(m, 2) * MS : 0));
 	put(m, "samples", m->second);
 	culprit_end(m->frame);
 	for (const struct culprit_collector *const *c = culprit_builtin; *c; c++) {
@@ -500,6 +533,8 @@ struct made_host *made_host_create(const struct made_host_options *options)
 	assert_non_null(m);
 	if (options)
 		m->options = *options;
+	m->busy_ms = calloc(NPROCESSES + m->options.idle, sizeof(*m->busy_ms));
+	assert_non_null(m->busy_ms);
 	m->schema = schema_create();
 	assert_non_null(m->schema);
 	for (const struct culprit_collector *const *c = culprit_builtin; *c; c++) {
@@ -522,6 +557,7 @@ void made_host_destroy(struct made_host *m)
 	writer_destroy(m->writer);
 	memsource_unlock(m->memory);
 	schema_unlock(m->schema);
+	free(m->busy_ms);
 	free(m);
 }
 
@@ -529,6 +565,7 @@ void made_host_run(struct made_host *m, unsigned seconds)
 {
 	for (unsigned i = 0; i < seconds; i++) {
 		m->second++;
+		murmur(m);
 		builder_begin(writer_builder(m->writer), (BEGIN + m->second) * SECOND,
 			      (int64_t)((WALL + m->second) * SECOND));
 		fill_host(m);

@@ -13,6 +13,7 @@ struct made_host_options {
 	unsigned idle;  /* so many more sleeping processes */
 	bool calm;      /* nothing happens at all: nobody burns, nobody writes */
 	bool no_psi;    /* the kernel keeps no pressure figures */
+	bool murmur;    /* calm as real boxes are: now and then somebody does a little, and every number moves a bit */
 };
 
 /* Fails the running test where it cannot. */

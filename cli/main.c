@@ -1,8 +1,10 @@
 #include <locale.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 
+#include "table_help.h"
 #include "verbs.h"
 
 /* The collectors keep descriptors of what they read every tick; the soft limit is for programs that use select(). */
@@ -38,9 +40,11 @@ int main(int argc, char **argv)
 	}
 	if (o.help) {
 		options_help(o.verb, stdout);
-		return EXIT_DONE;
+		return o.verb == VERB_DUMP && o.nargs ? table_help(o.args[0]) : EXIT_DONE;
 	}
 	raise_descriptors();
+	/* A reader that leaves is an error of the write, not a death. */
+	signal(SIGPIPE, SIG_IGN);
 	switch (o.verb) {
 	case VERB_RECORD:
 		return verb_record(&o);

@@ -1,11 +1,13 @@
 /* culprit dump TABLE [FILE]: fills a view, from a file or by sampling here and now, and prints it. */
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <time.h>
 
 #include "builtin.h"
 #include "dump.h"
 #include "error.h"
+#include "file_source.h"
 #include "recfile.h"
 #include "session.h"
 #include "verbs.h"
@@ -21,6 +23,21 @@ static int dump_view(struct view *v, const struct options *o, const char *table,
 	return r ? r : dump_run(v, &lens, o, table, stdout, error);
 }
 
+/* A pipe is read to its end: what is asked may stand in its last frame. */
+static int read_pipe(struct view *v, struct source *source, struct culprit_error *error)
+{
+	int r = 0;
+
+	while (r >= 0 && !recfile_source_ended(source)) {
+		struct pollfd fd = {source->ops->fd(source), POLLIN, 0};
+
+		if (fd.fd >= 0 && poll(&fd, 1, -1) < 0 && errno != EINTR)
+			return error_set(error, -errno, "standard input cannot be waited for: %s", strerror(errno));
+		r = view_refresh(v, error);
+	}
+	return r < 0 ? r : 0;
+}
+
 static int dump_file(const struct options *o, const char *table, const char *file, struct culprit_error *error)
 {
 	struct view *v = view_create();
@@ -29,10 +46,10 @@ static int dump_file(const struct options *o, const char *table, const char *fil
 
 	if (!v)
 		return error_set(error, -ENOMEM, "out of memory");
-	source = recfile_source(file, error);
-	if (!source && ring_source_path(file, NULL))
-		source = ring_source_path(file, error);
+	source = file_source(file, o->history_bytes, error);
 	r = source ? view_add_source(v, source) : -EIO;
+	if (!r && !strcmp(file, "-"))
+		r = read_pipe(v, source, error);
 	if (!r)
 		r = dump_view(v, o, table, error);
 	view_destroy(v);

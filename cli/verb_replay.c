@@ -5,10 +5,9 @@
 
 #include "console_data.h"
 #include "error.h"
+#include "file_source.h"
 #include "loop.h"
 #include "panels.h"
-#include "recfile.h"
-#include "ring.h"
 #include "save.h"
 #include "script.h"
 #include "themes.h"
@@ -59,10 +58,7 @@ static int replay_open(struct replay *r, const struct options *o, struct culprit
 	r->view = view_create();
 	if (!r->view)
 		return error_set(error, -ENOMEM, "out of memory");
-	if (!strcmp(file, "-"))
-		r->source = recfile_source_pipe(dup(STDIN_FILENO), "standard input", o->history_bytes, error);
-	else
-		r->source = recfile_source(file, error);
+	r->source = file_source(file, o->history_bytes, error);
 	e = r->source ? view_add_source(r->view, r->source) : -EIO;
 	options.view = r->view;
 	if (!e)

@@ -1,0 +1,10 @@
+/* What FILE means wherever a verb takes one: a recording, a ring file, or - for a recording from standard input. */
+#ifndef CLI_FILE_SOURCE_H
+#define CLI_FILE_SOURCE_H
+
+#include "source.h"
+
+/* `budget`: bytes that are kept of a pipe; 0: the default. NULL with a sentence. */
+struct source *file_source(const char *file, size_t budget, struct culprit_error *);
+
+#endif

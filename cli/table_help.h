@@ -1,0 +1,8 @@
+/* `culprit dump TABLE --help`: what the columns of a table mean, from its schema. */
+#ifndef CLI_TABLE_HELP_H
+#define CLI_TABLE_HELP_H
+
+/* Prints it; the exit status. Knows the built-in tables. */
+int table_help(const char *table);
+
+#endif

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Proves that the thread sanitizer would see a torn copy: the ring's threads test passes under it, and fails when readers
 # and writer copy with plain memcpy. Ends with "N passed, N failed".
+# timeout: 900
 cd "$(dirname "$0")/.." || exit 1
 make=${MAKE:-make}
 passed=0 failed=0

@@ -470,23 +470,6 @@ static int get_changed(struct rbuf *r, struct cursor_table *t, struct cursor_scr
 	return r->err;
 }
 
-static int events_append(struct cursor_table *t, struct cursor_kept *k)
-{
-	struct cursor_list *l = &t->events;
-
-	if (l->n == l->cap) {
-		size_t cap = l->cap ? l->cap * 2 : 64;
-		struct cursor_kept **items = realloc(l->items, cap * sizeof(*items));
-
-		if (!items)
-			return -ENOMEM;
-		l->items = items;
-		l->cap = cap;
-	}
-	l->items[l->n++] = k;
-	return 0;
-}
-
 static int get_events(struct rbuf *r, struct cursor_table *t, struct cursor_scratch *scratch, uint64_t frame_ns, bool keep,
 		      struct segment *segment)
 {
@@ -508,7 +491,7 @@ static int get_events(struct rbuf *r, struct cursor_table *t, struct cursor_scra
 		if (r->err || pattern >= npatterns)
 			return -EBADMSG;
 		k = calloc(1, sizeof(*k) + schema->ncolumns * 9 + 8);
-		if (!k || events_append(t, k)) {
+		if (!k || cursor_list_append(&t->events, k)) {
 			free(k);
 			return -ENOMEM;
 		}

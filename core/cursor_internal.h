@@ -62,6 +62,8 @@ void cursor_table_finish(struct cursor_table *);
 void cursor_table_clear(struct cursor_table *);
 
 void cursor_list_finish(struct cursor_list *);
+/* The list owns it from now on. -ENOMEM: the caller still does. */
+int cursor_list_append(struct cursor_list *, struct cursor_kept *);
 /* Copies the row in this slot to the list of ended rows. */
 int cursor_keep_ended(struct cursor_table *, uint32_t slot, uint64_t ended_ns, bool folded, struct segment *);
 

@@ -28,6 +28,21 @@ void cursor_list_finish(struct cursor_list *l)
 	memset(l, 0, sizeof(*l));
 }
 
+int cursor_list_append(struct cursor_list *l, struct cursor_kept *k)
+{
+	if (l->n == l->cap) {
+		size_t cap = l->cap ? l->cap * 2 : 64;
+		struct cursor_kept **items = realloc(l->items, cap * sizeof(*items));
+
+		if (!items)
+			return -ENOMEM;
+		l->items = items;
+		l->cap = cap;
+	}
+	l->items[l->n++] = k;
+	return 0;
+}
+
 void cursor_table_finish(struct cursor_table *t)
 {
 	cursor_list_finish(&t->ended);
@@ -73,22 +88,14 @@ int cursor_keep_ended(struct cursor_table *t, uint32_t slot, uint64_t ended_ns, 
 	size_t ncounters = t->schema->ncounters, counters = (size_t)slot * ncounters;
 	bool drops = t->drops && s->flags & FORMAT_ROW_DROPS, bases = s->based;
 	size_t words = n + (drops ? ncounters : 0) + (bases ? ncounters + t->ncounts + SCHEMA_GROUPS_MAX : 0) + t->ncounts + SCHEMA_GROUPS_MAX;
-	struct cursor_list *l = &t->ended;
 	struct cursor_kept *k;
 	uint64_t *to;
 
-	if (l->n == l->cap) {
-		size_t cap = l->cap ? l->cap * 2 : 64;
-		struct cursor_kept **items = realloc(l->items, cap * sizeof(*items));
-
-		if (!items)
-			return -ENOMEM;
-		l->items = items;
-		l->cap = cap;
-	}
 	k = calloc(1, sizeof(*k) + words * 8 + n);
-	if (!k)
+	if (!k || cursor_list_append(&t->ended, k)) {
+		free(k);
 		return -ENOMEM;
+	}
 	to = k->memory;
 	k->slot = slot;
 	k->row.serial = s->serial;
@@ -121,6 +128,5 @@ int cursor_keep_ended(struct cursor_table *t, uint32_t slot, uint64_t ended_ns, 
 	memcpy(to, t->states + at, n);
 	k->row.states = (uint8_t *)to;
 	k->row.segment = segment_lock(segment);
-	l->items[l->n++] = k;
 	return 0;
 }

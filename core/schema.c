@@ -505,6 +505,18 @@ int schema_add(struct schema *s, const struct culprit_table *declared, struct cu
 	return (int)t->id;
 }
 
+double schema_number(const struct schema_column *c, uint64_t cell)
+{
+	double v;
+
+	if (c->type == CULPRIT_I64)
+		return (double)(int64_t)cell;
+	if (c->type == CULPRIT_U64)
+		return (double)cell;
+	memcpy(&v, &cell, sizeof(v));
+	return v;
+}
+
 double schema_edge(const struct schema_bounds *b, uint32_t slot)
 {
 	switch (b->kind) {

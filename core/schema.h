@@ -97,6 +97,9 @@ int schema_column(const struct schema_table *, const char *name);
 /* Index of a derived column, or -1. */
 int schema_derived(const struct schema_table *, const char *name);
 
+/* A cell of a numeric column as a double. */
+double schema_number(const struct schema_column *, uint64_t cell);
+
 /* Lower edge of a slot; of slot `count` of a bounded histogram: its upper end (infinity after the last edge). */
 double schema_edge(const struct schema_bounds *, uint32_t slot);
 /* The slot of a value; values outside go to the first or the last. */

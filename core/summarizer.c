@@ -93,18 +93,6 @@ void summarizer_begin(struct summarizer *s)
 	}
 }
 
-static double as_double(const struct schema_column *c, uint64_t cell)
-{
-	double v;
-
-	if (c->type == CULPRIT_I64)
-		return (double)(int64_t)cell;
-	if (c->type == CULPRIT_U64)
-		return (double)cell;
-	memcpy(&v, &cell, sizeof(v));
-	return v;
-}
-
 static void put_f64(struct wbuf *w, double v)
 {
 	uint64_t bits;
@@ -280,7 +268,7 @@ static int slot_note(struct gathered *g, const struct mirror *m, uint32_t i, boo
 
 		if (g->extreme_of[k] >= 0 && (all || mask_has(s->changed, c)) &&
 		    mirror_states(m, i)[c] == FORMAT_CELL_OK)
-			extreme_note(g, i, k, s->serial, as_double(&m->schema->columns[c], mirror_cells(m, i)[c]));
+			extreme_note(g, i, k, s->serial, schema_number(&m->schema->columns[c], mirror_cells(m, i)[c]));
 		/* A row that ends in this frame is not in it any more. */
 		if (g->small && !(s->flags & SLOT_GONE) && series_note(g, m, i, k))
 			return -ENOMEM;

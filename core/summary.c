@@ -62,18 +62,6 @@ bool summary_has_series(const struct schema_column *c)
 	return is_number(c) && (c->role == CULPRIT_GAUGE || c->role == CULPRIT_PEAK || c->role == CULPRIT_COUNTER);
 }
 
-static double as_double(const struct schema_column *c, uint64_t cell)
-{
-	double v;
-
-	if (c->type == CULPRIT_I64)
-		return (double)(int64_t)cell;
-	if (c->type == CULPRIT_U64)
-		return (double)cell;
-	memcpy(&v, &cell, sizeof(v));
-	return v;
-}
-
 /* A segment seen as a source of its own, so that a cursor can walk it. */
 struct alone {
 	struct source source;
@@ -157,7 +145,7 @@ static int extreme_flush(struct summary_table *t, struct summary_extreme *e)
 static int extreme_note(struct summary_table *t, struct gather *g, const struct row *row, uint32_t slot, uint32_t column)
 {
 	struct summary_extreme *e = &g->extremes[(size_t)slot * t->schema->ncolumns + column];
-	double v = as_double(&t->schema->columns[column], row->cells[column]);
+	double v = schema_number(&t->schema->columns[column], row->cells[column]);
 
 	if (e->serial != row->serial) {
 		if (extreme_flush(t, e))

@@ -75,23 +75,41 @@ static void overview_destroy(void *self)
 	free(o);
 }
 
-/* Who uses most of what: the largest of a column. */
-static void top_process(struct overview *o, const char *a, const char *b, char *out, size_t cap)
+/* Who uses most of what: cpu, memory, disk. One walk over all rows. */
+static void top_processes(struct overview *o, char top[3][40])
 {
-	size_t n = query_nrows(o->rows.query), best = n;
-	double most = 0;
+	static const char *const names[4] = {"cpu", "rss", "read_rate", "write_rate"};
+	size_t n = query_nrows(o->rows.query), best[3] = {n, n, n};
+	double most[3] = {0, 0, 0};
+	int at[4];
 
-	out[0] = '\0';
+	for (int k = 0; k < 4; k++)
+		at[k] = n ? query_column_find(o->rows.query, names[k]) : -1;
 	for (size_t i = 0; i < n; i++) {
-		double v = rows_number(&o->rows, i, a, 0) + (b ? rows_number(&o->rows, i, b, 0) : 0);
+		double v[4];
 
-		if (v <= most)
-			continue;
-		most = v;
-		best = i;
+		for (int k = 0; k < 4; k++) {
+			struct value value = {0};
+
+			v[k] = 0;
+			if (at[k] >= 0)
+				query_value(o->rows.query, i, (size_t)at[k], &value);
+			if (!value_number(&value, &v[k]))
+				v[k] = 0;
+		}
+		v[2] += v[3];
+		for (int k = 0; k < 3; k++) {
+			if (v[k] <= most[k])
+				continue;
+			most[k] = v[k];
+			best[k] = i;
+		}
 	}
-	if (best < n)
-		rows_text(&o->rows, best, "comm", out, cap);
+	for (int k = 0; k < 3; k++) {
+		top[k][0] = '\0';
+		if (best[k] < n)
+			rows_text(&o->rows, best[k], "comm", top[k], sizeof(top[k]));
+	}
 }
 
 /* "Debian 12 (bookworm), kernel 6.18, 2 cpus, 23.5G, up 3h12m": in 78 columns on nearly every box */
@@ -130,9 +148,7 @@ static int overview_update(void *self, struct view *view, const struct lens *len
 	r = rows_update(&o->rows, view, lens, 0, error);
 	if (r && r != -EBADMSG)
 		return r;
-	top_process(o, "cpu", NULL, top[0], sizeof(top[0]));
-	top_process(o, "rss", NULL, top[1], sizeof(top[1]));
-	top_process(o, "read_rate", "write_rate", top[2], sizeof(top[2]));
+	top_processes(o, top);
 	say_box(o, view, lens);
 	e = resources_update(&o->resources, view, lens, time, &widths, top, error);
 	o->asked = true;

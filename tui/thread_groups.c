@@ -42,9 +42,11 @@ void thread_group_name(const char *comm, char *out, size_t cap)
 
 static struct thread_group *group_of(struct thread_groups *g, const char *name)
 {
-	for (size_t i = g->n; i > 0; i--) {
-		if (!strcmp(g->groups[i - 1].name, name))
-			return &g->groups[i - 1];
+	size_t slot = row_key_text(name, strlen(name)) % GROUP_SLOTS;
+
+	for (; g->slots[slot]; slot = (slot + 1) % GROUP_SLOTS) {
+		if (!strcmp(g->groups[g->slots[slot] - 1].name, name))
+			return &g->groups[g->slots[slot] - 1];
 	}
 	if (g->n == THREAD_GROUPS_MAX) {
 		g->cut = true;
@@ -61,6 +63,7 @@ static struct thread_group *group_of(struct thread_groups *g, const char *name)
 	}
 	memset(&g->groups[g->n], 0, sizeof(g->groups[0]));
 	snprintf(g->groups[g->n].name, sizeof(g->groups[0].name), "%s", name);
+	g->slots[slot] = (uint16_t)(g->n + 1);
 	return &g->groups[g->n++];
 }
 
@@ -183,6 +186,7 @@ int thread_groups_gather(struct thread_groups *g, struct rows *r)
 
 	g->n = g->idle = 0;
 	g->cut = false;
+	memset(g->slots, 0, sizeof(g->slots));
 	if (n) {
 		static const char *const names[5] = {"comm", "wchan", "cpu", "runq", "blkio"};
 

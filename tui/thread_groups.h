@@ -4,7 +4,7 @@
 
 #include "rows.h"
 
-enum { THREAD_GROUPS_MAX = 2000, GROUP_NAME_MAX = 32, GROUP_WAITS_MAX = 8 };
+enum { THREAD_GROUPS_MAX = 2000, GROUP_SLOTS = 4096, GROUP_NAME_MAX = 32, GROUP_WAITS_MAX = 8 };
 
 struct thread_group {
 	char name[GROUP_NAME_MAX]; /* raw bytes, NUL-terminated; runs of digits at its end or between words are gone */
@@ -26,6 +26,7 @@ struct thread_groups {
 	size_t n, cap;
 	size_t idle; /* threads that did nothing, in all groups */
 	bool cut;    /* there were more groups than fit */
+	uint16_t slots[GROUP_SLOTS]; /* hash -> group + 1, while gathering */
 };
 
 void thread_groups_finish(struct thread_groups *);

@@ -106,5 +106,8 @@ bool query_baseline_value(struct query *, size_t row, size_t column, struct valu
 /* Order of this run and the following. NULL: by key. Stable; absent and unread last either way; ties by key. -ENOENT: no
  * such column now (then by key). */
 int query_sort(struct query *, const char *column, bool descending);
+/* F64 values that round to the same multiple of `grain` count as equal and stand in key order, so that a list shown with
+ * fewer digits does not shuffle; 0: exact, as at first. */
+void query_sort_grain(struct query *, double grain);
 
 #endif

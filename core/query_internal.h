@@ -82,6 +82,7 @@ struct query {
 	/* Order. */
 	char sort_column[LENS_NAME_MAX];
 	bool sort_descending;
+	double sort_grain;
 	struct sort_cell *sort_cells;
 	size_t sort_cap;
 	struct key_index found; /* key -> row */

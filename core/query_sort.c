@@ -1,5 +1,6 @@
 /* Order, and finding rows by key. */
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,7 +27,7 @@ static uint64_t ordinal_f64(double d)
 	return bits >> 63 ? ~bits : bits | 1ull << 63;
 }
 
-static void reduce(const struct value *v, struct sort_cell *c)
+static void reduce(const struct value *v, double grain, struct sort_cell *c)
 {
 	double x;
 
@@ -54,7 +55,7 @@ static void reduce(const struct value *v, struct sort_cell *c)
 		c->ordinal = v->stack.id;
 		break;
 	default:
-		c->ordinal = value_number(v, &x) ? ordinal_f64(x) : 0;
+		c->ordinal = value_number(v, &x) ? ordinal_f64(grain > 0 ? rint(x / grain) : x) : 0;
 	}
 }
 
@@ -145,7 +146,7 @@ int query_sort_rows(struct query *q)
 			struct value v;
 
 			query_value(q, sorted[i].row, (size_t)column, &v);
-			reduce(&v, &sorted[i]);
+			reduce(&v, q->sort_grain, &sorted[i]);
 		}
 		sorted = sort(q, sorted, sorted == cells ? cells + n : cells, n, false);
 	}
@@ -178,6 +179,17 @@ int query_sort(struct query *q, const char *column, bool descending)
 		q->generation++;
 	}
 	return known ? 0 : -ENOENT;
+}
+
+void query_sort_grain(struct query *q, double grain)
+{
+	if (q->sort_grain == grain)
+		return;
+	q->sort_grain = grain;
+	if (query_stands(q)) {
+		query_sort_rows(q);
+		q->generation++;
+	}
 }
 
 /* --- finding --- */

@@ -38,7 +38,7 @@ static struct layout layout_fit(int width)
 static const struct rows_column columns[] = {
 	{.column = "comm", .title = "process", .min = 15, .max = 24, .weight = 1},
 	{.column = "pid", .title = "pid", .min = 7, .max = 7},
-	{.column = "cpu", .title = "cpu1", .min = 5, .max = 5},
+	{.column = "cpu", .title = "cpu1", .min = 5, .max = 5, .coarse = true},
 	{.title = "where busy time goes", .min = 20, .max = 60, .weight = 4, .cell = task_bar_cell},
 	{.column = "threads", .title = "thr", .min = 5, .max = 5, .priority = 2},
 	{.title = "io", .min = 7, .max = 7, .priority = 3, .right = true, .cell = task_io_cell},

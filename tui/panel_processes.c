@@ -9,7 +9,7 @@
 static const struct rows_column columns[] = {
 	{.column = "pid", .title = "pid", .min = 7, .max = 7},
 	{.column = "user", .title = "user", .min = 8, .max = 8, .priority = 4},
-	{.column = "cpu", .title = "cpu1", .min = 5, .max = 5},
+	{.column = "cpu", .title = "cpu1", .min = 5, .max = 5, .coarse = true},
 	{.title = "busy", .min = 10, .max = 24, .weight = 1, .priority = 3, .cell = task_bar_cell},
 	{.column = "rss", .title = "rss", .min = 6, .max = 6},
 	{.column = "state", .title = "S", .min = 1, .max = 1, .priority = 5},

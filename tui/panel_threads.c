@@ -28,10 +28,10 @@ static void stands_in_cell(struct rows *r, size_t row, struct list_cell *cell)
 static const struct rows_column columns[] = {
 	{.column = "tid", .title = "tid", .min = 7, .max = 7},
 	{.column = "comm", .title = "name", .min = 15, .max = 16},
-	{.column = "cpu", .title = "cpu1", .min = 5, .max = 5},
+	{.column = "cpu", .title = "cpu1", .min = 5, .max = 5, .coarse = true},
 	{.title = "where its time goes", .min = 19, .max = 30, .weight = 1, .priority = 1, .cell = task_bar_cell},
 	{.column = "state", .title = "S", .min = 1, .max = 1, .priority = 5},
-	{.column = "runq", .title = "runq", .min = 5, .max = 5, .priority = 3},
+	{.column = "runq", .title = "runq", .min = 5, .max = 5, .priority = 3, .coarse = true},
 	{.column = "voluntary_rate", .title = "switch", .min = 7, .max = 7, .priority = 7},
 	{.column = "processor", .title = "cpu", .min = 3, .max = 3, .priority = 6},
 	{.title = "stands in", .min = 12, .max = 32, .weight = 2, .priority = 2, .cell = stands_in_cell},
@@ -92,7 +92,7 @@ static void groups_cell(const void *self, size_t row, size_t column, struct list
 		units_format_short(text, sizeof(text), (double)g->busy, CULPRIT_COUNT);
 		break;
 	case 3:
-		units_format_short(text, sizeof(text), g->cpu, CULPRIT_PERCENT);
+		rows_percent(text, sizeof(text), g->cpu);
 		break;
 	case 4:
 		cell->kind = LIST_BAR;

@@ -8,6 +8,7 @@
 
 #include "bar.h"
 #include "error.h"
+#include "rows.h"
 #include "units.h"
 
 enum { TOP_CPU, TOP_MEMORY, TOP_DISK };
@@ -73,7 +74,8 @@ static struct resource *add(struct resources *r, size_t row, const char *table, 
 	if (isnan(x->now))
 		snprintf(x->use, sizeof(x->use), "-");
 	else
-		units_format_short(x->use, sizeof(x->use), x->now, x->unit);
+		x->unit == CULPRIT_PERCENT ? rows_percent(x->use, sizeof(x->use), x->now) :
+					     units_format_short(x->use, sizeof(x->use), x->now, x->unit);
 	return x;
 }
 
@@ -95,7 +97,9 @@ static void say_number(char *to, size_t cap, const char *word, double value, uns
 
 	if (isnan(value) || value <= 0)
 		return;
-	snprintf(text, sizeof(text), "%s%s %s", to[0] ? " " : "", word, units_format_short(buf, sizeof(buf), value, unit));
+	snprintf(text, sizeof(text), "%s%s %s", to[0] ? " " : "", word,
+		 unit == CULPRIT_PERCENT && value >= 0.1 ? rows_percent(buf, sizeof(buf), value) :
+							  units_format_short(buf, sizeof(buf), value, unit));
 	if (strlen(to) + strlen(text) < cap)
 		say(to, cap, "%s", text);
 }
@@ -144,7 +148,7 @@ static void say_pressure(struct resources *r, const struct pressure *p)
 	say(r->pressure, sizeof(r->pressure), "tasks stood still for want of");
 	for (size_t i = 0; i < 3; i++) {
 		say(r->pressure, sizeof(r->pressure), "%s %s %s", i ? "," : "", of[i].name,
-		    isnan(of[i].v) ? "-" : units_format_short(buf, sizeof(buf), of[i].v, CULPRIT_PERCENT));
+		    isnan(of[i].v) ? "-" : rows_percent(buf, sizeof(buf), of[i].v));
 		r->pressed = r->pressed || of[i].v >= stalled;
 	}
 	say(r->pressure, sizeof(r->pressure), " of the window");

@@ -93,6 +93,15 @@ void rows_cell_value(const struct value *v, struct list_cell *cell)
 	cell_text(cell, text, strlen(text));
 }
 
+char *rows_percent(char *buf, size_t cap, double value)
+{
+	if (value < 0.05)
+		snprintf(buf, cap, "0%%");
+	else
+		snprintf(buf, cap, "%.*f%%", value < 99.95, value);
+	return buf;
+}
+
 static void source_cell(const void *self, size_t row, size_t column, struct list_cell *cell)
 {
 	struct rows *r = (struct rows *)self;
@@ -108,6 +117,14 @@ static void source_cell(const void *self, size_t row, size_t column, struct list
 		return;
 	}
 	query_value(r->query, row, (size_t)r->map[column], &v);
+	if (r->specs[column].coarse && v.state == VALUE_OK && v.type == CULPRIT_F64) {
+		char text[32];
+
+		rows_percent(text, sizeof(text), v.f);
+		cell->own = true;
+		cell_text(cell, text, strlen(text));
+		return;
+	}
 	rows_cell_value(&v, cell);
 }
 
@@ -185,6 +202,15 @@ static void columns_bind(struct rows *r)
 	r->list.sort_ascending = r->ascending;
 }
 
+static bool sort_is_coarse(const struct rows *r)
+{
+	for (size_t i = 0; i < r->nspecs; i++) {
+		if (r->specs[i].coarse && r->specs[i].column && !strcmp(r->specs[i].column, r->sort))
+			return true;
+	}
+	return false;
+}
+
 int rows_update(struct rows *r, struct view *view, const struct lens *lens, unsigned flags, struct culprit_error *error)
 {
 	int err;
@@ -199,6 +225,7 @@ int rows_update(struct rows *r, struct view *view, const struct lens *lens, unsi
 			return error_set(error, -ENOMEM, "out of memory");
 	}
 	query_sort(r->query, r->sort[0] ? r->sort : NULL, !r->ascending);
+	query_sort_grain(r->query, sort_is_coarse(r) ? 0.1 : 0);
 	err = query_run(r->query, lens, r->table, flags, error);
 	r->failed = err && err != -EBADMSG;
 	if (!r->failed)

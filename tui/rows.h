@@ -14,6 +14,7 @@ struct rows_column {
 	const char *title;
 	uint16_t min, max;
 	uint8_t weight, priority; /* as struct list_column */
+	bool coarse; /* a percentage with one decimal, also for the order: what is far below does not flicker */
 	bool cut_left, right; /* right: of a `cell`; what is no text stands right by itself */
 	/* Optional: fills the cell itself. */
 	void (*cell)(struct rows *, size_t row, struct list_cell *);
@@ -81,6 +82,8 @@ void rows_text(struct rows *, size_t row, const char *column, char *out, size_t 
 
 /* One value as a list shows it. */
 void rows_cell_value(const struct value *, struct list_cell *);
+/* A percentage with one decimal: "0%", "0.4%", "12.0%", "212%". Returns `buf`. */
+char *rows_percent(char *buf, size_t cap, double value);
 /* Width and alignment that suit a column of the query. */
 void rows_fit(const struct query_column *, struct rows_column *);
 

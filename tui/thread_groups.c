@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -147,8 +148,8 @@ static int compare(const void *a, const void *b, void *arg)
 	}
 	/* Idle ones must not change places all the time. */
 	if (g->order == GROUP_BY_CPU || g->order == GROUP_BY_TIME) {
-		p = p < 0.005 ? 0 : p;
-		q = q < 0.005 ? 0 : q;
+		p = rint(p * 10);
+		q = rint(q * 10);
 	}
 	if (p != q)
 		return p < q ? sign : -sign;

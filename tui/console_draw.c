@@ -86,9 +86,13 @@ static int draw_when(const struct console *c, struct surface *s, int w)
 	units_duration(length, sizeof(length), to - from);
 	/* A window that reaches behind what is held says how much of it there is. */
 	if (from < c->now.from_ns) {
+		uint64_t have = to - c->now.from_ns;
 		char held[32], whole[32];
 
-		snprintf(length, sizeof(length), "%s of %s", units_duration(held, sizeof(held), to - c->now.from_ns),
+		if (have >= SECOND)
+			have -= have % SECOND;
+
+		snprintf(length, sizeof(length), "%s of %s", units_duration(held, sizeof(held), have),
 			 units_duration(whole, sizeof(whole), to - from));
 	}
 	if (!live) {

@@ -12,6 +12,7 @@
 #include "units.h"
 
 enum { TOP_CPU, TOP_MEMORY, TOP_DISK };
+enum { GAP_MAX = 4 }; /* columns */
 enum { DISKS_MAX = 3, FILESYSTEMS_MAX = 2, NETS_MAX = 2 };
 
 /* Beyond these something is wrong or soon will be (the figures of common alerting rules). */
@@ -299,7 +300,7 @@ static void ask_nets(struct resources *r, const struct lens *lens)
 static void past(struct resource *x, const struct series *s, uint64_t window_from_ns, const struct series_bucket *buckets)
 {
 	double max = x->top, before = 0;
-	size_t n = 0;
+	size_t n = 0, gap = 0;
 	char buf[32];
 
 	for (size_t i = 0; x->top <= 0 && i < s->n; i++) {
@@ -309,6 +310,13 @@ static void past(struct resource *x, const struct series *s, uint64_t window_fro
 	x->nspark = s->n;
 	for (size_t i = 0; i < s->n; i++) {
 		x->spark[i] = (int8_t)spark_level(buckets[i].data ? buckets[i].mean : NAN, max);
+		/* What is read every few ticks only stands as it was in between. */
+		if (!buckets[i].data && i && x->spark[i - 1] >= 0 && gap < GAP_MAX) {
+			x->spark[i] = x->spark[i - 1];
+			gap++;
+		} else {
+			gap = 0;
+		}
 		if (!buckets[i].data || s->from_ns + (i + 1) * s->step_ns > window_from_ns)
 			continue;
 		before += buckets[i].mean;

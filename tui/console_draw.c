@@ -390,7 +390,13 @@ static void draw_last_line(struct console *c, struct surface *s, int y, int w)
 	char status[PANEL_MESSAGE_MAX] = "";
 	const struct panel *p = console_panel(c);
 
-	if (c->prompt_kind && c->message[0] && w > 30) {
+	if (c->helping) {
+		static const char *const hints[] = {"j k scroll", "? close", "q close"};
+		int x = 0;
+
+		for (int i = 0; i < 3; i++)
+			x += draw_hint(s, x, y, w - x, hints[i]) + 2;
+	} else if (c->prompt_kind && c->message[0] && w > 30) {
 		/* What is wrong stands beside what is typed. */
 		int half = w / 2;
 
@@ -432,6 +438,7 @@ void console_draw(struct console *c, struct surface *s)
 	int w = surface_width(s), h = surface_height(s);
 	const struct panel *p = console_panel(c);
 	struct lines l = layout(w, h);
+	size_t help_lines = 0;
 	struct rect clip;
 
 	surface_clear(s);
@@ -441,7 +448,7 @@ void console_draw(struct console *c, struct surface *s)
 	if (c->helping) {
 		struct keys_table tables[2] = {console_panel_keys(c), {"everywhere", console_keys, console_nkeys}};
 
-		dialog_help(s, l.panel, p->name, p->help, tables, 2, c->help_top);
+		help_lines = dialog_help(s, l.panel, p->name, p->help, tables, 2, c->help_top);
 	} else if (l.panel.h > 0) {
 		p->draw(c->states[c->current], s, l.panel);
 	}
@@ -455,6 +462,14 @@ void console_draw(struct console *c, struct surface *s)
 		memset(c->tab_w, 0, sizeof(c->tab_w));
 	if (l.rule >= 0)
 		draw_rule(c, s, l.rule, w);
+	if (l.rule >= 0 && help_lines > (size_t)l.panel.h) {
+		char place[64];
+		size_t last = c->help_top + (size_t)l.panel.h;
+
+		snprintf(place, sizeof(place), " lines %zu-%zu of %zu ", c->help_top + 1,
+			 last < help_lines ? last : help_lines, help_lines);
+		surface_say(s, w - cells(s, place) - 2, l.rule, cells(s, place), ROLE_MUTED, place);
+	}
 	if (l.timeline >= 0)
 		draw_timeline(c, s, l.timeline, w);
 	if (l.keys >= 0)

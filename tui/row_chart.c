@@ -6,6 +6,8 @@
 
 #include "units.h"
 
+#define GAP_NS 15000000000ll
+
 void row_chart_update(struct row_chart *c, struct view *view, const struct lens *lens, const struct panel_time *time,
 		      const char *table, const char *column, unsigned unit, const struct row_key *key, const char *who, int w)
 {
@@ -13,6 +15,8 @@ void row_chart_update(struct row_chart *c, struct view *view, const struct lens 
 	struct series out = {.buckets = c->buckets};
 	uint64_t from_ns, to_ns;
 	int n = w - ROW_CHART_LABEL;
+
+	int gap = 0, longest;
 
 	c->known = false;
 	if (n < 1)
@@ -22,6 +26,7 @@ void row_chart_update(struct row_chart *c, struct view *view, const struct lens 
 	lens_resolve(lens, time->newest_ns, &from_ns, &to_ns);
 	c->time = chart_time_fit((int64_t)to_ns + time->wall_offset_ns, (int64_t)(to_ns - from_ns),
 				 time->tick_ns ? (int64_t)time->tick_ns : 1000000000, n);
+	longest = (int)(GAP_NS / c->time.step_ns);
 	c->zone_offset_s = time->zone_offset_s;
 	c->unit = unit;
 	snprintf(c->title, sizeof(c->title), "%s%s%s: %s", table, *who ? " " : "", who, column);
@@ -29,8 +34,15 @@ void row_chart_update(struct row_chart *c, struct view *view, const struct lens 
 	snprintf(ask.column, sizeof(ask.column), "%s", column);
 	if (series_run(view, &ask, 1, to_ns, (uint64_t)c->time.step_ns, (size_t)n, &out, NULL))
 		return;
-	for (int i = 0; i < n; i++)
-		c->values[i] = c->buckets[i].data ? c->buckets[i].mean : NAN;
+	/* What is read every few ticks only stands as it was in between. */
+	for (int i = 0; i < n; i++) {
+		if (c->buckets[i].data) {
+			c->values[i] = c->buckets[i].mean;
+			gap = 0;
+		} else {
+			c->values[i] = i && ++gap <= longest ? c->values[i - 1] : NAN;
+		}
+	}
 	c->known = true;
 }
 

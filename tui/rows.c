@@ -438,7 +438,7 @@ void rows_fit(const struct query_column *q, struct rows_column *c)
 	c->column = q->name;
 	c->title = q->name;
 	if (q->type == CULPRIT_TEXT || q->type == CULPRIT_STACK) {
-		c->min = (uint16_t)(title > 8 ? title : 8);
+		c->min = (uint16_t)(title > 8 ? title : q->role == CULPRIT_KEY ? 14 : 8);
 		c->max = 40;
 		c->weight = 1;
 		return;

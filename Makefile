@@ -150,9 +150,11 @@ $(B)/plugins/%.so: tests/plugins/%.c $(O)/flags
 	$(Q)chmod go-w $@ $(@D)
 .PRECIOUS: $(O)/%.o
 
-# Everything the test driver runs in one variant.
+# Everything the test driver runs in one variant; soak and bench too, so that they don't rot.
+soak_tests := $(patsubst tests/soak/%.c,$(B)/soak/%,$(wildcard tests/soak/soak_*.c))
 .PHONY: test-build
-test-build: $(unit_tests) $(screen_tests) $(kernel_tests) $(plugins) $(B)/culprit $(B)/tables_md
+test-build: $(unit_tests) $(screen_tests) $(kernel_tests) $(plugins) $(B)/culprit $(B)/tables_md \
+	$(soak_tests) $(B)/bench/spawn
 
 # docs/TABLES.md is made from the schemas; tests/tables_test.sh compares.
 $(eval $(call compile_rule,scripts,$(inc_cli)))
@@ -196,7 +198,7 @@ check-layers: $(call obj,$(core_src) $(collectors_src) $(tui_src) $(cli_src)) ##
 
 .PHONY: test-fresh
 test-fresh: ## make run and make test in a fresh Debian with nothing but make (root, network, minutes)
-	$(Q)FRESH=1 sh tests/fresh_debian.sh
+	$(Q)FRESH=1 bash tests/fresh_debian.sh
 
 # --- measuring ---------------------------------------------------------------------------------------------------
 .PHONY: bench
@@ -213,8 +215,7 @@ $(B)/bench/bench_%: $(O)/tests/bench/bench_%.o $(call obj,$(addprefix tests/supp
 	@mkdir -p $(@D)
 	$(Q)$(cc) $(ldflags) -o $@ $^ $(libs)
 
-soak_tests := $(patsubst tests/soak/%.c,$(B)/soak/%,$(wildcard tests/soak/soak_*.c))
-$(B)/soak/soak_%: $(O)/tests/soak/soak_%.o $(support) $(B)/libculprit.a
+$(B)/soak/soak_%: $(O)/tests/soak/soak_%.o $(B)/libculprit.a
 	@mkdir -p $(@D)
 	$(if $(Q),@echo '  LD      $@')
 	$(Q)$(cc) $(ldflags) -o $@ $^ $(libs)

@@ -61,6 +61,10 @@ static void stop(struct loop *l)
 	raise(SIGTSTP);
 	pthread_sigmask(SIG_UNBLOCK, &set, &before);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	/* What woke it up has been seen: read later, it would give the terminal back and take it once more. */
+	sigemptyset(&set);
+	sigaddset(&set, SIGCONT);
+	sigtimedwait(&set, NULL, &(struct timespec){0, 0});
 	if (screen_resume(l->screen))
 		end(l, -EIO);
 	l->draw = true;

@@ -28,6 +28,12 @@ int dump_json(struct dump *);
 int dump_csv(struct dump *);
 int dump_table(struct dump *);
 
+/* No sample was taken in or before the window: there is no time to name. */
+static inline bool dump_never_sampled(const struct query_info *info)
+{
+	return !info->used_to_ns || info->used_to_ns < info->used_from_ns;
+}
+
 /* The text as shown, in d->text; NULL: out of memory. `form`: enum text_form. */
 const char *dump_text(struct dump *, const char *bytes, size_t n, int form, size_t *ret_len);
 

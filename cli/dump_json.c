@@ -244,9 +244,14 @@ static int head(struct dump *d)
 
 	fputs("{\"schema\":\"culprit.rows/1\",\"table\":", d->out);
 	name(d->out, d->table);
-	fprintf(d->out, ",\"from\":\"%s\"", units_rfc3339(buf, sizeof(buf), info->used_from_wall_ns, 0));
-	fprintf(d->out, ",\"to\":\"%s\"", units_rfc3339(buf, sizeof(buf), info->used_to_wall_ns, 0));
-	fprintf(d->out, ",\"from_ns\":%" PRId64 ",\"to_ns\":%" PRId64, info->used_from_wall_ns, info->used_to_wall_ns);
+	if (dump_never_sampled(info)) {
+		fputs(",\"from\":null,\"to\":null,\"from_ns\":null,\"to_ns\":null", d->out);
+	} else {
+		fprintf(d->out, ",\"from\":\"%s\"", units_rfc3339(buf, sizeof(buf), info->used_from_wall_ns, 0));
+		fprintf(d->out, ",\"to\":\"%s\"", units_rfc3339(buf, sizeof(buf), info->used_to_wall_ns, 0));
+		fprintf(d->out, ",\"from_ns\":%" PRId64 ",\"to_ns\":%" PRId64, info->used_from_wall_ns,
+			info->used_to_wall_ns);
+	}
 	if (info->state > CULPRIT_RESTING && info->state <= CULPRIT_MISSING) {
 		fprintf(d->out, ",\"state\":\"%s\"", states[info->state]);
 		if (info->reason) {

@@ -91,6 +91,11 @@ static size_t cell(struct dump *d, size_t row, size_t column, size_t max, char *
 			snprintf(to, cap, "%" PRIu64, v.u);
 			break;
 		}
+		/* When something happened: as the line above says its window. */
+		if (v.unit == CULPRIT_MONO_NS && cap >= 64) {
+			units_clock(to, cap, view_wall_ns(d->view, v.u), view_zone_offset(d->view));
+			break;
+		}
 		units_format_short(to, cap, (double)v.u, v.unit);
 		break;
 	default:
@@ -105,6 +110,14 @@ static void pad(FILE *f, size_t n)
 		putc(' ', f);
 }
 
+/* Tenths of a second do for a window of seconds; a shorter one is not to be told as 0. */
+static uint64_t rounded(uint64_t ns)
+{
+	uint64_t to = ns < 1000000000u ? 1000000u : 100000000u;
+
+	return (ns + to / 2) / to * to;
+}
+
 static void head(struct dump *d)
 {
 	const struct query_info *info = &d->info;
@@ -112,13 +125,14 @@ static void head(struct dump *d)
 	char from[64], to[64], length[32];
 
 	fprintf(d->out, "%s  ", d->table);
-	if (info->empty)
+	if (dump_never_sampled(info))
+		fprintf(d->out, "never sampled");
+	else if (info->empty)
 		fprintf(d->out, "%s", units_clock(to, sizeof(to), info->used_to_wall_ns, offset));
 	else
 		fprintf(d->out, "%s .. %s (%s)", units_clock(from, sizeof(from), info->used_from_wall_ns, offset),
 			units_clock(to, sizeof(to), info->used_to_wall_ns, offset),
-			units_duration(length, sizeof(length),
-				       (info->used_to_ns - info->used_from_ns + 50000000) / 100000000 * 100000000));
+			units_duration(length, sizeof(length), rounded(info->used_to_ns - info->used_from_ns)));
 	if (d->nrows)
 		fprintf(d->out, "  1-%zu of %zu rows", d->nrows, query_nrows(d->query));
 	else

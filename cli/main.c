@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
@@ -5,6 +6,7 @@
 #include <sys/resource.h>
 
 #include "table_help.h"
+#include "error.h"
 #include "verbs.h"
 
 /* The collectors keep descriptors of what they read every tick; the soft limit is for programs that use select(). */
@@ -16,6 +18,17 @@ static void raise_descriptors(void)
 		limit.rlim_cur = limit.rlim_max;
 		(void)!setrlimit(RLIMIT_NOFILE, &limit);
 	}
+}
+
+/* Help that could not be written is no help. */
+static int printed(void)
+{
+	struct culprit_error error;
+
+	if (!fflush(stdout) && !ferror(stdout))
+		return EXIT_DONE;
+	error_set(&error, -errno, "cannot write: %s", strerror(errno));
+	return verb_fail(EXIT_COULD_NOT, &error);
 }
 
 int main(int argc, char **argv)
@@ -36,11 +49,11 @@ int main(int argc, char **argv)
 		       ""
 #endif
 		);
-		return EXIT_DONE;
+		return printed();
 	}
 	if (o.help) {
 		options_help(o.verb, stdout);
-		return o.verb == VERB_DUMP && o.nargs ? table_help(o.args[0]) : EXIT_DONE;
+		return o.verb == VERB_DUMP && o.nargs ? table_help(o.args[0]) : printed();
 	}
 	raise_descriptors();
 	/* A reader that leaves is an error of the write, not a death. */

@@ -81,7 +81,7 @@ static const struct verb_row {
 			  NULL, 0, 0},
 	[VERB_RECORD] = {"record", "-o FILE", "record without a screen", NULL, 0, 0},
 	[VERB_REPLAY] = {"replay", "FILE", "the console over a recording", NULL, 1, 1},
-	[VERB_DUMP] = {"dump", "TABLE [FILE]", "rows of a table, live (two samples) or from a recording",
+	[VERB_DUMP] = {"dump", "TABLE [FILE]", "rows of a table, live (two samples) or from a recording (-: standard input)",
 		       "Without --from and --to the window is all that is recorded, or the two samples.\n"
 		       "`culprit collectors` names the tables, culprit dump TABLE --help their columns.",
 		       1, 2},

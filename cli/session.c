@@ -62,7 +62,7 @@ int session_open(struct session *s, const struct options *o, uint32_t flags, con
 	s->proc_fd = open_below(o->root, "proc");
 	s->sys_fd = open_below(o->root, "sys");
 	if (s->proc_fd < 0) {
-		r = error_set(error, -errno, "/proc cannot be opened (%s); mount it: mount -t proc proc /proc",
+		r = error_set(error, -EIO, "/proc cannot be opened (%s); mount it: mount -t proc proc /proc",
 			      strerror(errno));
 		goto fail;
 	}

@@ -1,8 +1,11 @@
-/* culprit dump TABLE [FILE]: fills a view, from a file or by sampling here and now, and prints it. */
+/* culprit dump TABLE [FILE|-]: fills a view, from a file or by sampling here and now, and prints it. */
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "builtin.h"
 #include "dump.h"
@@ -38,14 +41,55 @@ static int read_pipe(struct view *v, struct source *source, struct culprit_error
 	return r < 0 ? r : 0;
 }
 
+/* All of standard input, in memory that is read as a file: a dump wants the whole of it anyway. Returns the descriptor. */
+static int spool(struct culprit_error *error)
+{
+	char buf[1 << 16];
+	int fd = memfd_create("culprit", MFD_CLOEXEC);
+	ssize_t n = 0;
+
+	if (fd < 0)
+		return error_set(error, -errno, "standard input cannot be kept: %s", strerror(errno));
+	if (isatty(STDIN_FILENO)) {
+		close(fd);
+		return error_set(error, -EIO, "a recording is not typed; use a pipe: culprit record -o - | culprit dump TABLE -");
+	}
+	while ((n = read(STDIN_FILENO, buf, sizeof(buf))) > 0 || (n < 0 && errno == EINTR)) {
+		for (ssize_t done = 0, w; n > 0 && done < n; done += w) {
+			w = write(fd, buf + done, (size_t)(n - done));
+			if (w < 0) {
+				error_set(error, -errno, "standard input cannot be kept: %s", strerror(errno));
+				close(fd);
+				return -EIO;
+			}
+		}
+	}
+	if (n < 0) {
+		error_set(error, -errno, "standard input cannot be read: %s", strerror(errno));
+		close(fd);
+		return -EIO;
+	}
+	return fd;
+}
+
 static int dump_file(const struct options *o, const char *table, const char *file, struct culprit_error *error)
 {
 	struct view *v = view_create();
 	struct source *source;
-	int r;
+	char name[32];
+	int r, fd = -1;
 
 	if (!v)
 		return error_set(error, -ENOMEM, "out of memory");
+	if (!strcmp(file, "-")) {
+		fd = spool(error);
+		if (fd < 0) {
+			view_destroy(v);
+			return fd;
+		}
+		snprintf(name, sizeof(name), "/dev/fd/%d", fd);
+		file = name;
+	}
 	source = file_source(file, o->history_bytes, error);
 	r = source ? view_add_source(v, source) : -EIO;
 	if (!r && !strcmp(file, "-"))
@@ -53,6 +97,13 @@ static int dump_file(const struct options *o, const char *table, const char *fil
 	if (!r)
 		r = dump_view(v, o, table, error);
 	view_destroy(v);
+	if (fd >= 0)
+		close(fd);
+	if (fd >= 0 && r && !strncmp(error->sentence, name, strlen(name))) {
+		struct culprit_error why = *error;
+
+		error_set(error, r, "standard input%s", why.sentence + strlen(name));
+	}
 	return r;
 }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -67,8 +68,12 @@ static int record(struct session *s, struct sink *sink, const struct options *o,
 			fflush(stderr);
 		}
 		next = now_ns(CULPRIT_MONOTONIC) + interval - now_ns(CULPRIT_WALL) % interval;
-		if (next > end && ticks > 1)
-			break;
+		/* The last one lies at the end: what was asked for is covered. */
+		if (next > end) {
+			if (now_ns(CULPRIT_MONOTONIC) >= end)
+				break;
+			next = end;
+		}
 	} while (!wait_until(signal_fd, next));
 	if (progress)
 		fputc('\n', stderr);
@@ -79,6 +84,7 @@ int verb_record(const struct options *o)
 {
 	struct culprit_error error = {""};
 	struct session s;
+	struct stat st;
 	struct sink *sink;
 	int r, signal_fd;
 
@@ -89,6 +95,11 @@ int verb_record(const struct options *o)
 	if (!strcmp(o->output, "-") && isatty(STDOUT_FILENO)) {
 		error_set(&error, 0, "a recording is not for a terminal; use -o FILE, or a pipe to culprit replay -");
 		return verb_fail(EXIT_USAGE, &error);
+	}
+	/* Not to be answered with "remove it". */
+	if (strcmp(o->output, "-") && !lstat(o->output, &st) && !S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode)) {
+		error_set(&error, 0, "%.200s is not a regular file; name a new one, or use -o - and a pipe", o->output);
+		return verb_fail(EXIT_COULD_NOT, &error);
 	}
 	r = session_open(&s, o, 0, NULL, &error);
 	if (r)

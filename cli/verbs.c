@@ -4,9 +4,23 @@
 #include <stdlib.h>
 #include <errno.h>
 
+#include "text.h"
+
+/* A sentence may quote what was typed, or the name of a file: neither may move the cursor. */
 int verb_fail(int status, const struct culprit_error *error)
 {
-	fprintf(stderr, "culprit: %s\n", error->sentence);
+	struct text_iter iter;
+	struct text_unit unit;
+	char out[TEXT_UNIT_MAX];
+
+	fputs("culprit: ", stderr);
+	text_iter_init(&iter, error->sentence, strlen(error->sentence), TEXT_UTF8);
+	iter.keep_backslash = true;
+	while (text_next(&iter, &unit)) {
+		text_unit_put(&unit, out);
+		fputs(out, stderr);
+	}
+	fputc('\n', stderr);
 	return status;
 }
 

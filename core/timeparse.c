@@ -89,6 +89,9 @@ static int rfc3339(const char *text, int otherwise, int64_t *ret_wall_ns)
 	if (!digits(p, 4, &year) || p[4] != '-' || !digits(p + 5, 2, &month) || p[7] != '-' || !digits(p + 8, 2, &day) ||
 	    month < 1 || month > 12 || day < 1 || day > 31 || year < 1970 || year > 2200)
 		return -EINVAL;
+	/* The thirtieth of February is a slip of the hand, not the second of March. */
+	if (month < 12 && days_of(year, month, day) >= days_of(year, month + 1, 1))
+		return -EINVAL;
 	p += 10;
 	if (*p != 'T' && *p != 't' && *p != ' ')
 		return -EINVAL;

@@ -174,6 +174,10 @@ static void test_times(void **state)
 	}
 	assert_int_equal(timeparse_rfc3339("2026-13-01T00:00:00Z", &t), -EINVAL);
 	assert_int_equal(timeparse_rfc3339("2026-03-01T24:00:00Z", &t), -EINVAL);
+	assert_int_equal(timeparse_rfc3339("2026-02-29T00:00:00Z", &t), -EINVAL);
+	assert_int_equal(timeparse_rfc3339("2026-04-31T00:00:00Z", &t), -EINVAL);
+	assert_int_equal(timeparse_rfc3339("2028-02-29T00:00:00Z", &t), 0);
+	assert_int_equal(timeparse_rfc3339("2026-12-31T00:00:00Z", &t), 0);
 	assert_int_equal(timeparse_rfc3339("2026-03-01T00:00:00.Z", &t), -EINVAL);
 	assert_int_equal(timeparse_rfc3339("2026-03-01", &t), -EINVAL);
 	assert_int_equal(timeparse_rfc3339("", &t), -EINVAL);

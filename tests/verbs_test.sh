@@ -1,0 +1,61 @@
+#!/bin/sh
+# The verbs as a shell meets them: pipes, full disks, odd names, windows that are short, tables that were never sampled.
+cd "$(dirname "$0")/.." || exit 1
+culprit=${CULPRIT:-build/culprit}
+dir=$(mktemp -d) passed=0 failed=0
+trap 'rm -rf "$dir"' EXIT
+check() { # NAME COMMAND...: the command must succeed
+	name=$1
+	shift
+	if "$@"; then
+		passed=$((passed + 1))
+	else
+		echo "failed: $name"
+		failed=$((failed + 1))
+	fi
+}
+status() { # STATUS COMMAND...: what it says on stderr goes to $dir/err
+	want=$1
+	shift
+	"$@" > "$dir/out" 2> "$dir/err"
+	[ $? = "$want" ]
+}
+has() { grep -qF -- "$1" "$2"; }
+hasnt() { ! grep -qF -- "$1" "$2"; }
+same() { cmp -s "$1" "$2"; }
+piped() { "$culprit" dump cpu - --json < "$dir/a.rec" > "$dir/piped.json"; }
+esc=$(printf '\033')
+
+check "record" "$culprit" record -o "$dir/a.rec" --for 1 --interval 200ms
+check "dump of the file" status 0 "$culprit" dump cpu "$dir/a.rec"
+check "it covers what was asked for" has '(1s)' "$dir/out"
+"$culprit" dump cpu "$dir/a.rec" --json > "$dir/file.json"
+check "dump of standard input" piped
+check "is the same" same "$dir/piped.json" "$dir/file.json"
+: > "$dir/empty"
+check "a file that is none" status 1 "$culprit" dump cpu "$culprit"
+check "an empty file" status 1 "$culprit" dump cpu "$dir/empty"
+
+check "a short window" status 0 "$culprit" dump cpu --interval 10ms
+check "is not told as 0" hasnt '(0s)' "$dir/out"
+check "a table that is switched off" status 0 "$culprit" dump cpu --without cpu --json
+check "has no time" has '"from":null,"to":null,"from_ns":null' "$dir/out"
+
+mkfifo "$dir/fifo"
+check "record into a pipe by name" status 1 "$culprit" record -o "$dir/fifo" --for 1
+check "isn't told to remove it" hasnt 'remove' "$dir/err"
+check "record over a file" status 1 "$culprit" record -o "$dir/a.rec" --for 1
+check "no such verb" status 2 "$culprit" "${esc}[2J"
+check "it is shown escaped" has '\x1b[2J' "$dir/err"
+check "no such option" status 2 "$culprit" "--${esc}[2J"
+check "it is shown escaped, too" hasnt "$esc" "$dir/err"
+check "no /proc" status 1 "$culprit" dump cpu --root "$dir/nothing"
+if [ -c /dev/full ]; then
+	for what in --help --version 'dump cpu' collectors; do
+		# shellcheck disable=SC2086
+		"$culprit" $what > /dev/full 2> "$dir/err"
+		check "$what on a full disk" [ $? = 1 ]
+	done
+fi
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]

@@ -256,7 +256,7 @@ static int room_below(struct threads *t, int h)
 {
 	int rows = t->rows.query ? (int)query_nrows(t->rows.query) + 1 : 1, left = h - FOOT - FACTS - rows;
 
-	t->charted = !t->grouped && left >= CHART_MIN;
+	t->charted = !t->grouped && rows > 1 && left >= CHART_MIN;
 	return !t->charted ? 0 : FACTS + (left < CHART_MOST ? left : CHART_MOST);
 }
 
@@ -272,6 +272,8 @@ static void threads_draw(void *self, struct surface *s, struct rect r)
 		list_draw(&t->list, &t->source, s, list);
 	else
 		rows_draw(&t->rows, s, list);
+	if (t->rows.query && !t->rows.failed && !query_nrows(t->rows.query) && list.h > 2)
+		surface_say(s, r.x + 1, r.y + 2, r.w - 1, ROLE_MUTED, "none of its threads lived in this window");
 	if (!foot)
 		return;
 	if (below) {

@@ -177,7 +177,8 @@ static int option(struct options *o, const char *word, const char *next, bool *r
 	if (!row) {
 		snprintf(shown, sizeof(shown), "%.*s", (int)len, name);
 		suggest(shown, NROWS, option_name, &names, near, sizeof(near));
-		return error_set(error, -EINVAL, "no option %s%s%s", is_long ? "--" : "-", shown, near);
+		return error_set(error, -EINVAL, "no option %s%s%s%s", is_long ? "--" : "-", shown, near,
+				 near[0] ? "" : "; --help lists them");
 	}
 	if (!(row->verbs >> o->verb & 1))
 		return error_set(error, -EINVAL, "%s%s knows no option --%s; its options: %s%s --help",
@@ -259,6 +260,8 @@ int options_parse(struct options *o, int argc, char *const *argv, struct culprit
 				 verbs[o->verb].operands);
 	if (o->json && o->csv)
 		return error_set(error, -EINVAL, "--json and --csv exclude each other");
+	if (o->collect && !o->collect[strspn(o->collect, ", ")])
+		return error_set(error, -EINVAL, "--collect names no collector; culprit collectors lists them");
 	if (o->collect && o->without)
 		return error_set(error, -EINVAL, "--collect and --without exclude each other");
 	if (o->verb == VERB_RECORD && !o->output)

@@ -214,7 +214,7 @@ static void put_entry(const struct entry *e, struct culprit_frame *f)
 			snprintf(reason, sizeof(reason),
 				 "did not answer for 200 ms: its server or device hangs; asked again every 30 s");
 		else if (e->err == -EAGAIN)
-			snprintf(reason, sizeof(reason), "not asked: too many helpers wait for something that hangs");
+			snprintf(reason, sizeof(reason), "not asked: too many helper processes hang, or they were killed");
 		else
 			procfs_reason(reason, sizeof(reason), "the mount point", e->err);
 		for (uint32_t c = SIZE; c <= INODES_FREE; c++)

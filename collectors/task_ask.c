@@ -100,7 +100,7 @@ static const char *ask_reason(const struct task_collector *c, int err)
 	case -ETIMEDOUT:
 		return "blocked for 200 ms: its memory is locked";
 	case -EAGAIN:
-		return "too many helpers are stuck";
+		return "not asked: too many helper processes hang, or they were killed";
 	case -EACCES:
 	case -EPERM:
 		return c->denied;

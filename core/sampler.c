@@ -259,13 +259,31 @@ static uint64_t program_memory(void)
 	return second ? strtoull(second, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
 }
 
+static const char helpers_gone[] = "its helper processes were killed: command lines, user names, sizes of filesystems and "
+				   "plug-ins are not read any more; restart culprit";
+
+/* It goes on without them, but not silently. */
+static void watch_helpers(struct sampler *s)
+{
+	struct zygote_stats stats;
+
+	if (!s->options.zygote || s->helpers_gone)
+		return;
+	zygote_stats(s->options.zygote, &stats);
+	s->helpers_gone = !stats.pid;
+	if (s->helpers_gone)
+		sampler_mark(s, "collector", helpers_gone);
+}
+
 static void put_program(struct sampler *s, struct culprit_frame *f)
 {
 	uint64_t memory = program_memory();
 
 	culprit_row(f);
 	culprit_put_string(f, COLLECTOR_NAME, "(culprit)");
-	culprit_put_string(f, COLLECTOR_STATE, "on");
+	culprit_put_string(f, COLLECTOR_STATE, s->helpers_gone ? "failed" : "on");
+	if (s->helpers_gone)
+		culprit_put_string(f, COLLECTOR_REASON, helpers_gone);
 	culprit_put_string(f, COLLECTOR_ORIGIN, "built-in");
 	culprit_put_u64(f, COLLECTOR_PERIOD, s->options.interval_ns);
 	culprit_put_u64(f, COLLECTOR_CPU, program_cpu_ns(s));
@@ -343,6 +361,7 @@ int sampler_tick(struct sampler *s, struct culprit_error *error)
 
 	if (s->options.zygote)
 		zygote_poll(s->options.zygote);
+	watch_helpers(s);
 	ask_pool_poll(s->asks);
 	r = sampler_plugins_adopt(s);
 	if (r < 0)

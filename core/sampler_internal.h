@@ -67,6 +67,7 @@ struct sampler {
 	struct mark marks[SAMPLER_MARKS_MAX];
 	size_t nmarks;
 	uint64_t marks_lost;
+	bool helpers_gone; /* the zygote has died: nobody can be asked any more */
 };
 
 /* Probes and opens the built-ins that were chosen; starts the plug-ins. */

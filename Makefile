@@ -202,10 +202,10 @@ test-fresh: ## make run and make test in a fresh Debian with nothing but make (r
 
 # --- measuring ---------------------------------------------------------------------------------------------------
 .PHONY: bench
-bench: $(B)/culprit $(B)/bench/spawn ## cost beside htop, btop, atop, top, as ratios, against the budgets
+bench: $(B)/culprit $(B)/bench/spawn $(B)/bench/statpass ## cost beside htop, btop, atop, top, as ratios, against the budgets
 	$(Q)python3 tests/bench/bench.py $(BENCH)
 
-$(B)/bench/spawn: $(O)/tests/bench/spawn.o
+$(B)/bench/spawn $(B)/bench/statpass: $(B)/bench/%: $(O)/tests/bench/%.o
 	@mkdir -p $(@D)
 	$(Q)$(cc) $(ldflags) -o $@ $^
 

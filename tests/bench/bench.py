@@ -299,7 +299,7 @@ class Bench:
                 print('could not be made; left out')
                 return None
             time.sleep(2)
-            result = {'tasks': tasks(), 'load': os.getloadavg()[0], 'consoles': {}}
+            result = {'tasks': tasks(), 'load': os.getloadavg()[0], 'consoles': {}, 'pass_ms': stat_pass()}
             runs = {name: [] for name in self.present}
             for r in range(self.args.rounds):
                 for name in self.present if r % 2 == 0 else reversed(self.present):
@@ -320,6 +320,14 @@ class Bench:
         finally:
             spawner.stdin.close()
             spawner.wait()
+
+
+def stat_pass():
+    """CPU ms of one plain pass over /proc/PID/stat of all processes: what the kernel asks for reading them, here and now."""
+    program = os.path.join(ROOT, 'build', 'bench', 'statpass')
+    if not os.access(program, os.X_OK):
+        return None
+    return float(subprocess.run([program], stdout=subprocess.PIPE, check=True, text=True).stdout)
 
 
 def ratio(value, base):
@@ -364,6 +372,11 @@ def budgets(results):
                      ours['own_kb'] <= limit))
         if n >= 10000:
             rows.append(('CPU a tick, %s' % n_text, '%.1f ms' % (ours['cpu'] * 1000), '60 ms', ours['cpu'] <= 0.060))
+            if r.get('pass_ms'):
+                # The budget's 60 ms were said of a box where a plain pass takes 54 ms (10,000 tasks).
+                x = ours['cpu'] * 1000 / r['pass_ms']
+                rows.append(('the same, in plain passes of %.0f ms over /proc/PID/stat' % r['pass_ms'], '%.2f' % x,
+                             '1.11', x <= 60 / 54))
     return rows
 
 

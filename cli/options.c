@@ -262,6 +262,9 @@ int options_parse(struct options *o, int argc, char *const *argv, struct culprit
 		return error_set(error, -EINVAL, "--json and --csv exclude each other");
 	if (o->collect && !o->collect[strspn(o->collect, ", ")])
 		return error_set(error, -EINVAL, "--collect names no collector; culprit collectors lists them");
+	if (o->cgroup && o->cgroup[0] != '/')
+		return error_set(error, -EINVAL, "--cgroup takes a path that begins with /, such as /system.slice, not '%.40s'",
+				 o->cgroup);
 	if (o->collect && o->without)
 		return error_set(error, -EINVAL, "--collect and --without exclude each other");
 	if (o->verb == VERB_RECORD && !o->output)

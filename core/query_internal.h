@@ -39,6 +39,10 @@ struct qrollup {
 	uint64_t *cells; /* f64: bits */
 	uint64_t *counts;
 	size_t cap, counts_cap;
+	/* Why children could not be read, cut; where they differ: `reasons_differ`. */
+	char reason[192];
+	size_t reason_len;
+	bool reasons_differ;
 };
 
 struct query_walk;

@@ -39,11 +39,27 @@ static int reserve(struct qrollup *r, size_t n)
 		r->counts = counts;
 		r->counts_cap = words;
 	}
+	r->reason_len = 0;
+	r->reasons_differ = false;
 	memset(r->states, VALUE_ABSENT, n);
 	memset(r->cells, 0, n * sizeof(*r->cells));
 	if (words)
 		memset(r->counts, 0, words * sizeof(*r->counts));
 	return 0;
+}
+
+static void add_reason(struct qrollup *r, const struct value *v)
+{
+	size_t len = v->reason_len < sizeof(r->reason) ? v->reason_len : sizeof(r->reason);
+
+	if (!len || r->reasons_differ)
+		return;
+	if (!r->reason_len) {
+		memcpy(r->reason, v->reason, len);
+		r->reason_len = len;
+	} else {
+		r->reasons_differ = len != r->reason_len || memcmp(r->reason, v->reason, len) != 0;
+	}
 }
 
 static void add(struct qrollup *r, uint32_t id, const struct value *v)
@@ -52,8 +68,11 @@ static void add(struct qrollup *r, uint32_t id, const struct value *v)
 	bool max = r->rollup->op == CULPRIT_ROLL_MAX;
 	double a, b;
 
-	if (v->state == VALUE_UNREAD && first)
-		r->states[id] = VALUE_UNREAD;
+	if (v->state == VALUE_UNREAD) {
+		add_reason(r, v);
+		if (first)
+			r->states[id] = VALUE_UNREAD;
+	}
 	if (v->state != VALUE_OK)
 		return;
 	r->states[id] = VALUE_OK;
@@ -136,8 +155,11 @@ void query_rollup_value(struct query *q, struct qrollup *r, const struct qrow *r
 		return;
 	v->state = r->states[row->id];
 	if (v->state == VALUE_UNREAD) {
-		v->reason = "could not be read for any of them";
-		v->reason_len = strlen(v->reason);
+		/* One for all says what to do; of several, none would be true for every row. */
+		bool one = r->reason_len && !r->reasons_differ;
+
+		v->reason = one ? r->reason : "could not be read for any of them";
+		v->reason_len = one ? r->reason_len : strlen(v->reason);
 	}
 	if (v->state != VALUE_OK)
 		return;

@@ -52,6 +52,7 @@ check "it is shown escaped" has '\x1b[2J' "$dir/err"
 check "no such option" status 2 "$culprit" "--${esc}[2J"
 check "it is shown escaped, too" hasnt "$esc" "$dir/err"
 check "no /proc" status 1 "$culprit" dump cpu --root "$dir/nothing"
+check "--cgroup without its /" status 2 "$culprit" dump process --cgroup system.slice
 check "--collect of nothing" status 2 "$culprit" dump cpu --collect ''
 
 # Its helpers are killed: it goes on, and says so.

@@ -51,6 +51,10 @@ stand_in 'printf "1..3\nok 1 - a\n"; kill -SEGV $$'
 expect 'a crash' 1 '1 passed, 1 failed, 0 skipped' 'died of SIGSEGV'
 stand_in 'printf "1..3\nok 1 - a\n"'
 expect 'fewer than planned' 1 '1 passed, 1 failed, 0 skipped' '1 of 3 planned'
+stand_in 'kill -QUIT $$; printf "1..1\nok 1 - not reached\n"'
+trap '' QUIT
+expect 'signals ignored outside are not ignored inside' 1 '0 passed, 1 failed, 0 skipped' 'died of SIGQUIT'
+trap - QUIT
 stand_in ':'
 expect 'silence' 1 '0 passed, 1 failed, 0 skipped' 'ran no test'
 stand_in 'printf "1..1\nok 1 - a\n"; exit 3'

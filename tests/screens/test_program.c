@@ -252,8 +252,8 @@ static void program_stops_and_goes_on(void **state)
 		vt_wait_stopped(vt);
 		vt_assert_restored(vt);
 		vt_continue(vt);
-		assert_true(vt->altscreen);
 		wait_shows(vt, "1Over");
+		assert_true(vt->altscreen);
 	}
 	assert_int_equal(end_it(vt, by_two_q), 0);
 	vt_assert_restored(vt);

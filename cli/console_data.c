@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dump.h"
+#include "error.h"
 #include "series.h"
 
 enum { SELF_WINDOW_S = 10 };
@@ -23,6 +25,60 @@ void console_data_finish(struct console_data *d)
 {
 	query_destroy(d->query);
 	d->query = NULL;
+}
+
+/* A filter that is wrong is said at once where there are rows to try it on. */
+static int try_filter(struct console *c, struct view *view, const struct options *o, struct culprit_error *error)
+{
+	const struct panel *panel = console_panel(c);
+	void *state = console_panel_state(c, panel->name);
+	const char *table = panel->table && state ? panel->table(state) : "process";
+	struct lens lens = lens_live(1);
+	struct query *q;
+	int r;
+
+	if (!o->filter || !table || !*table)
+		return 0;
+	q = query_create(view);
+	if (!q)
+		return error_set(error, -ENOMEM, "out of memory");
+	snprintf(lens.filter, sizeof(lens.filter), "%s", o->filter);
+	r = query_run(q, &lens, table, 0, error);
+	query_destroy(q);
+	return r == -EINVAL ? r : 0;
+}
+
+int console_start(struct console *c, struct view *view, const struct options *o, bool window, struct culprit_error *error)
+{
+	struct lens lens = *console_lens(c), given;
+	char label[PANEL_LABEL_MAX] = "";
+	int r = options_lens(o, &lens, error);
+
+	if (r)
+		return r;
+	if (window && (o->from || o->to)) {
+		r = dump_lens(view, o, "", &given, error);
+		if (r)
+			return r;
+		lens.live = false;
+		lens.from_ns = given.from_ns;
+		lens.to_ns = given.to_ns;
+		lens.length_ns = given.to_ns - given.from_ns;
+	}
+	if (window) {
+		r = try_filter(c, view, o, error);
+		if (r)
+			return r;
+	}
+	if (o->has_tid)
+		snprintf(label, sizeof(label), "thread %llu", (unsigned long long)o->tid);
+	else if (o->has_pid)
+		snprintf(label, sizeof(label), "process %llu", (unsigned long long)o->pid);
+	else if (o->cgroup)
+		snprintf(label, sizeof(label), "%.60s", o->cgroup);
+	if (o->has_tid || o->has_pid || o->cgroup || o->filter || o->from || o->to)
+		console_look(c, &lens, label);
+	return 0;
 }
 
 static bool value_of(struct console_data *d, size_t row, const char *column, struct value *v)

@@ -4,6 +4,7 @@
 #define CLI_CONSOLE_DATA_H
 
 #include "console.h"
+#include "options.h"
 #include "query.h"
 #include "view.h"
 
@@ -16,6 +17,9 @@ struct console_data {
 
 int console_data_init(struct console_data *, struct view *); /* -ENOMEM; the view is borrowed */
 void console_data_finish(struct console_data *);
+/* What the options say is looked at, on a console that is there: scope and filter; window, where `window` is set (a
+ * recording). -EINVAL with a sentence. */
+int console_start(struct console *, struct view *, const struct options *, bool window, struct culprit_error *);
 /* Refreshes the view and fills *ret. -errno with a sentence, that is a notice too. */
 int console_data_now(struct console_data *, struct console_now *ret, struct culprit_error *);
 /* console_options.timeline: CPU use of the machine, with the marks. */

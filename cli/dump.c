@@ -10,6 +10,23 @@
 #include "text.h"
 #include "timeparse.h"
 
+int options_lens(const struct options *o, struct lens *lens, struct culprit_error *error)
+{
+	if (o->cgroup)
+		lens_scope_cgroup(lens, o->cgroup, strlen(o->cgroup));
+	if (o->has_pid)
+		lens_scope_process(lens, o->pid, 0);
+	if (o->has_tid)
+		lens_scope_thread(lens, o->tid, 0);
+	if (!o->filter)
+		return 0;
+	if (strlen(o->filter) >= sizeof(lens->filter))
+		return error_set(error, -EINVAL, "the filter is too long; at most %zu bytes are possible",
+				 sizeof(lens->filter) - 1);
+	snprintf(lens->filter, sizeof(lens->filter), "%s", o->filter);
+	return 0;
+}
+
 int dump_lens(struct view *view, const struct options *o, const char *table, struct lens *ret, struct culprit_error *error)
 {
 	uint64_t from, to;
@@ -31,19 +48,11 @@ int dump_lens(struct view *view, const struct options *o, const char *table, str
 	if (from > to)
 		return error_set(error, -EINVAL, "--from lies after --to");
 	lens = lens_window(from, to);
-	if (o->cgroup)
-		lens_scope_cgroup(&lens, o->cgroup, strlen(o->cgroup));
-	if (o->has_pid)
-		lens_scope_process(&lens, o->pid, 0);
-	if (o->has_tid)
-		lens_scope_thread(&lens, o->tid, 0);
-	if (o->filter) {
-		if (strlen(o->filter) >= sizeof(lens.filter))
-			return error_set(error, -EINVAL, "the filter is too long; at most %zu bytes are possible",
-					 sizeof(lens.filter) - 1);
-		snprintf(lens.filter, sizeof(lens.filter), "%s", o->filter);
+	err = options_lens(o, &lens, error);
+	if (err)
+		return err;
+	if (o->filter)
 		snprintf(lens.filter_table, sizeof(lens.filter_table), "%s", table);
-	}
 	*ret = lens;
 	return 0;
 }

@@ -13,6 +13,9 @@
  * view holds. 0, or -errno with a sentence. */
 int dump_lens(struct view *, const struct options *, const char *table, struct lens *, struct culprit_error *);
 
+/* The scope and the filter alone, for any table: what the console starts with. */
+int options_lens(const struct options *, struct lens *, struct culprit_error *);
+
 /* Writes the table's rows. 0, also when nobody reads any more (EPIPE); -EINVAL: wrong usage (unknown column, filter);
  * -ENOENT: no such table; other -errno with a sentence. */
 int dump_run(struct view *, const struct lens *, const struct options *, const char *table, FILE *,

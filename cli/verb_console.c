@@ -89,6 +89,8 @@ static int live_open(struct live *l, const struct options *o, struct source **re
 	if (!r)
 		r = console_create(&l->console, &options, error);
 	if (!r)
+		r = console_start(l->console, l->view, o, false, error);
+	if (!r)
 		return 0;
 	if (r == -ENOMEM)
 		error_set(error, r, "out of memory");
@@ -118,8 +120,8 @@ static int print_once(struct live *l, const struct options *o, struct culprit_er
 		console_now(l->console, &now);
 		console_draw(l->console, s);
 		text = surface_text(s);
-		if (text)
-			fputs(text, stdout);
+		if (!text || fputs(text, stdout) == EOF || fflush(stdout))
+			r = error_set(error, -EIO, "the overview could not be written: %s", strerror(errno));
 		free(text);
 	}
 	surface_destroy(s);
@@ -137,6 +139,10 @@ int verb_console(const struct options *o)
 
 	if (o->nargs) {
 		error_set(&error, 0, "there is no verb %.40s; see culprit --help", o->args[0]);
+		return verb_fail(EXIT_USAGE, &error);
+	}
+	if (o->from || o->to) {
+		error_set(&error, 0, "--from and --to choose a window of a recording; the live console begins now: culprit replay FILE");
 		return verb_fail(EXIT_USAGE, &error);
 	}
 	if (isatty(STDOUT_FILENO))

@@ -19,6 +19,7 @@ struct replay {
 	struct console_data data;
 	struct console *console;
 	struct source *source; /* the view's */
+	char command[420];
 };
 
 static void replay_now(void *self, struct console_now *now)
@@ -55,6 +56,8 @@ static int replay_open(struct replay *r, const struct options *o, struct culprit
 	int e;
 
 	memset(r, 0, sizeof(*r));
+	snprintf(r->command, sizeof(r->command), "culprit replay %.400s", file);
+	options.command = r->command;
 	r->view = view_create();
 	if (!r->view)
 		return error_set(error, -ENOMEM, "out of memory");
@@ -65,6 +68,11 @@ static int replay_open(struct replay *r, const struct options *o, struct culprit
 		e = console_data_init(&r->data, r->view);
 	if (!e)
 		e = console_create(&r->console, &options, error);
+	/* The window's times are told by what is recorded. */
+	if (!e && (o->from || o->to || o->filter))
+		e = view_refresh(r->view, error) < 0 ? -EIO : 0;
+	if (!e)
+		e = console_start(r->console, r->view, o, true, error);
 	if (!e)
 		return 0;
 	if (e == -ENOMEM)

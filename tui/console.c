@@ -258,6 +258,27 @@ static bool deeper(struct console *c, const struct panel_request *r)
 	return console_show_panel(c, panel);
 }
 
+void console_look(struct console *c, const struct lens *lens, const char *label)
+{
+	struct lens *top = lens_top(&c->stack);
+	const struct lens_scope *s = &lens->scope;
+
+	top->live = lens->live;
+	top->from_ns = lens->from_ns;
+	top->to_ns = lens->to_ns;
+	top->length_ns = lens->length_ns;
+	if (s->has_cgroup || s->has_process || s->has_thread) {
+		struct panel_request deep = {.want = WANT_DEEPER, .lens = *lens};
+
+		snprintf(deep.label, sizeof(deep.label), "%s", label);
+		deep.lens.filter[0] = '\0';
+		deeper(c, &deep);
+	}
+	if (lens->filter[0])
+		console_set_filter(c, lens->filter);
+	c->stale = true;
+}
+
 bool console_grant(struct console *c, enum panel_result result, const struct panel_request *r)
 {
 	char shown[PANEL_MESSAGE_MAX];
@@ -636,7 +657,7 @@ void console_command_line(const struct console *c, char *out, size_t cap)
 	size_t n;
 
 	console_window(c, &from, &to, &live);
-	snprintf(out, cap, "culprit --panel %s", console_panel(c)->name);
+	snprintf(out, cap, "%s --panel %s", c->options.command ? c->options.command : "culprit", console_panel(c)->name);
 	if (!live) {
 		char a[64], b[64];
 

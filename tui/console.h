@@ -62,6 +62,7 @@ struct console_options {
 			struct console_timeline *);
 	void *timeline_self;
 	bool offer_save; /* quitting offers W once */
+	const char *command; /* how it was started: "culprit" (NULL), "culprit replay box.rec" */
 };
 
 /* -EINVAL with a sentence: no such panel. */
@@ -83,6 +84,10 @@ void console_say(struct console *, const char *sentence);
 /* What is to be sampled for what is shown. */
 size_t console_interests(struct console *, struct culprit_interest *, size_t cap);
 
+/* Looks through this lens from now on, its window included; where it narrows the scope, Backspace comes back to the whole
+ * host. `label`: for line 1, raw bytes. The filter is of the current panel's table. For what was said when the program was
+ * started. */
+void console_look(struct console *, const struct lens *, const char *label);
 /* The window looked at: [from, to], CLOCK_MONOTONIC; live follows the newest frame. */
 void console_window(const struct console *, uint64_t *ret_from_ns, uint64_t *ret_to_ns, bool *ret_live);
 const struct lens *console_lens(const struct console *);

@@ -387,6 +387,23 @@ static void sample_threads(struct task_collector *c, struct culprit_frame *f)
 	}
 }
 
+/* What the tables don't show, and what would bring it; NULL: they show everything. */
+static const char *remark_on(const struct task_collector *c)
+{
+	static const char *const denied[2][2] = {
+		{"io of other users' processes is not shown; run as root",
+		 "io and open files of other users' processes are not shown; run as root"},
+		{"io of some processes is not shown: needs the capability SYS_PTRACE over them",
+		 "io and open files of some processes are not shown: needs the capability SYS_PTRACE over them"},
+	};
+
+	if (c->hidden)
+		return c->hidden;
+	if (c->unreadable)
+		return "some processes could not be read: they are not shown";
+	return c->io_denied ? denied[geteuid() == 0][c->fds_denied] : NULL;
+}
+
 static int sample(void *self, struct culprit_frame *f)
 {
 	struct task_collector *c = self;
@@ -411,7 +428,7 @@ static int sample(void *self, struct culprit_frame *f)
 	/* Rates need the time of stat, not that of the rows. */
 	culprit_table_at(f, TASK_TABLE_PROCESS, began_ns);
 	sample_processes(c, f);
-	remark = c->hidden ? c->hidden : c->unreadable ? "some processes could not be read: they are not shown" : NULL;
+	remark = remark_on(c);
 	culprit_state(f, TASK_TABLE_PROCESS, CULPRIT_FRESH, remark);
 
 	/* The row of an only thread shows what its process's stat said. */

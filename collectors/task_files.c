@@ -185,6 +185,8 @@ void task_files_read(struct task_collector *c, uint32_t pid, uint32_t tid, unsig
 		else
 			c->files.read[i] = (uint8_t)read_one(c, i, pid, tid);
 	}
+	c->io_denied |= c->files.read[TASK_FILE_IO] == TASK_DENIED;
+	c->fds_denied |= c->files.read[TASK_FILE_FD] == TASK_DENIED;
 	c->files.thread_io = c->files.io;
 	c->files.thread_io_read = c->files.read[TASK_FILE_IO];
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -92,6 +93,8 @@ static void op_state(struct culprit_frame *f, uint32_t table, uint32_t state, co
 	m->mentioned = true;
 	m->state = state >= CULPRIT_FRESH && state <= CULPRIT_MISSING ? state : CULPRIT_FAILED;
 	m->reason = reason && *reason ? dictwriter_text(b->dictionary, reason, strlen(reason)) : 0;
+	if (reason && !b->remark[0])
+		snprintf(b->remark, sizeof(b->remark), "%s", reason);
 }
 
 static void op_lost(struct culprit_frame *f, uint32_t table, uint64_t events)
@@ -457,7 +460,22 @@ struct culprit_frame *builder_frame(struct builder *b, uint32_t first_table, uin
 	b->table = b->timed = NULL;
 	b->in_row = false;
 	b->err = 0;
+	b->remark[0] = '\0';
 	return &b->frame;
+}
+
+const char *builder_remark(const struct builder *b)
+{
+	return b->remark;
+}
+
+bool builder_all_failed(const struct builder *b)
+{
+	for (uint32_t i = 0; i < b->collector_tables; i++) {
+		if (!b->mirrors[b->first_table + i].mentioned || b->mirrors[b->first_table + i].state != CULPRIT_FAILED)
+			return false;
+	}
+	return b->collector_tables > 0;
 }
 
 static void table_failed(struct builder *b, struct mirror *m, const char *reason)

@@ -41,6 +41,10 @@ struct culprit_frame *builder_frame(struct builder *, uint32_t first_table, uint
  * tables by the time between their beginnings. `thinning`: sampled every n-th tick, 1: every. */
 int builder_frame_end(struct builder *, int result, const char *reason, uint64_t cost_ns, uint32_t thinning,
 		      struct culprit_error *);
+/* The first reason or remark given for a table (culprit_state) since builder_frame(); "": none. Valid until the next. */
+const char *builder_remark(const struct builder *);
+/* Did that collector say of each of its tables that it failed? */
+bool builder_all_failed(const struct builder *);
 /* A table that was not sampled in this frame, and why (CULPRIT_RESTING, LATE, FAILED, MISSING). */
 void builder_skip(struct builder *, uint32_t table, uint32_t state, const char *reason);
 

@@ -26,6 +26,7 @@ struct builder {
 	bool row_born;
 	int err;
 	struct culprit_error error;
+	char remark[200]; /* the first reason or remark the collector gave */
 	struct wbuf body, rows; /* reused at every seal */
 	uint32_t *order;        /* slots to write, reused */
 	uint32_t order_cap;

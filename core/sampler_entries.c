@@ -331,8 +331,10 @@ static void entry_done(struct sampler *s, struct entry *e, int result, const cha
 	e->last_ns = cost_ns;
 	e->samples++;
 	if (!r) {
-		e->state = CULPRIT_FRESH;
-		e->reason.sentence[0] = '\0';
+		e->state = builder_all_failed(writer_builder(s->writer)) ? CULPRIT_FAILED : CULPRIT_FRESH;
+		e->failures += e->state == CULPRIT_FAILED;
+		/* It works, but something of it is not there: what that is stands beside "on". */
+		error_set(&e->reason, 0, "%s", builder_remark(writer_builder(s->writer)));
 		return;
 	}
 	e->failures++;

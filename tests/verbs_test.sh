@@ -67,6 +67,13 @@ check "it says so" has 'its helper processes were killed' "$dir/out"
 check "collectors of it" status 0 "$culprit" dump collector "$dir/killed.rec"
 check "they say so, too" has 'restart culprit' "$dir/out"
 
+# Somebody who may not read everything is told so.
+if [ "$(id -u)" = 0 ] && command -v setpriv > /dev/null; then
+	cp "$culprit" "$dir/culprit" && chmod 755 "$dir" "$dir/culprit"
+	check "collectors of nobody" status 0 setpriv --reuid 65534 --regid 65534 --clear-groups "$dir/culprit" collectors
+	check "they say what is not shown" has "other users' processes" "$dir/out"
+fi
+
 if [ -c /dev/full ]; then
 	for what in --help --version 'dump cpu' collectors; do
 		# shellcheck disable=SC2086

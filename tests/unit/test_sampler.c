@@ -70,6 +70,7 @@ static int slow_sample(void *self, struct culprit_frame *f)
 	(void)self;
 	seen.slow++;
 	culprit_table(f, 0);
+	culprit_state(f, 0, CULPRIT_FRESH, "half of it is hidden");
 	return 0;
 }
 
@@ -202,6 +203,10 @@ static void test_states(void **state)
 	assert_int_equal(ask(&f, "collector", &info), 5);
 	assert_string_equal(text_of(&f, "name", "absent", "state", buf, sizeof(buf)), "missing");
 	assert_string_equal(text_of(&f, "name", "good", "state", buf, sizeof(buf)), "on");
+	assert_string_equal(text_of(&f, "name", "good", "reason", buf, sizeof(buf)), "");
+	/* What works, but does not show all, says so, also while it rests. */
+	assert_string_equal(text_of(&f, "name", "slow", "state", buf, sizeof(buf)), "on");
+	assert_string_equal(text_of(&f, "name", "slow", "reason", buf, sizeof(buf)), "half of it is hidden");
 	assert_string_equal(text_of(&f, "name", "(culprit)", "state", buf, sizeof(buf)), "on");
 	finish(&f);
 }

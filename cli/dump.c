@@ -169,12 +169,25 @@ static int write_rows(struct dump *d, const struct options *o, struct culprit_er
 	return 0;
 }
 
+/* It has never been sampled and cannot be: then that no row is there is no answer. */
+static int cannot_be_sampled(struct dump *d, struct culprit_error *error)
+{
+	const struct query_info *info = &d->info;
+	const char *reason;
+	size_t len;
+
+	if (d->nrows || !dump_never_sampled(info) || (info->state != CULPRIT_FAILED && info->state != CULPRIT_MISSING))
+		return 0;
+	reason = info->reason ? dump_text(d, info->reason, info->reason_len, TEXT_ASCII, &len) : NULL;
+	return error_set(error, -ENODATA, "%s: %s", d->table, reason ? reason : "cannot be sampled here");
+}
+
 int dump_run(struct view *view, const struct lens *lens, const struct options *o, const char *table, FILE *out,
 	     struct culprit_error *error)
 {
 	struct dump d = {.view = view, .table = table, .out = out};
 	struct culprit_error ignored, *why = error ? error : &ignored;
-	int err, damage;
+	int err, damage, cannot;
 
 	d.utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
 	d.query = query_create(view);
@@ -196,7 +209,11 @@ int dump_run(struct view *view, const struct lens *lens, const struct options *o
 		d.nrows = query_nrows(d.query);
 		if (o->limit && o->limit < d.nrows)
 			d.nrows = (size_t)o->limit;
-		err = write_rows(&d, o, why);
+		cannot = cannot_be_sampled(&d, why);
+		/* People get the sentence, once; machines what they asked for, too. */
+		if (!cannot || o->json || o->csv)
+			err = write_rows(&d, o, why);
+		err = err ? err : cannot;
 	}
 	query_destroy(d.query);
 	free(d.text);

@@ -83,7 +83,8 @@ static const struct verb_row {
 	[VERB_REPLAY] = {"replay", "FILE", "the console over a recording", NULL, 1, 1},
 	[VERB_DUMP] = {"dump", "TABLE [FILE]", "rows of a table, live (two samples) or from a recording (-: standard input)",
 		       "Without --from and --to the window is all that is recorded, or the two samples.\n"
-		       "`culprit collectors` names the tables, culprit dump TABLE --help their columns.",
+		       "`culprit collectors` names the tables, culprit dump TABLE --help their columns.\n"
+		       "A table that cannot be sampled here is exit status 1, with the reason.",
 		       1, 2},
 	[VERB_COLLECTORS] = {"collectors", "", "what is collected here, what is not, and what would bring it", NULL, 0, 0},
 };

@@ -92,7 +92,7 @@ int session_open(struct session *s, const struct options *o, uint32_t flags, con
 	options.log = s->log;
 	s->sampler = sampler_create(&options, error);
 	if (!s->sampler) {
-		r = -EINVAL;
+		r = -errno;
 		goto fail;
 	}
 	return 0;

@@ -167,6 +167,8 @@ static int dump_live(const struct options *o, const char *table, struct culprit_
 		if (i)
 			sleep_ns(o->interval_ns ? o->interval_ns : 1000000000u);
 		r = sampler_tick(s.sampler, error);
+		if (!r)
+			r = writer_sink_error(sampler_writer(s.sampler), sink, error);
 		if (!collector)
 			sampler_settle(s.sampler, 500000000u);
 	}

@@ -142,7 +142,8 @@ static int open_task(const struct culprit_host *host, void **ret_self, struct cu
 		int err = errno;
 
 		close_task(c);
-		return refuse(error, -err, "/proc cannot be listed: ", strerror(err));
+		return refuse(error, -err, "/proc cannot be listed: ",
+			      err == EMFILE ? "no descriptor is left; raise the limit: ulimit -n 1024" : strerror(err));
 	}
 	c->procfs = fstatfs(host->proc_fd, &fs) == 0 && fs.f_type == PROC_MAGIC;
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0)
@@ -399,6 +400,8 @@ static const char *remark_on(const struct task_collector *c)
 
 	if (c->hidden)
 		return c->hidden;
+	if (c->no_descriptor)
+		return "some processes could not be read: no descriptor is left; raise the limit: ulimit -n 1024";
 	if (c->unreadable)
 		return "some processes could not be read: they are not shown";
 	return c->io_denied ? denied[geteuid() == 0][c->fds_denied] : NULL;
@@ -412,6 +415,7 @@ static int sample(void *self, struct culprit_frame *f)
 	int r;
 
 	c->sample++;
+	c->no_descriptor = false;
 	if (c->sample % DELAYACCT_EVERY == 0)
 		c->delayacct = read_delayacct(c);
 	c->boot_ns = c->host->now_ns(c->host, CULPRIT_BOOT);
@@ -422,6 +426,14 @@ static int sample(void *self, struct culprit_frame *f)
 	if (r != 0) {
 		c->resync = true;
 		return r;
+	}
+	if (!c->nlist && c->no_descriptor) {
+		static const char why[] = "no process can be read: no descriptor is left; raise the limit: ulimit -n 1024";
+
+		culprit_state(f, TASK_TABLE_PROCESS, CULPRIT_FAILED, why);
+		culprit_state(f, TASK_TABLE_THREAD, CULPRIT_FAILED, why);
+		c->resync = true;
+		return 0;
 	}
 	task_ask_begin(c);
 

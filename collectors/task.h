@@ -141,6 +141,7 @@ struct task_collector {
 	bool fd_size; /* the size of PID/fd is the count */
 	bool kernel_lacks[TASK_FILES];
 	const char *denied; /* why a file may not be read, and what would help */
+	bool no_descriptor; /* in this sample a file could not be opened for want of one */
 	bool io_denied, fds_denied; /* of some process, in some sample so far */
 	int delayacct;	    /* 1: on, 0: off, -1: the kernel does not say */
 	const char *hidden; /* sentence where other users' processes are hidden; else NULL */

@@ -200,6 +200,7 @@ static int open_file(struct task_collector *c, const char *path)
 		}
 		c->fds_max /= 2;
 		fd = openat(c->host->proc_fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+		c->no_descriptor |= fd < 0 && (errno == EMFILE || errno == ENFILE);
 	}
 	return fd >= 0 ? fd : -errno;
 }

@@ -25,9 +25,11 @@ struct sampler *sampler_create(const struct sampler_options *options, struct cul
 {
 	struct sampler *s = calloc(1, sizeof(*s));
 	struct host_info host;
+	int err = ENOMEM;
 
 	if (!s) {
 		error_set(error, -ENOMEM, "out of memory");
+		errno = ENOMEM;
 		return NULL;
 	}
 	s->options = *options;
@@ -47,8 +49,10 @@ struct sampler *sampler_create(const struct sampler_options *options, struct cul
 			error_set(error, -ENOMEM, "out of memory or of descriptors");
 		goto fail;
 	}
-	if (sampler_entries_open(s, error))
+	err = -sampler_entries_open(s, error);
+	if (err)
 		goto fail;
+	err = ENOMEM;
 	s->collector_table = s->schema->ntables;
 	if (schema_add(s->schema, &collector_table, error) < 0)
 		goto fail;
@@ -65,6 +69,7 @@ struct sampler *sampler_create(const struct sampler_options *options, struct cul
 	return s;
 fail:
 	sampler_destroy(s);
+	errno = err;
 	return NULL;
 }
 

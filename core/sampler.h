@@ -31,7 +31,7 @@ struct sampler_options {
 };
 
 /* Probes and opens the collectors. NULL with a sentence: an unknown name in collect or without (near ones are named), out
- * of memory. A collector that can't work here is no error: its tables say so. */
+ * of memory; errno tells them apart (EINVAL, else). A collector that can't work here is no error: its tables say so. */
 struct sampler *sampler_create(const struct sampler_options *, struct culprit_error *);
 void sampler_destroy(struct sampler *); /* NULL-safe; stops the thread; ends the open segment; destroys the sinks */
 

@@ -40,7 +40,10 @@ check "an empty file" status 1 "$culprit" dump cpu "$dir/empty"
 
 check "a short window" status 0 "$culprit" dump cpu --interval 10ms
 check "is not told as 0" hasnt '(0s)' "$dir/out"
-check "a table that is switched off" status 0 "$culprit" dump cpu --without cpu --json
+check "a table that is switched off" status 1 "$culprit" dump cpu --without cpu
+check "tells why" has 'switched off' "$dir/err"
+check "a table that is switched off, for machines" status 1 "$culprit" dump cpu --without cpu --json
+check "has a state" has '"state":"missing"' "$dir/out"
 check "has no time" has '"from":null,"to":null,"from_ns":null' "$dir/out"
 
 mkfifo "$dir/fifo"
@@ -52,6 +55,27 @@ check "it is shown escaped" has '\x1b[2J' "$dir/err"
 check "no such option" status 2 "$culprit" "--${esc}[2J"
 check "it is shown escaped, too" hasnt "$esc" "$dir/err"
 check "no /proc" status 1 "$culprit" dump cpu --root "$dir/nothing"
+mkdir -p "$dir/bare/proc" "$dir/bare/sys"
+check "a /proc without its files" status 1 "$culprit" dump cpu --root "$dir/bare"
+check "names the file" has '/proc/stat' "$dir/err"
+limited() { # OPTION VALUE ARGUMENTS...
+	limit="$1 $2"
+	shift 2
+	# shellcheck disable=SC2086,SC3045
+	(ulimit $limit && exec "$culprit" "$@")
+}
+if ! has __asan_init "$culprit" && ! has __tsan_init "$culprit"; then
+	check "with little memory" status 1 limited -v 20000 dump cpu
+	check "it says that memory is out" grep -qi 'out of memory' "$dir/err"
+	for kib in 23000 24000 25000 26000; do
+		# From where on it is enough depends on the machine.
+		if ! status 0 limited -v $kib dump cpu; then
+			check "with $kib KiB it says that memory is out" grep -qi 'out of memory' "$dir/err"
+		fi
+	done
+fi
+check "with 10 descriptors" status 1 limited -n 10 dump process
+check "it says what to do" has 'ulimit -n' "$dir/err"
 check "--cgroup without its /" status 2 "$culprit" dump process --cgroup system.slice
 check "--collect of nothing" status 2 "$culprit" dump cpu --collect ''
 

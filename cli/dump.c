@@ -34,7 +34,7 @@ int dump_lens(struct view *view, const struct options *o, const char *table, str
 	int err;
 
 	if (!view_extent(view, &from, &to))
-		return error_set(error, -ENODATA, "nothing is recorded there");
+		return view_nothing(view, error);
 	if (o->from) {
 		err = timeparse(view, o->from, 0, &from, error);
 		if (err)
@@ -196,7 +196,14 @@ int dump_run(struct view *view, const struct lens *lens, const struct options *o
 	why->sentence[0] = '\0';
 	err = query_run(d.query, lens, table, o->raw ? QUERY_RAW : 0, why);
 	damage = err == -EBADMSG ? err : 0;
-	if (err == -ENOENT)
+	/* What was read is whole, the recording is not: rows are missing, and nobody would know. */
+	if (!err && view_damage(view)[0]) {
+		damage = -EBADMSG;
+		error_set(why, damage, "%s", view_damage(view));
+	}
+	if (damage && !query_table(d.query))
+		err = damage;
+	else if (err == -ENOENT)
 		err = list_tables(view, table, why);
 	else if (damage)
 		err = 0;

@@ -72,6 +72,18 @@ static int spool(struct culprit_error *error)
 	return fd;
 }
 
+/* `spooled`: the name under which standard input was read; NULL: a file by its own name. */
+static void notice(const char *sentence, const char *spooled)
+{
+	struct culprit_error text;
+
+	if (spooled && !strncmp(sentence, spooled, strlen(spooled)))
+		error_set(&text, 0, "standard input%s", sentence + strlen(spooled));
+	else
+		error_set(&text, 0, "%s", sentence);
+	verb_fail(EXIT_DONE, &text);
+}
+
 static int dump_file(const struct options *o, const char *table, const char *file, struct culprit_error *error)
 {
 	struct view *v = view_create();
@@ -96,6 +108,8 @@ static int dump_file(const struct options *o, const char *table, const char *fil
 		r = read_pipe(v, source, error);
 	if (!r)
 		r = dump_view(v, o, table, error);
+	if ((!r || r == -EBADMSG) && view_notice(v)[0])
+		notice(view_notice(v), fd >= 0 ? name : NULL);
 	view_destroy(v);
 	if (fd >= 0)
 		close(fd);

@@ -8,6 +8,8 @@
 #include "error.h"
 #include "format.h"
 
+enum { ELSEWHERE_MAX = 16 }; /* segments tried on either side of a damaged one */
+
 struct cursor {
 	struct source *source;
 	char **names; /* tables wanted, NULL-terminated; NULL: all */
@@ -262,6 +264,32 @@ static int stand_before_damage(struct cursor *c)
 	return roll(c, last, &ignored) ? -EBADMSG : 0;
 }
 
+/* Where a segment holds nothing that can be used: the newest frame of those before it, else the first one of those after
+ * it. 0: c->valid says whether there is one. */
+static int stand_elsewhere(struct cursor *c, size_t n, size_t target)
+{
+	struct culprit_error ignored;
+
+	for (size_t k = 1; k <= 2 * ELSEWHERE_MAX && !c->valid; k++) {
+		bool before = k <= ELSEWHERE_MAX;
+		size_t by = before ? k : k - ELSEWHERE_MAX, i = before ? target - by : target + by;
+		int r;
+
+		if (before ? by > target : i >= n)
+			continue;
+		forget_kept(c);
+		r = segment_open(c, info_at(c, i)->seq, &ignored);
+		if (!r || r == -EBADMSG)
+			r = roll(c, before ? UINT64_MAX : 0, &ignored);
+		if (r == -EBADMSG)
+			r = stand_before_damage(c);
+		if (r && r != -EBADMSG)
+			return r;
+		c->complete_from = info_at(c, i)->from_ns;
+	}
+	return 0;
+}
+
 int cursor_seek(struct cursor *c, uint64_t to_ns, struct culprit_error *error)
 {
 	struct culprit_error damage = {""};
@@ -329,6 +357,11 @@ int cursor_seek(struct cursor *c, uint64_t to_ns, struct culprit_error *error)
 				*error = damage;
 			return r;
 		}
+	}
+	if (!c->valid && damaged) {
+		r = stand_elsewhere(c, (size_t)n, target);
+		if (r)
+			return error_set(error, r, "%s", damage.sentence);
 	}
 	if (!c->valid)
 		return error_set(error, damaged ? -EBADMSG : -ENODATA, "%s",

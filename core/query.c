@@ -224,7 +224,7 @@ static int run(struct query *q, const struct lens *lens, const char *table, unsi
 
 	schema = view_schema(q->view);
 	if (!schema)
-		return error_set(error, -ENODATA, "nothing has been sampled yet");
+		return view_nothing(q->view, error);
 	t = schema_find(schema, table);
 	if (!t) {
 		text_sanitise(shown, sizeof(shown), table, strlen(table), TEXT_ASCII);
@@ -241,7 +241,7 @@ static int run(struct query *q, const struct lens *lens, const char *table, unsi
 	q->ran = true; /* the place can be used: values are asked from here on */
 	err = take_place(q, table);
 	if (err)
-		return error_set(error, err, "no table can be read there");
+		return damage ? damage : error_set(error, err, "no table can be read there");
 	if (!q->recorded)
 		return damage;
 	err = query_columns_build(q);
@@ -273,7 +273,7 @@ int query_run(struct query *q, const struct lens *lens, const char *table, unsig
 	if (!view_extent(q->view, &first, &last)) {
 		q->nrows = q->in_scope = q->nended = 0;
 		q->ran = false;
-		return error_set(error, -ENODATA, "nothing has been sampled yet");
+		return view_nothing(q->view, error);
 	}
 	lens_resolve(lens, last, &from, &to);
 	if (to > last)

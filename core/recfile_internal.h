@@ -16,6 +16,7 @@ struct recsegment {
 	struct segment_info info;
 	struct segment_meta meta;
 	uint64_t at;        /* of its mark */
+	uint64_t header_at; /* of the file header before it */
 	uint64_t frame[2];  /* of its zstd frames; 0: none */
 	unsigned frames;    /* whole or begun */
 	uint64_t frames_end; /* what lies behind it is no part of the segment; of a whole one its end mark */
@@ -61,7 +62,9 @@ struct recsource {
 	bool header;           /* the file header was seen */
 	bool open;             /* the last segment is not closed */
 	bool lost;             /* after damage: the next mark is still to be found, from `pos` on */
-	uint64_t writer;       /* by the newest header */
+	uint64_t header_at;    /* of the newest header */
+	uint64_t writer;       /* by it */
+	uint64_t skipped_to;   /* what lies before is another recording, which is not shown; 0: nothing */
 	uint64_t seq_base;     /* added to the numbers of the newest header's segments */
 	uint64_t next_seq;     /* least number the next segment may be shown under */
 	uint64_t search_start; /* 1 + where the search for a mark in what is unfinished began; 0: none goes on */
@@ -69,7 +72,11 @@ struct recsource {
 	uint64_t wasted;       /* bytes walked over in vain */
 	bool hopeless;         /* too many of them */
 	uint64_t loose;        /* bytes decompressed for segments without end mark */
-	struct culprit_error damage; /* first met in the walk */
+	uint64_t empties_at;   /* of the first of the empty blocks right before `walk` */
+	unsigned empties;      /* how many */
+	struct culprit_error damage; /* the first one of those met in the walk, or on reading */
+	uint64_t damaged_at;
+	struct culprit_error notice;
 	uint64_t size;         /* of the store at the last refresh */
 
 	struct reccache cache[RECCACHE_SLOTS];
@@ -91,6 +98,8 @@ uint64_t reccache_newest_ns(struct reccache *);
 int recwalk(struct recsource *);
 /* The same, where decompressing has found the frame at `pos` damaged at `at`. */
 int recwalk_damage(struct recsource *, uint64_t at, const char *reason);
+/* Remembers damage for who asks the source; that which lies first stays. */
+void recwalk_note(struct recsource *, uint64_t at, const char *reason);
 
 /* How a recording ends, for who wants to go on with it. */
 struct recfile_tail {

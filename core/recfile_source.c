@@ -28,6 +28,7 @@ static void start_again(struct recsource *self)
 	self->header = self->open = self->lost = self->hopeless = false;
 	self->seq_base = self->next_seq = self->loose = self->wasted = self->search_start = 0;
 	self->damage.sentence[0] = '\0';
+	self->header_at = self->skipped_to = 0;
 }
 
 static int not_a_recording(struct recsource *self, const char *why, struct culprit_error *error)
@@ -91,6 +92,8 @@ static int measure(struct recsource *self, size_t i)
 	newest = reccache_newest_ns(slot);
 	if (newest > segment->info.to_ns)
 		segment->info.to_ns = newest;
+	if (slot->err == -EBADMSG)
+		recwalk_note(self, slot->next, slot->reason);
 	if (!segment->closed && slot->err) {
 		/* The walk saw nothing wrong with it. */
 		err = recwalk_damage(self, slot->next, slot->reason);
@@ -135,6 +138,26 @@ static void drop_empty(struct recsource *self, size_t from)
 	self->count = kept;
 }
 
+/* Two recordings one after the other (`cat a b`): their times and rows have nothing to do with each other. The last one
+ * that has frames is shown. */
+static void drop_earlier(struct recsource *self)
+{
+	size_t last = self->count, drop;
+
+	while (last && !self->segments[last - 1].info.size)
+		last--;
+	for (drop = last; drop && self->segments[drop - 1].header_at == self->segments[last - 1].header_at; drop--)
+		;
+	if (!drop)
+		return;
+	memmove(self->segments, self->segments + drop, (self->count - drop) * sizeof(*self->segments));
+	self->count -= drop;
+	self->skipped_to = self->segments[0].header_at;
+	recstore_forget(&self->store, self->skipped_to);
+	if (self->damaged_at < self->skipped_to)
+		self->damage.sentence[0] = '\0';
+}
+
 static int look(struct recsource *self, struct culprit_error *error)
 {
 	size_t from;
@@ -158,6 +181,7 @@ static int look(struct recsource *self, struct culprit_error *error)
 	if (err)
 		return err;
 	drop_empty(self, from);
+	drop_earlier(self);
 	err = keep_budget(self, error);
 	/* The last may have been begun only. */
 	self->shown = self->count && !self->segments[self->count - 1].info.size ? self->count - 1 : self->count;
@@ -209,9 +233,10 @@ static int gone(const struct recsource *self, uint64_t seq, struct culprit_error
 			 (unsigned long long)seq);
 }
 
-static int damaged(const struct recsource *self, uint64_t at, const char *reason, struct culprit_error *error)
+static int damaged(struct recsource *self, uint64_t at, const char *reason, struct culprit_error *error)
 {
-	return error_set(error, -EBADMSG, "%.120s: damaged at byte %llu: %s; frames after it in this segment are lost",
+	recwalk_note(self, at, reason);
+	return error_set(error, -EBADMSG, "%.120s is damaged at byte %llu: %s; frames after it in this segment are lost",
 			 self->source.name, (unsigned long long)at, reason);
 }
 
@@ -248,6 +273,30 @@ static int recsource_fd(struct source *source)
 	return self->store.kind == RECSTORE_PIPE ? self->store.fd : -1;
 }
 
+static const char *recsource_damage(struct source *source)
+{
+	return recfile_source_damage(source);
+}
+
+static const char *recsource_notice(struct source *source)
+{
+	struct recsource *self = recsource_of(source);
+
+	self->notice.sentence[0] = '\0';
+	if (self->skipped_to)
+		error_set(&self->notice, 0,
+			  "%.120s holds recordings one after the other; only the last one is read, which begins at byte %llu",
+			  source->name, (unsigned long long)self->skipped_to);
+	else if (!self->shown && self->store.kind == RECSTORE_PIPE && !self->store.ended)
+		;
+	else if (!self->shown && !self->store.size)
+		error_set(&self->notice, 0, "%.120s is empty; nothing was recorded in it", source->name);
+	else if (!self->shown)
+		error_set(&self->notice, 0, "%.120s ends at byte %llu, before its first frame was whole; nothing can be read",
+			  source->name, (unsigned long long)self->store.size);
+	return self->notice.sentence;
+}
+
 static void recsource_destroy(struct source *source)
 {
 	struct recsource *self = recsource_of(source);
@@ -266,6 +315,8 @@ static const struct source_ops recsource_ops = {
 	.read = recsource_read,
 	.fd = recsource_fd,
 	.destroy = recsource_destroy,
+	.damage = recsource_damage,
+	.notice = recsource_notice,
 };
 
 /* Takes the descriptor over. */

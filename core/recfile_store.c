@@ -152,6 +152,18 @@ int recstore_peek(struct recstore *store, uint64_t at, size_t n, const uint8_t *
 	return 0;
 }
 
+uint64_t recstore_skip_hole(const struct recstore *store, uint64_t at)
+{
+	off_t data;
+
+	if (store->kind != RECSTORE_FILE || at >= store->size)
+		return at;
+	data = lseek(store->fd, (off_t)at, SEEK_DATA);
+	if (data < 0)
+		return errno == ENXIO ? store->size : at;
+	return (uint64_t)data > store->size ? store->size : (uint64_t)data < at ? at : (uint64_t)data;
+}
+
 void recstore_forget(struct recstore *store, uint64_t at)
 {
 	if (store->kind != RECSTORE_PIPE || at <= store->base || at > store->size)

@@ -28,6 +28,8 @@ int recstore_refresh(struct recstore *);
 /* The bytes at `at`: as many of the n (<= RECSTORE_PEEK_MAX) as there are. Borrowed until the next call. -errno; -ESTALE:
  * the file was cut short meanwhile. */
 int recstore_peek(struct recstore *, uint64_t at, size_t n, const uint8_t **ret, size_t *ret_n);
+/* Where the next bytes lie that were written, from `at` on: behind the hole of a sparse file. At most the size. */
+uint64_t recstore_skip_hole(const struct recstore *, uint64_t at);
 /* Forgets what a pipe brought before `at`. */
 void recstore_forget(struct recstore *, uint64_t at);
 

@@ -10,6 +10,8 @@
 
 enum { STOP = 1 }; /* no more can be walked over now */
 #define WASTE (UINT64_C(16) << 20)
+#define ZEROS_MAX (UINT64_C(64) << 20) /* this many in one go: nothing follows (what a crash of the host leaves) */
+#define EMPTIES_MAX 64 /* blocks without content in one go; a recorder writes none */
 
 static struct recsegment *last_segment(struct recsource *self)
 {
@@ -43,6 +45,7 @@ static int add_segment(struct recsource *self, const struct segment_meta *meta, 
 	segment = &self->segments[self->count++];
 	memset(segment, 0, sizeof(*segment));
 	segment->at = at;
+	segment->header_at = self->header_at;
 	segment->meta = *meta;
 	segment->info = (struct segment_info){
 		.seq = seq, .from_ns = meta->mono_ns, .to_ns = meta->mono_ns, .wall_ns = meta->wall_ns};
@@ -69,6 +72,7 @@ static void take_header(struct recsource *self, uint64_t writer, uint64_t at)
 	close_segment(self, at);
 	self->seq_base = self->next_seq;
 	self->header = true;
+	self->header_at = at;
 	self->writer = writer;
 }
 
@@ -91,6 +95,11 @@ static bool is_anchor(const struct recsource *self, const uint8_t *bytes, size_t
 	       !shown_seq(self, &meta, &seq);
 }
 
+static bool all_zero(const uint8_t *bytes, size_t n)
+{
+	return !n || (!bytes[0] && !memcmp(bytes, bytes + 1, n - 1));
+}
+
 /* The next place from `at` on where the walk can go on. 0; STOP: none in what is there, and then *ret_at is where to look
  * on when there is more. */
 static int find_anchor(struct recsource *self, uint64_t at, uint64_t *ret_at)
@@ -98,6 +107,7 @@ static int find_anchor(struct recsource *self, uint64_t at, uint64_t *ret_at)
 	static const uint8_t magic[4] = {RECFRAME_SKIPPABLE & 0xff, RECFRAME_SKIPPABLE >> 8 & 0xff,
 					 RECFRAME_SKIPPABLE >> 16 & 0xff, RECFRAME_SKIPPABLE >> 24};
 	const size_t overlap = RECFRAME_PREFIX + RECFRAME_OURS_MAX;
+	uint64_t zeros = 0;
 
 	for (;;) {
 		const uint8_t *bytes, *p;
@@ -121,7 +131,13 @@ static int find_anchor(struct recsource *self, uint64_t at, uint64_t *ret_at)
 			*ret_at = n > overlap ? at + n - overlap : at;
 			return STOP;
 		}
-		at += n - overlap;
+		zeros = all_zero(bytes, n) ? zeros + n : 0;
+		if (zeros > ZEROS_MAX) {
+			*ret_at = at;
+			self->hopeless = true;
+			return STOP;
+		}
+		at = recstore_skip_hole(&self->store, at + n - overlap);
 	}
 }
 
@@ -140,6 +156,15 @@ static int search_on(struct recsource *self, uint64_t start)
 	return err;
 }
 
+void recwalk_note(struct recsource *self, uint64_t at, const char *reason)
+{
+	if (self->damage.sentence[0] && self->damaged_at <= at)
+		return;
+	self->damaged_at = at;
+	error_set(&self->damage, 0, "%.120s is damaged at byte %llu: %s; frames after it in this segment are lost",
+		  self->source.name, (unsigned long long)at, reason);
+}
+
 int recwalk_damage(struct recsource *self, uint64_t at, const char *reason)
 {
 	struct recsegment *segment = last_segment(self);
@@ -155,9 +180,7 @@ int recwalk_damage(struct recsource *self, uint64_t at, const char *reason)
 		err = find_anchor(self, start, &found);
 	if (err < 0)
 		return err;
-	if (!self->damage.sentence[0])
-		error_set(&self->damage, 0, "%.120s: damaged at byte %llu: %s; frames after it in this segment are lost",
-			  self->source.name, (unsigned long long)at, reason);
+	recwalk_note(self, at, reason);
 	if (self->open) {
 		segment->reason = reason;
 		segment->damage_at = at;
@@ -267,6 +290,7 @@ static int step_zstd(struct recsource *self)
 		if (!size)
 			return STOP;
 		segment->frame[segment->frames++] = self->pos;
+		self->empties = 0;
 		self->walk = self->pos + (uint64_t)size;
 	}
 	while (!last) {
@@ -281,6 +305,12 @@ static int step_zstd(struct recsource *self)
 		next = self->walk + (uint64_t)size + (last && self->walk_checksum ? 4 : 0);
 		if (!size || next > self->store.size)
 			return wait_for_more(self);
+		if (size > 3 || last)
+			self->empties = 0;
+		else if (!self->empties++)
+			self->empties_at = self->walk;
+		if (self->empties > EMPTIES_MAX)
+			return recwalk_damage(self, self->empties_at, "it goes on with zeros");
 		self->walk = next;
 	}
 	self->pos = self->walk;

@@ -269,7 +269,7 @@ int segment_parse(struct segment *s, const void *bytes, size_t n, struct culprit
 int segment_update(struct segment *s, struct source *source, uint64_t seq, struct culprit_error *error)
 {
 	size_t before = s->bytes.len;
-	struct culprit_error damage = {""};
+	struct culprit_error damage = {""}, inside = {""};
 	int r, p;
 
 	if (s->complete)
@@ -283,9 +283,12 @@ int segment_update(struct segment *s, struct source *source, uint64_t seq, struc
 	}
 	if (s->bytes.err)
 		return error_set(error, -ENOMEM, "out of memory");
-	p = parse_more(s, error);
+	p = parse_more(s, &inside);
+	if (p == -EBADMSG)
+		return error_set(error, p, "%.120s is damaged in its segment %llu: %.200s; frames after it in this segment are lost",
+				 source->name, (unsigned long long)seq, inside.sentence);
 	if (p)
-		return p;
+		return error_set(error, p, "%s", inside.sentence);
 	if (r && !s->damage.sentence[0])
 		s->damage = damage;
 	if (r && error)

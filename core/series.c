@@ -473,7 +473,7 @@ int series_run(struct view *v, const struct series_request *requests, size_t nre
 	if (!step_ns || !n || n > SIZE_MAX / step_ns)
 		return error_set(error, -EINVAL, "a series needs buckets of some length");
 	if (!view_extent(v, &first, &last))
-		return error_set(error, -ENODATA, "nothing has been sampled yet");
+		return view_nothing(v, error);
 	if (to_ns > last)
 		to_ns = last;
 	over = view_wall_ns(v, to_ns) % (int64_t)step_ns;

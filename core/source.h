@@ -38,6 +38,11 @@ struct source_ops {
 	/* Optional: a descriptor readable when there is something new; -1: none. */
 	int (*fd)(struct source *);
 	void (*destroy)(struct source *);
+	/* Optional: the first damage met so far, one sentence; "" where none. Borrowed until the next call. */
+	const char *(*damage)(struct source *);
+	/* Optional: what else is to be known of it: that it has no frames and why, that not all of it is read. One sentence;
+	 * "" where nothing. Borrowed until the next call. */
+	const char *(*notice)(struct source *);
 };
 
 void source_destroy(struct source *); /* NULL-safe */

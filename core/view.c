@@ -47,6 +47,7 @@ struct view {
 	struct schema *schema, *schema_last; /* as first seen; of the newest segment looked at */
 	struct host_info host;
 	bool host_known;
+	struct culprit_error damage; /* met on looking the schema up */
 	uint64_t schema_generation; /* of the view when it was looked up */
 	struct memo *memo;
 	struct series_state *series;
@@ -174,6 +175,38 @@ int view_refresh(struct view *v, struct culprit_error *error)
 		return first_error;
 	v->generation += changed;
 	return changed;
+}
+
+const char *view_damage(struct view *v)
+{
+	for (size_t i = 0; i < v->nholders; i++) {
+		struct source *s = v->holders[i].source;
+		const char *sentence = s->ops->damage ? s->ops->damage(s) : "";
+
+		if (sentence[0])
+			return sentence;
+	}
+	return v->damage.sentence;
+}
+
+const char *view_notice(struct view *v)
+{
+	for (size_t i = 0; i < v->nholders; i++) {
+		struct source *s = v->holders[i].source;
+		const char *sentence = s->ops->notice ? s->ops->notice(s) : "";
+
+		if (sentence[0])
+			return sentence;
+	}
+	return "";
+}
+
+int view_nothing(struct view *v, struct culprit_error *error)
+{
+	const char *damage = view_damage(v), *notice = view_notice(v);
+
+	return error_set(error, -ENODATA, "%s",
+			 damage[0] ? damage : notice[0] ? notice : "nothing has been sampled yet");
 }
 
 static void refresh_once(struct view *v)
@@ -383,8 +416,10 @@ const struct schema *view_schema(struct view *v)
 	s = view_source_at(v, v->last_ns);
 	c = s ? cursor_create(s, none) : NULL;
 	if (c) {
-		int err = cursor_seek(c, v->last_ns, NULL);
+		int err = cursor_seek(c, v->last_ns, &v->damage);
 
+		if (!err)
+			v->damage.sentence[0] = '\0';
 		if (!err || err == -EBADMSG)
 			schema_take(v, cursor_segment(c));
 		cursor_destroy(c);
@@ -513,7 +548,7 @@ int view_place(struct view *v, uint64_t from_ns, uint64_t to_ns, const char *con
 
 	refresh_once(v);
 	if (!v->has)
-		return error_set(error, -ENODATA, "nothing has been sampled yet");
+		return view_nothing(v, error);
 	if (to_ns > v->last_ns)
 		to_ns = v->last_ns;
 	if (from_ns > to_ns)

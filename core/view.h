@@ -21,6 +21,12 @@ struct view *view_baseline(struct view *);
 /* Looks what there is now. Until the next call "the newest frame" stays what it is, so that all that is drawn at once
  * agrees. 1: there is something new; 0: no change; -errno with a sentence where no source could be read. */
 int view_refresh(struct view *, struct culprit_error *);
+/* Damage met so far in what it reads, one sentence; "" where none. Borrowed until the next call of any. */
+const char *view_damage(struct view *);
+/* What else is to be known of its sources (struct source_ops, notice). */
+const char *view_notice(struct view *);
+/* For who finds no frame: -ENODATA, and why that is so as far as it is known. */
+int view_nothing(struct view *, struct culprit_error *);
 /* First and last frame of all sources as of the last refresh; false: there are none. */
 bool view_extent(const struct view *, uint64_t *ret_from_ns, uint64_t *ret_to_ns);
 /* Counts up with each refresh that found something new. */

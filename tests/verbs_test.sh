@@ -38,6 +38,45 @@ check "is the same" same "$dir/piped.json" "$dir/file.json"
 check "a file that is none" status 1 "$culprit" dump cpu "$culprit"
 check "an empty file" status 1 "$culprit" dump cpu "$dir/empty"
 
+# Damage is named, wherever it lies.
+check "it is called empty" has 'is empty' "$dir/err"
+flip() { # FILE AT: into $dir/b.rec, a byte of it turned around
+	cp "$1" "$dir/b.rec"
+	old=$(od -An -tu1 -j "$2" -N 1 "$1")
+	# shellcheck disable=SC2059,SC2086
+	printf "\\$(printf %03o $((old ^ 4)))" | dd of="$dir/b.rec" bs=1 seek="$2" conv=notrunc 2> /dev/null
+}
+for at in 60 150 184 300 2000; do
+	flip "$dir/a.rec" $at
+	check "damage at byte $at" status 1 "$culprit" dump cpu "$dir/b.rec"
+	check "it is named: $at" has "$dir/b.rec is damaged" "$dir/err"
+done
+flip "$dir/a.rec" $(($(wc -c < "$dir/a.rec") - 800))
+check "damage near the end" status 1 "$culprit" dump cpu "$dir/b.rec"
+check "it is named near the end" has "$dir/b.rec is damaged" "$dir/err"
+check "what was before it is printed" has busy "$dir/out"
+head -c 100 "$dir/a.rec" > "$dir/b.rec"
+check "cut before its first frame" status 1 "$culprit" dump cpu "$dir/b.rec"
+check "it is said where" has "$dir/b.rec ends at byte 100" "$dir/err"
+cp "$dir/a.rec" "$dir/b.rec"
+truncate -s 10G "$dir/b.rec"
+check "a long hole at its end" status 1 timeout 10 "$culprit" dump cpu "$dir/b.rec"
+check "the hole is named" has "$dir/b.rec is damaged" "$dir/err"
+check "what is before the hole is printed" has busy "$dir/out"
+rm -f "$dir/b.rec"
+
+# Two recordings one after the other: the last one is read, whichever it is.
+"$culprit" record -o "$dir/later.rec" --for 1 --interval 200ms
+"$culprit" dump cpu "$dir/later.rec" --json > "$dir/later.json"
+cat "$dir/a.rec" "$dir/later.rec" > "$dir/two.rec"
+check "old and new" status 0 "$culprit" dump cpu "$dir/two.rec" --json
+check "the new is read" same "$dir/out" "$dir/later.json"
+check "it is said of the new" has 'only the last one is read' "$dir/err"
+cat "$dir/later.rec" "$dir/a.rec" > "$dir/two.rec"
+check "new and old" status 0 "$culprit" dump cpu "$dir/two.rec" --json
+check "the old is read" same "$dir/out" "$dir/file.json"
+check "it is said of the old" has 'only the last one is read' "$dir/err"
+
 check "a short window" status 0 "$culprit" dump cpu --interval 10ms
 check "is not told as 0" hasnt '(0s)' "$dir/out"
 check "a table that is switched off" status 1 "$culprit" dump cpu --without cpu

@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include <zstd.h>
 #include <cmocka.h>
@@ -621,6 +622,7 @@ static void test_exists(void **state)
 static void test_append(void **state)
 {
 	struct cuts cuts = cuts_make();
+	const size_t header = RECFRAME_PREFIX + RECFRAME_HEADER;
 
 	(void)state;
 	for (size_t n = 0; n <= cuts.file.len; n += n < 200 ? 1 : 7) {
@@ -629,6 +631,7 @@ static void test_append(void **state)
 		struct source *source;
 		struct sink *sink;
 		struct wbuf w, out;
+		const uint8_t *second;
 		int count;
 
 		for (size_t i = 0; i < cuts.count && cuts.at[i].file <= n; i++) {
@@ -640,12 +643,14 @@ static void test_append(void **state)
 		assert_int_equal(pattern_segment(sink, WRITER + 1, 0, 2, 400, 16), 0);
 		assert_int_equal(pattern_segment(sink, WRITER + 1, 7, 2, 400, 16), 0);
 		sink->ops->destroy(sink);
-		source = recfile_source(path, &error);
+		w = file_bytes();
+		wbuf_init(&out);
+		second = w.len > header ? memmem(w.data + header, w.len - header, "CULPREC1", 8) : NULL;
+		assert_true(second || !segments);
+		/* What was there, by itself. */
+		source = recfile_source_memory(w.data, second ? (size_t)(second - w.data) - RECFRAME_PREFIX : 0, MIB, &error);
 		assert_non_null(source);
 		assert_string_equal(recfile_source_damage(source), "");
-		count = source->ops->refresh(source, &error);
-		assert_true(count >= (int)segments + 2);
-		wbuf_init(&out);
 		for (size_t i = 0; i < segments; i++) {
 			assert_true(source->ops->segment(source, i)->size >= want[i]);
 			assert_true(source->ops->segment(source, i)->complete);
@@ -653,17 +658,24 @@ static void test_append(void **state)
 			assert_int_equal(source->ops->read(source, i, 0, &out, &error), 0);
 			assert_true(pattern_holds(out.data, i, 0, out.len));
 		}
-		/* Its numbers are moved behind those that were there. */
+		source_destroy(source);
+		/* Of both, the last one is read. Its numbers are moved behind those that were there. */
+		source = recfile_source(path, &error);
+		assert_non_null(source);
+		assert_string_equal(recfile_source_damage(source), "");
+		count = source->ops->refresh(source, &error);
+		assert_int_equal(count, 2);
+		assert_int_equal(!!strstr(source->ops->notice(source), "one after the other"), segments > 0);
 		for (int i = 0; i < 2; i++) {
-			const struct segment_info *info = source->ops->segment(source, (size_t)(count - 2 + i));
+			const struct segment_info *info = source->ops->segment(source, (size_t)i);
 
 			assert_int_equal(info->size, 816);
+			assert_true(info->seq >= segments);
 			wbuf_clear(&out);
 			assert_int_equal(source->ops->read(source, info->seq, 0, &out, &error), 0);
 			assert_true(pattern_holds(out.data, i ? 7 : 0, 0, out.len));
 		}
 		source_destroy(source);
-		w = file_bytes();
 		for (size_t at = 0; at < w.len;) {
 			size_t frame = ZSTD_findFrameCompressedSize(w.data + at, w.len - at);
 
@@ -673,6 +685,65 @@ static void test_append(void **state)
 		wbuf_finish(&w);
 		wbuf_finish(&out);
 	}
+	wbuf_finish(&cuts.file);
+}
+
+/* Zeros behind what was recorded, most of them a hole: what was whole is read, the damage is named, and soon. */
+static void test_zeros(void **state)
+{
+	struct cuts cuts = cuts_make();
+	/* In a segment; within a block; behind one that is whole. */
+	const size_t at[] = {cuts.at[2].file, cuts.at[2].file + 5, cuts.at[6].file};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
+		struct culprit_error error = {""};
+		struct timespec cpu[2];
+		struct source *source;
+		char want[64];
+
+		file_write(cuts.file.data, at[i]);
+		assert_int_equal(truncate(path, (off_t)10 << 30), 0);
+		clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu[0]);
+		source = recfile_source(path, &error);
+		assert_non_null(source);
+		assert_int_equal(source->ops->refresh(source, &error), 1);
+		clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu[1]);
+		assert_true(cpu[1].tv_sec - cpu[0].tv_sec < 5);
+		assert_true(source->ops->segment(source, 0)->size >= cuts.at[2].bytes);
+		snprintf(want, sizeof(want), "damaged at byte %zu: ", i == 1 ? cuts.at[2].file : at[i]);
+		assert_non_null(strstr(source->ops->damage(source), want));
+		source_destroy(source);
+	}
+	wbuf_finish(&cuts.file);
+}
+
+/* Where no frame is to be had, it says why. */
+static void test_nothing(void **state)
+{
+	struct cuts cuts = cuts_make();
+	struct culprit_error error = {""};
+	struct source *source;
+
+	(void)state;
+	for (size_t n = 0; n < cuts.at[0].file; n++) {
+		source = recfile_source_memory(cuts.file.data, n, MIB, &error);
+		assert_int_equal(source->ops->refresh(source, &error), 0);
+		assert_non_null(strstr(source->ops->notice(source), n ? "before its first frame" : "is empty"));
+		source_destroy(source);
+	}
+	/* Found only on reading it, by zstd. */
+	cuts.file.data[cuts.at[0].file - 8] ^= 0x10;
+	source = recfile_source_memory(cuts.file.data, cuts.at[6].file, MIB, &error);
+	if (source->ops->refresh(source, &error)) {
+		struct wbuf out;
+
+		wbuf_init(&out);
+		if (source->ops->read(source, 0, 0, &out, &error))
+			assert_string_equal(source->ops->damage(source), error.sentence);
+		wbuf_finish(&out);
+	}
+	source_destroy(source);
 	wbuf_finish(&cuts.file);
 }
 
@@ -915,7 +986,7 @@ int main(void)
 		TEST(test_flipped),	  TEST(test_garbage),	 TEST(test_bombs),	    TEST(test_astray),
 		TEST(test_strangers),	  TEST(test_exists),	 TEST(test_append),	    TEST(test_full),
 		TEST(test_unknown_frames), TEST(test_pipe),	 TEST(test_newest_time),    TEST(test_many),
-		TEST(test_too_large),
+		TEST(test_too_large),	  TEST(test_zeros),	 TEST(test_nothing),
 	};
 
 	return cmocka_run_group_tests_name("recfile", tests, NULL, NULL);

@@ -1,4 +1,5 @@
-/* Comma-separated values as RFC 4180 has them: a line of names, numbers as stored, "" absent, "?" unread. The last column
+/* Comma-separated values as RFC 4180 has them: a line of names, numbers as stored, times as
+ * RFC 3339 has them, "" absent, "?" unread. The last column
  * says when a row ended. */
 #include <errno.h>
 #include <inttypes.h>
@@ -110,7 +111,12 @@ int dump_csv(struct dump *d)
 			struct value v;
 
 			query_value(d->query, row, d->columns[i], &v);
-			err = put(d, &v);
+			if (v.state == VALUE_OK && dump_is_time(query_column(d->query, d->columns[i])))
+				fputs(units_rfc3339(buf, sizeof(buf),
+						    dump_time_ns(d, query_column(d->query, d->columns[i]), &v), 0),
+				      d->out);
+			else
+				err = put(d, &v);
 			putc(',', d->out);
 		}
 		query_row(d->query, row, &r);

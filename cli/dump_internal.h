@@ -34,6 +34,19 @@ static inline bool dump_never_sampled(const struct query_info *info)
 	return !info->used_to_ns || info->used_to_ns < info->used_from_ns;
 }
 
+/* An instant, whichever clock the column counts by. */
+static inline bool dump_is_time(const struct query_column *c)
+{
+	return (c->unit == CULPRIT_MONO_NS || c->unit == CULPRIT_WALL_NS) &&
+	       (c->type == CULPRIT_U64 || c->type == CULPRIT_I64);
+}
+
+/* Such a value in ns since 1970-01-01Z; it must be there. */
+static inline int64_t dump_time_ns(const struct dump *d, const struct query_column *c, const struct value *v)
+{
+	return c->unit == CULPRIT_MONO_NS ? view_wall_ns(d->view, v->u) : v->i;
+}
+
 /* The text as shown, in d->text; NULL: out of memory. `form`: enum text_form. */
 const char *dump_text(struct dump *, const char *bytes, size_t n, int form, size_t *ret_len);
 

@@ -1,4 +1,5 @@
-/* culprit.rows/1: one object, rows one a line. Numbers are as stored; text is valid UTF-8 with other bytes as \xHH and the
+/* culprit.rows/1: one object, rows one a line. Numbers are as stored; a time is RFC 3339, and
+ * beside it ns since 1970 as NAME_ns; text is valid UTF-8 with other bytes as \xHH and the
  * backslash doubled, and holds nothing a terminal would act upon. */
 #include <errno.h>
 #include <inttypes.h>
@@ -154,6 +155,26 @@ static int put(struct dump *d, const struct value *v)
 	return 0;
 }
 
+/* "time":"2026-03-01T14:03:22Z","time_ns":1772373802000000000 */
+static int put_time(struct dump *d, const struct query_column *c, const struct value *v)
+{
+	char buf[64];
+	int64_t ns = v->state == VALUE_OK ? dump_time_ns(d, c, v) : 0;
+
+	if (v->state == VALUE_OK)
+		fprintf(d->out, "\"%s\"", units_rfc3339(buf, sizeof(buf), ns, 0));
+	else
+		fputs("null", d->out);
+	snprintf(buf, sizeof(buf), "%.58s_ns", c->name);
+	putc(',', d->out);
+	name(d->out, buf);
+	if (v->state == VALUE_OK)
+		fprintf(d->out, ":%" PRId64, ns);
+	else
+		fputs(":null", d->out);
+	return 0;
+}
+
 enum aside { UNREAD, AGE, COUNT };
 
 /* What must stand beside some of a row's values: an object by column, where there is any. */
@@ -209,7 +230,9 @@ static int put_row(struct dump *d, size_t row)
 		unread |= v.state == VALUE_UNREAD;
 		stale |= v.age_ns != 0;
 		counted |= v.n != 0;
-		err = put(d, &v);
+		err = dump_is_time(query_column(d->query, d->columns[i])) ?
+			      put_time(d, query_column(d->query, d->columns[i]), &v) :
+			      put(d, &v);
 	}
 	if (!err && unread)
 		err = beside(d, row, UNREAD);
@@ -273,6 +296,15 @@ static int head(struct dump *d)
 
 		fputs(i ? ",{\"name\":" : "{\"name\":", d->out);
 		name(d->out, c->name);
+		if (dump_is_time(c)) {
+			snprintf(buf, sizeof(buf), "%.58s_ns", c->name);
+			fprintf(d->out, ",\"role\":\"%s\",\"type\":\"text\",\"unit\":\"%s\"},{\"name\":", role(c),
+				schema_unit_name(CULPRIT_NONE));
+			name(d->out, buf);
+			fprintf(d->out, ",\"role\":\"%s\",\"type\":\"i64\",\"unit\":\"%s\"}", role(c),
+				schema_unit_name(CULPRIT_WALL_NS));
+			continue;
+		}
 		fprintf(d->out, ",\"role\":\"%s\",\"type\":\"%s\",\"unit\":\"%s\"}", role(c), schema_type_name(c->type),
 			schema_unit_name(c->unit));
 	}

@@ -85,6 +85,11 @@ check "a table that is switched off, for machines" status 1 "$culprit" dump cpu 
 check "has a state" has '"state":"missing"' "$dir/out"
 check "has no time" has '"from":null,"to":null,"from_ns":null' "$dir/out"
 
+check "times for machines" status 0 "$culprit" dump host "$dir/a.rec" --json
+check "are RFC 3339" grep -qE '"boot_time":"20[0-9-]+T[0-9:.]+Z","boot_time_ns":[0-9]+' "$dir/out"
+check "times in CSV" status 0 "$culprit" dump host "$dir/a.rec" --csv
+check "are, too" grep -qE ',20[0-9-]+T[0-9:.]+Z,' "$dir/out"
+
 mkfifo "$dir/fifo"
 check "record into a pipe by name" status 1 "$culprit" record -o "$dir/fifo" --for 1
 check "isn't told to remove it" hasnt 'remove' "$dir/err"
@@ -127,6 +132,8 @@ wait $recorder
 check "record goes on without its helpers" [ $? = 0 ]
 check "marks of it" status 0 "$culprit" dump mark "$dir/killed.rec"
 check "it says so" has 'its helper processes were killed' "$dir/out"
+"$culprit" dump mark "$dir/killed.rec" --json > "$dir/out"
+check "with their time" grep -qE '"time":"20[0-9-]+T[0-9:.]+Z","time_ns":[0-9]+' "$dir/out"
 check "collectors of it" status 0 "$culprit" dump collector "$dir/killed.rec"
 check "they say so, too" has 'restart culprit' "$dir/out"
 

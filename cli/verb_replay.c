@@ -43,6 +43,13 @@ static void replay_close(struct replay *r)
 	view_destroy(r->view);
 }
 
+static bool only_damage(struct replay *r)
+{
+	bool pipe = r->source->ops->fd && r->source->ops->fd(r->source) >= 0;
+
+	return !pipe && view_refresh(r->view, NULL) >= 0 && !view_schema(r->view) && view_damage(r->view)[0];
+}
+
 static int replay_open(struct replay *r, const struct options *o, struct culprit_error *error)
 {
 	struct console_options options = {
@@ -68,6 +75,9 @@ static int replay_open(struct replay *r, const struct options *o, struct culprit
 		e = console_data_init(&r->data, r->view);
 	if (!e)
 		e = console_create(&r->console, &options, error);
+	/* What is damaged from its first frame on does not get better by waiting. A pipe has not come yet. */
+	if (!e && only_damage(r))
+		e = view_nothing(r->view, error);
 	/* The window's times are told by what is recorded. */
 	if (!e && (o->from || o->to || o->filter))
 		e = view_refresh(r->view, error) < 0 ? -EIO : 0;

@@ -50,6 +50,8 @@ for at in 60 150 184 300 2000; do
 	flip "$dir/a.rec" $at
 	check "damage at byte $at" status 1 "$culprit" dump cpu "$dir/b.rec"
 	check "it is named: $at" has "$dir/b.rec is damaged" "$dir/err"
+	check "replay with damage at byte $at" status 1 "$culprit" replay "$dir/b.rec" --keys /dev/null --shots "$dir/shots"
+	check "replay names it: $at" has "$dir/b.rec is damaged" "$dir/err"
 done
 flip "$dir/a.rec" $(($(wc -c < "$dir/a.rec") - 800))
 check "damage near the end" status 1 "$culprit" dump cpu "$dir/b.rec"

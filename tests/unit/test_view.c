@@ -74,6 +74,91 @@ static void test_sources(void **state)
 	textframes_destroy(file);
 }
 
+/* A source one of whose segments cannot be read at all. */
+struct broken {
+	struct source source;
+	struct source *whole;
+	size_t which;
+};
+
+static int broken_refresh(struct source *s, struct culprit_error *error)
+{
+	struct broken *b = (struct broken *)s;
+
+	return b->whole->ops->refresh(b->whole, error);
+}
+
+static const struct segment_info *broken_segment(struct source *s, size_t i)
+{
+	struct broken *b = (struct broken *)s;
+
+	return b->whole->ops->segment(b->whole, i);
+}
+
+static int broken_read(struct source *s, uint64_t seq, uint64_t offset, struct wbuf *out, struct culprit_error *error)
+{
+	struct broken *b = (struct broken *)s;
+	const struct segment_info *info = broken_segment(s, b->which);
+
+	if (info && info->seq == seq) {
+		snprintf(error->sentence, sizeof(error->sentence), "it is broken at byte 7");
+		return -EBADMSG;
+	}
+	return b->whole->ops->read(b->whole, seq, offset, out, error);
+}
+
+static void broken_destroy(struct source *s)
+{
+	source_destroy(((struct broken *)s)->whole);
+}
+
+static const char *broken_notice(struct source *s)
+{
+	(void)s;
+	return "";
+}
+
+/* Whichever of three segments is damaged, what the others hold is shown, and the damage is named. */
+static void test_broken_segment(void **state)
+{
+	static const struct source_ops ops = {.refresh = broken_refresh, .segment = broken_segment, .read = broken_read,
+					      .destroy = broken_destroy, .notice = broken_notice};
+	static const struct {
+		size_t which;
+		double from, to;
+		uint64_t x, began; /* began_ns of the start: the first frame that can be used */
+	} cases[] = {{0, 1, 6, 6, 3}, {1, 1, 6, 6, 1}, {2, 1, 6, 4, 1}, {2, 5, 6, 4, 4}, {0, 1, 2, 3, 3}, {1, 1, 4, 2, 1}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct textframes *t = frames("table x state key=x id=key:u64 x=gauge:u64\n"
+					      "tick 1s\nsample x\nrow x id=0 x=1\ntick 2s\nsample x\nrow x id=0 x=2\n"
+					      "segment\ntick 3s\nsample x\nrow x id=0 x=3\ntick 4s\nsample x\nrow x id=0 x=4\n"
+					      "segment\ntick 5s\nsample x\nrow x id=0 x=5\ntick 6s\nsample x\nrow x id=0 x=6\n");
+		struct broken broken = {
+			.source = {.ops = &ops, .name = "x"}, .whole = textframes_source(t), .which = cases[i].which};
+		struct view *v = view_create();
+		struct query *q = query_create(v);
+		struct culprit_error e = {""};
+		struct query_info info;
+		struct lens l;
+		struct value value;
+
+		assert_int_equal(view_add_source(v, &broken.source), 0);
+		l = lens_window((uint64_t)(cases[i].from * S), (uint64_t)(cases[i].to * S));
+		assert_int_equal(query_run(q, &l, "x", 0, &e), -EBADMSG);
+		assert_string_equal(e.sentence, "it is broken at byte 7");
+		assert_int_equal(query_nrows(q), 1);
+		query_value(q, 0, 1, &value);
+		assert_int_equal(value.u, cases[i].x);
+		query_info(q, &info);
+		assert_int_equal(info.used_from_ns, cases[i].began * S);
+		query_destroy(q);
+		view_destroy(v);
+		textframes_destroy(t);
+	}
+}
+
 /* The wall clock jumps back by an hour between two segments. */
 static void test_wall_times(void **state)
 {
@@ -173,7 +258,7 @@ static void test_memo(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sources),
+		cmocka_unit_test(test_sources), cmocka_unit_test(test_broken_segment),
 		cmocka_unit_test(test_wall_times),
 		cmocka_unit_test(test_refresh),
 		cmocka_unit_test(test_memo),

@@ -1,6 +1,7 @@
 #include "dump.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <langinfo.h>
 #include <stdlib.h>
 #include <string.h>
@@ -182,6 +183,27 @@ static int cannot_be_sampled(struct dump *d, struct culprit_error *error)
 	return error_set(error, -ENODATA, "%s: %s", d->table, reason ? reason : "cannot be sampled here");
 }
 
+/* Nothing belongs to what was named: that may be a slip, so it is told; the answer stays none. */
+static void tell_no_match(const struct dump *d, const struct options *o)
+{
+	const struct query_info *info = &d->info;
+	char shown[512];
+
+	if (info->rows_in_scope || info->host_wide || dump_never_sampled(info))
+		return;
+	if (o->has_tid)
+		fprintf(stderr, "culprit: no %sthread %" PRIu64 " in this window\n",
+			strcmp(d->table, "thread") ? "rows of " : "", o->tid);
+	else if (o->has_pid)
+		fprintf(stderr, "culprit: no %sprocess %" PRIu64 " in this window\n",
+			strcmp(d->table, "process") ? "rows of " : "", o->pid);
+	else if (o->cgroup) {
+		text_sanitise(shown, sizeof(shown), o->cgroup, strlen(o->cgroup), TEXT_ASCII);
+		fprintf(stderr, "culprit: no %scontrol group %s in this window\n",
+			strcmp(d->table, "cgroup") ? "rows of " : "", shown);
+	}
+}
+
 int dump_run(struct view *view, const struct lens *lens, const struct options *o, const char *table, FILE *out,
 	     struct culprit_error *error)
 {
@@ -221,6 +243,8 @@ int dump_run(struct view *view, const struct lens *lens, const struct options *o
 		if (!cannot || o->json || o->csv)
 			err = write_rows(&d, o, why);
 		err = err ? err : cannot;
+		if (!err)
+			tell_no_match(&d, o);
 	}
 	query_destroy(d.query);
 	free(d.text);

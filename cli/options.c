@@ -6,6 +6,7 @@
 
 #include "error.h"
 #include "filter.h"
+#include "ring.h"
 #include "units.h"
 
 enum kind {
@@ -48,7 +49,7 @@ static const struct option_row rows[] = {
 	 "only rows for which it holds: 'rss>2G and (user~^www or cpu>=50%) and not kworker'"},
 	{"sort", 's', TEXT, V(DUMP), AT(sort), NOWHERE, "COLUMN", "largest first; +COLUMN: smallest first"},
 	{"columns", 0, TEXT, V(DUMP), AT(columns), NOWHERE, "LIST", "which columns, comma-separated; all: every one"},
-	{"limit", 'n', NUMBER, V(DUMP), AT(limit), NOWHERE, "N", "at most N rows"},
+	{"limit", 'n', NUMBER, V(DUMP), AT(limit), NOWHERE, "N", "at most N rows, from 1 on"},
 	{"pid", 'p', NUMBER, V(DUMP) | SEES, AT(pid), AT(has_pid), "PID", "one process and what belongs to it"},
 	{"tid", 0, NUMBER, V(DUMP) | SEES, AT(tid), AT(has_tid), "TID", "one thread"},
 	{"cgroup", 0, TEXT, V(DUMP) | SEES, AT(cgroup), NOWHERE, "PATH", "one control group and those below it"},
@@ -59,7 +60,7 @@ static const struct option_row rows[] = {
 	{"without", 0, TEXT, LIVE, AT(without), NOWHERE, "LIST", "all but these collectors"},
 	{"plugin", 0, LIST, LIVE, AT(plugins), NOWHERE, "FILE", "load a collector from FILE; may be given several times"},
 	{"history", 0, SIZE, V(CONSOLE) | V(RECORD), AT(history_bytes), NOWHERE, "SIZE",
-	 "memory for the past (64M)"},
+	 "memory for the past, from 1M on (64M)"},
 	{"safe", 0, FLAG, LIVE, AT(safe), NOWHERE, NULL, "read /proc and /sys only; nothing is loaded into the kernel"},
 	{"readonly", 0, FLAG, SEES, AT(readonly), NOWHERE, NULL, "change nothing: no signals, no renice"},
 	{"panel", 0, TEXT, SEES, AT(panel), NOWHERE, "NAME", "open there: overview, processes, threads, tables"},
@@ -80,15 +81,17 @@ static const struct verb_row {
 	[VERB_CONSOLE] = {"culprit", "", "live console: what this machine and every process on it is doing, and was doing",
 			  NULL, 0, 0},
 	[VERB_RECORD] = {"record", "-o FILE", "record without a screen", NULL, 0, 0},
-	[VERB_REPLAY] = {"replay", "FILE", "the console over a recording", NULL, 1, 1},
+	[VERB_REPLAY] = {"replay", "FILE|-", "the console over a recording", NULL, 1, 1},
 	[VERB_DUMP] = {"dump", "TABLE [FILE]", "rows of a table, live (two samples) or from a recording (-: standard input)",
 		       "Without --from and --to the window is all that is recorded, or the two samples.\n"
 		       "`culprit collectors` names the tables, culprit dump TABLE --help their columns.\n"
-		       "A table that cannot be sampled here is exit status 1, with the reason.",
+		       "A table that cannot be sampled here is exit status 1, with the reason; that nothing matches --pid,\n"
+		       "--tid or --cgroup is told, but is an answer: 0.",
 		       1, 2},
 	[VERB_COLLECTORS] = {"collectors", "", "what is collected here, what is not, and what would bring it", NULL, 0, 0},
 };
 
+enum { INTERVAL_MIN_NS = 10000000 };
 enum { NROWS = sizeof(rows) / sizeof(rows[0]) };
 
 const char *options_verb_name(enum verb verb)
@@ -117,6 +120,8 @@ static int set(struct options *o, const struct option_row *row, const char *valu
 {
 	char *at = (char *)o + row->at, *end;
 	struct culprit_error why;
+	char least[32], most[32];
+	int err;
 
 	switch (row->kind) {
 	case FLAG:
@@ -126,19 +131,28 @@ static int set(struct options *o, const struct option_row *row, const char *valu
 		*(const char **)at = value;
 		break;
 	case DURATION:
-		if (units_parse_duration(value, (uint64_t *)at, &why) || !*(uint64_t *)at)
+		err = units_parse_duration(value, (uint64_t *)at, &why);
+		if (row->at == AT(interval_ns) && !err && *(uint64_t *)at < INTERVAL_MIN_NS)
+			return error_set(error, -EINVAL, "--interval is at least 10ms, not '%.40s'", value);
+		if (err || !*(uint64_t *)at)
 			return error_set(error, -EINVAL, "--%s takes a duration, such as 500ms, 90s or 1h, not '%.40s'",
 					 row->name, value);
 		break;
 	case SIZE:
 		if (units_parse_size(value, (uint64_t *)at, &why) || !*(uint64_t *)at)
 			return error_set(error, -EINVAL, "--%s takes a size, such as 64M or 1G, not '%.40s'", row->name, value);
+		if (row->at == AT(history_bytes) && (o->history_bytes < RING_BUDGET_MIN || o->history_bytes > RING_BUDGET_MAX))
+			return error_set(error, -EINVAL, "--history is at least %s and at most %s, not '%.40s'",
+					 units_format_short(least, sizeof(least), (double)RING_BUDGET_MIN, CULPRIT_BYTES),
+					 units_format_short(most, sizeof(most), (double)RING_BUDGET_MAX, CULPRIT_BYTES), value);
 		break;
 	case NUMBER:
 		errno = 0;
 		*(uint64_t *)at = strtoull(value, &end, 10);
 		if (errno || end == value || *end || *value < '0' || *value > '9')
 			return error_set(error, -EINVAL, "--%s takes a number, not '%.40s'", row->name, value);
+		if (row->at == AT(limit) && !o->limit)
+			return error_set(error, -EINVAL, "--limit is at least 1; leave it out for all rows");
 		break;
 	case LIST:
 		if (o->nplugins == OPTIONS_LIST_MAX)
@@ -270,8 +284,8 @@ int options_parse(struct options *o, int argc, char *const *argv, struct culprit
 		return error_set(error, -EINVAL, "--collect and --without exclude each other");
 	if (o->verb == VERB_RECORD && !o->output)
 		return error_set(error, -EINVAL, "where to? culprit record -o FILE, or -o - for standard output");
-	if (o->interval_ns && o->interval_ns < 10000000)
-		return error_set(error, -EINVAL, "--interval is at least 10ms");
+	if (o->output && !o->output[0])
+		return error_set(error, -EINVAL, "--output names no file; use -o FILE, or -o - for standard output");
 	if ((o->shots || o->width) && !o->keys)
 		return error_set(error, -EINVAL, "--size and --shots go with --keys FILE");
 	return 0;

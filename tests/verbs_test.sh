@@ -92,6 +92,13 @@ check "are RFC 3339" grep -qE '"boot_time":"20[0-9-]+T[0-9:.]+Z","boot_time_ns":
 check "times in CSV" status 0 "$culprit" dump host "$dir/a.rec" --csv
 check "are, too" grep -qE ',20[0-9-]+T[0-9:.]+Z,' "$dir/out"
 
+check "a process that is not there" status 0 "$culprit" dump process "$dir/a.rec" --pid 4194999
+check "is told" has 'no process 4194999 in this window' "$dir/err"
+check "a control group that is not there" status 0 "$culprit" dump process "$dir/a.rec" --cgroup /nosuch
+check "is told" has 'control group /nosuch' "$dir/err"
+check "what belongs to no process" status 0 "$culprit" dump cpu "$dir/a.rec" --pid 4194999
+check "is not" hasnt 'in this window' "$dir/err"
+
 mkfifo "$dir/fifo"
 check "record into a pipe by name" status 1 "$culprit" record -o "$dir/fifo" --for 1
 check "isn't told to remove it" hasnt 'remove' "$dir/err"
@@ -123,6 +130,14 @@ fi
 check "with 10 descriptors" status 1 limited -n 10 dump process
 check "it says what to do" has 'ulimit -n' "$dir/err"
 check "--cgroup without its /" status 2 "$culprit" dump process --cgroup system.slice
+check "--limit 0" status 2 "$culprit" dump cpu --limit 0
+check "--history too small" status 2 "$culprit" --history 1K
+check "names the least" has '1.00M' "$dir/err"
+check "--history too small to record" status 2 "$culprit" record -o "$dir/h.rec" --history 1K
+check "--interval 0" status 2 "$culprit" dump cpu --interval 0
+check "names the least, too" has '10ms' "$dir/err"
+check "-o of nothing" status 2 "$culprit" record -o ''
+check "is told so" has 'names no file' "$dir/err"
 check "--collect of nothing" status 2 "$culprit" dump cpu --collect ''
 
 # Its helpers are killed: it goes on, and says so.

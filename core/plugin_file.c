@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,40 @@ static int check_folder(int fd, const char *path, const char *folder, struct cul
 	return 0;
 }
 
+static bool lies_within(uint64_t offset, uint64_t bytes, uint64_t size)
+{
+	return offset <= size && bytes <= size - offset;
+}
+
+/* The dynamic loader maps what the headers name and dies of SIGBUS where the file ends before it. True also for what is
+ * no ELF file of this machine: the loader says that itself, and better. */
+static bool is_complete(int fd, uint64_t size)
+{
+	ElfW(Ehdr) head;
+	ElfW(Phdr) part;
+	ssize_t n = pread(fd, &head, sizeof(head), 0);
+
+	if (n < EI_NIDENT || memcmp(head.e_ident, ELFMAG, SELFMAG) != 0 ||
+	    head.e_ident[EI_CLASS] != (sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32))
+		return true;
+	if (n != (ssize_t)sizeof(head))
+		return false;
+	/* The sections are of no use to the loader, but they stand last: without them something was cut off. */
+	if (head.e_shoff && !lies_within(head.e_shoff, (uint64_t)head.e_shnum * head.e_shentsize, size))
+		return false;
+	if (head.e_phnum && head.e_phentsize != sizeof(part))
+		return false;
+	if (!lies_within(head.e_phoff, (uint64_t)head.e_phnum * sizeof(part), size))
+		return false;
+	for (unsigned i = 0; i < head.e_phnum; i++) {
+		if (pread(fd, &part, sizeof(part), (off_t)(head.e_phoff + i * sizeof(part))) != (ssize_t)sizeof(part))
+			return false;
+		if (part.p_type != PT_NULL && !lies_within(part.p_offset, part.p_filesz, size))
+			return false;
+	}
+	return true;
+}
+
 static int check_file(int fd, const char *path, struct culprit_error *error)
 {
 	struct stat st;
@@ -46,6 +81,9 @@ static int check_file(int fd, const char *path, struct culprit_error *error)
 				 (unsigned)st.st_uid);
 	if (st.st_mode & (S_IWGRP | S_IWOTH))
 		return error_set(error, -EPERM, "%s: others may write it: chmod go-w %s", path, path);
+	if (!is_complete(fd, (uint64_t)st.st_size))
+		return error_set(error, -ENOEXEC, "%s is not a complete shared object: it was cut off; build or copy it again.",
+				 path);
 	return 0;
 }
 

@@ -485,6 +485,30 @@ static void files_that_are_no_plugins_are_refused(void **state)
 	rmdir(dir);
 }
 
+/* Loading one would be a crash of the loader, not a sentence. */
+static void files_that_are_cut_off_are_refused(void **state)
+{
+	struct fixture *f = *state;
+	char dir[64] = "/tmp/culprit-plugin-XXXXXX", path[128], from[4096];
+	static const int shares[] = {1, 3, 50, 90, 99}; /* percent of it */
+	struct stat st;
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/x.so", dir);
+	snprintf(from, sizeof(from), "%s/example.so", f->folder);
+	copy(from, path);
+	expect_file(path, 0, "");
+	assert_int_equal(stat(path, &st), 0);
+	for (size_t i = sizeof(shares) / sizeof(shares[0]); i-- > 0;) {
+		assert_int_equal(truncate(path, st.st_size * shares[i] / 100), 0);
+		expect_file(path, -ENOEXEC, "is not a complete shared object");
+	}
+	assert_int_equal(truncate(path, 40), 0);
+	expect_file(path, -ENOEXEC, "is not a complete shared object");
+	unlink(path);
+	rmdir(dir);
+}
+
 /* What was checked is what is loaded: the name may lead elsewhere by then. */
 static void a_swapped_file_is_not_loaded(void **state)
 {
@@ -669,6 +693,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_lies_is_refused_with_a_reason, setup, teardown),
 		cmocka_unit_test(files_that_others_may_write_are_refused),
 		cmocka_unit_test_setup_teardown(files_that_are_no_plugins_are_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(files_that_are_cut_off_are_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_swapped_file_is_not_loaded, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_sleeper_is_late_then_killed_then_given_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_crash_has_a_name_and_is_counted, setup, teardown),

@@ -174,7 +174,10 @@ def read_process(pid):
     cells['cgroup'] = (GAUGE, cgroup_of(read(p + 'cgroup')))
     optional(cells, IO, lambda: io_cells(read(p + 'io'), IO))
     optional(cells, ('fds',), lambda: {'fds': (GAUGE, len(os.listdir(p + 'fd')))})
-    limit = re.search(rb'Max open files +(\S+)', read(p + 'limits')).group(1)
+    limit = re.search(rb'Max open files +(\S+)', read(p + 'limits'))
+    if not limit:
+        raise FileNotFoundError(p + 'limits')  # empty: it ended just now
+    limit = limit.group(1)
     cells['fd_limit'] = (GAUGE, int(limit) if limit != b'unlimited' else 2 ** 64 - 1)
     cells['oom_score_adj'] = (GAUGE, int(read(p + 'oom_score_adj')))
     switches = (status.get('voluntary_ctxt_switches'), status.get('nonvoluntary_ctxt_switches'), s[20])

@@ -62,7 +62,7 @@ struct ask_pool *ask_pool_create(struct zygote *zygote, int proc_fd, struct culp
 	p->epoll = -1;
 	p->proc_fd = proc_fd < 0 ? -1 : fcntl(proc_fd, F_DUPFD_CLOEXEC, 3);
 	if (proc_fd >= 0 && p->proc_fd < 0) {
-		error_set(error, -errno, "No descriptor left for helpers: %s.", strerror(errno));
+		error_set(error, -errno, "No descriptor left for helpers: %s; raise the limit (ulimit -n).", strerror(errno));
 		goto fail;
 	}
 	if (!zygote)
@@ -74,7 +74,7 @@ struct ask_pool *ask_pool_create(struct zygote *zygote, int proc_fd, struct culp
 	}
 	p->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (p->epoll < 0 || epoll_ctl(p->epoll, EPOLL_CTL_ADD, zygote_fd(zygote), &event) < 0) {
-		error_set(error, -errno, "No descriptor left for helpers: %s.", strerror(errno));
+		error_set(error, -errno, "No descriptor left for helpers: %s; raise the limit (ulimit -n).", strerror(errno));
 		goto fail;
 	}
 	return p;

@@ -55,11 +55,11 @@ struct zygote *zygote_create(const struct zygote_kind *const *kinds, size_t nkin
 		return NULL;
 	}
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
-		error_set(error, -errno, "No socket for helper processes: %s.", strerror(errno));
+		error_set(error, -errno, "No socket for helper processes: %s; the limit is ulimit -n.", strerror(errno));
 		goto free_z;
 	}
 	if (fcntl(pair[0], F_SETFL, O_NONBLOCK) < 0) {
-		error_set(error, -errno, "No socket for helper processes: %s.", strerror(errno));
+		error_set(error, -errno, "No socket for helper processes: %s; the limit is ulimit -n.", strerror(errno));
 		goto close_pair;
 	}
 	z->pid = fork();

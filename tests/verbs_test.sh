@@ -127,8 +127,10 @@ if ! has __asan_init "$culprit" && ! has __tsan_init "$culprit"; then
 		fi
 	done
 fi
-check "with 10 descriptors" status 1 limited -n 10 dump process
-check "it says what to do" has 'ulimit -n' "$dir/err"
+for n in 6 7 10; do
+	check "with $n descriptors" status 1 limited -n $n dump process
+	check "it says what to do" has "ulimit -n" "$dir/err"
+done
 check "--cgroup without its /" status 2 "$culprit" dump process --cgroup system.slice
 check "--limit 0" status 2 "$culprit" dump cpu --limit 0
 check "--history too small" status 2 "$culprit" --history 1K

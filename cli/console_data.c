@@ -129,6 +129,7 @@ static void ask_host(struct console_data *d, const struct lens *lens)
 /* Own cost, and the first thing that is missing. */
 static void ask_collectors(struct console_data *d, const struct lens *lens)
 {
+	bool missing = false;
 	size_t n;
 
 	d->now.self_percent = NAN;
@@ -146,8 +147,12 @@ static void ask_collectors(struct console_data *d, const struct lens *lens)
 			d->now.self_percent = number_of(d, i, "cpu");
 			continue;
 		}
-		if (d->now.notice[0] || text_is(&state, "on") || text_is(&state, "off") || text_is(&state, "loading"))
+		if (text_is(&state, "off") || text_is(&state, "loading"))
 			continue;
+		/* What is missing altogether comes first; then what works but may not see all. */
+		if (text_is(&state, "on") ? d->now.notice[0] || !value_of(d, i, "reason", &reason) : missing)
+			continue;
+		missing = missing || !text_is(&state, "on");
 		if (!value_of(d, i, "name", &name))
 			continue;
 		snprintf(d->now.notice, sizeof(d->now.notice), "%.*s: ", (int)(name.text.len < 40 ? name.text.len : 40),

@@ -120,7 +120,8 @@ static int print_once(struct live *l, const struct options *o, struct culprit_er
 		console_now(l->console, &now);
 		console_draw(l->console, s);
 		text = surface_text(s);
-		if (!text || fputs(text, stdout) == EOF || fflush(stdout))
+		/* A reader that has seen enough is no error. */
+		if ((!text || fputs(text, stdout) == EOF || fflush(stdout)) && errno != EPIPE)
 			r = error_set(error, -EIO, "the overview could not be written: %s", strerror(errno));
 		free(text);
 	}

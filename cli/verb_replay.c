@@ -29,6 +29,14 @@ static void replay_now(void *self, struct console_now *now)
 	console_data_now(&((struct replay *)self)->data, now, &error);
 }
 
+/* A pipe's bytes are the recording: only its source may read them. */
+static int replay_fd(void *self)
+{
+	struct source *source = ((struct replay *)self)->source;
+
+	return source->ops->fd ? source->ops->fd(source) : -1;
+}
+
 static int replay_print(void *self, const char *file, const struct surface *surface, const char *command,
 			struct culprit_error *error)
 {
@@ -99,7 +107,8 @@ static int replay_screen(struct replay *r, const struct options *o, struct culpr
 		.screen = {.in_fd = STDIN_FILENO, .out_fd = STDOUT_FILENO, .no_color = o->no_color,
 			   .mark = verb_test_mark()},
 		.config_dir = theme_config_dir(dir, sizeof(dir)),
-		.notify_fd = r->source->ops->fd ? r->source->ops->fd(r->source) : -1,
+		.notify_fd = -1,
+		.data_fd = replay_fd,
 		.now = replay_now,
 		.print = replay_print,
 		.self = r,

@@ -212,12 +212,15 @@ static void paint(struct loop *l)
 
 static void step(struct loop *l)
 {
-	enum { KEYS, SIGNALS, TIMER, NOTIFY, OUT, COUNT };
+	enum { KEYS, SIGNALS, TIMER, NOTIFY, DATA, OUT, COUNT };
+	/* Once it is known that there is something, it isn't asked again before that was taken in: it would spin. */
+	int data = l->options->data_fd && !l->fresh ? l->options->data_fd(l->options->self) : -1;
 	struct pollfd fds[COUNT] = {
 		[KEYS] = {.fd = screen_in_fd(l->screen), .events = POLLIN},
 		[SIGNALS] = {.fd = l->signal_fd, .events = POLLIN},
 		[TIMER] = {.fd = l->timer_fd, .events = POLLIN},
 		[NOTIFY] = {.fd = l->notify_gone ? -1 : l->options->notify_fd, .events = POLLIN},
+		[DATA] = {.fd = data, .events = POLLIN},
 		[OUT] = {.fd = screen_pending(l->screen) ? screen_out_fd(l->screen) : -1, .events = POLLOUT},
 	};
 	char junk[4096];
@@ -251,6 +254,8 @@ static void step(struct loop *l)
 				/* The sampler is gone, and its end shows in the data; to go on polling would spin. */
 				l->notify_gone = true;
 		}
+		if (fds[DATA].revents)
+			l->draw = l->fresh = true;
 		if (!l->ended && fds[OUT].revents) {
 			int err = screen_flush(l->screen);
 

@@ -12,6 +12,9 @@ struct loop_options {
 	struct theme theme;
 	const char *config_dir; /* where themes are looked for; may be NULL */
 	int notify_fd;          /* eventfd or pipe: readable when there is something new; read here; -1: none */
+	/* Optional: what the data themselves come through (a pipe): polled, never read here, now() takes it in. -1: nothing
+	 * more will come. Asked each time. */
+	int (*data_fd)(void *self);
 	uint64_t refresh_ns;    /* draws at least this often (age counts up); 0: 1 s */
 	/* Called before each draw: fills what the console shows of now. */
 	void (*now)(void *self, struct console_now *);

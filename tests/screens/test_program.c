@@ -466,6 +466,33 @@ static void program_leads_to_the_culprit(void **state)
 	end(vt);
 }
 
+/* A recording that comes through a pipe is followed live: its bytes are the recording, and nobody else may read them. */
+static void program_replays_a_pipe(void **state)
+{
+	static const char *const argv[] = {
+		"/bin/sh", "-c", PROGRAM " record -o - --for 30 --interval 200ms 2>/dev/null | " PROGRAM " replay -", NULL,
+	};
+	struct vt *vt = start_as(argv, 24, 80, NULL);
+	double seconds = 0;
+
+	(void)state;
+	wait_shows(vt, "REPLAY");
+	wait_shows(vt, "of the window");
+	/* It goes on: the window grows. */
+	for (int tries = VT_WAIT_MS / 100; seconds < 3 && tries; tries--) {
+		const char *at = strstr(vt_row(vt, 0), "win ");
+
+		seconds = at ? strtod(at + 4, NULL) : 0;
+		vt_read(vt, 100);
+	}
+	assert_true(seconds >= 3);
+	vt_send_only(vt, "q", 1);
+	vt_read(vt, 200);
+	vt_send_only(vt, "q", 1);
+	vt_wait_end(vt);
+	end(vt);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -481,6 +508,7 @@ int main(void)
 		cmocka_unit_test(program_into_a_pipe),
 		cmocka_unit_test(program_shows_hostile_names),
 		cmocka_unit_test(program_leads_to_the_culprit),
+		cmocka_unit_test(program_replays_a_pipe),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

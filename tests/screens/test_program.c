@@ -481,8 +481,11 @@ static void program_replays_a_pipe(void **state)
 	/* It goes on: the window grows. */
 	for (int tries = VT_WAIT_MS / 100; seconds < 3 && tries; tries--) {
 		const char *at = strstr(vt_row(vt, 0), "win ");
+		char *unit = NULL;
 
-		seconds = at ? strtod(at + 4, NULL) : 0;
+		seconds = at ? strtod(at + 4, &unit) : 0;
+		if (unit && *unit != 's')
+			seconds = 0; /* ms */
 		vt_read(vt, 100);
 	}
 	assert_true(seconds >= 3);

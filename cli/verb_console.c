@@ -121,7 +121,9 @@ static int print_once(struct live *l, const struct options *o, struct culprit_er
 		console_draw(l->console, s);
 		text = surface_text(s);
 		/* A reader that has seen enough is no error. */
-		if ((!text || fputs(text, stdout) == EOF || fflush(stdout)) && errno != EPIPE)
+		if (!text)
+			r = error_set(error, -ENOMEM, "out of memory");
+		else if ((fputs(text, stdout) == EOF || fflush(stdout)) && errno != EPIPE)
 			r = error_set(error, -EIO, "the overview could not be written: %s", strerror(errno));
 		free(text);
 	}

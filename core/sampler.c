@@ -478,7 +478,7 @@ static bool wait_until(struct sampler *s, uint64_t until_ns)
 	return stop;
 }
 
-/* The second tick comes soon, so that rates are there within 200 ms of the first screen; then all come on wall-clock multiples of the interval, so that
+/* The second tick comes soon, so that rates are there soon; then all come on wall-clock multiples of the interval, so that
  * columns of charts are whole ticks. */
 static uint64_t next_tick(const struct sampler *s, bool first)
 {

@@ -53,12 +53,40 @@ static int step_shot(struct script *s, const char *name, struct culprit_error *e
 	return r ? r : write_text(s, name, "roles", surface_roles(s->surface), error);
 }
 
-static int step_at(struct script *s, const char *argument, struct culprit_error *error)
+static bool parse_seconds(const char *argument, double *ret)
 {
 	char *end;
-	double seconds = strtod(argument, &end);
 
-	if (end == argument || (*end && strcmp(end, "s")) || !(seconds >= 0 && seconds < 1e9))
+	*ret = strtod(argument, &end);
+	return end != argument && (!*end || !strcmp(end, "s")) && *ret >= 0 && *ret < 1e9;
+}
+
+/* In steps as the loop makes them: a second passes in as many draws as it would take. */
+static int step_wait(struct script *s, const char *argument, struct culprit_error *error)
+{
+	double seconds;
+	uint64_t left;
+
+	if (!parse_seconds(argument, &seconds))
+		return error_set(error, -EINVAL, "line %u: wait needs seconds: wait 2.5s", s->line);
+	for (left = (uint64_t)(seconds * 1e9); left;) {
+		uint64_t step = console_wait_ns(s->console);
+
+		step = step < 1000000000 ? step : 1000000000;
+		step = step < left ? step : left;
+		left -= step;
+		s->now.clock_ns += step;
+		console_now(s->console, &s->now);
+	}
+	console_draw(s->console, s->surface);
+	return 0;
+}
+
+static int step_at(struct script *s, const char *argument, struct culprit_error *error)
+{
+	double seconds;
+
+	if (!parse_seconds(argument, &seconds))
 		return error_set(error, -EINVAL, "line %u: at needs seconds after the first frame: at 12.5s", s->line);
 	console_goto(s->console, s->now.from_ns + (uint64_t)(seconds * 1e9));
 	return 0;
@@ -104,6 +132,8 @@ static int step(struct script *s, char *line, struct culprit_error *error)
 		return step_key(s, argument, error);
 	if (!strcmp(line, "at"))
 		return step_at(s, argument, error);
+	if (!strcmp(line, "wait"))
+		return step_wait(s, argument, error);
 	if (!strcmp(line, "shot"))
 		return step_shot(s, argument, error);
 	if (!strcmp(line, "resize"))
@@ -112,7 +142,7 @@ static int step(struct script *s, char *line, struct culprit_error *error)
 		console_type(s->console, argument);
 		return 0;
 	}
-	return error_set(error, -EINVAL, "line %u: %.40s is no step; there are key, type, resize, at, shot", s->line, line);
+	return error_set(error, -EINVAL, "line %u: %.40s is no step; there are key, type, resize, at, wait, shot", s->line, line);
 }
 
 int script_run(struct console *console, struct console_data *data, const struct script_options *options,
@@ -132,8 +162,8 @@ int script_run(struct console *console, struct console_data *data, const struct 
 	}
 	s.surface = surface_create(options->width, options->height, options->form);
 	r = s.surface ? console_data_now(data, &s.now, error) : -ENOMEM;
-	/* What culprit costs now is no part of what was recorded. */
 	if (!r) {
+		s.now.clock_ns = 1;
 		console_now(console, &s.now);
 		console_draw(console, s.surface);
 	}

@@ -4,6 +4,7 @@
  *	type cpu>50         text as if typed
  *	resize 40x12
  *	at 12.5s            pause there: seconds after the first frame
+ *	wait 2.5s           time passes: what plays moves on
  *	shot NAME           writes NAME.txt and NAME.roles
  *	# a remark
  */

@@ -19,15 +19,9 @@ struct replay {
 	struct console_data data;
 	struct console *console;
 	struct source *source; /* the view's */
+	uint64_t first_ns; /* newest frame when it was opened */
 	char command[420];
 };
-
-static void replay_now(void *self, struct console_now *now)
-{
-	struct culprit_error error;
-
-	console_data_now(&((struct replay *)self)->data, now, &error);
-}
 
 /* A pipe's bytes are the recording: only its source may read them. */
 static int replay_fd(void *self)
@@ -35,6 +29,18 @@ static int replay_fd(void *self)
 	struct source *source = ((struct replay *)self)->source;
 
 	return source->ops->fd ? source->ops->fd(source) : -1;
+}
+
+static void replay_now(void *self, struct console_now *now)
+{
+	struct culprit_error error;
+	struct replay *r = self;
+
+	console_data_now(&r->data, now, &error);
+	/* A file grows where it did since it was opened. */
+	if (!r->first_ns)
+		r->first_ns = now->to_ns;
+	now->follows = replay_fd(r) >= 0 || now->to_ns > r->first_ns;
 }
 
 static int replay_print(void *self, const char *file, const struct surface *surface, const char *command,

@@ -230,6 +230,11 @@ uint64_t view_generation(const struct view *v)
 	return v->generation;
 }
 
+struct source *view_source(struct view *v, size_t i)
+{
+	return i < v->nholders ? v->holders[i].source : NULL;
+}
+
 struct source *view_source_at(struct view *v, uint64_t mono_ns)
 {
 	const struct holder *best = NULL;

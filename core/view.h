@@ -69,6 +69,8 @@ int view_place(struct view *, uint64_t from_ns, uint64_t to_ns, const char *cons
 	       struct place *last, uint64_t last_generation, struct place **ret, struct culprit_error *);
 /* Is it still there and where it was? */
 bool view_place_stands(const struct view *, const struct place *, uint64_t generation);
+/* The sources, in order; NULL behind the last. */
+struct source *view_source(struct view *, size_t i);
 /* The source that holds this time. NULL: none has frames. */
 struct source *view_source_at(struct view *, uint64_t mono_ns);
 struct memo *view_memo(struct view *);

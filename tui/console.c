@@ -71,6 +71,7 @@ int console_create(struct console **ret, const struct console_options *options, 
 	c->options = *options;
 	c->now.self_percent = NAN;
 	c->now.tick_ns = SECOND;
+	c->player.speed = 1;
 	lens_stack_init(&c->stack, &lens);
 	while (c->npanels < PANELS_MAX && options->panels[c->npanels])
 		c->npanels++;
@@ -128,6 +129,7 @@ void console_now(struct console *c, const struct console_now *now)
 	c->now.notice[sizeof(c->now.notice) - 1] = 0;
 	if (!c->now.tick_ns)
 		c->now.tick_ns = SECOND;
+	console_play_tick(c);
 	c->stale = true;
 }
 
@@ -390,17 +392,6 @@ static bool panel_by_key(struct console *c, uint32_t key)
 	return true;
 }
 
-static void toggle_pause(struct console *c)
-{
-	struct lens *l = console_top(c);
-
-	if (!l->live)
-		lens_resume(l, c->now.to_ns);
-	else if (c->now.to_ns)
-		lens_pause(l, c->now.to_ns, c->now.to_ns);
-	c->stale = true;
-}
-
 static bool give_to_panel(struct console *c, int action)
 {
 	struct panel_request request = {.want = WANT_NOTHING, .lens = *console_lens(c)};
@@ -417,6 +408,8 @@ bool console_act(struct console *c, int action)
 		return give_to_panel(c, action);
 	if (action >= ACTION_PANEL_1 && action <= ACTION_PANEL_0)
 		return panel_by_key(c, action == ACTION_PANEL_0 ? '0' : (uint32_t)('1' + action - ACTION_PANEL_1));
+	if (console_play_act(c, action))
+		return true;
 	switch (action) {
 	case ACTION_BACK:
 		return console_back(c);
@@ -435,13 +428,6 @@ bool console_act(struct console *c, int action)
 	case ACTION_EARLIER_WINDOW:
 	case ACTION_LATER_WINDOW:
 		scrub(c, action == ACTION_EARLIER_WINDOW ? -1 : 1, true);
-		return true;
-	case ACTION_PAUSE:
-		toggle_pause(c);
-		return true;
-	case ACTION_LIVE:
-		lens_resume(console_top(c), c->now.to_ns);
-		c->stale = true;
 		return true;
 	case ACTION_WINDOW_LONGER:
 	case ACTION_WINDOW_SHORTER:

@@ -22,6 +22,8 @@ struct console_now {
 	char summary[64];         /* "8cpu load 34 31 12"; raw bytes */
 	double self_percent;      /* of one CPU; NaN: unknown */
 	char notice[256];         /* what is missing or was thinned, shown until it is ""; raw bytes */
+	uint64_t clock_ns;        /* of who looks on, any beginning: how fast time passes while playing; 0: it stands */
+	bool follows;             /* replay: more may come (a pipe, a file that grows) */
 };
 
 /* The line at the bottom. Columns are as series_run() has its buckets: the last one holds `to_ns`, their edges lie on wall
@@ -71,6 +73,8 @@ void console_destroy(struct console *); /* NULL-safe */
 
 /* New data are there, or time went on. */
 void console_now(struct console *, const struct console_now *);
+/* So long, by clock_ns, until console_now() has something to do by itself (playing); UINT64_MAX: never. */
+uint64_t console_wait_ns(struct console *);
 /* A key. True: something changed, draw. */
 bool console_key(struct console *, const struct key *);
 /* Text as if typed. */

@@ -65,21 +65,23 @@ static int64_t wall(const struct console *c, uint64_t mono)
 /* When: the widest form that leaves room for where. Returns its width. */
 static int draw_when(const struct console *c, struct surface *s, int w)
 {
-	char clock[32], length[80], behind[40] = "", forms[4][200];
+	char clock[32], length[80], behind[40] = "", mode[32], brief[16], rest[4][200];
+	/* Which mode goes with which rest. */
+	const struct {
+		const char *mode, *rest;
+	} forms[] = {{mode, rest[0]}, {mode, rest[1]}, {mode, rest[2]}, {brief, rest[2]}, {brief, ""}};
 	uint64_t from, to;
 	bool live;
-	const char *mode;
 	enum role role;
 	int room = w * 2 / 3, width = 0;
 
 	console_window(c, &from, &to, &live);
-	mode = c->options.mode == CONSOLE_REPLAY ? "REPLAY" : live ? "LIVE" : "PAUSED";
+	console_play_say(c, mode, sizeof(mode), brief, sizeof(brief));
 	role = live && c->options.mode == CONSOLE_LIVE ? ROLE_LIVE : ROLE_PAUSED;
 	if (!c->now.to_ns) {
-		snprintf(forms[0], sizeof(forms[0]), "no data yet");
-		width = cells(s, forms[0]);
+		width = cells(s, "no data yet");
 		width = width > w ? w : width;
-		surface_say(s, w - width, 0, width, ROLE_PAUSED, forms[0]);
+		surface_say(s, w - width, 0, width, ROLE_PAUSED, "no data yet");
 		return width;
 	}
 	units_clock(clock, sizeof(clock), wall(c, to), c->now.zone_offset_s);
@@ -101,18 +103,17 @@ static int draw_when(const struct console *c, struct surface *s, int w)
 		units_duration(ago, sizeof(ago), c->now.to_ns - to);
 		snprintf(behind, sizeof(behind), "-%s ", ago);
 	}
-	snprintf(forms[0], sizeof(forms[0]), "%s%s win %s", behind, clock, length);
-	snprintf(forms[1], sizeof(forms[1]), "%s win %s", clock, length);
-	snprintf(forms[2], sizeof(forms[2]), "%s", clock);
-	forms[3][0] = 0;
-	for (int i = 0; i < 4; i++) {
-		int k = cells(s, mode) + (forms[i][0] ? 1 : 0) + cells(s, forms[i]);
+	snprintf(rest[0], sizeof(rest[0]), "%s%s win %s", behind, clock, length);
+	snprintf(rest[1], sizeof(rest[1]), "%s win %s", clock, length);
+	snprintf(rest[2], sizeof(rest[2]), "%s", clock);
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		int mode_w = cells(s, forms[i].mode), k = mode_w + (*forms[i].rest ? 1 : 0) + cells(s, forms[i].rest);
 
-		if (k > room && i < 3)
+		if (k > room && i + 1 < sizeof(forms) / sizeof(forms[0]))
 			continue;
 		width = k > w ? w : k;
-		surface_say(s, w - width, 0, width, role, mode);
-		surface_say(s, w - width + cells(s, mode) + 1, 0, width - cells(s, mode) - 1, ROLE_TEXT, forms[i]);
+		surface_say(s, w - width, 0, width, role, forms[i].mode);
+		surface_say(s, w - width + mode_w + 1, 0, width - mode_w - 1, ROLE_TEXT, forms[i].rest);
 		break;
 	}
 	return width;
@@ -316,9 +317,15 @@ static int rank_of(const struct console *c, const struct binding *b)
 	case ACTION_DEEPER:
 		return 3;
 	case ACTION_PAUSE:
-		return console_lens(c)->live ? 4 : 1;
+		return console_lens(c)->live && c->options.mode == CONSOLE_LIVE ? 4 : 1;
 	case ACTION_EARLIER:
 		return 5;
+	case ACTION_FRAME_BACK:
+	case ACTION_SLOWER:
+	case ACTION_EVENT_NEXT:
+		return c->options.mode == CONSOLE_REPLAY ? 5 : 100;
+	case ACTION_SAVE:
+		return c->options.mode == CONSOLE_REPLAY ? 100 : 8;
 	case ACTION_FIND:
 		return 7;
 	default:
@@ -329,9 +336,11 @@ static int rank_of(const struct console *c, const struct binding *b)
 /* Space leads back where it led away. */
 static const char *hint_of(const struct console *c, const struct binding *b)
 {
-	if (b->action != ACTION_PAUSE || console_lens(c)->live)
+	bool moves = c->player.playing || (console_lens(c)->live && (c->options.mode == CONSOLE_LIVE || c->now.follows));
+
+	if (b->action != ACTION_PAUSE || moves)
 		return b->hint;
-	return c->options.mode == CONSOLE_REPLAY ? "Space end" : "Space live";
+	return c->options.mode == CONSOLE_REPLAY ? "Space play" : "Space live";
 }
 
 static void draw_keys(const struct console *c, struct surface *s, int x, int y, int w)

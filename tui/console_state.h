@@ -18,6 +18,15 @@ struct crumb {
 	size_t panel;                /* shown before the step was made */
 };
 
+/* Time as it passes while playing. */
+struct player {
+	bool playing;
+	double speed;
+	uint64_t head_ns;  /* where it is, between two frames */
+	uint64_t shown_ns; /* the frame it showed: if the lens stands elsewhere, the user moved it */
+	uint64_t clock_ns; /* when it moved last */
+};
+
 struct console {
 	struct console_options options;
 	size_t npanels, current;
@@ -25,6 +34,7 @@ struct console {
 	struct console_now now;
 	struct lens_stack stack;
 	struct crumb crumbs[CRUMBS_MAX];
+	struct player player;
 	bool stale; /* the panel has not seen the newest time, lens, data */
 
 	char message[PANEL_MESSAGE_MAX]; /* our own or sanitised; until the next key */
@@ -74,6 +84,14 @@ bool console_back(struct console *);
 void console_quit(struct console *);
 void console_set_filter(struct console *, const char *expression);
 void console_set_window(struct console *, uint64_t length_ns);
+
+/* console_play.c: standing, playing, going to places in time. */
+bool console_play_act(struct console *, int action); /* false: none of its actions */
+void console_play_tick(struct console *);            /* time went on */
+void console_play_stop(struct console *);
+int console_play_speed(struct console *, const char *text, struct culprit_error *);
+/* "REPLAY 2x playing", and shorter. */
+void console_play_say(const struct console *, char *out, size_t cap, char *brief, size_t brief_cap);
 
 /* console_command.c */
 void console_prompt_open(struct console *, enum prompt_kind);

@@ -11,6 +11,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "error.h"
 
 static const int loop_signals[] = {SIGWINCH, SIGTERM, SIGINT, SIGHUP, SIGTSTP, SIGCONT};
@@ -21,6 +22,7 @@ struct loop {
 	struct surface *surface;
 	struct theme theme;
 	int signal_fd, timer_fd;
+	uint64_t every_ns; /* what the timer was set to */
 	bool draw;  /* something changed since the last painting */
 	bool fresh; /* ask for what is new before the next one */
 	bool ended;
@@ -183,6 +185,23 @@ static void read_keys(struct loop *l, bool late)
 	l->draw = true;
 }
 
+/* The timer ticks at the refresh interval, or sooner where what plays moves on sooner. */
+static void arm(struct loop *l)
+{
+	uint64_t refresh = l->options->refresh_ns ? l->options->refresh_ns : 1000000000;
+	uint64_t wait = console_wait_ns(l->options->console), every = wait < refresh ? wait : refresh;
+	struct itimerspec spec = {
+		.it_interval = {(time_t)(every / 1000000000), (long)(every % 1000000000)},
+		.it_value = {(time_t)(every / 1000000000), (long)(every % 1000000000)},
+	};
+
+	if (every == l->every_ns)
+		return;
+	if (timerfd_settime(l->timer_fd, 0, &spec, NULL))
+		end(l, -errno);
+	l->every_ns = every;
+}
+
 static void paint(struct loop *l)
 {
 	const struct loop_options *o = l->options;
@@ -193,6 +212,7 @@ static void paint(struct loop *l)
 		struct console_now now = {.self_percent = NAN};
 
 		o->now(o->self, &now);
+		now.clock_ns = clock_real()->now_ns(clock_real(), CULPRIT_MONOTONIC);
 		console_now(o->console, &now);
 	}
 	l->fresh = false;
@@ -206,6 +226,7 @@ static void paint(struct loop *l)
 	if (err && err != -EAGAIN)
 		end(l, err);
 	l->draw = err == -EAGAIN;
+	arm(l);
 	if (o->interests)
 		o->interests(o->self, interests, console_interests(o->console, interests, 32));
 }
@@ -271,11 +292,6 @@ static void step(struct loop *l)
 int loop_run(const struct loop_options *options, struct culprit_error *error)
 {
 	struct loop l = {.options = options, .signal_fd = -1, .timer_fd = -1, .draw = true, .fresh = true};
-	uint64_t refresh = options->refresh_ns ? options->refresh_ns : 1000000000;
-	struct itimerspec every = {
-		.it_interval = {(time_t)(refresh / 1000000000), (long)(refresh % 1000000000)},
-		.it_value = {(time_t)(refresh / 1000000000), (long)(refresh % 1000000000)},
-	};
 	sigset_t set;
 	int err, w, h;
 
@@ -291,7 +307,7 @@ int loop_run(const struct loop_options *options, struct culprit_error *error)
 	l.timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (!l.surface)
 		end(&l, -ENOMEM);
-	else if (l.signal_fd < 0 || l.timer_fd < 0 || timerfd_settime(l.timer_fd, 0, &every, NULL))
+	else if (l.signal_fd < 0 || l.timer_fd < 0)
 		end(&l, -errno);
 	else
 		paint(&l);

@@ -12,6 +12,7 @@
 
 #include "builtin.h"
 #include "memsource.h"
+#include "recfile.h"
 #include "schema.h"
 #include "self_tables.h"
 #include "writer.h"
@@ -549,6 +550,13 @@ struct made_host *made_host_create(const struct made_host_options *options)
 	assert_non_null(m->writer);
 	assert_non_null(m->memory);
 	assert_int_equal(writer_add_sink(m->writer, memsource_sink(m->memory)), 0);
+	if (m->options.record) {
+		struct sink *sink = recfile_sink(m->options.record, RECFILE_OVERWRITE, &error);
+
+		if (!sink)
+			fail_msg("%s", error.sentence);
+		assert_int_equal(writer_add_sink(m->writer, sink), 0);
+	}
 	return m;
 }
 
@@ -580,6 +588,11 @@ void made_host_run(struct made_host *m, unsigned seconds)
 		fill_collectors(m);
 		assert_int_equal(writer_commit(m->writer), 0);
 	}
+}
+
+void made_host_sleep(struct made_host *m, unsigned seconds)
+{
+	m->second += seconds;
 }
 
 struct source *made_host_source(struct made_host *m)

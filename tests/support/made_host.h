@@ -13,6 +13,7 @@ struct made_host_options {
 	unsigned idle;  /* so many more sleeping processes */
 	bool calm;      /* nothing happens at all: nobody burns, nobody writes */
 	bool no_psi;    /* the kernel keeps no pressure figures */
+	const char *record; /* also into this file, as culprit record does; it is whole once the host is destroyed */
 	bool murmur;    /* calm as real boxes are: now and then somebody does a little, and every number moves a bit */
 };
 
@@ -21,6 +22,8 @@ struct made_host *made_host_create(const struct made_host_options *);
 void made_host_destroy(struct made_host *);
 /* So many seconds more of it. */
 void made_host_run(struct made_host *, unsigned seconds);
+/* So many seconds in which nobody sampled. */
+void made_host_sleep(struct made_host *, unsigned seconds);
 /* A source over it; the caller's. */
 struct source *made_host_source(struct made_host *);
 

@@ -12,7 +12,7 @@
 enum {
 	NAME, GENERATION, READS, READS_MERGED, READ_BYTES, READ_TIME, WRITES, WRITES_MERGED, WRITE_BYTES, WRITE_TIME,
 	IN_FLIGHT, IO_TIME, WEIGHTED_TIME, DISCARDS, DISCARDS_MERGED, DISCARD_BYTES, DISCARD_TIME, FLUSHES, FLUSH_TIME,
-	KIND, PARTITION, PARENT, SIZE, ROTATIONAL, READ_ONLY, MODEL, NCOLUMNS,
+	KIND, PARTITION, PARENT, SIZE, ROTATIONAL, READ_ONLY, MODEL, MADE_OF, LABEL, NCOLUMNS,
 	SLOW = 1, /* group of what is read rarely */
 };
 
@@ -54,6 +54,8 @@ static const struct culprit_column columns[] = {
 			       SYS("queue/rotational")),
 	[READ_ONLY] = FLAG_IN(SLOW, "read_only", "Can it not be written to?", SYS("ro")),
 	[MODEL] = TEXT_IN(SLOW, "model", "What the device calls itself", SYS("device/model")),
+	[MADE_OF] = TEXT_IN(SLOW, "made_of", "Devices that a stacked one is made of, separated by blanks", SYS("slaves/")),
+	[LABEL] = TEXT_IN(SLOW, "label", "Name that its owner gave a device of the device mapper (LVM, crypt)", SYS("dm/name")),
 };
 
 static const struct culprit_derived derived[] = {
@@ -171,7 +173,7 @@ static void put_attributes(const struct disk *d, const struct device *device, st
 		kind = "partition";
 	else if (name_begins(device->name, ram))
 		kind = "ram";
-	else if (name_begins(device->name, stacked) || procfs_has_entries(sys, AT("slaves")))
+	else if (name_begins(device->name, stacked) || procfs_entries(sys, AT("slaves"), text, sizeof(text)))
 		kind = "stacked";
 	culprit_put_string(f, KIND, kind);
 	culprit_put_bool(f, PARTITION, partition);
@@ -188,6 +190,12 @@ static void put_attributes(const struct disk *d, const struct device *device, st
 	n = procfs_read_line(sys, AT("device/model"), text, sizeof(text));
 	if (n)
 		culprit_put_text(f, MODEL, text, n);
+	n = procfs_entries(sys, AT("slaves"), text, sizeof(text));
+	if (n)
+		culprit_put_text(f, MADE_OF, text, n);
+	n = procfs_read_line(sys, AT("dm/name"), text, sizeof(text));
+	if (n)
+		culprit_put_text(f, LABEL, text, n);
 #undef AT
 }
 

@@ -84,25 +84,38 @@ size_t procfs_read_line(int dir, const char *path, char *buf, size_t cap)
 	return procfs_left(&t);
 }
 
-bool procfs_has_entries(int dir, const char *path)
+size_t procfs_entries(int dir, const char *path, char *buf, size_t cap)
 {
 	char bytes[1024] __attribute__((aligned(8)));
 	int fd = dir < 0 ? -1 : openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	bool has = false;
+	size_t len = 0;
 	ssize_t n;
 
 	if (fd < 0)
-		return false;
+		return 0;
 	/* Not opendir(): that takes memory. */
 	n = getdents64(fd, bytes, sizeof(bytes));
-	for (ssize_t at = 0; at < n && !has;) {
+	for (ssize_t at = 0; at < n;) {
 		const struct dirent64 *e = (const struct dirent64 *)(bytes + at);
+		size_t name = strlen(e->d_name);
 
-		has = strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
 		at += e->d_reclen;
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 || len + name + 2 > cap)
+			continue;
+		if (len)
+			buf[len++] = ' ';
+		memcpy(buf + len, e->d_name, name);
+		len += name;
 	}
 	close(fd);
-	return has;
+	return len;
+}
+
+bool procfs_has_entries(int dir, const char *path)
+{
+	char name[260];
+
+	return procfs_entries(dir, path, name, sizeof(name)) > 0;
 }
 
 void procfs_file_finish(struct procfs_file *f)

@@ -40,7 +40,9 @@ int procfs_open(int dir, const char *path);
 bool procfs_read_u64(int dir, const char *path, uint64_t *ret);
 /* One line from a file of sysfs, without white space at its end; bytes, 0: nothing. */
 size_t procfs_read_line(int dir, const char *path, char *buf, size_t cap);
-/* Is there an entry besides . and .. in the folder? */
+/* Names in a folder without . and .., separated by blanks, as many as fit (of a large folder only the first). Bytes, not
+ * terminated; 0: none. */
+size_t procfs_entries(int dir, const char *path, char *buf, size_t cap);
 bool procfs_has_entries(int dir, const char *path);
 
 /* A file that is read in every tick. `dir` and `path` are borrowed. init/finish. */

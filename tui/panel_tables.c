@@ -257,24 +257,9 @@ static int tables_update(void *self, struct view *view, const struct lens *lens,
 	return r;
 }
 
-/* Why there are no rows, as long as it is. */
-static void draw_reason(struct surface *s, struct rect r, enum role role, const char *text, size_t len)
-{
-	char line[512];
-	size_t next;
-
-	snprintf(line, sizeof(line), "%.*s", (int)(len < sizeof(line) ? len : sizeof(line) - 1), text);
-	for (const char *p = line; *p && r.h > 0; p += next, r.y++, r.h--) {
-		size_t n = dialog_wrap(p, r.w > 8 ? r.w : 8, &next);
-
-		surface_put(s, r.x, r.y, r.w, role, 0, p, n);
-	}
-}
-
 static void tables_draw(void *self, struct surface *s, struct rect r)
 {
 	struct tables *t = self;
-	struct query_info info;
 	int chart_h = r.h >= 14 ? 7 : 0;
 	char place[96];
 
@@ -292,14 +277,7 @@ static void tables_draw(void *self, struct surface *s, struct rect r)
 		r.h--;
 	}
 	rows_draw(&t->rows, s, (struct rect){r.x, r.y, r.w, r.h - chart_h});
-	if (t->rows.query && !t->rows.failed && !query_nrows(t->rows.query)) {
-		query_info(t->rows.query, &info);
-		if (info.reason)
-			draw_reason(s, (struct rect){r.x + 1, r.y + 2, r.w - 2, r.h - chart_h - 2}, ROLE_UNREAD, info.reason,
-				    info.reason_len);
-		else
-			surface_say(s, r.x + 1, r.y + 2, r.w - 2, ROLE_MUTED, "no rows in this window");
-	}
+	rows_draw_why_empty(&t->rows, s, (struct rect){r.x + 1, r.y + 2, r.w - 2, r.h - chart_h - 2});
 	if (chart_h)
 		row_chart_draw(&t->chart, s, (struct rect){r.x, r.y + r.h - chart_h, r.w, chart_h},
 			       "no number to chart here; c chooses a column");

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "dialog.h"
 #include "error.h"
 #include "schema.h"
 #include "segment.h"
@@ -280,6 +281,28 @@ static void sort_next(struct rows *r)
 			rows_sort(r, r->specs[i].column, NULL);
 			return;
 		}
+	}
+}
+
+void rows_draw_why_empty(const struct rows *r, struct surface *s, struct rect rect)
+{
+	struct query_info info;
+	char line[512];
+	size_t next;
+
+	if (!r->query || r->failed || query_nrows(r->query) || rect.h < 1)
+		return;
+	query_info(r->query, &info);
+	if (!info.reason) {
+		surface_say(s, rect.x, rect.y, rect.w, ROLE_MUTED, "no rows in this window");
+		return;
+	}
+	snprintf(line, sizeof(line), "%.*s", (int)(info.reason_len < sizeof(line) ? info.reason_len : sizeof(line) - 1),
+		 info.reason);
+	for (const char *p = line; *p && rect.h > 0; p += next, rect.y++, rect.h--) {
+		size_t n = dialog_wrap(p, rect.w > 8 ? rect.w : 8, &next);
+
+		surface_put(s, rect.x, rect.y, rect.w, ROLE_UNREAD, 0, p, n);
 	}
 }
 

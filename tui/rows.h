@@ -56,6 +56,8 @@ void rows_set_columns(struct rows *, const struct rows_column *specs, size_t n);
 int rows_update(struct rows *, struct view *, const struct lens *, unsigned flags, struct culprit_error *);
 /* Header and rows. */
 void rows_draw(struct rows *, struct surface *, struct rect);
+/* Why there are no rows, where there are none; nothing else. */
+void rows_draw_why_empty(const struct rows *, struct surface *, struct rect);
 /* Moves, sorting. PANEL_IGNORED: not one of its actions. */
 enum panel_result rows_action(struct rows *, int action);
 int rows_sort(struct rows *, const char *column, struct culprit_error *);

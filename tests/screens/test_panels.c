@@ -133,11 +133,11 @@ static const struct {
 /* Every panel in every size, and its help. */
 static void panels_look(void **state)
 {
-	static const char *const panels[] = {"overview", "processes", "threads", "tables"};
+	static const char *const panels[] = {"overview", "processes", "threads", "disks", "cgroups", "memory", "tables"};
 	char name[64];
 
 	(void)state;
-	for (size_t p = 0; p < 4; p++) {
+	for (size_t p = 0; p < sizeof(panels) / sizeof(panels[0]); p++) {
 		for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 			struct stage s;
 
@@ -340,7 +340,7 @@ static void hostile_names_are_escaped(void **state)
 
 static void panels_survive_every_size(void **state)
 {
-	static const char *const panels[] = {"overview", "processes", "threads", "tables"};
+	static const char *const panels[] = {"overview", "processes", "threads", "disks", "cgroups", "memory", "tables"};
 
 	(void)state;
 	for (size_t p = 0; p < 4; p++) {

@@ -1,0 +1,237 @@
+#include "list_panel.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void *list_panel_create(const struct list_panel *of)
+{
+	struct list_state *s = calloc(1, of->size);
+
+	if (!s)
+		return NULL;
+	s->of = of;
+	rows_init(&s->rows, of->table, of->columns, of->ncolumns, of->sort);
+	s->rows.of = s;
+	return s;
+}
+
+void list_panel_destroy(void *self)
+{
+	struct list_state *s = self;
+
+	if (!s)
+		return;
+	if (s->of->finish)
+		s->of->finish(self);
+	rows_finish(&s->rows);
+	free(s);
+}
+
+void list_panel_say(struct list_lines *lines, enum role role, const char *format, ...)
+{
+	struct list_line *line;
+	va_list args;
+
+	if (lines->n == LIST_PANEL_LINES)
+		return;
+	line = &lines->line[lines->n++];
+	line->role = role;
+	va_start(args, format);
+	vsnprintf(line->text, sizeof(line->text), format, args);
+	va_end(args);
+}
+
+int list_panel_update(void *self, struct view *view, const struct lens *lens, const struct panel_time *time,
+		      struct culprit_error *error)
+{
+	struct list_state *s = self;
+	int err, own = 0;
+	ssize_t row;
+
+	if (!view)
+		return 0;
+	err = rows_update(&s->rows, view, lens, 0, error);
+	if (err && err != -EBADMSG)
+		return err;
+	s->head.n = s->detail.n = 0;
+	if (s->of->update)
+		own = s->of->update(self, view, lens, time, error);
+	row = rows_selected(&s->rows);
+	if (s->of->detail && row >= 0)
+		s->of->detail(self, view, lens, time, (size_t)row);
+	return own ? own : err;
+}
+
+/* Where the parts are in a rect: at least five lines and the last one are the list's. */
+struct parts {
+	struct rect head, list, foot, detail;
+};
+
+static struct parts parts_of(const struct list_state *s, struct rect r)
+{
+	struct parts p = {.list = r};
+	int room = r.h - 7, head = (int)s->head.n, detail = s->of->detail ? LIST_PANEL_DETAIL : 0;
+
+	head = head < room ? head : 0;
+	room -= head ? head + 1 : 0;
+	/* Its lines are kept free where a row has none, so that the list does not move. */
+	detail = detail < room ? detail : 0;
+	if (head) {
+		p.head = (struct rect){r.x, r.y, r.w, head};
+		p.list.y += head + 1;
+		p.list.h -= head + 1;
+	}
+	if (p.list.h >= 3) {
+		p.list.h--;
+		p.foot = (struct rect){r.x, r.y + r.h - 1, r.w, 1};
+	}
+	if (detail) {
+		p.list.h -= detail + 1;
+		p.detail = (struct rect){r.x, p.list.y + p.list.h + 1, r.w, detail};
+	}
+	return p;
+}
+
+static void draw_lines(const struct list_lines *lines, struct surface *to, struct rect r)
+{
+	for (int i = 0; i < r.h && i < (int)lines->n; i++)
+		surface_put(to, r.x + 1, r.y + i, r.w - 1, lines->line[i].role, PUT_OWN, lines->line[i].text,
+			    strlen(lines->line[i].text));
+}
+
+void list_panel_draw(void *self, struct surface *to, struct rect r)
+{
+	struct list_state *s = self;
+	struct parts p = parts_of(s, r);
+	char place[96];
+
+	draw_lines(&s->head, to, p.head);
+	if (p.head.h)
+		surface_hline(to, r.x, p.head.y + p.head.h, r.w, ROLE_RULE);
+	rows_draw(&s->rows, to, p.list);
+	rows_draw_why_empty(&s->rows, to, (struct rect){p.list.x + 1, p.list.y + 1, p.list.w - 1, p.list.h - 1});
+	if (p.detail.h)
+		surface_hline(to, r.x, p.detail.y - 1, r.w, ROLE_RULE);
+	draw_lines(&s->detail, to, p.detail);
+	if (!p.foot.h)
+		return;
+	rows_place(&s->rows, place, sizeof(place));
+	if (s->of->foot)
+		s->of->foot(to, p.foot, place);
+	else
+		surface_say_right(to, p.foot.x, p.foot.y, p.foot.w, ROLE_MUTED, place);
+}
+
+enum panel_result list_panel_action(void *self, int action, struct panel_request *want)
+{
+	struct list_state *s = self;
+	enum panel_result result;
+
+	if (action == ACTION_DEEPER)
+		return s->of->deeper ? s->of->deeper(self, want) : PANEL_IGNORED;
+	result = rows_action(&s->rows, action);
+	/* What is said of the selected row must be asked for. */
+	return result == PANEL_DRAW && s->of->detail ? PANEL_UPDATE : result;
+}
+
+int list_panel_command(void *self, const char *name, const char *argument, struct panel_request *want,
+		       struct culprit_error *error)
+{
+	(void)want;
+	return rows_command(&((struct list_state *)self)->rows, name, argument, error);
+}
+
+const char *list_panel_table(const void *self)
+{
+	return ((const struct list_state *)self)->of->table;
+}
+
+const char *list_panel_complete(void *self, const char *command, size_t i)
+{
+	return rows_complete(&((struct list_state *)self)->rows, command, i);
+}
+
+bool list_panel_find(void *self, const char *text, int direction)
+{
+	return rows_find(&((struct list_state *)self)->rows, text, direction);
+}
+
+void list_panel_selection(void *self, bool restore)
+{
+	rows_selection(&((struct list_state *)self)->rows, restore);
+}
+
+enum panel_result list_panel_click(void *self, struct rect r, int x, int y, struct panel_request *want)
+{
+	struct list_state *s = self;
+	enum panel_result result;
+
+	(void)want;
+	result = rows_click(&s->rows, parts_of(s, r).list, x, y);
+	return result == PANEL_DRAW && s->of->detail ? PANEL_UPDATE : result;
+}
+
+size_t list_panel_interests(const void *self, const struct lens *lens, struct culprit_interest *list, size_t cap)
+{
+	const struct list_state *s = self;
+
+	return s->of->interests ? s->of->interests(self, lens, list, cap) : 0;
+}
+
+void list_panel_status(const void *self, char *out, size_t cap)
+{
+	rows_status(&((const struct list_state *)self)->rows, out, cap);
+}
+
+void figures_finish(struct figures *f)
+{
+	query_destroy(f->query);
+	f->query = NULL;
+	f->view = NULL;
+}
+
+size_t figures_ask(struct figures *f, struct view *view, const struct lens *lens, const char *table, const char *sort)
+{
+	struct lens whole = *lens;
+
+	if (f->view != view) {
+		figures_finish(f);
+		f->query = query_create(view);
+		f->view = view;
+	}
+	if (!f->query)
+		return 0;
+	memset(&whole.scope, 0, sizeof(whole.scope));
+	whole.filter[0] = '\0';
+	query_sort(f->query, sort, true);
+	return query_run(f->query, &whole, table, 0, NULL) ? 0 : query_nrows(f->query);
+}
+
+double figures_number(struct figures *f, size_t row, const char *column)
+{
+	int c = f->query ? query_column_find(f->query, column) : -1;
+	struct value v;
+	double n;
+
+	if (c < 0 || row >= query_nrows(f->query))
+		return NAN;
+	query_value(f->query, row, (size_t)c, &v);
+	return value_number(&v, &n) ? n : NAN;
+}
+
+void figures_text(struct figures *f, size_t row, const char *column, char *out, size_t cap)
+{
+	int c = f->query ? query_column_find(f->query, column) : -1;
+	struct value v;
+
+	out[0] = '\0';
+	if (c < 0 || row >= query_nrows(f->query))
+		return;
+	query_value(f->query, row, (size_t)c, &v);
+	if (v.state == VALUE_OK && v.type == CULPRIT_TEXT)
+		snprintf(out, cap, "%.*s", (int)(v.text.len < cap ? v.text.len : cap), v.text.p);
+}

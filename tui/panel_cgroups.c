@@ -1,0 +1,208 @@
+/* Control groups: services, containers, pods; who is stopped by its CPU limit, who is near its memory limit. Enter: its
+ * processes. */
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "list_panel.h"
+#include "panels.h"
+#include "units.h"
+
+/* Beyond these a limit hurts (awesome-prometheus-alerts). */
+enum { HEX_SHOWN = 12, HEX_ID = 32 };
+
+static const double throttled_pct = 25, memory_pct = 90;
+
+/* A percentage of one CPU as CPUs: "2.00". */
+static void cpus_cell(struct rows *r, size_t row, const char *column, struct list_cell *cell)
+{
+	struct value v;
+	double n;
+
+	rows_value(r, row, column, &v);
+	if (!value_number(&v, &n)) {
+		rows_cell_value(&v, cell);
+		return;
+	}
+	cell->own = true;
+	snprintf(cell->text, sizeof(cell->text), n < 10000 ? "%.2f" : "%.0f", n / 100);
+	cell->len = (uint16_t)strlen(cell->text);
+}
+
+static void used_cell(struct rows *r, size_t row, struct list_cell *cell)
+{
+	cpus_cell(r, row, "cpu", cell);
+}
+
+static void limit_cell(struct rows *r, size_t row, struct list_cell *cell)
+{
+	cpus_cell(r, row, "cpu_limit", cell);
+}
+
+static void warn_above(struct rows *r, size_t row, const char *column, double bound, struct list_cell *cell)
+{
+	struct value v;
+	double n;
+
+	rows_value(r, row, column, &v);
+	if (!value_number(&v, &n)) {
+		rows_cell_value(&v, cell);
+		return;
+	}
+	cell->own = true;
+	rows_percent(cell->text, sizeof(cell->text), n);
+	cell->len = (uint16_t)strlen(cell->text);
+	if (n >= bound)
+		cell->role = ROLE_WARN;
+}
+
+static void stopped_cell(struct rows *r, size_t row, struct list_cell *cell)
+{
+	warn_above(r, row, "throttled_pct", throttled_pct, cell);
+}
+
+static void memory_share_cell(struct rows *r, size_t row, struct list_cell *cell)
+{
+	warn_above(r, row, "memory_pct", memory_pct, cell);
+}
+
+/* The path, with long hexadecimal names (ids of containers) cut to the twelve digits that people use. */
+static void path_cell(struct rows *r, size_t row, struct list_cell *cell)
+{
+	char path[LENS_CGROUP_MAX];
+	size_t n = 0, run = 0;
+
+	rows_text(r, row, "path", path, sizeof(path));
+	for (const char *p = path; *p; p++) {
+		run = isxdigit((unsigned char)*p) ? run + 1 : 0;
+		if (run > HEX_SHOWN && run + strspn(p, "0123456789abcdefABCDEF") > HEX_ID)
+			continue;
+		path[n++] = *p;
+	}
+	n = n < sizeof(cell->text) ? n : sizeof(cell->text);
+	memcpy(cell->text, path, n);
+	cell->len = (uint16_t)n;
+}
+
+static const struct rows_column columns[] = {
+	{.column = "path", .title = "service / container", .min = 20, .max = 120, .weight = 4, .cut_left = true, .cell = path_cell},
+	{.column = "cpu", .title = "cpus", .min = 5, .max = 5, .right = true, .cell = used_cell},
+	{.column = "cpu_limit", .title = "limit", .min = 5, .max = 5, .right = true, .cell = limit_cell},
+	{.column = "throttled_pct", .title = "stopped", .min = 7, .max = 7, .right = true, .cell = stopped_cell},
+	{.column = "memory_current", .title = "memory", .min = 6, .max = 6},
+	{.column = "memory_max", .title = "limit", .min = 6, .max = 6, .priority = 2},
+	{.column = "memory_pct", .title = "full", .min = 5, .max = 5, .right = true, .cell = memory_share_cell, .priority = 1},
+	{.column = "oom_kills", .title = "oom", .min = 4, .max = 4, .priority = 1},
+	{.column = "pids_current", .title = "thr", .min = 5, .max = 5, .priority = 3},
+	{.column = "read_rate", .title = "read", .min = 7, .max = 7, .priority = 5},
+	{.column = "write_rate", .title = "write", .min = 7, .max = 7, .priority = 5},
+	{.column = "memory_growth", .title = "grew", .min = 7, .max = 7, .priority = 6},
+};
+
+/* "3 of 40 groups stopped by their CPU limit in more than 25% of its periods; 1 near its memory limit; 2 killed" */
+static int cgroups_update(void *self, struct view *view, const struct lens *lens, const struct panel_time *time,
+			  struct culprit_error *error)
+{
+	struct list_state *s = self;
+	size_t n = query_nrows(s->rows.query), limited = 0, stopped = 0, full = 0;
+	double kills = 0;
+	char head[96], tail[96] = "";
+
+	(void)view, (void)lens, (void)time, (void)error;
+	if (!n)
+		return 0;
+	for (size_t i = 0; i < n; i++) {
+		double k = rows_number(&s->rows, i, "oom_kills", 0);
+
+		limited += !isnan(rows_number(&s->rows, i, "cpu_limit", NAN));
+		stopped += rows_number(&s->rows, i, "throttled_pct", 0) >= throttled_pct;
+		full += rows_number(&s->rows, i, "memory_pct", 0) >= memory_pct;
+		/* A group counts what happened below it too. */
+		kills = k > kills ? k : kills;
+	}
+	if (kills > 0)
+		snprintf(tail, sizeof(tail), "; %.0f process%s killed for want of memory", kills, kills == 1 ? "" : "es");
+	if (limited)
+		snprintf(head, sizeof(head), "%zu of %zu CPU limits stop theirs in %.0f%% of periods or more", stopped, limited,
+			 throttled_pct);
+	else
+		snprintf(head, sizeof(head), "no CPU limits");
+	list_panel_say(&s->head, stopped || full || kills > 0 ? ROLE_WARN : ROLE_TEXT, "%s; %zu near the memory limit%s", head, full,
+		       tail);
+	return 0;
+}
+
+/* Of the selected one, what the columns have no room for. */
+static void cgroups_detail(void *self, struct view *view, const struct lens *lens, const struct panel_time *time, size_t row)
+{
+	struct list_state *s = self;
+	double rate = rows_number(&s->rows, row, "throttled_rate", NAN), of = rows_number(&s->rows, row, "cpu_of_limit", NAN),
+	       refaults = rows_number(&s->rows, row, "refaults", NAN), high = rows_number(&s->rows, row, "memory_high_events", NAN);
+	char path[LIST_PANEL_LINE_MAX / 2], shown[LIST_PANEL_LINE_MAX], a[32], b[32], c[32];
+
+	(void)view, (void)lens, (void)time;
+	rows_text(&s->rows, row, "path", path, sizeof(path));
+	text_sanitise(shown, sizeof(shown), path, strlen(path), TEXT_UTF8);
+	list_panel_say(&s->detail, ROLE_STRONG, "%s", shown);
+	if (isnan(rows_number(&s->rows, row, "cpu_limit", NAN)))
+		list_panel_say(&s->detail, ROLE_MUTED, "no CPU limit of its own%s",
+			       high > 0 ? "; slowed down for being above memory.high" : "");
+	else
+		list_panel_say(&s->detail, ROLE_TEXT,
+			       "used %s of its CPU limit; its CPUs stood stopped %s (added up); refaults %s",
+			       isnan(of) ? "-" : rows_percent(a, sizeof(a), of),
+			       units_format_short(b, sizeof(b), rate, CULPRIT_NS_PER_S),
+			       isnan(refaults) ? "-" : units_format_short(c, sizeof(c), refaults, CULPRIT_COUNT));
+}
+
+static enum panel_result cgroups_deeper(void *self, struct panel_request *want)
+{
+	struct list_state *s = self;
+	ssize_t row = rows_selected(&s->rows);
+	char path[LENS_CGROUP_MAX];
+	const char *last;
+
+	if (row < 0)
+		return PANEL_IGNORED;
+	rows_text(&s->rows, (size_t)row, "path", path, sizeof(path));
+	last = strrchr(path, '/');
+	want->want = WANT_DEEPER;
+	want->panel = "processes";
+	lens_scope_cgroup(&want->lens, path, strlen(path));
+	want->lens.filter[0] = '\0';
+	snprintf(want->label, sizeof(want->label), "%s", last && last[1] ? last + 1 : path);
+	return PANEL_UPDATE;
+}
+
+static const struct list_panel list = {
+	.table = "cgroup",
+	.columns = columns,
+	.ncolumns = sizeof(columns) / sizeof(columns[0]),
+	.sort = "cpu",
+	.size = sizeof(struct list_state),
+	.update = cgroups_update,
+	.detail = cgroups_detail,
+	.deeper = cgroups_deeper,
+};
+
+static void *cgroups_create(void)
+{
+	return list_panel_create(&list);
+}
+
+static const struct binding keys[] = {ROWS_BINDINGS};
+
+const struct panel cgroups_panel = {
+	.name = "cgroups",
+	.title = "Cgrp",
+	.key = '8',
+	.help = "Control groups: what services, containers and pods use and may use. cpus: CPUs it kept busy, and its limit; "
+		"stopped: share of the limit's periods in which the limit stopped its threads: they look runnable and are not. "
+		"memory: with page cache; full: percent of its limit; oom: processes killed in the window. A group counts what "
+		"is below it. Enter: its processes.",
+	.keys = keys,
+	.nkeys = sizeof(keys) / sizeof(keys[0]),
+	.create = cgroups_create,
+	LIST_PANEL,
+};

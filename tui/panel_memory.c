@@ -1,0 +1,242 @@
+/* Memory: how much is left and for how long, what it holds, how hard reclaim works, and who grows. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "list_panel.h"
+#include "panels.h"
+#include "task_cells.h"
+#include "units.h"
+
+#define MINUTE 60000000000ull
+
+/* The longer look back beside the window. */
+static const uint64_t long_ns = 10 * MINUTE;
+/* Reclaim that finds less than this share of what it looks at is in vain; it must look at so many pages a second. */
+static const double thrash_pct = 10, thrash_scan = 1000;
+/* Falling slower than so much of all memory in a second is no news; further away than this neither. */
+static const double falls_share = 0.0005, falls_within_s = 4 * 3600;
+
+struct memory {
+	struct list_state list;
+	struct figures figures;
+	struct query *before; /* processes over the longer window */
+	struct view *view;
+};
+
+static void growth_cell(struct list_cell *cell, const struct value *v)
+{
+	double n;
+
+	if (!value_number(v, &n)) {
+		rows_cell_value(v, cell);
+		return;
+	}
+	cell->own = true;
+	if (n == 0)
+		snprintf(cell->text, sizeof(cell->text), "0");
+	else
+		units_format_change(cell->text, sizeof(cell->text), n, CULPRIT_BYTES);
+	cell->len = (uint16_t)strlen(cell->text);
+}
+
+static void grew_cell(struct rows *r, size_t row, struct list_cell *cell)
+{
+	struct value v;
+
+	rows_value(r, row, "rss_growth", &v);
+	growth_cell(cell, &v);
+}
+
+static void grew_long_cell(struct rows *r, size_t row, struct list_cell *cell)
+{
+	struct memory *m = r->of;
+	struct value v = {0};
+	struct query_row q;
+	ssize_t at = -1;
+	int c = m->before ? query_column_find(m->before, "rss_growth") : -1;
+
+	if (c >= 0 && query_row(r->query, row, &q))
+		at = query_find(m->before, &q.key);
+	if (at >= 0)
+		query_value(m->before, (size_t)at, (size_t)c, &v);
+	growth_cell(cell, &v);
+}
+
+static const struct rows_column columns[] = {
+	{.column = "comm", .title = "process", .min = 14, .max = 28, .weight = 1},
+	{.column = "pid", .title = "pid", .min = 7, .max = 7},
+	{.column = "rss", .title = "rss", .min = 6, .max = 6},
+	{.column = "rss_growth", .title = "grew", .min = 8, .max = 8, .right = true, .cell = grew_cell},
+	{.title = "10m", .min = 8, .max = 8, .right = true, .priority = 1, .cell = grew_long_cell},
+	{.column = "rss_anon", .title = "anon", .min = 6, .max = 6, .priority = 4},
+	{.column = "swap", .title = "swap", .min = 6, .max = 6, .priority = 2},
+	{.column = "maj_fault_rate", .title = "majflt", .min = 7, .max = 7, .priority = 1},
+	{.column = "oom_score", .title = "oom", .min = 5, .max = 5, .priority = 3},
+	{.title = "command", .min = 16, .max = 200, .weight = 4, .priority = 5, .cell = task_command_cell},
+};
+
+/* A figure of the head: "-" where it is not known. */
+static const char *figure(struct figures *f, const char *column, unsigned unit, char buf[32])
+{
+	double v = figures_number(f, 0, column);
+
+	return isnan(v) ? "-" : units_format_short(buf, 32, v, unit);
+}
+
+static void say_left(struct memory *m, const struct panel_time *time, uint64_t window_ns)
+{
+	struct figures *f = &m->figures;
+	double total = figures_number(f, 0, "total"), left = figures_number(f, 0, "available"),
+	       growth = figures_number(f, 0, "available_growth"), swap = figures_number(f, 0, "swap_total"),
+	       swap_used = figures_number(f, 0, "swap_used"), falls = -growth / ((double)window_ns / 1e9);
+	char a[32], b[32], c[32], d[32], e[32], trend[96] = "", swaps[64];
+	bool low = left < total / 20;
+
+	(void)time;
+	if (falls > total * falls_share && left / falls < falls_within_s)
+		snprintf(trend, sizeof(trend), ", falls %s: about %s left", units_format_short(c, sizeof(c), falls, CULPRIT_BYTES_PER_S),
+			 units_duration(d, sizeof(d), (uint64_t)(left / falls * 1e9)));
+	if (!(swap > 0))
+		snprintf(swaps, sizeof(swaps), "no swap");
+	else
+		snprintf(swaps, sizeof(swaps), "swap %s/%s%s", units_format_short(d, sizeof(d), swap_used, CULPRIT_BYTES),
+			 units_format_short(e, sizeof(e), swap, CULPRIT_BYTES), swap_used >= swap * 0.99 ? " FULL" : "");
+	list_panel_say(&m->list.head, low || trend[0] ? ROLE_WARN : ROLE_STRONG, "available %s of %s%s    %s",
+		       units_format_short(a, sizeof(a), left, CULPRIT_BYTES),
+		       units_format_short(b, sizeof(b), total, CULPRIT_BYTES), trend, swaps);
+}
+
+static void say_held(struct memory *m)
+{
+	struct figures *f = &m->figures;
+	char b[6][32];
+
+	list_panel_say(&m->list.head, ROLE_TEXT, "anon %s  cache %s  shmem %s  slab %s (fixed %s)  hugetlb %s",
+		       figure(f, "anon", CULPRIT_BYTES, b[0]), figure(f, "cache", CULPRIT_BYTES, b[1]),
+		       figure(f, "shmem", CULPRIT_BYTES, b[2]), figure(f, "slab", CULPRIT_BYTES, b[3]),
+		       figure(f, "sunreclaim", CULPRIT_BYTES, b[4]), figure(f, "hugetlb", CULPRIT_BYTES, b[5]));
+}
+
+static void say_reclaim(struct memory *m)
+{
+	struct figures *f = &m->figures;
+	double scan = figures_number(f, 0, "scan_rate"), steal = figures_number(f, 0, "steal_pct"),
+	       oom = figures_number(f, 0, "oom_kills");
+	bool thrash = scan >= thrash_scan && steal < thrash_pct;
+	char b[6][32], share[48] = "", killed[48] = "";
+
+	if (scan > 0 && !isnan(steal))
+		snprintf(share, sizeof(share), " (%.0f%%%s)", steal, thrash ? " = in vain" : "");
+	if (oom > 0)
+		snprintf(killed, sizeof(killed), "  OOM KILLS %.0f", oom);
+	list_panel_say(&m->list.head, thrash || oom > 0 ? ROLE_WARN : ROLE_TEXT,
+		       "pages scanned %s, freed %s%s  refault %s  compact %s  swap out %s%s",
+		       figure(f, "scan_rate", CULPRIT_COUNT_PER_S, b[0]), figure(f, "steal_rate", CULPRIT_COUNT_PER_S, b[1]),
+		       share, figure(f, "refault_rate", CULPRIT_COUNT_PER_S, b[2]),
+		       figure(f, "compact_stall_rate", CULPRIT_COUNT_PER_S, b[3]),
+		       figure(f, "swap_out_rate", CULPRIT_COUNT_PER_S, b[4]), killed);
+}
+
+/* "tasks stood still for want of memory 0.4% (all of them 0%)" */
+static void say_stalled(struct memory *m, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		double some = figures_number(&m->figures, i, "some_share"), full = figures_number(&m->figures, i, "full_share");
+		char name[16], a[32], b[32];
+
+		figures_text(&m->figures, i, "resource", name, sizeof(name));
+		if (strcmp(name, "memory") || isnan(some))
+			continue;
+		list_panel_say(&m->list.head, some >= 2 ? ROLE_WARN : ROLE_TEXT,
+			       "some task stood still for want of memory %s of the window, all of them %s",
+			       rows_percent(a, sizeof(a), some), isnan(full) ? "-" : rows_percent(b, sizeof(b), full));
+	}
+}
+
+static int memory_update(void *self, struct view *view, const struct lens *lens, const struct panel_time *time,
+			 struct culprit_error *error)
+{
+	struct memory *m = self;
+	struct lens longer = *lens;
+	uint64_t from_ns, to_ns, begin_ns;
+
+	(void)error;
+	if (m->view != view) {
+		query_destroy(m->before);
+		m->before = NULL;
+		m->view = view;
+	}
+	if (!m->before)
+		m->before = query_create(view);
+	if (figures_ask(&m->figures, view, lens, "memory", NULL)) {
+		struct query_info info;
+
+		query_info(m->figures.query, &info);
+		say_left(m, time, info.used_to_ns > info.used_from_ns ? info.used_to_ns - info.used_from_ns : 1);
+		say_held(m);
+	}
+	if (figures_ask(&m->figures, view, lens, "vmstat", NULL))
+		say_reclaim(m);
+	say_stalled(m, figures_ask(&m->figures, view, lens, "psi", NULL));
+	/* The longer window is asked with its end on the end of the one that is shown. */
+	lens_resolve(lens, time->newest_ns, &from_ns, &to_ns);
+	begin_ns = to_ns > long_ns ? to_ns - long_ns : 0;
+	if (longer.live)
+		longer.length_ns = long_ns;
+	else
+		longer.from_ns = begin_ns < from_ns ? begin_ns : from_ns;
+	if (m->before)
+		query_run(m->before, &longer, "process", 0, NULL);
+	return 0;
+}
+
+static enum panel_result memory_deeper(void *self, struct panel_request *want)
+{
+	return rows_open_process(&((struct list_state *)self)->rows, want);
+}
+
+static void memory_finish(void *self)
+{
+	struct memory *m = self;
+
+	figures_finish(&m->figures);
+	query_destroy(m->before);
+}
+
+static const struct list_panel list = {
+	.table = "process",
+	.columns = columns,
+	.ncolumns = sizeof(columns) / sizeof(columns[0]),
+	.sort = "rss",
+	.size = sizeof(struct memory),
+	.update = memory_update,
+	.deeper = memory_deeper,
+	.finish = memory_finish,
+};
+
+static void *memory_create(void)
+{
+	struct memory *m = list_panel_create(&list);
+
+	if (m)
+		m->list.rows.of = m;
+	return m;
+}
+
+static const struct binding keys[] = {ROWS_BINDINGS};
+
+const struct panel memory_panel = {
+	.name = "memory",
+	.title = "Mem",
+	.key = '9',
+	.help = "How much memory could still be given (available), how fast it falls and how long it would last; what holds the "
+		"rest; how hard the kernel looks for pages to free. Much scanned and little freed is reclaim in vain: what is "
+		"needed does not fit. refault: pages that were needed again soon after they were freed. Below, processes by "
+		"memory: grew over the window and over 10 minutes; majflt are faults that had to read a disk; oom: the highest "
+		"is killed first when memory runs out. :sort rss_growth shows who grows. Enter: the threads of a process.",
+	.keys = keys,
+	.nkeys = sizeof(keys) / sizeof(keys[0]),
+	.create = memory_create,
+	LIST_PANEL,
+};

@@ -11,6 +11,9 @@
 /* Most bytes of one segment, decompressed: larger ones are neither written nor read. */
 #define RECFILE_SEGMENT_MAX ((size_t)64 << 20)
 
+/* Most segments of one recording: two and a half years at a tick a second. */
+#define RECFILE_SEGMENTS_MAX (1u << 18)
+
 enum recfile_exist {
 	RECFILE_REFUSE = 0,    /* an existing file is refused */
 	RECFILE_APPEND = 1,    /* its whole segments stay, new ones follow; refused where it is not a recording */
@@ -18,8 +21,8 @@ enum recfile_exist {
 };
 
 /* A sink that writes the file `path`: mode 0600, never through a symbolic link, locked against a second writer. NULL with
- * a sentence. Once writing fails (disk full) the file is cut back to the last whole append and stays readable; every
- * later call gives the same error. */
+ * a sentence. Once writing fails the file is cut back to the last whole append and stays readable; every
+ * later call gives the same error, but after a full disk (-ENOSPC, -EDQUOT) the next segment is tried. */
 struct sink *recfile_sink(const char *path, enum recfile_exist, struct culprit_error *);
 /* The same to a descriptor, a pipe for instance; `name` for messages. Takes the descriptor over, also when it fails (then
  * it is closed). A reader that is gone gives -EPIPE, never a signal. */
@@ -39,6 +42,8 @@ struct source *recfile_source_memory(const void *bytes, size_t n, size_t segment
 
 /* Where a source of the three above has come to: all was read and no more can come (end of the pipe). */
 bool recfile_source_ended(const struct source *);
+/* Were its segments told by the index at its end, so that damage within them shows only when they are read? */
+bool recfile_source_indexed(const struct source *);
 /* Damage met while finding segments: the first sentence; "" where none. Borrowed. */
 const char *recfile_source_damage(const struct source *);
 /* Appends the summary block of a complete segment, without decompressing the rest. -ENOENT: it has none (cut short). */

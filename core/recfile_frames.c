@@ -8,6 +8,7 @@
 #define HEADER_MAGIC "CULPREC1"
 #define MARK_MAGIC "CULPSEGM"
 #define END_MAGIC "CULPENDS"
+#define INDEX_MAGIC "CULPINDX"
 #define BYTE_ORDER_MARK 0x01020304u
 
 /* Begins one of our frames; returns where its content begins. */
@@ -70,6 +71,37 @@ void recframe_put_end(struct wbuf *w, const struct recframe_end *end)
 	ours_end(w, at);
 }
 
+void recframe_put_entry(struct wbuf *w, const struct recframe_entry *e)
+{
+	wbuf_u64(w, e->seq);
+	wbuf_u64(w, e->from_ns);
+	wbuf_u64(w, (uint64_t)e->wall_ns);
+	wbuf_u64(w, e->to_ns);
+	wbuf_u64(w, e->mark);
+	wbuf_u64(w, e->body_at);
+	wbuf_u64(w, e->summary_at);
+	wbuf_u64(w, e->end_at);
+	wbuf_u64(w, e->body);
+	wbuf_u64(w, e->summary);
+}
+
+void recframe_put_index(struct wbuf *w, uint64_t writer, uint64_t distance, const void *entries, uint32_t count)
+{
+	uint32_t length = RECFRAME_INDEX + count * RECFRAME_ENTRY + RECFRAME_TRAIL;
+	size_t at = ours_begin(w, INDEX_MAGIC, length);
+
+	wbuf_u32(w, RECFRAME_INDEX);
+	wbuf_u32(w, 0);
+	wbuf_u64(w, writer);
+	wbuf_u64(w, distance);
+	wbuf_u32(w, count);
+	wbuf_u32(w, RECFRAME_ENTRY);
+	wbuf_bytes(w, entries, (size_t)count * RECFRAME_ENTRY);
+	wbuf_u32(w, length);
+	if (!w->err)
+		wbuf_u32(w, crc32c(0, w->data + at, w->len - at));
+}
+
 void recframe_put_last_block(struct wbuf *w)
 {
 	wbuf_bytes(w, "\1\0\0", 3);
@@ -83,6 +115,8 @@ enum recframe_kind recframe_kind(const uint8_t *content, size_t n)
 		return RECFRAME_SEGMENT_MARK;
 	if (n >= 8 && !memcmp(content, END_MAGIC, 8))
 		return RECFRAME_SEGMENT_END;
+	if (n >= 8 && !memcmp(content, INDEX_MAGIC, 8))
+		return RECFRAME_FILE_INDEX;
 	return RECFRAME_OTHER;
 }
 
@@ -139,6 +173,47 @@ const char *recframe_get_end(const uint8_t *content, size_t n, struct recframe_e
 	end->summary = rbuf_u64(&r);
 	end->distance = rbuf_u64(&r);
 	return NULL;
+}
+
+const char *recframe_get_index(const uint8_t *content, size_t n, struct recframe_index *index)
+{
+	uint32_t fixed;
+	struct rbuf r;
+
+	if (n < RECFRAME_INDEX + RECFRAME_TRAIL || memcmp(content, INDEX_MAGIC, 8) ||
+	    recframe_u32(content + n - 8) != n || recframe_u32(content + n - 4) != crc32c(0, content, n - 4))
+		return "its index is damaged";
+	rbuf_init(&r, content, n);
+	rbuf_bytes(&r, 8);
+	fixed = rbuf_u32(&r);
+	rbuf_u32(&r);
+	index->writer = rbuf_u64(&r);
+	index->distance = rbuf_u64(&r);
+	index->count = rbuf_u32(&r);
+	index->entry_size = rbuf_u32(&r);
+	index->entries_at = fixed;
+	/* A newer version's may be longer, both. */
+	if (fixed < RECFRAME_INDEX || fixed > n - RECFRAME_TRAIL || index->entry_size < RECFRAME_ENTRY ||
+	    index->count > (n - RECFRAME_TRAIL - fixed) / index->entry_size)
+		return "its index is damaged";
+	return NULL;
+}
+
+void recframe_get_entry(const uint8_t *entry, struct recframe_entry *e)
+{
+	struct rbuf r;
+
+	rbuf_init(&r, entry, RECFRAME_ENTRY);
+	e->seq = rbuf_u64(&r);
+	e->from_ns = rbuf_u64(&r);
+	e->wall_ns = (int64_t)rbuf_u64(&r);
+	e->to_ns = rbuf_u64(&r);
+	e->mark = rbuf_u64(&r);
+	e->body_at = rbuf_u64(&r);
+	e->summary_at = rbuf_u64(&r);
+	e->end_at = rbuf_u64(&r);
+	e->body = rbuf_u64(&r);
+	e->summary = rbuf_u64(&r);
 }
 
 int recframe_zstd_header(const uint8_t *bytes, size_t n, bool *ret_checksum)

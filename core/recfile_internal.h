@@ -9,7 +9,7 @@
 #include "recfile_store.h"
 
 enum { RECCACHE_SLOTS = 8 };
-#define RECCACHE_BYTES ((size_t)64 << 20) /* in all slots, beside the one being read */
+#define RECCACHE_BYTES ((size_t)32 << 20) /* in all slots, beside the one being read */
 #define RECFILE_LOOSE 16 /* times segment_max: bytes decompressed at most to measure segments without end mark */
 
 struct recsegment {
@@ -22,6 +22,7 @@ struct recsegment {
 	uint64_t frames_end; /* what lies behind it is no part of the segment; of a whole one its end mark */
 	bool closed;        /* no more bytes of it will come */
 	bool marked;        /* has its end mark: `end` */
+	bool unseen;        /* told by the index; its mark was not looked at yet */
 	struct recframe_end end;
 	const char *reason; /* it ends by damage at damage_at; NULL: it does not */
 	uint64_t damage_at;
@@ -74,6 +75,7 @@ struct recsource {
 	uint64_t loose;        /* bytes decompressed for segments without end mark */
 	uint64_t empties_at;   /* of the first of the empty blocks right before `walk` */
 	unsigned empties;      /* how many */
+	bool indexed;          /* segments up to here were told by the index, and nothing is behind it */
 	struct culprit_error damage; /* the first one of those met in the walk, or on reading */
 	uint64_t damaged_at;
 	struct culprit_error notice;
@@ -100,6 +102,15 @@ int recwalk(struct recsource *);
 int recwalk_damage(struct recsource *, uint64_t at, const char *reason);
 /* Remembers damage for who asks the source; that which lies first stays. */
 void recwalk_note(struct recsource *, uint64_t at, const char *reason);
+
+/* One more segment, open; its number is higher than all before. -ENOMEM; 1: no more are taken. */
+int recwalk_add(struct recsource *, const struct segment_meta *, uint64_t seq, uint64_t at);
+
+/* Takes the segments from the index at the end, where there is one that holds. 0: taken; -ENOENT: there is none, or it is
+ * not to be trusted: walk. -errno of reading, -ENOMEM. */
+int recindex_load(struct recsource *);
+/* Is the mark of a segment, which the index told, where it should be? 0; -EBADMSG. */
+int recindex_check(struct recsource *, const struct recsegment *);
 
 /* How a recording ends, for who wants to go on with it. */
 struct recfile_tail {

@@ -24,6 +24,7 @@
 enum {
 	LEVEL = 3,
 	WAIT_MS = 30000, /* for a pipe's reader, where the pipe is non-blocking */
+	ENTRIES_FIRST = 1024, /* of the index: more than three days of them */
 };
 
 struct recsink {
@@ -42,7 +43,12 @@ struct recsink {
 	uint64_t to_ns; /* newest frame of it */
 	uint64_t mark;  /* where its mark is, in `written` */
 	struct segment_meta meta;
-	int err; /* sticks */
+	uint64_t header_at;  /* of the header, in `written` */
+	struct wbuf entries; /* of the index: segments since that header */
+	uint32_t nentries;
+	bool unindexed;      /* not all of them are in it */
+	struct wbuf owed;    /* end of a segment for which there was no room */
+	int err; /* sticks; where the disk was full, until the next segment begins */
 	struct culprit_error error;
 	char name[256];
 };
@@ -111,7 +117,7 @@ static void cut_back(struct recsink *self)
 		return; /* it stays readable: what is half written is named as damage, or as cut short */
 }
 
-static void put_end(struct recsink *self, uint64_t summary, uint64_t at)
+static void put_end(struct recsink *self, struct wbuf *out, uint64_t summary, uint64_t at)
 {
 	const struct recframe_end end = {
 		.writer = self->meta.writer,
@@ -122,13 +128,63 @@ static void put_end(struct recsink *self, uint64_t summary, uint64_t at)
 		.distance = at - self->mark,
 	};
 
-	recframe_put_end(&self->out, &end);
+	recframe_put_end(out, &end);
+}
+
+static bool is_full(int err)
+{
+	return err == -ENOSPC || err == -EDQUOT;
+}
+
+/* A segment was ended with its mark at `end_at`. */
+static void note_segment(struct recsink *self, uint64_t summary_at, uint64_t summary, uint64_t end_at)
+{
+	struct recframe_entry entry = {
+		.seq = self->meta.seq,
+		.from_ns = self->meta.mono_ns,
+		.wall_ns = self->meta.wall_ns,
+		.to_ns = self->to_ns,
+		.mark = self->mark - self->header_at,
+		.body_at = self->mark - self->header_at + RECFRAME_PREFIX + RECFRAME_MARK,
+		.summary_at = summary ? summary_at - self->header_at : 0,
+		.end_at = end_at - self->header_at,
+		.body = self->body,
+		.summary = summary,
+	};
+
+	/* A pipe cannot be read from its end. */
+	if (!self->regular || self->unindexed || self->nentries == RECFILE_SEGMENTS_MAX) {
+		self->unindexed = true;
+		return;
+	}
+	recframe_put_entry(&self->entries, &entry);
+	self->nentries++;
+	self->unindexed = self->entries.err;
+}
+
+/* Ends a segment that was cut off by a full disk, as soon as there is room. */
+static int pay_owed(struct recsink *self)
+{
+	int err = self->owed.err;
+
+	if (!err && self->owed.len)
+		err = write_all(self, self->owed.data, self->owed.len);
+	if (err) {
+		cut_back(self);
+		return err;
+	}
+	if (self->owed.len) {
+		self->written += self->owed.len;
+		note_segment(self, 0, 0, self->written - RECFRAME_PREFIX - RECFRAME_END);
+	}
+	wbuf_clear(&self->owed);
+	return 0;
 }
 
 /* Keeps the first error. The file is cut back to its last whole append and, where room is left, properly ended. */
 static int fail(struct recsink *self, int err, struct culprit_error *error)
 {
-	const char *what = err == -ENOSPC || err == -EDQUOT ? "the disk is full; make room and record into another file"
+	const char *what = err == -ENOSPC || err == -EDQUOT ? "the disk is full"
 			   : err == -EPIPE		    ? "its reader is gone"
 			   : err == -EFBIG		    ? "a file may not grow any more (ulimit -f, or the file system's limit)"
 			   : err == -ETIMEDOUT		    ? "its reader took nothing for 30 s"
@@ -140,18 +196,17 @@ static int fail(struct recsink *self, int err, struct culprit_error *error)
 	if (error)
 		*error = self->error;
 	wbuf_clear(&self->out);
+	if (self->pending)
+		self->header = self->pending = false;
 	if (!self->regular)
 		return err;
 	cut_back(self);
 	if (self->open && self->body) {
-		recframe_put_last_block(&self->out);
-		put_end(self, 0, self->written + self->out.len);
-		if (self->out.err || write_all(self, self->out.data, self->out.len))
-			cut_back(self);
-		else
-			self->written += self->out.len;
-		wbuf_clear(&self->out);
+		recframe_put_last_block(&self->owed);
+		put_end(self, &self->owed, 0, self->written + self->owed.len);
+		pay_owed(self);
 	}
+	self->open = false;
 	return err;
 }
 
@@ -189,6 +244,7 @@ static int compress(struct recsink *self, const void *bytes, size_t n, ZSTD_EndD
 /* Ends the open segment: its first zstd frame, the summary as the second one, the end mark. */
 static int finish_segment(struct recsink *self, const void *summary, size_t n, struct culprit_error *error)
 {
+	uint64_t summary_at, end_at;
 	int err;
 
 	if (!self->body) { /* not even its mark was written */
@@ -199,6 +255,7 @@ static int finish_segment(struct recsink *self, const void *summary, size_t n, s
 		return 0;
 	}
 	err = compress(self, NULL, 0, ZSTD_e_end);
+	summary_at = self->written + self->out.len;
 	if (!err && n) {
 		/* Not in one call: zstd would then size the window by the summary, and take memory again. */
 		err = compress(self, summary, n, ZSTD_e_flush);
@@ -207,8 +264,11 @@ static int finish_segment(struct recsink *self, const void *summary, size_t n, s
 	}
 	if (err)
 		return fail(self, err, error);
-	put_end(self, n, self->written + self->out.len);
+	end_at = self->written + self->out.len;
+	put_end(self, &self->out, n, end_at);
 	err = flush_out(self, error);
+	if (!err)
+		note_segment(self, summary_at, n, end_at);
 	self->open = false;
 	return err;
 }
@@ -223,6 +283,11 @@ static int recsink_begin(struct sink *sink, const struct segment_meta *meta, str
 	struct recsink *self = recsink_of(sink);
 	int err = 0;
 
+	if (is_full(self->err) && self->regular) {
+		err = pay_owed(self);
+		if (!err)
+			self->err = 0;
+	}
 	if (!self->err && self->open)
 		err = finish_segment(self, NULL, 0, error);
 	if (self->err) {
@@ -234,8 +299,12 @@ static int recsink_begin(struct sink *sink, const struct segment_meta *meta, str
 		return error_set(error, -EINVAL, "segment %llu does not follow segment %llu", (unsigned long long)meta->seq,
 				 (unsigned long long)self->meta.seq);
 	if (!self->header || meta->writer != self->meta.writer) {
+		self->header_at = self->written + self->out.len;
 		recframe_put_header(&self->out, meta->writer, wall_ns());
 		self->pending = true;
+		wbuf_clear(&self->entries);
+		self->nentries = 0;
+		self->unindexed = false;
 	}
 	self->header = true;
 	/* Mark and header go with the first append. */
@@ -306,16 +375,31 @@ static size_t recsink_segment_max(const struct sink *sink)
 	return RECFILE_SEGMENT_MAX;
 }
 
+/* Without it a reader finds the segments by walking over all of the file. */
+static void put_index(struct recsink *self)
+{
+	if (self->err || !self->regular || self->unindexed || !self->header || !self->nentries)
+		return;
+	recframe_put_index(&self->out, self->meta.writer, self->written - self->header_at, self->entries.data,
+			   self->nentries);
+	flush_out(self, NULL);
+}
+
 static void recsink_destroy(struct sink *sink)
 {
 	struct recsink *self = recsink_of(sink);
 
 	if (!self->err && self->open)
 		finish_segment(self, NULL, 0, NULL);
+	if (is_full(self->err) && self->regular && !pay_owed(self))
+		self->err = 0;
+	put_index(self);
 	if (self->fd >= 0)
 		close(self->fd);
 	ZSTD_freeCCtx(self->z);
 	wbuf_finish(&self->out);
+	wbuf_finish(&self->entries);
+	wbuf_finish(&self->owed);
 	free(self);
 }
 
@@ -344,6 +428,9 @@ struct sink *recfile_sink_fd(int fd, const char *name, struct culprit_error *err
 	/* Blocks carry checksums of their own, and without zstd's a frame that was cut short can be ended by three bytes. */
 	ZSTD_CCtx_setParameter(self->z, ZSTD_c_checksumFlag, 0);
 	wbuf_init(&self->out);
+	wbuf_init(&self->entries);
+	wbuf_init(&self->owed);
+	wbuf_reserve(&self->entries, ENTRIES_FIRST * RECFRAME_ENTRY);
 	self->sink.ops = &recsink_ops;
 	self->fd = fd;
 	snprintf(self->name, sizeof(self->name), "%s", name);

@@ -25,7 +25,7 @@ static void start_again(struct recsource *self)
 		reccache_drop(self, &self->cache[i]);
 	self->count = self->shown = 0;
 	self->pos = self->walk = 0;
-	self->header = self->open = self->lost = self->hopeless = false;
+	self->header = self->open = self->lost = self->hopeless = self->indexed = false;
 	self->seq_base = self->next_seq = self->loose = self->wasted = self->search_start = 0;
 	self->damage.sentence[0] = '\0';
 	self->header_at = self->skipped_to = 0;
@@ -172,9 +172,14 @@ static int look(struct recsource *self, struct culprit_error *error)
 		err = check_header(self, error);
 		if (err)
 			return err < 0 ? err : 0;
+		err = recindex_load(self);
+		if (err && err != -ENOENT)
+			return err;
 	}
+	self->indexed = self->indexed && self->pos == self->size;
 	/* What was complete last time has its measure. */
-	from = self->count && !self->segments[self->count - 1].info.complete ? self->count - 1 : self->count;
+	from = !self->shown ? 0 : !self->segments[self->shown - 1].info.complete ? self->shown - 1 : self->shown;
+	from = from < self->count ? from : self->count;
 	err = recwalk(self);
 	for (size_t i = from; i < self->count && !err; i++)
 		err = measure(self, i);
@@ -240,6 +245,17 @@ static int damaged(struct recsource *self, uint64_t at, const char *reason, stru
 			 self->source.name, (unsigned long long)at, reason);
 }
 
+/* What the index told of a segment is looked at before it is believed. */
+static int seen(struct recsource *self, struct recsegment *segment, struct culprit_error *error)
+{
+	int err = segment->unseen ? recindex_check(self, segment) : 0;
+
+	segment->unseen = err;
+	if (err == -EBADMSG)
+		return damaged(self, segment->at, "the mark of a segment is damaged", error);
+	return err ? error_set(error, err, "%.150s cannot be read: %s", self->source.name, strerror(-err)) : 0;
+}
+
 static int recsource_read(struct source *source, uint64_t seq, uint64_t offset, struct wbuf *out,
 			  struct culprit_error *error)
 {
@@ -250,6 +266,9 @@ static int recsource_read(struct source *source, uint64_t seq, uint64_t offset, 
 
 	if (!segment)
 		return gone(self, seq, error);
+	err = seen(self, segment, error);
+	if (err)
+		return err;
 	err = reccache_get(self, segment, &slot);
 	if (err == -ESTALE)
 		return gone(self, seq, error);
@@ -401,6 +420,11 @@ bool recfile_source_ended(const struct source *source)
 	return ((const struct recsource *)source)->store.ended;
 }
 
+bool recfile_source_indexed(const struct source *source)
+{
+	return ((const struct recsource *)source)->indexed;
+}
+
 const char *recfile_source_damage(const struct source *source)
 {
 	return ((const struct recsource *)source)->damage.sentence;
@@ -416,6 +440,9 @@ int recfile_source_summary(struct source *source, uint64_t seq, struct wbuf *out
 		return gone(self, seq, error);
 	if (!segment->marked || !segment->end.summary)
 		return error_set(error, -ENOENT, "%.150s: segment %llu has no summary", source->name, (unsigned long long)seq);
+	err = seen(self, segment, error);
+	if (err)
+		return err;
 	err = reccache_summary(self, segment, out);
 	if (err == -ESTALE)
 		return gone(self, seq, error);
@@ -461,6 +488,9 @@ int recfile_tail(const char *path, struct recfile_tail *tail, struct culprit_err
 	if (self->walk)
 		tail->at = segment->frames == 2 ? segment->frame[1] : self->walk;
 out:
+	/* Nothing of it can be read: it begins anew. */
+	if (!err && !self->shown)
+		*tail = (struct recfile_tail){.at = 0};
 	recsource_destroy(&self->source);
 	return err;
 }

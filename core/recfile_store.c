@@ -95,9 +95,9 @@ int recstore_refresh(struct recstore *store)
 	return 0;
 }
 
-static int file_peek(struct recstore *store, uint64_t at, size_t n)
+static int file_peek(struct recstore *store, uint64_t at, size_t n, size_t ahead)
 {
-	size_t want = store->size - at < RECSTORE_PEEK_MAX ? (size_t)(store->size - at) : RECSTORE_PEEK_MAX;
+	size_t want = store->size - at < ahead ? (size_t)(store->size - at) : ahead;
 
 	if (at >= store->window_at && at - store->window_at <= store->window_len &&
 	    n <= store->window_len - (size_t)(at - store->window_at))
@@ -119,7 +119,7 @@ static int file_peek(struct recstore *store, uint64_t at, size_t n)
 	return 0;
 }
 
-int recstore_peek(struct recstore *store, uint64_t at, size_t n, const uint8_t **ret, size_t *ret_n)
+static int peek(struct recstore *store, uint64_t at, size_t n, size_t ahead, const uint8_t **ret, size_t *ret_n)
 {
 	int err;
 
@@ -136,7 +136,7 @@ int recstore_peek(struct recstore *store, uint64_t at, size_t n, const uint8_t *
 		n = (size_t)(store->size - at);
 	switch (store->kind) {
 	case RECSTORE_FILE:
-		err = file_peek(store, at, n);
+		err = file_peek(store, at, n, ahead);
 		if (err)
 			return err;
 		*ret = store->window + (size_t)(at - store->window_at);
@@ -150,6 +150,16 @@ int recstore_peek(struct recstore *store, uint64_t at, size_t n, const uint8_t *
 	}
 	*ret_n = n;
 	return 0;
+}
+
+int recstore_peek(struct recstore *store, uint64_t at, size_t n, const uint8_t **ret, size_t *ret_n)
+{
+	return peek(store, at, n, RECSTORE_PEEK_MAX, ret, ret_n);
+}
+
+int recstore_peek_short(struct recstore *store, uint64_t at, size_t n, const uint8_t **ret, size_t *ret_n)
+{
+	return peek(store, at, n, n, ret, ret_n);
 }
 
 uint64_t recstore_skip_hole(const struct recstore *store, uint64_t at)

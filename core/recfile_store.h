@@ -5,7 +5,7 @@
 
 #include "wire.h"
 
-enum { RECSTORE_PEEK_MAX = 1 << 18 };
+enum { RECSTORE_PEEK_MAX = 1 << 18, RECSTORE_SHORT = 8192 };
 
 struct recstore {
 	enum { RECSTORE_FILE, RECSTORE_PIPE, RECSTORE_MEMORY } kind;
@@ -28,6 +28,8 @@ int recstore_refresh(struct recstore *);
 /* The bytes at `at`: as many of the n (<= RECSTORE_PEEK_MAX) as there are. Borrowed until the next call. -errno; -ESTALE:
  * the file was cut short meanwhile. */
 int recstore_peek(struct recstore *, uint64_t at, size_t n, const uint8_t **ret, size_t *ret_n);
+/* The same of few bytes (<= RECSTORE_SHORT), without reading on behind them. */
+int recstore_peek_short(struct recstore *, uint64_t at, size_t n, const uint8_t **ret, size_t *ret_n);
 /* Where the next bytes lie that were written, from `at` on: behind the hole of a sparse file. At most the size. */
 uint64_t recstore_skip_hole(const struct recstore *, uint64_t at);
 /* Forgets what a pipe brought before `at`. */

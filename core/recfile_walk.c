@@ -29,10 +29,15 @@ static void close_segment(struct recsource *self, uint64_t at)
 	segment->frames_end = at;
 }
 
-static int add_segment(struct recsource *self, const struct segment_meta *meta, uint64_t seq, uint64_t at)
+int recwalk_add(struct recsource *self, const struct segment_meta *meta, uint64_t seq, uint64_t at)
 {
 	struct recsegment *segment;
 
+	if (self->count == RECFILE_SEGMENTS_MAX) {
+		recwalk_note(self, at, "it has more segments than can be read");
+		self->hopeless = true;
+		return STOP;
+	}
 	if (self->count == self->cap) {
 		size_t cap = self->cap ? self->cap * 2 : 64, bytes;
 		struct recsegment *grown;
@@ -208,7 +213,7 @@ static int step_skippable(struct recsource *self, const uint8_t *bytes, size_t n
 		return STOP;
 	length = recframe_u32(bytes + 4);
 	kind = magic == RECFRAME_SKIPPABLE ? recframe_kind(bytes + RECFRAME_PREFIX, n - RECFRAME_PREFIX) : RECFRAME_OTHER;
-	if (kind != RECFRAME_OTHER && length > RECFRAME_OURS_MAX)
+	if (kind != RECFRAME_OTHER && kind != RECFRAME_FILE_INDEX && length > RECFRAME_OURS_MAX)
 		return recwalk_damage(self, at, "a mark has an impossible length");
 	if (length > left - RECFRAME_PREFIX) {
 		/* Cut off, or of a length that is not true: a mark further on tells. */
@@ -229,7 +234,7 @@ static int step_skippable(struct recsource *self, const uint8_t *bytes, size_t n
 			wrong = shown_seq(self, &meta, &seq);
 		if (!wrong) {
 			close_segment(self, at);
-			return add_segment(self, &meta, seq, at);
+			return recwalk_add(self, &meta, seq, at);
 		}
 		break;
 	case RECFRAME_SEGMENT_END:
@@ -248,7 +253,7 @@ static int step_skippable(struct recsource *self, const uint8_t *bytes, size_t n
 			close_segment(self, at);
 		}
 		break;
-	default: /* of a newer version, or somebody else's */
+	default: /* an index is of use at the end only; of a newer version, or somebody else's */
 		return 0;
 	}
 	if (!wrong)

@@ -564,6 +564,92 @@ static void test_strangers(void **state)
 }
 
 /* Skippable frames of who knows whom, anywhere between frames. */
+static bool has_index(void)
+{
+	struct wbuf w = file_bytes();
+	bool has = w.len > 8 && memmem(w.data, w.len, "CULPINDX", 8);
+
+	wbuf_finish(&w);
+	return has;
+}
+
+/* With the index and without it, a file says the same; an index that is not true is not believed. */
+static void test_index(void **state)
+{
+	struct sink *sink = sink_new(RECFILE_REFUSE);
+	struct culprit_error error = {""};
+	struct source *with, *without;
+	struct wbuf w, damaged;
+	size_t at;
+
+	(void)state;
+	for (uint64_t seq = 0; seq < 20; seq++)
+		assert_int_equal(pattern_segment(sink, WRITER, seq * 2, 3, 800 + 8 * seq, seq % 3 ? 80 : 0), 0);
+	assert_false(has_index());
+	sink->ops->destroy(sink);
+	assert_true(has_index());
+	w = file_bytes();
+	with = recfile_source_memory(w.data, w.len, MIB, &error);
+	without = recfile_source_memory(w.data, w.len - 1, MIB, &error);
+	assert_true(recfile_source_indexed(with));
+	assert_false(recfile_source_indexed(without));
+	assert_int_equal(with->ops->refresh(with, &error), 20);
+	assert_int_equal(without->ops->refresh(without, &error), 20);
+	for (size_t i = 0; i < 20; i++) {
+		const struct segment_info *a = with->ops->segment(with, i), *b = without->ops->segment(without, i);
+
+		assert_memory_equal(a, b, sizeof(*a));
+		check_segment(with, i, 2 * i, 2 * i, 3 * (800 + 8 * i) + (i % 3 ? 80 : 0), true);
+	}
+	source_destroy(with);
+	source_destroy(without);
+	/* Any bit of it that is turned around leaves the walk, which finds all. */
+	at = (size_t)((uint8_t *)memmem(w.data, w.len, "CULPINDX", 8) - w.data) - RECFRAME_PREFIX;
+	for (size_t i = at; i < w.len; i++) {
+		w.data[i] ^= 16;
+		with = recfile_source_memory(w.data, w.len, MIB, &error);
+		assert_non_null(with);
+		assert_int_equal(with->ops->refresh(with, &error), 20);
+		assert_false(recfile_source_indexed(with));
+		source_destroy(with);
+		w.data[i] ^= 16;
+	}
+	/* Bytes that are missing before it; a segment's mark that is damaged costs that segment alone. */
+	wbuf_init(&damaged);
+	wbuf_bytes(&damaged, w.data, 100);
+	wbuf_bytes(&damaged, w.data + 101, w.len - 101);
+	with = recfile_source_memory(damaged.data, damaged.len, MIB, &error);
+	assert_int_equal(recfile_source_indexed(with), false);
+	source_destroy(with);
+	wbuf_finish(&damaged);
+	for (size_t i = 0, seen = 0; i + 8 < at; i++) {
+		if (memcmp(w.data + i, "CULPSEGM", 8) || ++seen != 10)
+			continue;
+		w.data[i] ^= 1;
+		with = recfile_source_memory(w.data, w.len, MIB, &error);
+		assert_true(recfile_source_indexed(with));
+		wbuf_init(&damaged);
+		assert_int_equal(with->ops->read(with, 18, 0, &damaged, &error), -EBADMSG);
+		assert_non_null(strstr(error.sentence, "damaged at byte"));
+		check_segment(with, 10, 20, 20, 3 * 880 + 80, true);
+		source_destroy(with);
+		wbuf_finish(&damaged);
+		break;
+	}
+	/* Gone on with: what was indexed stays, the new ones are found. */
+	file_write(w.data, at);
+	sink = sink_new(RECFILE_APPEND);
+	assert_int_equal(pattern_segment(sink, WRITER + 1, 0, 3, 800, 8), 0);
+	with = recfile_source(path, &error);
+	assert_false(recfile_source_indexed(with));
+	assert_int_equal(with->ops->refresh(with, &error), 1);
+	sink->ops->destroy(sink);
+	assert_int_equal(with->ops->refresh(with, &error), 1);
+	assert_string_equal(recfile_source_damage(with), "");
+	source_destroy(with);
+	wbuf_finish(&w);
+}
+
 static void test_unknown_frames(void **state)
 {
 	struct cuts cuts = cuts_make();
@@ -649,6 +735,8 @@ static void test_append(void **state)
 		assert_true(second || !segments);
 		/* What was there, by itself. */
 		source = recfile_source_memory(w.data, second ? (size_t)(second - w.data) - RECFRAME_PREFIX : 0, MIB, &error);
+		if (!source)
+			print_error("cut at %zu: %s, %zd\n", n, error.sentence, second - w.data);
 		assert_non_null(source);
 		assert_string_equal(recfile_source_damage(source), "");
 		for (size_t i = 0; i < segments; i++) {
@@ -659,22 +747,28 @@ static void test_append(void **state)
 			assert_true(pattern_holds(out.data, i, 0, out.len));
 		}
 		source_destroy(source);
-		/* Of both, the last one is read. Its numbers are moved behind those that were there. */
+		/* Of both, the last one is read. Where the end is not there, its numbers are moved behind those before. */
 		source = recfile_source(path, &error);
 		assert_non_null(source);
 		assert_string_equal(recfile_source_damage(source), "");
 		count = source->ops->refresh(source, &error);
 		assert_int_equal(count, 2);
-		assert_int_equal(!!strstr(source->ops->notice(source), "one after the other"), segments > 0);
+		assert_int_equal(!!strstr(source->ops->notice(source), "one after the other"), !!second);
 		for (int i = 0; i < 2; i++) {
 			const struct segment_info *info = source->ops->segment(source, (size_t)i);
 
 			assert_int_equal(info->size, 816);
-			assert_true(info->seq >= segments);
+			assert_int_equal(info->seq, i ? 7 : 0);
 			wbuf_clear(&out);
 			assert_int_equal(source->ops->read(source, info->seq, 0, &out, &error), 0);
 			assert_true(pattern_holds(out.data, i ? 7 : 0, 0, out.len));
 		}
+		source_destroy(source);
+		source = recfile_source_memory(w.data, w.len - 1, MIB, &error);
+		assert_int_equal(source->ops->refresh(source, &error), 2);
+		assert_true(source->ops->segment(source, 0)->seq >= segments);
+		assert_int_equal(source->ops->segment(source, 1)->seq, source->ops->segment(source, 0)->seq + 7);
+		assert_string_equal(recfile_source_damage(source), "");
 		source_destroy(source);
 		for (size_t at = 0; at < w.len;) {
 			size_t frame = ZSTD_findFrameCompressedSize(w.data + at, w.len - at);
@@ -985,7 +1079,7 @@ int main(void)
 		TEST(test_bytes),	  TEST(test_plain_zstd), TEST(test_cut_everywhere), TEST(test_grow),
 		TEST(test_flipped),	  TEST(test_garbage),	 TEST(test_bombs),	    TEST(test_astray),
 		TEST(test_strangers),	  TEST(test_exists),	 TEST(test_append),	    TEST(test_full),
-		TEST(test_unknown_frames), TEST(test_pipe),	 TEST(test_newest_time),    TEST(test_many),
+		TEST(test_unknown_frames), TEST(test_index), TEST(test_pipe),	 TEST(test_newest_time),    TEST(test_many),
 		TEST(test_too_large),	  TEST(test_zeros),	 TEST(test_nothing),
 	};
 

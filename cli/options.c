@@ -42,7 +42,7 @@ static const struct option_row rows[] = {
 	{"interval", 'i', DURATION, LIVE, AT(interval_ns), NOWHERE, "TIME", "time between two samples, from 10ms on (1s)"},
 	{"for", 0, DURATION, V(RECORD) | V(DUMP), AT(for_ns), NOWHERE, "TIME", "how long to sample: 30, 90s, 1h"},
 	{"output", 'o', TEXT, V(RECORD), AT(output), NOWHERE, "FILE", "where the recording goes; - is standard output"},
-	{"json", 0, FLAG, V(DUMP) | V(COLLECTORS), AT(json), NOWHERE, NULL, "one JSON object"},
+	{"json", 0, FLAG, V(DUMP) | V(INFO) | V(COLLECTORS), AT(json), NOWHERE, NULL, "one JSON object"},
 	{"csv", 0, FLAG, V(DUMP), AT(csv), NOWHERE, NULL, "comma-separated values"},
 	{"raw", 0, FLAG, V(DUMP), AT(raw), NOWHERE, NULL, "raw columns as last read: no rates, no differences"},
 	{"filter", 0, TEXT, V(DUMP) | SEES, AT(filter), NOWHERE, "EXPR",
@@ -88,6 +88,10 @@ static const struct verb_row {
 		       "A table that cannot be sampled here is exit status 1, with the reason; that nothing matches --pid,\n"
 		       "--tid or --cgroup is told, but is an answer: 0.",
 		       1, 2},
+	[VERB_INFO] = {"info", "FILE", "what is in a recording, whether it is whole, what is damaged and where",
+		       "FILE is a recording, a directory of recordings, or - for standard input. All of it is read and checked.\n"
+		       "Damage is exit status 1. What its recorder had no time to finish is told, but is no damage: 0.",
+		       1, 1},
 	[VERB_COLLECTORS] = {"collectors", "", "what is collected here, what is not, and what would bring it", NULL, 0, 0},
 };
 

@@ -1,17 +1,13 @@
 /* culprit dump TABLE [FILE|-]: fills a view, from a file or by sampling here and now, and prints it. */
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "builtin.h"
 #include "dump.h"
 #include "error.h"
 #include "file_source.h"
-#include "recfile.h"
 #include "session.h"
 #include "verbs.h"
 
@@ -26,98 +22,25 @@ static int dump_view(struct view *v, const struct options *o, const char *table,
 	return r ? r : dump_run(v, &lens, o, table, stdout, error);
 }
 
-/* A pipe is read to its end: what is asked may stand in its last frame. */
-static int read_pipe(struct view *v, struct source *source, struct culprit_error *error)
-{
-	int r = 0;
-
-	while (r >= 0 && !recfile_source_ended(source)) {
-		struct pollfd fd = {source->ops->fd(source), POLLIN, 0};
-
-		if (fd.fd >= 0 && poll(&fd, 1, -1) < 0 && errno != EINTR)
-			return error_set(error, -errno, "standard input cannot be waited for: %s", strerror(errno));
-		r = view_refresh(v, error);
-	}
-	return r < 0 ? r : 0;
-}
-
-/* All of standard input, in memory that is read as a file: a dump wants the whole of it anyway. Returns the descriptor. */
-static int spool(struct culprit_error *error)
-{
-	char buf[1 << 16];
-	int fd = memfd_create("culprit", MFD_CLOEXEC);
-	ssize_t n = 0;
-
-	if (fd < 0)
-		return error_set(error, -errno, "standard input cannot be kept: %s", strerror(errno));
-	if (isatty(STDIN_FILENO)) {
-		close(fd);
-		return error_set(error, -EIO, "a recording is not typed; use a pipe: culprit record -o - | culprit dump TABLE -");
-	}
-	while ((n = read(STDIN_FILENO, buf, sizeof(buf))) > 0 || (n < 0 && errno == EINTR)) {
-		for (ssize_t done = 0, w; n > 0 && done < n; done += w) {
-			w = write(fd, buf + done, (size_t)(n - done));
-			if (w < 0) {
-				error_set(error, -errno, "standard input cannot be kept: %s", strerror(errno));
-				close(fd);
-				return -EIO;
-			}
-		}
-	}
-	if (n < 0) {
-		error_set(error, -errno, "standard input cannot be read: %s", strerror(errno));
-		close(fd);
-		return -EIO;
-	}
-	return fd;
-}
-
-/* `spooled`: the name under which standard input was read; NULL: a file by its own name. */
-static void notice(const char *sentence, const char *spooled)
-{
-	struct culprit_error text;
-
-	if (spooled && !strncmp(sentence, spooled, strlen(spooled)))
-		error_set(&text, 0, "standard input%s", sentence + strlen(spooled));
-	else
-		error_set(&text, 0, "%s", sentence);
-	verb_fail(EXIT_DONE, &text);
-}
-
 static int dump_file(const struct options *o, const char *table, const char *file, struct culprit_error *error)
 {
 	struct view *v = view_create();
 	struct source *source;
-	char name[32];
-	int r, fd = -1;
+	int r;
 
 	if (!v)
 		return error_set(error, -ENOMEM, "out of memory");
-	if (!strcmp(file, "-")) {
-		fd = spool(error);
-		if (fd < 0) {
-			view_destroy(v);
-			return fd;
-		}
-		snprintf(name, sizeof(name), "/dev/fd/%d", fd);
-		file = name;
-	}
-	source = file_source(file, o->history_bytes, error);
+	source = file_source_whole(file, o->history_bytes, error);
 	r = source ? view_add_source(v, source) : -EIO;
-	if (!r && !strcmp(file, "-"))
-		r = read_pipe(v, source, error);
 	if (!r)
 		r = dump_view(v, o, table, error);
-	if ((!r || r == -EBADMSG) && view_notice(v)[0])
-		notice(view_notice(v), fd >= 0 ? name : NULL);
-	view_destroy(v);
-	if (fd >= 0)
-		close(fd);
-	if (fd >= 0 && r && !strncmp(error->sentence, name, strlen(name))) {
-		struct culprit_error why = *error;
+	if ((!r || r == -EBADMSG) && view_notice(v)[0]) {
+		struct culprit_error notice;
 
-		error_set(error, r, "standard input%s", why.sentence + strlen(name));
+		error_set(&notice, 0, "%s", view_notice(v));
+		verb_fail(EXIT_DONE, &notice);
 	}
+	view_destroy(v);
 	return r;
 }
 

@@ -166,7 +166,7 @@ static int walk_segment(struct query *q, struct peaks *p, const struct segment_i
 	if (err && err != -EBADMSG)
 		return err;
 	segment = cursor_segment(w->cursor);
-	if (!segment || segment->meta.seq != info->seq || segment->meta.writer != q->segment->meta.writer)
+	if (!segment || segment->shown_seq != info->seq || segment->meta.writer != q->segment->meta.writer)
 		return 0; /* gone meanwhile, or of another writer: other serials */
 	segment_lock(segment);
 	for (size_t i = 0; i < segment->nframes && !err; i++) {
@@ -331,7 +331,7 @@ static uint64_t lost_of(struct query *q, const struct segment_info *info)
 	if (walk_open(q))
 		return 0;
 	err = cursor_seek(q->walk->cursor, info->to_ns, NULL);
-	if ((!err || err == -EBADMSG) && cursor_segment(q->walk->cursor)->meta.seq == info->seq &&
+	if ((!err || err == -EBADMSG) && cursor_segment(q->walk->cursor)->shown_seq == info->seq &&
 	    cursor_table(q->walk->cursor, q->table, &t))
 		lost = t.lost;
 	if (info->complete)
@@ -343,7 +343,7 @@ uint64_t query_lost(struct query *q)
 {
 	/* Frames before the first there is have nothing to take away. */
 	bool whole = q->start_mono_ns > q->from_ns || !q->has_start;
-	uint64_t before = whole ? 0 : q->start_view.lost, end_seq = q->segment->meta.seq, start_seq, lost;
+	uint64_t before = whole ? 0 : q->start_view.lost, end_seq = q->segment->shown_seq, start_seq, lost;
 	struct segment_info *list;
 	size_t n;
 
@@ -351,7 +351,7 @@ uint64_t query_lost(struct query *q)
 		return 0;
 	if (!q->has_start)
 		return q->end_view.lost;
-	start_seq = cursor_segment(q->place->start)->meta.seq;
+	start_seq = cursor_segment(q->place->start)->shown_seq;
 	lost = q->end_view.lost - (start_seq == end_seq ? before : 0);
 	if (start_seq == end_seq)
 		return lost;

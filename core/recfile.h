@@ -33,6 +33,8 @@ uint64_t recfile_sink_written(const struct sink *);
 /* A recording in a regular file. Segments are found by walking over the frames; bytes are decompressed on read. It may
  * still grow: refresh() sees what was added. NULL with a sentence: no such file, not a recording, of another version. */
 struct source *recfile_source(const char *path, struct culprit_error *);
+/* The same of an open file; takes the descriptor over, also when it fails. */
+struct source *recfile_source_fd(int fd, const char *name, struct culprit_error *);
 /* A recording that comes from a pipe: refresh() takes what has arrived, without waiting; fd() is the pipe's (-1 after its
  * end). The oldest segments go when more than `budget` compressed bytes are held (0: 64 MiB). Takes the descriptor over,
  * also when it fails. A bad header is reported by refresh(). */
@@ -44,6 +46,8 @@ struct source *recfile_source_memory(const void *bytes, size_t n, size_t segment
 bool recfile_source_ended(const struct source *);
 /* Were its segments told by the index at its end, so that damage within them shows only when they are read? */
 bool recfile_source_indexed(const struct source *);
+/* Whose it is, by its (last) header; 0 before that was read. */
+uint64_t recfile_source_writer(const struct source *);
 /* Damage met while finding segments: the first sentence; "" where none. Borrowed. */
 const char *recfile_source_damage(const struct source *);
 /* Appends the summary block of a complete segment, without decompressing the rest. -ENOENT: it has none (cut short). */

@@ -189,7 +189,7 @@ int recindex_load(struct recsource *self)
 		self->count = 0;
 		self->next_seq = self->header_at = 0;
 		self->open = self->hopeless = false;
-		self->damage.sentence[0] = '\0';
+		self->ndamages = 0;
 		return err == -EBADMSG || err == -ESTALE ? -ENOENT : err;
 	}
 	self->header = self->indexed = true;

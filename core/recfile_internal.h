@@ -8,7 +8,7 @@
 #include "recfile_frames.h"
 #include "recfile_store.h"
 
-enum { RECCACHE_SLOTS = 8 };
+enum { RECCACHE_SLOTS = 8, RECDAMAGES_MAX = 64 };
 #define RECCACHE_BYTES ((size_t)32 << 20) /* in all slots, beside the one being read */
 #define RECFILE_LOOSE 16 /* times segment_max: bytes decompressed at most to measure segments without end mark */
 
@@ -45,6 +45,12 @@ struct reccache {
 	uint64_t newest_ns;
 };
 
+/* Damage that was met: those that lie first, in order of their places. */
+struct recdamage {
+	uint64_t at;
+	char reason[64];
+};
+
 struct recsource {
 	struct source source;
 	struct recstore store;
@@ -76,8 +82,9 @@ struct recsource {
 	uint64_t empties_at;   /* of the first of the empty blocks right before `walk` */
 	unsigned empties;      /* how many */
 	bool indexed;          /* segments up to here were told by the index, and nothing is behind it */
-	struct culprit_error damage; /* the first one of those met in the walk, or on reading */
-	uint64_t damaged_at;
+	struct recdamage damages[RECDAMAGES_MAX];
+	size_t ndamages;
+	struct culprit_error damage; /* one of them as a sentence */
 	struct culprit_error notice;
 	uint64_t size;         /* of the store at the last refresh */
 
@@ -100,7 +107,7 @@ uint64_t reccache_newest_ns(struct reccache *);
 int recwalk(struct recsource *);
 /* The same, where decompressing has found the frame at `pos` damaged at `at`. */
 int recwalk_damage(struct recsource *, uint64_t at, const char *reason);
-/* Remembers damage for who asks the source; that which lies first stays. */
+/* Remembers damage for who asks the source; those which lie first stay. */
 void recwalk_note(struct recsource *, uint64_t at, const char *reason);
 
 /* One more segment, open; its number is higher than all before. -ENOMEM; 1: no more are taken. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -27,7 +28,7 @@ static void start_again(struct recsource *self)
 	self->pos = self->walk = 0;
 	self->header = self->open = self->lost = self->hopeless = self->indexed = false;
 	self->seq_base = self->next_seq = self->loose = self->wasted = self->search_start = 0;
-	self->damage.sentence[0] = '\0';
+	self->ndamages = 0;
 	self->header_at = self->skipped_to = 0;
 }
 
@@ -154,8 +155,10 @@ static void drop_earlier(struct recsource *self)
 	self->count -= drop;
 	self->skipped_to = self->segments[0].header_at;
 	recstore_forget(&self->store, self->skipped_to);
-	if (self->damaged_at < self->skipped_to)
-		self->damage.sentence[0] = '\0';
+	for (drop = 0; drop < self->ndamages && self->damages[drop].at < self->skipped_to; drop++)
+		;
+	self->ndamages -= drop;
+	memmove(self->damages, self->damages + drop, self->ndamages * sizeof(self->damages[0]));
 }
 
 static int look(struct recsource *self, struct culprit_error *error)
@@ -292,6 +295,33 @@ static int recsource_fd(struct source *source)
 	return self->store.kind == RECSTORE_PIPE ? self->store.fd : -1;
 }
 
+static const char *recsource_damage_at(struct source *source, size_t i)
+{
+	struct recsource *self = recsource_of(source);
+
+	if (i >= self->ndamages)
+		return NULL;
+	error_set(&self->damage, 0, "%.120s is damaged at byte %llu: %s; frames after it in this segment are lost",
+		  source->name, (unsigned long long)self->damages[i].at, self->damages[i].reason);
+	return self->damage.sentence;
+}
+
+static void recsource_state(struct source *source, struct source_state *state)
+{
+	struct recsource *self = recsource_of(source);
+
+	*state = (struct source_state){.bytes = self->store.size - self->store.base, .files = 1, .indexed = self->indexed};
+	state->finished = self->count && !self->open && !self->lost;
+	if (self->open)
+		state->half_bytes = self->store.size - (self->walk ? self->walk : self->pos);
+	if (self->store.kind == RECSTORE_FILE && flock(self->store.fd, LOCK_SH | LOCK_NB) < 0)
+		state->being_written = errno == EWOULDBLOCK;
+	else if (self->store.kind == RECSTORE_FILE)
+		flock(self->store.fd, LOCK_UN);
+	else if (self->store.kind == RECSTORE_PIPE)
+		state->being_written = !self->store.ended;
+}
+
 static const char *recsource_damage(struct source *source)
 {
 	return recfile_source_damage(source);
@@ -336,6 +366,9 @@ static const struct source_ops recsource_ops = {
 	.destroy = recsource_destroy,
 	.damage = recsource_damage,
 	.notice = recsource_notice,
+	.damage_at = recsource_damage_at,
+	.state = recsource_state,
+	.summary = recfile_source_summary,
 };
 
 /* Takes the descriptor over. */
@@ -362,27 +395,40 @@ static struct recsource *recsource_create(int kind, int fd, const char *name, co
 	return self;
 }
 
-static struct recsource *open_file(const char *path, struct culprit_error *error)
+static struct recsource *take_file(int fd, const char *name, struct culprit_error *error)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	struct recsource *self;
 	struct stat st;
 
-	if (fd < 0) {
-		error_set(error, -errno, "cannot open %s: %s", path, strerror(errno));
-		return NULL;
-	}
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-		error_set(error, -EINVAL, "%s is no regular file; a pipe is read as -", path);
+		error_set(error, -EINVAL, "%s is no regular file; a pipe is read as -", name);
 		close(fd);
 		return NULL;
 	}
-	self = recsource_create(RECSTORE_FILE, fd, path, NULL, 0, error);
+	self = recsource_create(RECSTORE_FILE, fd, name, NULL, 0, error);
 	if (self && recsource_refresh(&self->source, error) < 0) {
 		recsource_destroy(&self->source);
 		return NULL;
 	}
 	return self;
+}
+
+static struct recsource *open_file(const char *path, struct culprit_error *error)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	if (fd < 0) {
+		error_set(error, -errno, "cannot open %s: %s", path, strerror(errno));
+		return NULL;
+	}
+	return take_file(fd, path, error);
+}
+
+struct source *recfile_source_fd(int fd, const char *name, struct culprit_error *error)
+{
+	struct recsource *self = take_file(fd, name, error);
+
+	return self ? &self->source : NULL;
 }
 
 struct source *recfile_source(const char *path, struct culprit_error *error)
@@ -420,6 +466,11 @@ bool recfile_source_ended(const struct source *source)
 	return ((const struct recsource *)source)->store.ended;
 }
 
+uint64_t recfile_source_writer(const struct source *source)
+{
+	return ((const struct recsource *)source)->writer;
+}
+
 bool recfile_source_indexed(const struct source *source)
 {
 	return ((const struct recsource *)source)->indexed;
@@ -427,7 +478,9 @@ bool recfile_source_indexed(const struct source *source)
 
 const char *recfile_source_damage(const struct source *source)
 {
-	return ((const struct recsource *)source)->damage.sentence;
+	const char *sentence = recsource_damage_at((struct source *)source, 0);
+
+	return sentence ? sentence : "";
 }
 
 int recfile_source_summary(struct source *source, uint64_t seq, struct wbuf *out, struct culprit_error *error)
@@ -463,7 +516,7 @@ int recfile_tail(const char *path, struct recfile_tail *tail, struct culprit_err
 	memset(tail, 0, sizeof(*tail));
 	tail->at = self->header ? self->pos : 0;
 	if (self->lost || self->hopeless)
-		err = error_set(error, -EBADMSG, "%.120s; record into another file", self->damage.sentence);
+		err = error_set(error, -EBADMSG, "%.120s; record into another file", recfile_source_damage(&self->source));
 	if (err || !self->open)
 		goto out;
 	segment = &self->segments[self->count - 1];

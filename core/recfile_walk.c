@@ -2,6 +2,7 @@
  * damaged, the next segment mark is looked for byte by byte; it must carry the writer's number, which what is recorded (a
  * process name, a command line) cannot know. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,7 +54,7 @@ int recwalk_add(struct recsource *self, const struct segment_meta *meta, uint64_
 	segment->header_at = self->header_at;
 	segment->meta = *meta;
 	segment->info = (struct segment_info){
-		.seq = seq, .from_ns = meta->mono_ns, .to_ns = meta->mono_ns, .wall_ns = meta->wall_ns};
+		.seq = seq, .from_ns = meta->mono_ns, .to_ns = meta->mono_ns, .wall_ns = meta->wall_ns, .writer = meta->writer};
 	self->open = true;
 	self->next_seq = seq + 1;
 	return 0;
@@ -163,11 +164,18 @@ static int search_on(struct recsource *self, uint64_t start)
 
 void recwalk_note(struct recsource *self, uint64_t at, const char *reason)
 {
-	if (self->damage.sentence[0] && self->damaged_at <= at)
+	size_t i = self->ndamages;
+
+	while (i && self->damages[i - 1].at > at)
+		i--;
+	if ((i && self->damages[i - 1].at == at) || i == RECDAMAGES_MAX)
 		return;
-	self->damaged_at = at;
-	error_set(&self->damage, 0, "%.120s is damaged at byte %llu: %s; frames after it in this segment are lost",
-		  self->source.name, (unsigned long long)at, reason);
+	if (self->ndamages == RECDAMAGES_MAX)
+		self->ndamages--;
+	memmove(&self->damages[i + 1], &self->damages[i], (self->ndamages - i) * sizeof(self->damages[0]));
+	self->damages[i].at = at;
+	snprintf(self->damages[i].reason, sizeof(self->damages[i].reason), "%s", reason);
+	self->ndamages++;
 }
 
 int recwalk_damage(struct recsource *self, uint64_t at, const char *reason)

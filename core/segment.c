@@ -41,14 +41,14 @@ struct segment *segment_of(struct source *source, uint64_t seq)
 	struct segment *s;
 
 	for (s = source->segments; s; s = s->next) {
-		if (s->of_seq == seq)
+		if (s->shown_seq == seq)
 			return segment_lock(s);
 	}
 	s = segment_create();
 	if (!s)
 		return NULL;
 	s->of = source;
-	s->of_seq = seq;
+	s->shown_seq = seq;
 	s->next = source->segments;
 	source->segments = s;
 	return s;
@@ -274,6 +274,7 @@ int segment_update(struct segment *s, struct source *source, uint64_t seq, struc
 
 	if (s->complete)
 		return 0;
+	s->shown_seq = seq;
 	r = source->ops->read(source, seq, before, &s->bytes, &damage);
 	if (r && r != -EBADMSG) {
 		if (error)

@@ -17,6 +17,7 @@ struct segment_frame {
 
 struct segment {
 	struct segment_meta meta;
+	uint64_t shown_seq; /* the number under which its source has it; meta.seq is its writer's */
 	struct host_info host;
 	struct schema *schema; /* NULL until its block was read */
 	struct wbuf bytes;
@@ -31,7 +32,6 @@ struct segment {
 	struct dictionary *dictionary;
 	size_t frames_cap;
 	struct source *of; /* in whose list it is */
-	uint64_t of_seq;
 	struct segment *next;
 };
 

@@ -280,7 +280,7 @@ static int walk(struct series_state *s, struct walker *w, const struct segment_i
 
 	/* Where it stands in this segment already, it stays: going back would decode it again. */
 	segment = cursor_segment(w->end);
-	if (segment && segment->meta.seq == info->seq && cursor_mono_ns(w->end) >= info->from_ns)
+	if (segment && segment->shown_seq == info->seq && cursor_mono_ns(w->end) >= info->from_ns)
 		err = cursor_seek(w->end, cursor_mono_ns(w->end), NULL);
 	else
 		err = cursor_seek(w->end, info->from_ns, NULL);
@@ -289,7 +289,7 @@ static int walk(struct series_state *s, struct walker *w, const struct segment_i
 	if (err && err != -EBADMSG)
 		return err;
 	segment = cursor_segment(w->end);
-	if (!segment || segment->meta.seq != info->seq)
+	if (!segment || segment->shown_seq != info->seq)
 		return -ESTALE;
 	segment_lock(segment);
 	err = 0;

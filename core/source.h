@@ -18,6 +18,17 @@ struct segment_info {
 	int64_t wall_ns;   /* wall clock of its first frame */
 	uint64_t size;     /* bytes readable now */
 	bool complete;     /* no more bytes will come */
+	uint64_t writer;   /* whose; 0: not known, then all are of one */
+};
+
+/* What there is to say of where the segments lie, beside the segments. */
+struct source_state {
+	uint64_t bytes;      /* as stored */
+	uint32_t files;
+	bool indexed;        /* segments were told by the index at the end (of each file) */
+	bool finished;       /* its last segment has its end mark: the writer has gone in peace */
+	bool being_written;  /* a writer holds its lock */
+	uint64_t half_bytes; /* at its end, of a frame that was being written */
 };
 
 struct source {
@@ -43,6 +54,13 @@ struct source_ops {
 	/* Optional: what else is to be known of it: that it has no frames and why, that not all of it is read. One sentence;
 	 * "" where nothing. Borrowed until the next call. */
 	const char *(*notice)(struct source *);
+	/* Optional: damage i of those met so far, in the order of their places; NULL: no more. Borrowed likewise. */
+	const char *(*damage_at)(struct source *, size_t i);
+	/* Optional: appends the SUMMARY block of a complete segment without reading the rest. -ENOENT: it has none; -ESTALE,
+	 * -EBADMSG as read(). */
+	int (*summary)(struct source *, uint64_t seq, struct wbuf *, struct culprit_error *);
+	/* Optional. */
+	void (*state)(struct source *, struct source_state *);
 };
 
 void source_destroy(struct source *); /* NULL-safe */

@@ -413,7 +413,7 @@ const struct schema *view_schema(struct view *v)
 
 		/* A schema changes with a new segment only. */
 		if (v->schema && segment && segment->schema == v->schema_last &&
-		    segment->meta.seq == v->holders[0].newest_seq) {
+		    segment->shown_seq == v->holders[0].newest_seq) {
 			v->schema_generation = v->generation;
 			return v->schema;
 		}
@@ -496,8 +496,23 @@ static int place_open(struct own_place *p, struct source *source, const char *co
 	return p->place.start && p->place.end ? 0 : -ENOMEM;
 }
 
+/* First frame of the recorder whose segment this is, as far back as it goes on without another one. */
+static uint64_t writer_began(struct source *source, uint64_t seq)
+{
+	const struct segment_info *info;
+	uint64_t began = 0, writer = 0;
+
+	for (size_t i = 0; (info = source->ops->segment(source, i)) && info->seq <= seq; i++) {
+		if (info->writer != writer || !i)
+			began = info->from_ns;
+		writer = info->writer;
+	}
+	return began;
+}
+
 static int place_seek(struct own_place *p, uint64_t from_ns, uint64_t to_ns)
 {
+	const struct segment *a, *b;
 	uint64_t last;
 	int end, start;
 
@@ -510,6 +525,17 @@ static int place_seek(struct own_place *p, uint64_t from_ns, uint64_t to_ns)
 	if (start && start != -EBADMSG)
 		return start;
 	cursor_extent(p->place.end, &p->place.first_ns, &last);
+	/* Another recorder's rows have nothing to do with those at the end: the window begins with the one's that ends it. */
+	a = cursor_segment(p->place.start);
+	b = cursor_segment(p->place.end);
+	if (a && b && a->meta.writer != b->meta.writer) {
+		uint64_t began = writer_began(p->place.source, b->shown_seq);
+
+		if (began > from_ns)
+			start = cursor_seek(p->place.start, began, end ? NULL : &p->error);
+		if (start && start != -EBADMSG)
+			return start;
+	}
 	return end ? end : start;
 }
 

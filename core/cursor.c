@@ -420,52 +420,88 @@ bool cursor_table(const struct cursor *c, const char *name, struct table_view *v
 	return true;
 }
 
-/* The row as handed out: pointers into the table's arrays, which may have moved since. */
-static const struct row *row_fill(const struct cursor *c, struct cursor_table *t, size_t slot)
+static const struct row *row_fill(const struct cursor *c, const struct cursor_table *t, size_t slot, struct row *row)
 {
 	const struct cursor_slot *s = &t->slots[slot];
-	struct row *row = &t->rows[slot];
-	size_t at = slot * t->schema->ncolumns, counters = slot * t->schema->ncounters;
-	uint64_t *read_ns = t->read_ns + slot * SCHEMA_GROUPS_MAX;
+	uint32_t at = (uint32_t)slot;
 
-	row->serial = s->serial;
+	*row = (struct row){
+		.serial = grid_get(&t->grid, at, t->columns.serial),
+		.born = s->flags & FORMAT_ROW_BORN,
+		.folds = s->flags & FORMAT_ROW_FOLD,
+		.dropped = s->flags & FORMAT_ROW_DROPS,
+		.stale = s->stale,
+		.based = s->based,
+		.states = cursor_states(t, at),
+		.segment = c->segment,
+		.slot = at,
+		.sample_ns = t->sample_ns,
+		.grid = &t->grid,
+		.columns = &t->columns,
+	};
 	/* What was there in the table's first sample was there before. */
-	row->began_ns = s->flags & FORMAT_ROW_BORN || s->based & 1 ? s->began_ns : 0;
-	row->since_ns = row->began_ns ? s->since_ns : 0;
-	row->ended_ns = 0;
-	row->born = s->flags & FORMAT_ROW_BORN;
-	row->folds = s->flags & FORMAT_ROW_FOLD;
-	row->folded = false;
-	row->stale = s->stale;
-	row->cells = t->cells + at;
-	row->states = t->states + at;
-	row->drops = t->drops && s->flags & FORMAT_ROW_DROPS ? t->drops + counters : NULL;
-	row->based = s->based;
-	row->bases = s->based ? t->bases + counters : NULL;
-	row->based_ns = s->based ? t->based_ns + slot * SCHEMA_GROUPS_MAX : NULL;
-	for (uint32_t g = 0; g < SCHEMA_GROUPS_MAX; g++) {
-		if (!(s->stale >> g & 1))
-			read_ns[g] = t->sample_ns;
+	if (row->born || s->based & 1) {
+		row->began_ns = grid_get(&t->grid, at, t->columns.began);
+		row->since_ns = row->began_ns ? grid_get(&t->grid, at, t->columns.since) : 0;
 	}
-	row->read_ns = read_ns;
-	row->segment = c->segment;
 	return row;
 }
 
-const struct row *cursor_row(const struct cursor *c, const struct schema_table *schema, size_t slot)
+const struct row *cursor_row(const struct cursor *c, const struct schema_table *schema, size_t slot, struct row *memory)
 {
 	struct cursor_table *t = table_of(c, schema);
 
-	return t && slot < t->nslots && t->slots[slot].live ? row_fill(c, t, slot) : NULL;
+	return t && slot < t->nslots && t->slots[slot].live ? row_fill(c, t, slot, memory) : NULL;
 }
 
 const struct row *cursor_row_serial(const struct cursor *c, const struct schema_table *schema, size_t slot,
-				    uint64_t serial)
+				    uint64_t serial, struct row *memory)
 {
 	struct cursor_table *t = table_of(c, schema);
 
-	return t && slot < t->nslots && t->slots[slot].live && t->slots[slot].serial == serial ? row_fill(c, t, slot)
-											       : NULL;
+	if (!t || slot >= t->nslots || !t->slots[slot].live ||
+	    grid_get(&t->grid, (uint32_t)slot, t->columns.serial) != serial)
+		return NULL;
+	return row_fill(c, t, slot, memory);
+}
+
+static uint64_t number(const struct row *row, uint32_t column)
+{
+	return row->numbers ? row->numbers[column] : grid_get(row->grid, row->slot, column);
+}
+
+uint64_t row_cell(const struct row *row, uint32_t column)
+{
+	return row->states[column] == FORMAT_CELL_ABSENT ? 0 : number(row, column);
+}
+
+/* Counters and groups may be those of another segment's schema: what this one doesn't have, it doesn't have. */
+uint64_t row_drop(const struct row *row, uint32_t counter)
+{
+	if (!row->dropped || counter >= row->columns->serial - row->columns->drop)
+		return 0;
+	return number(row, row->columns->drop + counter);
+}
+
+uint64_t row_base(const struct row *row, uint32_t counter)
+{
+	if (!row->based || counter >= row->columns->drop - row->columns->base)
+		return 0;
+	return number(row, row->columns->base + counter);
+}
+
+uint64_t row_based_ns(const struct row *row, uint32_t group)
+{
+	if (!(row->based >> group & 1) || group >= row->columns->n - row->columns->based)
+		return 0;
+	return number(row, row->columns->based + group);
+}
+
+uint64_t row_read_ns(const struct row *row, uint32_t group)
+{
+	if (!group || !(row->stale >> group & 1) || group >= row->columns->based - row->columns->read)
+		return row->sample_ns;
+	return number(row, row->columns->read + group);
 }
 
 /* An ended row keeps its counts itself; a live one is in the table. */
@@ -492,12 +528,10 @@ static const uint64_t *counts_of(const struct cursor *c, const struct schema_tab
 	if (k) {
 		counts = base ? k->base_counts : k->counts;
 	} else {
-		size_t slot = (size_t)(row - t->rows);
-
-		if (slot >= t->nslots)
+		if (row->slot >= t->nslots)
 			return NULL;
 		counts = base ? t->base_counts : t->counts;
-		counts = counts ? counts + slot * t->ncounts : NULL;
+		counts = counts ? counts + (size_t)row->slot * t->ncounts : NULL;
 	}
 	return counts ? counts + at : NULL;
 }

@@ -6,7 +6,12 @@
 
 #include "segment.h"
 
-/* A row as a cursor holds it. `cells`, `states`: one a column. */
+struct cursor_table;
+struct grid;
+struct row_columns;
+
+/* A row as a cursor gives it. Its numbers by row_cell() and the other functions below. Those of a live row are the
+ * cursor's: valid until it is moved. */
 struct row {
 	uint64_t serial;     /* identity for the life of the writer: the same thing has the same serial */
 	uint64_t began_ns;   /* time of its first sample; 0: it was there when the segment or the source began */
@@ -17,19 +22,30 @@ struct row {
 	bool folded;         /* ended only in that it went into such a row */
 	bool born;           /* began after the table's previous sample: base of its counters is 0 */
 	uint8_t stale;       /* bit g: columns of group g were not read in the newest sample */
-	const uint64_t *cells; /* i64, u64, bool: the value; f64: its bits; text, stack, task: dictionary id; hist: unused */
-	const uint8_t *states; /* enum format_cell; UNREAD: the cell is the dictionary id of the reason */
-	/* By schema_column.counter: what was lost when the value fell back (sum of old - new over all falls). value + drop
-	 * never falls. NULL: never fell. */
-	const uint64_t *drops;
-	/* Bases, by schema_column.counter: the first value read, for columns of the groups in `based`, read at based_ns[group]. (Where
-	 * born they are 0, from since_ns on.) Groups that were read in the table's first sample have none. */
+	/* Groups that have bases: their first values. (Where born they are 0, from since_ns on.) Groups that were read in the
+	 * table's first sample have none. */
 	uint8_t based;
-	const uint64_t *bases, *based_ns;
-	/* Per group: sample time of the last read; [0] is the table's. */
-	const uint64_t *read_ns;
+	const uint8_t *states; /* enum format_cell, one a column; UNREAD: the cell is the dictionary id of the reason */
 	struct segment *segment; /* whose dictionary its ids belong to */
+	/* private: where its numbers are */
+	bool dropped;
+	uint32_t slot;
+	uint64_t sample_ns;
+	const struct grid *grid;
+	const uint64_t *numbers; /* of one that ended, and of events; else NULL */
+	const struct row_columns *columns;
 };
+
+/* i64, u64, bool: the value; f64: its bits; text, stack, task: dictionary id; absent: 0; histograms: unused. */
+uint64_t row_cell(const struct row *, uint32_t column);
+/* By schema_column.counter: what was lost when the value fell back (sum of old - new over all falls). value + drop never
+ * falls. */
+uint64_t row_drop(const struct row *, uint32_t counter);
+/* The first value read, at row_based_ns(group); of groups in `based`, else 0. */
+uint64_t row_base(const struct row *, uint32_t counter);
+uint64_t row_based_ns(const struct row *, uint32_t group);
+/* Sample time of the group's last read; of group 0 the table's. 0: never. */
+uint64_t row_read_ns(const struct row *, uint32_t group);
 
 struct table_view {
 	const struct schema_table *schema;
@@ -67,18 +83,19 @@ void cursor_extent(const struct cursor *, uint64_t *ret_from_ns, uint64_t *ret_t
 
 /* A table by name; false: the source has no such table. */
 bool cursor_table(const struct cursor *, const char *name, struct table_view *);
-/* Row in slot i (0 <= i < nrows). NULL: the slot is empty. Borrowed until the next seek. Histogram counts by
+/* Row in slot i (0 <= i < nrows), put into *memory and returned. NULL: the slot is empty. Histogram counts by
  * cursor_histogram(). */
-const struct row *cursor_row(const struct cursor *, const struct schema_table *, size_t slot);
+const struct row *cursor_row(const struct cursor *, const struct schema_table *, size_t slot, struct row *memory);
 /* The row with this serial in this slot, else NULL. */
-const struct row *cursor_row_serial(const struct cursor *, const struct schema_table *, size_t slot, uint64_t serial);
+const struct row *cursor_row_serial(const struct cursor *, const struct schema_table *, size_t slot, uint64_t serial,
+				    struct row *memory);
 /* Counts of a histogram column, `count` of its bounds; NULL: absent. */
 const uint64_t *cursor_histogram(const struct cursor *, const struct schema_table *, const struct row *, uint32_t column);
 /* Base of a histogram column, as row.bases for counters: counts first read. NULL: all 0 where born, else none known. */
 const uint64_t *cursor_histogram_base(const struct cursor *, const struct schema_table *, const struct row *,
 				      uint32_t column);
 
-/* Rows that ended since keep_since, oldest first. */
+/* Rows that ended since keep_since, oldest first. Borrowed until the next seek; so are events. */
 size_t cursor_nended(const struct cursor *, const struct schema_table *);
 const struct row *cursor_ended(const struct cursor *, const struct schema_table *, size_t i, size_t *ret_slot);
 

@@ -2,14 +2,17 @@
 #ifndef CORE_CURSOR_INTERNAL_H
 #define CORE_CURSOR_INTERNAL_H
 
+#include "cellstates.h"
 #include "cursor.h"
+#include "grid.h"
+#include "rowcolumns.h"
 
 /* A table may take so much memory, whatever its bytes say. */
 #define CURSOR_TABLE_MAX ((size_t)256 << 20)
 
 struct cursor_slot {
-	uint64_t serial, began_ns, since_ns;
-	uint32_t flags; /* enum format_row, and: */
+	uint32_t states; /* of its cells: cellstates; held while live */
+	uint8_t flags;   /* enum format_row */
 	bool live;
 	uint8_t stale, based;
 };
@@ -17,6 +20,7 @@ struct cursor_slot {
 /* A row that outlives its slot, or an event. */
 struct cursor_kept {
 	struct row row;
+	struct row_columns columns;
 	uint32_t slot;
 	uint64_t *counts, *base_counts;
 	uint64_t memory[]; /* what row points to */
@@ -31,12 +35,9 @@ struct cursor_table {
 	const struct schema_table *schema;
 	bool wanted;
 	struct cursor_slot *slots;
-	struct row *rows; /* as handed out */
-	uint64_t *cells;
-	uint8_t *states;
-	uint64_t *read_ns;  /* [slot][group]: of stale groups when decoding, of all when handed out */
-	uint64_t *drops, *bases;
-	uint64_t *based_ns; /* [slot][group]; comes with bases */
+	struct row_columns columns;
+	struct grid grid;   /* the numbers of the rows in `slots` */
+	struct cellstates cellstates;
 	uint64_t *counts, *base_counts;
 	uint32_t ncounts, *count_at;
 	size_t nslots, cap;
@@ -49,15 +50,28 @@ struct cursor_table {
 struct cursor_scratch {
 	uint32_t *slots;   /* rows of the section */
 	size_t slots_cap;
-	const uint8_t **patterns;
+	uint32_t *numbers;         /* of each pattern: its cellstates */
 	size_t patterns_cap;
-	uint32_t *row_patterns;
-	uint64_t *masks;
+	uint32_t *row_patterns;    /* of each row: its pattern, then the cellstates it gets */
+	uint64_t *masks;           /* of each row: columns that changed */
 	size_t masks_cap;
 };
 
 void cursor_table_init(struct cursor_table *, const struct schema_table *, bool wanted);
 void cursor_table_finish(struct cursor_table *);
+static inline const uint8_t *cursor_states(const struct cursor_table *t, uint32_t slot)
+{
+	return cellstates_of(&t->cellstates, t->slots[slot].states);
+}
+
+/* The cell; absent: 0, and the grid is not asked. */
+static inline uint64_t cursor_cell(const struct cursor_table *t, uint32_t slot, uint32_t column)
+{
+	return cursor_states(t, slot)[column] ? grid_get(&t->grid, slot, column) : 0;
+}
+
+/* The slot is empty from now on. */
+void cursor_slot_free(struct cursor_table *, uint32_t slot);
 /* No rows, as before a key frame. Ended rows and events stay. */
 void cursor_table_clear(struct cursor_table *);
 

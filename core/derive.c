@@ -49,7 +49,7 @@ static void set_cell(const struct row *row, const struct schema_column *c, uint6
 /* When the column was last read. */
 static uint64_t read_at(const struct row *row, const struct schema_column *c, uint64_t otherwise)
 {
-	uint64_t at = row->read_ns ? row->read_ns[c->group] : 0;
+	uint64_t at = row_read_ns(row, c->group);
 
 	return at ? at : otherwise;
 }
@@ -72,7 +72,7 @@ static void begin(const struct derive *d, const struct schema_column *c, uint32_
 		v->age_ns += d->aging_ns;
 	}
 	if (v->state == VALUE_UNREAD) {
-		v->reason = segment_text(d->end->segment, d->end->cells[column], &v->reason_len);
+		v->reason = segment_text(d->end->segment, row_cell(d->end, column), &v->reason_len);
 		if (!v->reason) {
 			v->reason = "could not be read";
 			v->reason_len = strlen(v->reason);
@@ -96,7 +96,7 @@ void derive_last(const struct derive *d, uint32_t column, struct value *v)
 			v->state = VALUE_ABSENT;
 		return;
 	}
-	set_cell(d->end, c, d->end->cells[column], v);
+	set_cell(d->end, c, row_cell(d->end, column), v);
 }
 
 static bool born(const struct row *r)
@@ -112,7 +112,7 @@ static uint64_t since(const struct row *r)
 uint64_t derive_from(const struct derive *d)
 {
 	if (d->start)
-		return d->start->read_ns && d->start->read_ns[0] ? d->start->read_ns[0] : 0;
+		return row_read_ns(d->start, 0);
 	return since(d->end);
 }
 
@@ -129,7 +129,7 @@ static bool span(const struct derive *d, uint32_t column, uint64_t *ret_from, ui
 	else if (born(d->end))
 		*ret_from = since(d->end);
 	else if (d->end->based >> c->group & 1)
-		*ret_from = d->end->based_ns[c->group];
+		*ret_from = row_based_ns(d->end, c->group);
 	else
 		return false;
 	/* Read first before the window, but not at its start: what happened in the window can't be told. */
@@ -151,14 +151,14 @@ static void delta(const struct derive *d, uint32_t column, struct value *v, uint
 	if (!span(d, column, &from, &to))
 		return;
 	*ret_elapsed = to - from;
-	now = d->end->cells[column];
-	now_drop = d->end->drops ? d->end->drops[c->counter] : 0;
+	now = row_cell(d->end, column);
+	now_drop = row_drop(d->end, c->counter);
 	if (d->start && d->start->states[column] == FORMAT_CELL_OK) {
-		before = d->start->cells[column];
-		before_drop = d->start->drops ? d->start->drops[c->counter] : 0;
+		before = row_cell(d->start, column);
+		before_drop = row_drop(d->start, c->counter);
 	} else {
 		/* 0.0 has the bits of 0. */
-		before = born(d->end) ? 0 : d->end->bases[c->counter];
+		before = born(d->end) ? 0 : row_base(d->end, c->counter);
 		before_drop = 0;
 	}
 	v->state = VALUE_OK;
@@ -310,7 +310,7 @@ static bool before(const struct derive *d, uint32_t column, double *ret)
 	}
 	if (d->start->states[column] != FORMAT_CELL_OK)
 		return false;
-	set_cell(d->start, &d->schema->columns[column], d->start->cells[column], &v);
+	set_cell(d->start, &d->schema->columns[column], row_cell(d->start, column), &v);
 	return value_number(&v, ret);
 }
 

@@ -387,6 +387,7 @@ static void nothing(const struct query *q, size_t column, struct value *v)
 void query_value(struct query *q, size_t row, size_t column, struct value *v)
 {
 	const struct qcolumn *c;
+	struct qrow_ends ends;
 	struct derive d;
 
 	if (row >= q->nrows || column >= q->ncolumns || !query_stands(q)) {
@@ -394,7 +395,7 @@ void query_value(struct query *q, size_t row, size_t column, struct value *v)
 		return;
 	}
 	c = &q->columns[column];
-	query_row_derive(q, &q->rows[row], &d);
+	query_row_derive(q, &q->rows[row], &ends, &d);
 	switch (c->is.origin) {
 	case QUERY_COLUMN_RAW:
 		if (q->flags & QUERY_RAW || q->schema->kind == CULPRIT_EVENT)

@@ -8,12 +8,19 @@
 #include "query.h"
 
 struct qrow {
-	const struct row *end, *start; /* valid while the place stands */
+	const struct row *kept; /* one that ended, or an event; valid while the place stands. NULL: the row in `slot` */
 	struct row_key key;
 	uint64_t serial, began_ns, ended_ns, covered_ns;
+	uint32_t slot; /* at either end of the window */
 	uint32_t id;   /* its number before filter and sorting */
 	uint32_t mark; /* scratch of the filter */
 	bool folded, folds;
+	bool has_start; /* it was there at the window's start */
+};
+
+/* A row at both ends of the window, while it is looked at. */
+struct qrow_ends {
+	struct row end, start;
 };
 
 struct qcolumn {
@@ -104,7 +111,9 @@ void query_columns_finish(struct query *);
 
 /* query_rows.c */
 int query_rows_gather(struct query *);
-void query_row_derive(const struct query *, const struct qrow *, struct derive *);
+void query_row_derive(const struct query *, const struct qrow *, struct qrow_ends *, struct derive *);
+/* The row at the window's end, in *memory or where it is kept. */
+const struct row *query_row_end(const struct query *, const struct qrow *, struct row *memory);
 /* Key from these columns of a row. */
 void query_row_key(const struct schema_table *, const struct row *, const uint16_t *columns, uint32_t n,
 		   struct row_key *);

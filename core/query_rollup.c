@@ -126,11 +126,13 @@ static int compute(struct query *q, struct qrollup *r)
 	}
 	column = query_column_find(child, r->rollup->column);
 	for (size_t i = 0; column >= 0 && child->schema && i < child->nrows; i++) {
+		struct row memory;
 		struct row_key key;
 		struct value v;
 		uint32_t at;
 
-		query_row_key(child->schema, child->rows[i].end, child->schema->parents, child->schema->nparent, &key);
+		query_row_key(child->schema, query_row_end(child, &child->rows[i], &memory), child->schema->parents,
+			      child->schema->nparent, &key);
 		at = key_index_find(&index, q, &key);
 		if (at == UINT32_MAX)
 			continue;

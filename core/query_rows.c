@@ -26,7 +26,7 @@ void query_row_key(const struct schema_table *t, const struct row *row, const ui
 	memset(key, 0, sizeof(*key));
 	for (uint32_t i = 0; i < n && i < 4; i++) {
 		uint16_t c = columns[i];
-		uint64_t cell = row->cells[c], tid, start;
+		uint64_t cell = row_cell(row, c), tid, start;
 		struct segment_location frames[255];
 		const char *text;
 		size_t len;
@@ -60,15 +60,20 @@ void query_row_key(const struct schema_table *t, const struct row *row, const ui
 	}
 }
 
-void query_row_derive(const struct query *q, const struct qrow *r, struct derive *d)
+const struct row *query_row_end(const struct query *q, const struct qrow *r, struct row *memory)
+{
+	return r->kept ? r->kept : cursor_row(q->place->end, q->schema, r->slot, memory);
+}
+
+void query_row_derive(const struct query *q, const struct qrow *r, struct qrow_ends *ends, struct derive *d)
 {
 	*d = (struct derive){
 		.schema = q->schema,
 		.end_cursor = q->place->end,
 		.start_cursor = q->place->start,
 		.start_schema = q->start_schema,
-		.end = r->end,
-		.start = r->start,
+		.end = query_row_end(q, r, &ends->end),
+		.start = r->has_start ? cursor_row(q->place->start, q->start_schema, r->slot, &ends->start) : NULL,
 		.sample_ns = q->end_view.sample_ns,
 		.wall_offset_ns = q->wall_offset_ns,
 		.host = &q->segment->host,
@@ -79,37 +84,40 @@ void query_row_derive(const struct query *q, const struct qrow *r, struct derive
 		d->aging_ns = q->end_mono_ns - d->sample_ns;
 }
 
-static void fill(const struct query *q, struct qrow *r, const struct row *row, size_t slot)
+static void fill(const struct query *q, struct qrow *r, const struct row *row, size_t slot, bool kept)
 {
-	struct derive d;
+	struct row start;
+	struct derive d = {.end = row};
 
-	r->end = row;
+	r->kept = kept ? row : NULL;
+	r->slot = (uint32_t)slot;
 	if (q->has_start)
-		r->start = cursor_row_serial(q->place->start, q->start_schema, slot, row->serial);
+		d.start = cursor_row_serial(q->place->start, q->start_schema, slot, row->serial, &start);
+	r->has_start = d.start != NULL;
 	r->serial = row->serial;
 	r->began_ns = row->began_ns;
 	r->ended_ns = row->ended_ns;
 	r->folded = row->folded;
 	r->folds = row->folds;
 	query_row_key(q->schema, row, q->schema->keys, q->schema->nkeys, &r->key);
-	query_row_derive(q, r, &d);
 	r->covered_ns = derive_from(&d);
 }
 
 static int gather_states(struct query *q)
 {
 	const struct row *row;
+	struct row memory;
 	struct qrow *r;
 	size_t slot;
 
 	for (size_t i = 0; i < q->end_view.nrows; i++) {
-		row = cursor_row(q->place->end, q->schema, i);
+		row = cursor_row(q->place->end, q->schema, i, &memory);
 		if (!row)
 			continue;
 		r = add(q);
 		if (!r)
 			return -ENOMEM;
-		fill(q, r, row, i);
+		fill(q, r, row, i, false);
 	}
 	if (q->flags & QUERY_ALIVE)
 		return 0;
@@ -120,7 +128,7 @@ static int gather_states(struct query *q)
 		r = add(q);
 		if (!r)
 			return -ENOMEM;
-		fill(q, r, row, slot);
+		fill(q, r, row, slot, true);
 		q->nended += !row->folded;
 	}
 	return 0;
@@ -141,7 +149,7 @@ static int gather_events(struct query *q)
 		r = add(q);
 		if (!r)
 			return -ENOMEM;
-		r->end = row;
+		r->kept = row;
 		r->began_ns = row->began_ns;
 		r->covered_ns = row->began_ns;
 		query_row_key(q->schema, row, q->schema->keys, q->schema->nkeys, &r->key);
@@ -164,7 +172,7 @@ int query_rows_gather(struct query *q)
 
 static int compare_cell(const struct schema_column *c, const struct row *a, const struct row *b, uint16_t column)
 {
-	uint64_t x = a->cells[column], y = b->cells[column];
+	uint64_t x = row_cell(a, column), y = row_cell(b, column);
 	struct value v = {.state = VALUE_OK, .type = c->type}, w = v;
 
 	switch (c->type) {
@@ -192,16 +200,18 @@ static int compare_cell(const struct schema_column *c, const struct row *a, cons
 
 int query_row_compare(const struct query *q, const struct qrow *a, const struct qrow *b)
 {
+	struct row memory[2];
+	const struct row *x = query_row_end(q, a, &memory[0]), *y = query_row_end(q, b, &memory[1]);
+
 	if (q->schema->kind == CULPRIT_EVENT) {
 		int t = q->schema->time_column;
+		uint64_t at = t >= 0 ? row_cell(x, (uint32_t)t) : 0, other = t >= 0 ? row_cell(y, (uint32_t)t) : 0;
 
-		if (t >= 0 && a->end->cells[t] != b->end->cells[t])
-			return a->end->cells[t] < b->end->cells[t] ? -1 : 1;
-		return 0; /* as they came */
+		return (at > other) - (at < other); /* of the same instant: as they came */
 	}
 	for (uint32_t i = 0; i < q->schema->nkeys; i++) {
 		uint16_t c = q->schema->keys[i];
-		int r = compare_cell(&q->schema->columns[c], a->end, b->end, c);
+		int r = compare_cell(&q->schema->columns[c], x, y, c);
 
 		if (r)
 			return r;

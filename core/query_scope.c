@@ -97,8 +97,8 @@ const char *query_scope_needs(struct query *q, const struct lens *lens, const st
 /* pid or tid, and start time, where the scope knows it. */
 static bool cells_match(const struct relating *r, const struct row *row, uint64_t id, uint64_t start)
 {
-	return row->states[r->columns[0]] == FORMAT_CELL_OK && row->cells[r->columns[0]] == id &&
-	       (!start || (row->states[r->columns[1]] == FORMAT_CELL_OK && row->cells[r->columns[1]] == start));
+	return row->states[r->columns[0]] == FORMAT_CELL_OK && row_cell(row, r->columns[0]) == id &&
+	       (!start || (row->states[r->columns[1]] == FORMAT_CELL_OK && row_cell(row, r->columns[1]) == start));
 }
 
 static bool matches(struct query *q, const struct relating *r, const struct row *row)
@@ -116,7 +116,7 @@ static bool matches(struct query *q, const struct relating *r, const struct row 
 	case BY_PATH:
 		if (row->states[r->path] != FORMAT_CELL_OK)
 			return false;
-		path = segment_text(row->segment, row->cells[r->path], &len);
+		path = segment_text(row->segment, row_cell(row, r->path), &len);
 		return path && lens_cgroup_holds(s->cgroup, strlen(s->cgroup), path, len);
 	case BY_JOIN:
 		query_row_key(q->schema, row, r->columns, r->n, &key);
@@ -155,7 +155,9 @@ int query_scope_apply(struct query *q, struct culprit_error *error)
 	}
 	q->nended = 0;
 	for (size_t i = 0; i < q->nrows; i++) {
-		if (!matches(q, &r, q->rows[i].end))
+		struct row memory;
+
+		if (!matches(q, &r, query_row_end(q, &q->rows[i], &memory)))
 			continue;
 		q->nended += q->rows[i].ended_ns && !q->rows[i].folded;
 		q->rows[kept++] = q->rows[i];

@@ -150,7 +150,7 @@ static int take_row(const struct schema_table *t, const struct query_walk *w, st
 			continue;
 		if (!record && !(record = peaks_record(p, row->serial)))
 			return -ENOMEM;
-		raise_to(t, w, record, k, row->cells[c]);
+		raise_to(t, w, record, k, row_cell(row, c));
 	}
 	return 0;
 }
@@ -182,7 +182,8 @@ static int walk_segment(struct query *q, struct peaks *p, const struct segment_i
 			continue;
 		sampled = t.sample_ns;
 		for (size_t slot = 0; slot < t.nrows && !err; slot++) {
-			const struct row *row = cursor_row(w->cursor, t.schema, slot);
+			struct row memory;
+			const struct row *row = cursor_row(w->cursor, t.schema, slot, &memory);
 
 			if (row)
 				err = take_row(q->schema, w, p, row);
@@ -292,10 +293,11 @@ static int peaks_compute(struct query *q)
 void query_peak_value(struct query *q, const struct qrow *r, uint32_t column, struct value *v)
 {
 	const uint64_t *record;
+	struct qrow_ends ends;
 	struct derive d;
 	int16_t k;
 
-	query_row_derive(q, r, &d);
+	query_row_derive(q, r, &ends, &d);
 	derive_last(&d, column, v);
 	if (!q->walk || q->walk->run != q->runs) {
 		if (peaks_compute(q))

@@ -170,18 +170,18 @@ static bool evaluate(const struct task *t, const struct derive *d, double *ret)
 }
 
 /* The request's row, by where it was, else by its key. */
-static const struct row *find_row(struct task *t, const struct cursor *c, const struct table_view *table)
+static const struct row *find_row(struct task *t, const struct cursor *c, const struct table_view *table, struct row *memory)
 {
-	const struct row *row = t->serial ? cursor_row_serial(c, table->schema, t->slot, t->serial) : NULL;
+	const struct row *row = t->serial ? cursor_row_serial(c, table->schema, t->slot, t->serial, memory) : NULL;
 	struct row_key key;
 
 	for (size_t i = 0; !row && i < table->nrows; i++) {
-		row = cursor_row(c, table->schema, i);
+		row = cursor_row(c, table->schema, i, memory);
 		if (!row)
 			continue;
 		/* Numbers first: they need no text. */
 		if (table->schema->columns[table->schema->keys[0]].type <= CULPRIT_BOOL &&
-		    row->cells[table->schema->keys[0]] != t->request->key.bits[0]) {
+		    row_cell(row, table->schema->keys[0]) != t->request->key.bits[0]) {
 			row = NULL;
 			continue;
 		}
@@ -198,21 +198,22 @@ static const struct row *find_row(struct task *t, const struct cursor *c, const 
 
 static bool value_at(struct task *t, struct walker *w, struct derive *d, const struct table_view *table, double *ret)
 {
+	struct row end, start;
 	bool any = false;
 	double sum = 0, x;
 
 	if (t->request->key.n) {
-		d->end = find_row(t, w->end, table);
+		d->end = find_row(t, w->end, table, &end);
 		if (!d->end)
 			return false;
-		d->start = d->start_schema ? cursor_row_serial(w->start, d->start_schema, t->slot, d->end->serial) : NULL;
+		d->start = d->start_schema ? cursor_row_serial(w->start, d->start_schema, t->slot, d->end->serial, &start) : NULL;
 		return evaluate(t, d, ret);
 	}
 	for (size_t i = 0; i < table->nrows; i++) {
-		d->end = cursor_row(w->end, table->schema, i);
+		d->end = cursor_row(w->end, table->schema, i, &end);
 		if (!d->end)
 			continue;
-		d->start = d->start_schema ? cursor_row_serial(w->start, d->start_schema, i, d->end->serial) : NULL;
+		d->start = d->start_schema ? cursor_row_serial(w->start, d->start_schema, i, d->end->serial, &start) : NULL;
 		if (!evaluate(t, d, &x))
 			continue;
 		sum += x;

@@ -145,7 +145,7 @@ static int extreme_flush(struct summary_table *t, struct summary_extreme *e)
 static int extreme_note(struct summary_table *t, struct gather *g, const struct row *row, uint32_t slot, uint32_t column)
 {
 	struct summary_extreme *e = &g->extremes[(size_t)slot * t->schema->ncolumns + column];
-	double v = schema_number(&t->schema->columns[column], row->cells[column]);
+	double v = schema_number(&t->schema->columns[column], row_cell(row, column));
 
 	if (e->serial != row->serial) {
 		if (extreme_flush(t, e))
@@ -183,7 +183,7 @@ static int series_note(struct summary_table *t, struct gather *g, const struct r
 	}
 	if (now - s->first >= samples_max || now - s->first != s->n)
 		return 0;
-	s->values[s->n] = row->cells[column];
+	s->values[s->n] = row_cell(row, column);
 	s->states[s->n++] = row->states[column];
 	return 0;
 }
@@ -212,7 +212,8 @@ static int table_note(struct summary_table *t, struct gather *g, struct cursor *
 		series_drop(t);
 	}
 	for (size_t slot = 0; slot < v->nrows; slot++) {
-		const struct row *row = cursor_row(c, v->schema, slot);
+		struct row memory;
+		const struct row *row = cursor_row(c, v->schema, slot, &memory);
 
 		for (uint32_t column = 0; row && column < schema->ncolumns; column++) {
 			const struct schema_column *k = &schema->columns[column];

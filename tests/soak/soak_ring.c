@@ -227,7 +227,8 @@ int main(int argc, char **argv)
 				if (cursor_mono_ns(cursor) != mono_ns || !cursor_table(cursor, "process", &v))
 					return fail("the reader is not at the newest frame", &error);
 				for (size_t i = 0; i < v.nrows; i++) {
-					const struct row *row = cursor_row(cursor, v.schema, i);
+					struct row memory;
+					const struct row *row = cursor_row(cursor, v.schema, i, &memory);
 
 					live += row && !row->ended_ns;
 				}

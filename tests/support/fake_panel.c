@@ -24,7 +24,7 @@ static unsigned row_flags(const void *self, size_t row)
 	return ((const struct fake *)self)->rows[row].ended ? LIST_ROW_ENDED : 0;
 }
 
-static void row_cell(const void *self, size_t row, size_t column, struct list_cell *cell)
+static void put_row_cell(const void *self, size_t row, size_t column, struct list_cell *cell)
 {
 	const struct fake_row *r = &((const struct fake *)self)->rows[row];
 	char text[32];
@@ -67,7 +67,7 @@ static const struct list_column columns[] = {
 
 static struct list_source source_of(const struct fake *f)
 {
-	return (struct list_source){f, columns, 5, row_count, row_id, row_cell, row_flags};
+	return (struct list_source){f, columns, 5, row_count, row_id, put_row_cell, row_flags};
 }
 
 static int by_cpu(const void *a, const void *b)

@@ -116,16 +116,17 @@ static void look(struct cursor *c, uint64_t *rows, uint64_t *folded, uint64_t *c
 	assert_true(cursor_table(c, "process", &v));
 	*rows = *folded = *cpu = *rss = 0;
 	for (size_t i = 0; i < v.nrows; i++) {
-		const struct row *row = cursor_row(c, v.schema, i);
+		struct row memory;
+		const struct row *row = cursor_row(c, v.schema, i, &memory);
 
 		if (!row)
 			continue;
 		++*rows;
-		*rss += row->cells[RSS];
+		*rss += row_cell(row, RSS);
 		if (row->folds) {
-			assert_int_equal(row->cells[PID], 0);
-			*folded += row->cells[FOLDED];
-			*cpu += row->cells[CPU];
+			assert_int_equal(row_cell(row, PID), 0);
+			*folded += row_cell(row, FOLDED);
+			*cpu += row_cell(row, CPU);
 		}
 	}
 }

@@ -195,7 +195,7 @@ static void tick(struct writer *w, struct model_tick *m, const struct model_tick
 static void assert_text(const struct row *row, uint32_t column, const char *expected)
 {
 	size_t n;
-	const char *text = segment_text(row->segment, row->cells[column], &n);
+	const char *text = segment_text(row->segment, row_cell(row, column), &n);
 
 	assert_non_null(text);
 	assert_int_equal(n, strlen(expected));
@@ -207,32 +207,33 @@ static void assert_row(struct cursor *c, const struct schema_table *t, const str
 {
 	struct segment_location frames[4];
 	const uint64_t *counts = cursor_histogram(c, t, row, LATENCY);
-	uint64_t tid, start;
+	uint64_t tid, start, bits;
 	double ratio;
 
 	assert_text(row, NAME, m->name);
-	assert_true((int64_t)row->cells[LEVEL] == m->level);
+	assert_true((int64_t)row_cell(row, LEVEL) == m->level);
 	assert_int_equal(row->states[TOTAL], m->unread ? FORMAT_CELL_UNREAD : FORMAT_CELL_OK);
 	if (m->unread)
 		assert_text(row, TOTAL, "no rights");
 	else
-		assert_true(row->cells[TOTAL] == m->total);
-	assert_true((row->drops ? row->drops[t->columns[TOTAL].counter] : 0) == m->drop);
-	memcpy(&ratio, &row->cells[RATIO], 8);
+		assert_true(row_cell(row, TOTAL) == m->total);
+	assert_true(row_drop(row, t->columns[TOTAL].counter) == m->drop);
+	bits = row_cell(row, RATIO);
+	memcpy(&ratio, &bits, 8);
 	assert_true(ratio == m->ratio);
-	assert_true(row->cells[PEAK] == m->peak);
+	assert_true(row_cell(row, PEAK) == m->peak);
 	assert_non_null(counts);
 	assert_memory_equal(counts, m->counts, sizeof(m->counts));
-	assert_true(segment_task(row->segment, row->cells[WHO], &tid, &start));
+	assert_true(segment_task(row->segment, row_cell(row, WHO), &tid, &start));
 	assert_true(start == tid * 7);
-	assert_int_equal(segment_stack(row->segment, row->cells[STACK], frames, 4), 2);
+	assert_int_equal(segment_stack(row->segment, row_cell(row, STACK), frames, 4), 2);
 	assert_int_equal(frames[0].module_len, strlen("libc.so.6"));
 	assert_memory_equal(frames[0].module, "libc.so.6", frames[0].module_len);
 	assert_true(frames[0].offset == tid);
 	assert_null(frames[1].module);
 	assert_int_equal(row->states[SLOW], m->slow_seen ? FORMAT_CELL_OK : FORMAT_CELL_ABSENT);
 	if (m->slow_seen) {
-		assert_true(row->read_ns[2] == m->slow_ns);
+		assert_true(row_read_ns(row, 2) == m->slow_ns);
 		assert_int_equal(!!(row->stale & 4), m->slow_ns != sample_ns);
 	}
 	if (m->began == tick_ns(0)) {
@@ -248,8 +249,8 @@ static void assert_row(struct cursor *c, const struct schema_table *t, const str
 		assert_false(row->based & 1);
 	} else {
 		assert_true(row->based & 1);
-		assert_true(row->bases[t->columns[TOTAL].counter] == m->base);
-		assert_true(row->based_ns[0] == m->began);
+		assert_true(row_base(row, t->columns[TOTAL].counter) == m->base);
+		assert_true(row_based_ns(row, 0) == m->began);
 		assert_non_null(cursor_histogram_base(c, t, row, LATENCY));
 		assert_memory_equal(cursor_histogram_base(c, t, row, LATENCY), m->base_counts, sizeof(m->base_counts));
 	}
@@ -257,8 +258,8 @@ static void assert_row(struct cursor *c, const struct schema_table *t, const str
 		assert_false(row->based & 4);
 	} else {
 		assert_true(row->based & 4);
-		assert_true(row->bases[t->columns[SLOW].counter] == m->slow_base);
-		assert_true(row->based_ns[2] == m->slow_based);
+		assert_true(row_base(row, t->columns[SLOW].counter) == m->slow_base);
+		assert_true(row_based_ns(row, 2) == m->slow_based);
 	}
 }
 
@@ -281,14 +282,15 @@ static void assert_tick(struct cursor *c, const struct model_tick *ticks, unsign
 	for (unsigned k = 0; k < ROWS; k++)
 		alive += ticks[i].rows[k].alive;
 	for (size_t s = 0; s < v.nrows; s++) {
-		const struct row *row = cursor_row(c, v.schema, s);
+		struct row memory;
+		const struct row *row = cursor_row(c, v.schema, s, &memory);
 
 		if (!row)
 			continue;
 		found++;
-		assert_true(row->cells[ID] < ROWS);
-		assert_true(ticks[i].rows[row->cells[ID]].alive);
-		assert_row(c, v.schema, row, &ticks[i].rows[row->cells[ID]], v.sample_ns);
+		assert_true(row_cell(row, ID) < ROWS);
+		assert_true(ticks[i].rows[row_cell(row, ID)].alive);
+		assert_row(c, v.schema, row, &ticks[i].rows[row_cell(row, ID)], v.sample_ns);
 	}
 	assert_int_equal(found, alive);
 }

@@ -1,0 +1,235 @@
+#include "grid.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	SHIFT_SMALL = 4,  /* tables of a few rows: a column that differs shouldn't take the room of a hundred */
+	SHIFT_MIDDLE = 6,
+	SHIFT_LARGE = 7,  /* what a block says of its columns is shared by so many rows */
+	BLOCK_MAX = 1 << SHIFT_LARGE,
+	CODES = 5,
+};
+
+static const uint64_t offset_max[CODES] = {0, UINT8_MAX, UINT16_MAX, UINT32_MAX, UINT64_MAX};
+
+void grid_init(struct grid *g, uint32_t ncolumns)
+{
+	memset(g, 0, sizeof(*g));
+	g->ncolumns = ncolumns;
+	g->shift = SHIFT_SMALL;
+}
+
+void grid_finish(struct grid *g)
+{
+	free(g->used);
+	free(g->runs);
+	free(g->pieces);
+	memset(g, 0, sizeof(*g));
+}
+
+size_t grid_memory(const struct grid *g)
+{
+	return (size_t)(g->nrows >> g->shift) * g->ncolumns * sizeof(*g->runs) + ((size_t)g->pieces_cap << g->shift) +
+	       g->nrows / 8;
+}
+
+static uint32_t units(uint32_t code)
+{
+	return code ? 1u << (code - 1) : 0;
+}
+
+static uint8_t *piece(const struct grid *g, uint32_t at)
+{
+	return g->pieces + ((size_t)at << g->shift);
+}
+
+static void piece_free(struct grid *g, uint32_t at, uint32_t code)
+{
+	if (!code)
+		return;
+	memcpy(piece(g, at), &g->free[code], sizeof(g->free[code]));
+	g->free[code] = at + 1;
+}
+
+static int piece_take(struct grid *g, uint32_t code, uint32_t *ret_at)
+{
+	uint32_t n = units(code);
+
+	if (g->free[code]) {
+		*ret_at = g->free[code] - 1;
+		memcpy(&g->free[code], piece(g, *ret_at), sizeof(g->free[code]));
+		return 0;
+	}
+	if (g->npieces + n > g->pieces_cap) {
+		uint32_t cap = g->pieces_cap + g->pieces_cap / 8 + 32;
+		uint8_t *pieces = cap > g->pieces_cap ? realloc(g->pieces, (size_t)cap << g->shift) : NULL;
+
+		if (!pieces)
+			return -ENOMEM;
+		g->pieces = pieces;
+		g->pieces_cap = cap;
+	}
+	*ret_at = g->npieces;
+	g->npieces += n;
+	return 0;
+}
+
+static void offset_put(uint8_t *p, uint32_t code, uint32_t i, uint64_t offset)
+{
+	switch (code) {
+	case 1:
+		p[i] = (uint8_t)offset;
+		break;
+	case 2:
+		((uint16_t *)(void *)p)[i] = (uint16_t)offset;
+		break;
+	case 3:
+		((uint32_t *)(void *)p)[i] = (uint32_t)offset;
+		break;
+	case 4:
+		((uint64_t *)(void *)p)[i] = offset;
+		break;
+	}
+}
+
+static bool is_used(const struct grid *g, uint32_t row)
+{
+	return g->used[row / 64] >> (row % 64) & 1;
+}
+
+/* Writes the run anew, as narrow as its used rows and, where `row` is one, `value` in that row allow. Compared as signed
+ * numbers: small negative ones and "no limit" stand near 0. `slack`: with room for a quarter more, so that counters don't
+ * come here at every step. */
+static int run_fit(struct grid *g, struct grid_run *run, uint32_t first, uint32_t row, uint64_t value, bool slack)
+{
+	uint64_t values[BLOCK_MAX], range;
+	uint32_t n = 1u << g->shift, at = run->at, code = 0;
+	int64_t low = (int64_t)value, high = (int64_t)value;
+	bool any = row != UINT32_MAX;
+
+	for (uint32_t i = 0; i < n; i++) {
+		int64_t v;
+
+		values[i] = 0;
+		if (first + i == row || !is_used(g, first + i))
+			continue;
+		values[i] = run->base + grid_offset(piece(g, run->at), run->code, i);
+		v = (int64_t)values[i];
+		low = any && low < v ? low : v;
+		high = any && high > v ? high : v;
+		any = true;
+	}
+	if (any && row != UINT32_MAX)
+		values[row - first] = value;
+	range = any ? (uint64_t)high - (uint64_t)low : 0;
+	if (slack && range && range < UINT64_MAX / 2)
+		range += range / 4;
+	while (range > offset_max[code])
+		code++;
+	if (code != run->code) {
+		if (code && piece_take(g, code, &at))
+			return -ENOMEM;
+		piece_free(g, run->at, run->code);
+	}
+	run->base = (uint64_t)low;
+	run->code = code;
+	run->at = code ? at : 0;
+	for (uint32_t i = 0; code && i < n; i++)
+		offset_put(piece(g, at), code, i, is_used(g, first + i) || first + i == row ? values[i] - run->base : 0);
+	return 0;
+}
+
+int grid_set(struct grid *g, uint32_t row, uint32_t column, uint64_t value)
+{
+	struct grid_run *run = (struct grid_run *)grid_run_of(g, row, column);
+	uint32_t i = row & ((1u << g->shift) - 1);
+	uint64_t offset = value - run->base;
+
+	if (offset > offset_max[run->code])
+		return run_fit(g, run, row - i, row, value, true);
+	if (run->code)
+		offset_put(piece(g, run->at), run->code, i, offset);
+	return 0;
+}
+
+void grid_clear(struct grid *g)
+{
+	if (!g->nrows)
+		return;
+	memset(g->used, 0, ((size_t)g->nrows + 63) / 64 * sizeof(*g->used));
+	memset(g->runs, 0, (size_t)(g->nrows >> g->shift) * g->ncolumns * sizeof(*g->runs));
+	memset(g->free, 0, sizeof(g->free));
+	g->npieces = 0;
+}
+
+void grid_tighten(struct grid *g)
+{
+	for (uint32_t first = 0; first < g->nrows; first += 1u << g->shift) {
+		for (uint32_t c = 0; c < g->ncolumns; c++) {
+			struct grid_run *run = (struct grid_run *)grid_run_of(g, first, c);
+
+			/* Where there is no memory it stays as wide as it is. */
+			if (run->code)
+				run_fit(g, run, first, UINT32_MAX, 0, true);
+		}
+	}
+}
+
+/* Other blocks, same numbers. */
+static int rebuild(struct grid *g, uint32_t shift, uint32_t rows)
+{
+	struct grid other;
+
+	grid_init(&other, g->ncolumns);
+	other.shift = shift;
+	if (grid_reserve(&other, rows)) {
+		grid_finish(&other);
+		return -ENOMEM;
+	}
+	for (uint32_t row = 0; row < g->nrows; row++) {
+		if (!is_used(g, row))
+			continue;
+		grid_use(&other, row);
+		for (uint32_t c = 0; c < g->ncolumns; c++) {
+			if (grid_set(&other, row, c, grid_get(g, row, c))) {
+				grid_finish(&other);
+				return -ENOMEM;
+			}
+		}
+	}
+	grid_finish(g);
+	*g = other;
+	return 0;
+}
+
+int grid_reserve(struct grid *g, uint32_t rows)
+{
+	uint32_t shift = rows <= 1 << SHIFT_SMALL ? SHIFT_SMALL : rows <= 512 ? SHIFT_MIDDLE : SHIFT_LARGE;
+	size_t old = (size_t)(g->nrows >> g->shift) * g->ncolumns, n;
+	struct grid_run *runs;
+	uint64_t *used;
+
+	if (rows <= g->nrows)
+		return 0;
+	if (shift > g->shift && g->nrows)
+		return rebuild(g, shift, rows);
+	if (shift > g->shift)
+		g->shift = shift;
+	rows = (rows + (1u << g->shift) - 1) & ~((1u << g->shift) - 1);
+	n = (size_t)(rows >> g->shift) * g->ncolumns;
+	runs = realloc(g->runs, (n + 1) * sizeof(*runs));
+	if (!runs)
+		return -ENOMEM;
+	memset(runs + old, 0, (n - old) * sizeof(*runs));
+	g->runs = runs;
+	used = realloc(g->used, ((size_t)rows + 63) / 64 * sizeof(*used));
+	if (!used)
+		return -ENOMEM;
+	old = ((size_t)g->nrows + 63) / 64;
+	memset(used + old, 0, (((size_t)rows + 63) / 64 - old) * sizeof(*used));
+	g->used = used;
+	g->nrows = rows;
+	return 0;
+}

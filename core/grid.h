@@ -1,0 +1,83 @@
+/* Numbers in rows and columns, where most are small, alike or the same: what a table's rows are kept in. The rows stand in
+ * blocks; within a block each column is stored as an offset from its smallest value, in 0, 1, 2, 4 or 8 bytes a number, as
+ * the values of the moment need. So a column that says the same in all rows of a block takes nothing, and a table of ten
+ * thousand sleeping tasks a tenth of what 64-bit cells would take. Reading is a shift and an addition.
+ *
+ * Which rows are in use is known here, because what an unused one holds must not widen its neighbours. A row's values are
+ * undefined until set. Memory is taken when a value does not fit any more and is then reused: none in steady state. */
+#ifndef CORE_GRID_H
+#define CORE_GRID_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* One column of one block: base + offset, `code` says how wide the offsets are (0: none; 1, 2, 3, 4: 1, 2, 4, 8 bytes). */
+struct grid_run {
+	uint64_t base;
+	uint32_t at; /* of its piece, in units of a block's rows */
+	uint32_t code;
+};
+
+struct grid {
+	uint32_t ncolumns, nrows; /* nrows: room for so many */
+	uint32_t shift;           /* a block has 1 << shift rows */
+	uint64_t *used;           /* bit a row */
+	struct grid_run *runs;    /* [block][column] */
+	uint8_t *pieces;
+	uint32_t npieces, pieces_cap; /* in units */
+	uint32_t free[5];         /* by code: first unused piece + 1; each begins with the number of the next */
+};
+
+void grid_init(struct grid *, uint32_t ncolumns);
+void grid_finish(struct grid *);
+/* Room for at least so many rows. -ENOMEM. */
+int grid_reserve(struct grid *, uint32_t rows);
+/* No row is in use; memory is kept for the next ones. */
+void grid_clear(struct grid *);
+/* Makes every column as narrow as its values now allow: after many rows have come and gone. */
+void grid_tighten(struct grid *);
+size_t grid_memory(const struct grid *);
+
+static inline void grid_use(struct grid *g, uint32_t row)
+{
+	g->used[row / 64] |= (uint64_t)1 << (row % 64);
+}
+
+static inline void grid_leave(struct grid *g, uint32_t row)
+{
+	g->used[row / 64] &= ~((uint64_t)1 << (row % 64));
+}
+
+static inline const struct grid_run *grid_run_of(const struct grid *g, uint32_t row, uint32_t column)
+{
+	return &g->runs[(size_t)(row >> g->shift) * g->ncolumns + column];
+}
+
+static inline uint64_t grid_offset(const uint8_t *piece, uint32_t code, uint32_t i)
+{
+	switch (code) {
+	case 1:
+		return piece[i];
+	case 2:
+		return ((const uint16_t *)(const void *)piece)[i];
+	case 3:
+		return ((const uint32_t *)(const void *)piece)[i];
+	case 4:
+		return ((const uint64_t *)(const void *)piece)[i];
+	default:
+		return 0;
+	}
+}
+
+static inline uint64_t grid_get(const struct grid *g, uint32_t row, uint32_t column)
+{
+	const struct grid_run *r = grid_run_of(g, row, column);
+
+	return r->base + grid_offset(g->pieces + ((size_t)r->at << g->shift), r->code, row & ((1u << g->shift) - 1));
+}
+
+/* -ENOMEM: it keeps what it had. */
+int grid_set(struct grid *, uint32_t row, uint32_t column, uint64_t value);
+
+#endif

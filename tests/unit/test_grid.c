@@ -1,0 +1,184 @@
+/* The grid gives back what was put in, whatever its blocks are stored as; cell states are shared and counted. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cellstates.h"
+#include "grid.h"
+
+enum { ROWS = 1500, COLUMNS = 7, STEPS = 200000 };
+
+static uint64_t seed = 1;
+
+static uint64_t random64(void)
+{
+	seed = seed * 6364136223846793005u + 1442695040888963407u;
+	return seed ^ seed >> 29;
+}
+
+/* Small ones, large ones, negative ones, extremes. */
+static uint64_t some_value(void)
+{
+	switch (random64() % 8) {
+	case 0:
+		return 0;
+	case 1:
+		return -(random64() % 20);
+	case 2:
+		return UINT64_MAX - (random64() & 1);
+	case 3:
+		return (uint64_t)INT64_MAX + random64() % 3;
+	case 4:
+		return random64();
+	default:
+		return random64() >> (random64() % 64);
+	}
+}
+
+static uint64_t model[ROWS][COLUMNS];
+static uint8_t used[ROWS];
+
+static void check(const struct grid *g)
+{
+	for (uint32_t r = 0; r < ROWS; r++) {
+		for (uint32_t c = 0; used[r] && c < COLUMNS; c++)
+			assert_true(grid_get(g, r, c) == model[r][c]);
+	}
+}
+
+static void test_model(void **state)
+{
+	struct grid g;
+	uint32_t rows = 1;
+
+	(void)state;
+	grid_init(&g, COLUMNS);
+	assert_int_equal(grid_reserve(&g, rows), 0);
+	for (unsigned i = 0; i < STEPS; i++) {
+		uint32_t r = (uint32_t)(random64() % rows);
+
+		if (!used[r]) {
+			grid_use(&g, r);
+			used[r] = 1;
+			for (uint32_t c = 0; c < COLUMNS; c++)
+				assert_int_equal(grid_set(&g, r, c, model[r][c] = some_value()), 0);
+		} else if (random64() % 16 == 0) {
+			grid_leave(&g, r);
+			used[r] = 0;
+		} else {
+			uint32_t c = (uint32_t)(random64() % COLUMNS);
+
+			/* Column 0 counts. */
+			model[r][c] = c ? some_value() : model[r][c] + random64() % 1000;
+			assert_int_equal(grid_set(&g, r, c, model[r][c]), 0);
+		}
+		if (i % 100 == 0 && rows < ROWS) {
+			rows = rows + rows / 9 + 1 < ROWS ? rows + rows / 9 + 1 : ROWS;
+			assert_int_equal(grid_reserve(&g, rows), 0);
+		}
+		if (i % 5000 == 0) {
+			grid_tighten(&g);
+			check(&g);
+		}
+	}
+	check(&g);
+	grid_clear(&g);
+	memset(used, 0, sizeof(used));
+	for (uint32_t r = 0; r < ROWS; r++) {
+		grid_use(&g, r);
+		used[r] = 1;
+		for (uint32_t c = 0; c < COLUMNS; c++)
+			assert_int_equal(grid_set(&g, r, c, model[r][c] = r + c), 0);
+	}
+	check(&g);
+	grid_finish(&g);
+}
+
+/* What it is for: alike values take little, one that differs costs its neighbours only, and that is given back. */
+static void test_is_narrow(void **state)
+{
+	struct grid g;
+	size_t alike, outlier;
+
+	(void)state;
+	grid_init(&g, COLUMNS);
+	assert_int_equal(grid_reserve(&g, 4096), 0);
+	for (uint32_t r = 0; r < 4096; r++) {
+		grid_use(&g, r);
+		for (uint32_t c = 0; c < COLUMNS; c++)
+			assert_int_equal(grid_set(&g, r, c, c ? 1ull << 40 : r), 0);
+	}
+	alike = grid_memory(&g);
+	assert_true(alike < 4096 * COLUMNS * 8 / 8);
+	for (uint32_t c = 0; c < COLUMNS; c++)
+		assert_int_equal(grid_set(&g, 77, c, 1ull << 60), 0);
+	outlier = grid_memory(&g);
+	assert_true(outlier < alike + COLUMNS * 128 * 8 * 2);
+	for (uint32_t c = 0; c < COLUMNS; c++)
+		assert_int_equal(grid_set(&g, 77, c, c ? 1ull << 40 : 77), 0);
+	grid_tighten(&g);
+	assert_int_equal(g.runs[1].code, 0);
+	/* What it gave back is taken first. */
+	for (unsigned i = 0; i < 100; i++) {
+		for (uint32_t c = 0; c < COLUMNS; c++)
+			assert_int_equal(grid_set(&g, 500, c, random64() >> 4), 0);
+		grid_set(&g, 500, 1, 1ull << 40);
+		grid_tighten(&g);
+	}
+	assert_true(grid_memory(&g) <= outlier);
+	grid_finish(&g);
+}
+
+static void test_cellstates(void **state)
+{
+	enum { N = 500 };
+	struct cellstates s;
+	uint32_t held[N];
+	uint8_t kept[N][COLUMNS];
+
+	(void)state;
+	cellstates_init(&s, COLUMNS);
+	memset(held, 0xff, sizeof(held));
+	for (unsigned i = 0; i < 20000; i++) {
+		unsigned k = (unsigned)(random64() % N);
+
+		cellstates_drop(&s, held[k]);
+		for (unsigned c = 0; c < COLUMNS; c++)
+			kept[k][c] = (uint8_t)(random64() % 3);
+		held[k] = cellstates_take(&s, kept[k]);
+		assert_true(held[k] != CELLSTATES_NONE);
+		k = (unsigned)(random64() % N);
+		if (held[k] != CELLSTATES_NONE)
+			assert_memory_equal(cellstates_of(&s, held[k]), kept[k], COLUMNS);
+	}
+	assert_true(s.nused <= N && s.n <= N + 1);
+	/* The same combination is the same number. */
+	for (unsigned k = 0; k < N; k++) {
+		uint32_t again = cellstates_take(&s, kept[k]);
+
+		assert_int_equal(again, held[k]);
+		cellstates_drop(&s, again);
+	}
+	for (unsigned k = 0; k < N; k++)
+		cellstates_drop(&s, held[k]);
+	assert_int_equal(s.nused, 0);
+	cellstates_clear(&s);
+	assert_int_equal(cellstates_take(&s, kept[0]), 0);
+	cellstates_finish(&s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_model),
+		cmocka_unit_test(test_is_narrow),
+		cmocka_unit_test(test_cellstates),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -54,7 +54,7 @@ include build/deps.mk
 endif
 FORCE:
 
-PKGS = ncursesw jansson libzstd
+PKGS = ncursesw jansson libzstd libelf liblzma
 pkg_cflags := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 pkg_libs := $(shell pkg-config $(if $(STATIC),--static) --libs $(PKGS) 2>/dev/null)
 
@@ -140,7 +140,7 @@ $(B)/$1/test_%: $(O)/tests/$2/test_%.o $4 $(support) $(B)/libculprit.a
 	$$(if $$(Q),@echo '  LD      $$@')
 	$$(Q)$$(cc) $$(ldflags) -o $$@ $$^ $$(libs) $3 -lcmocka
 endef
-$(eval $(call test_rule,tests,unit))
+$(eval $(call test_rule,tests,unit,-ldw))
 $(eval $(call test_rule,screens,screens,-lvterm -lutil,$(call obj,$(filter-out tests/screens/test_%,$(wildcard tests/screens/*.c)))))
 $(eval $(call test_rule,kernel,kernel))
 $(B)/plugins/%.so: tests/plugins/%.c $(O)/flags

@@ -6,6 +6,7 @@
 
 #include "error.h"
 #include "filter.h"
+#include "recdir.h"
 #include "ring.h"
 #include "units.h"
 
@@ -42,6 +43,10 @@ static const struct option_row rows[] = {
 	{"interval", 'i', DURATION, LIVE, AT(interval_ns), NOWHERE, "TIME", "time between two samples, from 10ms on (1s)"},
 	{"for", 0, DURATION, V(RECORD) | V(DUMP), AT(for_ns), NOWHERE, "TIME", "how long to sample: 30, 90s, 1h"},
 	{"output", 'o', TEXT, V(RECORD), AT(output), NOWHERE, "FILE", "where the recording goes; - is standard output"},
+	{"keep", 0, DURATION, V(RECORD), AT(keep_ns), NOWHERE, "TIME",
+	 "-o is a directory of hour files; what is older goes, a file at a time: 12h, 7d"},
+	{"max-size", 0, SIZE, V(RECORD), AT(max_bytes), NOWHERE, "SIZE",
+	 "-o is a directory of hour files; the oldest go before all of them are larger"},
 	{"json", 0, FLAG, V(DUMP) | V(INFO) | V(COLLECTORS), AT(json), NOWHERE, NULL, "one JSON object"},
 	{"csv", 0, FLAG, V(DUMP), AT(csv), NOWHERE, NULL, "comma-separated values"},
 	{"raw", 0, FLAG, V(DUMP), AT(raw), NOWHERE, NULL, "raw columns as last read: no rates, no differences"},
@@ -80,7 +85,10 @@ static const struct verb_row {
 } verbs[VERB_COUNT] = {
 	[VERB_CONSOLE] = {"culprit", "", "live console: what this machine and every process on it is doing, and was doing",
 			  NULL, 0, 0},
-	[VERB_RECORD] = {"record", "-o FILE", "record without a screen", NULL, 0, 0},
+	[VERB_RECORD] = {"record", "-o FILE", "record without a screen",
+			 "SIGTERM and SIGINT finish it. After SIGHUP it writes to a new file: the next of the directory, or FILE again\n"
+			 "where that was moved away. When the disk is full it says so, waits, and goes on when there is room.",
+			 0, 0},
 	[VERB_REPLAY] = {"replay", "FILE|-", "the console over a recording", NULL, 1, 1},
 	[VERB_DUMP] = {"dump", "TABLE [FILE]", "rows of a table, live (two samples) or from a recording (-: standard input)",
 		       "Without --from and --to the window is all that is recorded, or the two samples.\n"
@@ -149,6 +157,9 @@ static int set(struct options *o, const struct option_row *row, const char *valu
 			return error_set(error, -EINVAL, "--history is at least %s and at most %s, not '%.40s'",
 					 units_format_short(least, sizeof(least), (double)RING_BUDGET_MIN, CULPRIT_BYTES),
 					 units_format_short(most, sizeof(most), (double)RING_BUDGET_MAX, CULPRIT_BYTES), value);
+		if (row->at == AT(max_bytes) && o->max_bytes < RECDIR_BYTES_MIN)
+			return error_set(error, -EINVAL, "--max-size is at least %s, not '%.40s'",
+					 units_format_short(least, sizeof(least), (double)RECDIR_BYTES_MIN, CULPRIT_BYTES), value);
 		break;
 	case NUMBER:
 		errno = 0;

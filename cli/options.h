@@ -50,6 +50,7 @@ struct options {
 	const char *columns; /* comma-separated */
 	uint64_t limit;      /* 0: all */
 	const char *output;  /* -o */
+	uint64_t keep_ns, max_bytes; /* 0: not given */
 	const char *keys, *shots;
 	unsigned width, height; /* --size; 0: not given */
 	const char *root;    /* fixture tree; undocumented */

@@ -105,6 +105,7 @@ static void op_lost(struct culprit_frame *f, uint32_t table, uint64_t events)
 		return;
 	m->mentioned = true;
 	m->lost += events;
+	of(f)->lost += events;
 }
 
 static void row_begin(struct builder *b)
@@ -278,6 +279,7 @@ static void event_end(struct builder *b)
 
 		if (cap > FORMAT_EVENTS_MAX) {
 			m->lost++;
+			b->lost++;
 			return;
 		}
 		cells = realloc(m->event_cells, cap * n * sizeof(*cells));
@@ -566,6 +568,11 @@ void builder_skip(struct builder *b, uint32_t table, uint32_t state, const char 
 uint64_t builder_rows(const struct builder *b, uint32_t table)
 {
 	return table < b->ntables ? b->mirrors[table].live : 0;
+}
+
+uint64_t builder_lost(const struct builder *b)
+{
+	return b->lost;
 }
 
 size_t builder_memory(const struct builder *b)

@@ -57,6 +57,8 @@ int builder_summary(struct builder *, struct wbuf *out);
 
 /* Live rows of a table, for tests and for `culprit collectors`. */
 uint64_t builder_rows(const struct builder *, uint32_t table);
+/* Events that collectors have lost since it was made, of all tables. */
+uint64_t builder_lost(const struct builder *);
 /* Bytes held. */
 size_t builder_memory(const struct builder *);
 

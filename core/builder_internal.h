@@ -17,6 +17,7 @@ struct builder {
 	uint64_t mono_ns;
 	int64_t wall_ns;
 	uint64_t row_budget, folded;
+	uint64_t lost; /* events, since it was made */
 	/* The collector at work. */
 	uint32_t first_table, collector_tables;
 	struct mirror *table;   /* NULL: none begun */

@@ -24,11 +24,16 @@ enum recfile_exist {
  * a sentence. Once writing fails the file is cut back to the last whole append and stays readable; every
  * later call gives the same error, but after a full disk (-ENOSPC, -EDQUOT) the next segment is tried. */
 struct sink *recfile_sink(const char *path, enum recfile_exist, struct culprit_error *);
+/* The same of a name in a directory that is open; `path` for messages. errno says why where NULL. */
+struct sink *recfile_sink_at(int dir_fd, const char *name, const char *path, enum recfile_exist, struct culprit_error *);
 /* The same to a descriptor, a pipe for instance; `name` for messages. Takes the descriptor over, also when it fails (then
  * it is closed). A reader that is gone gives -EPIPE, never a signal. */
 struct sink *recfile_sink_fd(int fd, const char *name, struct culprit_error *);
 /* Bytes written so far. */
 uint64_t recfile_sink_written(const struct sink *);
+/* Which file it is, wherever it was moved to. 0, or -errno. */
+struct stat;
+int recfile_sink_stat(const struct sink *, struct stat *);
 
 /* A recording in a regular file. Segments are found by walking over the frames; bytes are decompressed on read. It may
  * still grow: refresh() sees what was added. NULL with a sentence: no such file, not a recording, of another version. */

@@ -470,17 +470,17 @@ static int finish_tail(int fd, const char *path, struct culprit_error *error)
 	return err;
 }
 
-static int open_file(const char *path, enum recfile_exist exist, struct culprit_error *error)
+static int open_file(int dir_fd, const char *name, const char *path, enum recfile_exist exist, struct culprit_error *error)
 {
 	int flags = O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
-	int fd = open(path, flags | O_CREAT | O_EXCL, 0600), err;
+	int fd = openat(dir_fd, name, flags | O_CREAT | O_EXCL, 0600), err;
 	bool fresh = fd >= 0;
 	struct stat st;
 
 	if (fd < 0 && errno == EEXIST && exist == RECFILE_REFUSE)
 		return error_set(error, -EEXIST, "%s exists; remove it or choose another name", path);
 	if (fd < 0 && errno == EEXIST)
-		fd = open(path, flags);
+		fd = openat(dir_fd, name, flags);
 	if (fd < 0 && errno == ELOOP)
 		return error_set(error, -ELOOP, "%s is a symbolic link; name the file itself", path);
 	if (fd < 0)
@@ -508,14 +508,26 @@ fail:
 	return err;
 }
 
+struct sink *recfile_sink_at(int dir_fd, const char *name, const char *path, enum recfile_exist exist,
+			     struct culprit_error *error)
+{
+	int fd = open_file(dir_fd, name, path, exist, error);
+
+	errno = fd < 0 ? -fd : ENOMEM;
+	return fd < 0 ? NULL : recfile_sink_fd(fd, path, error);
+}
+
 struct sink *recfile_sink(const char *path, enum recfile_exist exist, struct culprit_error *error)
 {
-	int fd = open_file(path, exist, error);
-
-	return fd < 0 ? NULL : recfile_sink_fd(fd, path, error);
+	return recfile_sink_at(AT_FDCWD, path, path, exist, error);
 }
 
 uint64_t recfile_sink_written(const struct sink *sink)
 {
 	return ((const struct recsink *)sink)->written;
+}
+
+int recfile_sink_stat(const struct sink *sink, struct stat *st)
+{
+	return fstat(((const struct recsink *)sink)->fd, st) < 0 ? -errno : 0;
 }

@@ -9,6 +9,7 @@
 #include "filter.h"
 #include "memo.h"
 #include "series_internal.h"
+#include "tick_walk.h"
 
 enum {
 	SOURCES_MAX = 16,
@@ -51,6 +52,7 @@ struct view {
 	uint64_t schema_generation; /* of the view when it was looked up */
 	struct memo *memo;
 	struct series_state *series;
+	struct tick_walks *walks;
 };
 
 struct view *view_create(void)
@@ -78,6 +80,7 @@ void view_destroy(struct view *v)
 	if (!v)
 		return;
 	series_state_destroy(v->series);
+	tick_walks_destroy(v->walks);
 	for (size_t i = 0; i < v->nplaces; i++)
 		place_destroy(v->places[i]);
 	for (size_t i = 0; i < v->nholders; i++)
@@ -258,6 +261,11 @@ struct source *view_source_at(struct view *v, uint64_t mono_ns)
 struct memo *view_memo(struct view *v)
 {
 	return v->memo;
+}
+
+struct tick_walks **view_walks(struct view *v)
+{
+	return &v->walks;
 }
 
 struct series_state **view_series(struct view *v)

@@ -91,22 +91,21 @@ static double largest(const struct chart *c)
 	return max > 0 ? max : 1;
 }
 
-/* The axis: a tick of time about every 15 columns, at round times only. */
-static void draw_times(const struct chart *c, struct surface *s, int x, int y)
+void chart_time_draw(const struct chart_time *t, int zone_offset_s, struct surface *s, int x, int y)
 {
-	bool seconds = c->time.step_ns < 60 * SECOND;
+	bool seconds = t->step_ns < 60 * SECOND;
 	int64_t every = 0, width = seconds ? 8 : 5;
 	int next = 0;
 
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && !every; i++)
-		if (steps[i] * SECOND >= c->time.step_ns * (width + 4))
+		if (steps[i] * SECOND >= t->step_ns * (width + 4))
 			every = steps[i] * SECOND;
-	surface_hline(s, x, y, c->time.columns, ROLE_AXIS);
-	for (int i = 0; i < c->time.columns && every; i++) {
-		int64_t at = c->time.from_ns + i * c->time.step_ns + c->zone_offset_s * SECOND;
+	surface_hline(s, x, y, t->columns, ROLE_AXIS);
+	for (int i = 0; i < t->columns && every; i++) {
+		int64_t at = t->from_ns + i * t->step_ns + zone_offset_s * SECOND;
 		char text[16];
 
-		if (i < next || at - floor_to(at, every) >= c->time.step_ns || i + width > c->time.columns)
+		if (i < next || at - floor_to(at, every) >= t->step_ns || i + width > t->columns)
 			continue;
 		chart_clock_format(floor_to(at, every), seconds, text, sizeof(text));
 		surface_say(s, x + i, y, (int)width, ROLE_AXIS, text);
@@ -158,5 +157,5 @@ void chart_draw(const struct chart *c, struct surface *s, struct rect r)
 	}
 	surface_fill(s, (struct rect){r.x, r.y + height, c->label_w + 1, 1}, ROLE_AXIS, ' ');
 	surface_glyph(s, x0 - 1, r.y + height, ROLE_AXIS, GLYPH_ELBOW);
-	draw_times(c, s, x0, r.y + height);
+	chart_time_draw(&c->time, c->zone_offset_s, s, x0, r.y + height);
 }

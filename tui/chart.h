@@ -22,6 +22,8 @@ struct chart_time chart_time_fit(int64_t to_ns, int64_t span_ns, int64_t tick_ns
 int chart_time_column(const struct chart_time *, int64_t wall_ns);
 /* "1 col = 10s". */
 void chart_time_format(const struct chart_time *, char *out, size_t cap);
+/* The axis: a rule with times on it, about every 15 columns, at round ones only. */
+void chart_time_draw(const struct chart_time *, int zone_offset_s, struct surface *, int x, int y);
 /* "14:03" or "14:03:22" of a wall clock that has its zone in it already. */
 void chart_clock_format(int64_t wall_ns, bool seconds, char *out, size_t cap);
 

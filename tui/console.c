@@ -235,24 +235,35 @@ bool console_back(struct console *c)
 		return true;
 	}
 	panel = c->crumbs[n - 1].panel;
+	if (c->crumbs[n - 1].window) {
+		struct lens *l = console_top(c);
+		const struct lens *before = &c->crumbs[n - 1].before;
+
+		l->live = before->live;
+		l->from_ns = before->from_ns;
+		l->to_ns = before->to_ns;
+		l->length_ns = before->length_ns;
+	}
 	return console_show_panel(c, panel < c->npanels ? panel : 0);
 }
 
 static bool deeper(struct console *c, const struct panel_request *r)
 {
 	size_t panel = r->panel ? console_find_panel(c, r->panel, strlen(r->panel)) : c->current;
-	struct crumb crumb = {.panel = c->current};
-	struct lens next = r->lens;
 	const struct lens *here = console_lens(c);
+	struct crumb crumb = {.panel = c->current, .window = r->window, .before = *here};
+	struct lens next = r->lens;
 
 	if (panel >= c->npanels)
 		return false;
 	snprintf(crumb.label, sizeof(crumb.label), "%s", r->label);
-	/* Going down never moves in time. */
-	next.live = here->live;
-	next.from_ns = here->from_ns;
-	next.to_ns = here->to_ns;
-	next.length_ns = here->length_ns;
+	/* Going down never moves in time, but where a part of the time is what was chosen. */
+	if (!r->window) {
+		next.live = here->live;
+		next.from_ns = here->from_ns;
+		next.to_ns = here->to_ns;
+		next.length_ns = here->length_ns;
+	}
 	if (c->stack.n == LENS_DEPTH)
 		memmove(c->crumbs + 1, c->crumbs + 2, (CRUMBS_MAX - 2) * sizeof(c->crumbs[0]));
 	lens_narrow(&c->stack, &next);
@@ -410,6 +421,11 @@ bool console_act(struct console *c, int action)
 		return panel_by_key(c, action == ACTION_PANEL_0 ? '0' : (uint32_t)('1' + action - ACTION_PANEL_1));
 	if (console_play_act(c, action))
 		return true;
+	if ((action == ACTION_BACK || action == ACTION_ESCAPE) && console_panel(c)->escape &&
+	    console_panel(c)->escape(c->states[c->current])) {
+		c->stale = true;
+		return true;
+	}
 	switch (action) {
 	case ACTION_BACK:
 		return console_back(c);

@@ -16,6 +16,8 @@ enum prompt_kind { PROMPT_NONE, PROMPT_FIND, PROMPT_FILTER, PROMPT_COMMAND };
 struct crumb {
 	char label[PANEL_LABEL_MAX]; /* raw bytes */
 	size_t panel;                /* shown before the step was made */
+	bool window;                 /* the step was one in time: `before` has the window to come back to */
+	struct lens before;
 };
 
 /* Time as it passes while playing. */

@@ -38,6 +38,7 @@ struct panel_request {
 	enum panel_want want;
 	const char *panel;
 	struct lens lens;             /* WANT_DEEPER: a narrowed copy of what update() got */
+	bool window;                  /* WANT_DEEPER: its window counts, too; Backspace brings back the one before */
 	char label[PANEL_LABEL_MAX];  /* WANT_DEEPER: for line 1, "java:api 1204"; raw bytes */
 	uint64_t time_ns;
 	char message[PANEL_MESSAGE_MAX];
@@ -85,6 +86,9 @@ struct panel {
 	size_t (*interests)(const void *self, const struct lens *, struct culprit_interest *, size_t cap);
 	/* Optional: one sentence on what the cursor is on (why a cell is `?`); "" for nothing. */
 	void (*status)(const void *self, char *out, size_t cap);
+	/* Optional: gives up what is begun (a selection, a list to choose from) before Esc and Backspace mean anything else;
+	 * false: nothing is. */
+	bool (*escape)(void *self);
 	/* Optional: the question asked by WANT_CONFIRM was answered with yes. */
 	enum panel_result (*confirmed)(void *self, struct panel_request *);
 };

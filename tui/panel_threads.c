@@ -425,7 +425,7 @@ static size_t threads_interests(const void *self, const struct lens *lens, struc
 }
 
 static const struct binding keys[] = {
-	{THREADS_GROUP, "group", {'o'}, "o groups", "group threads by name, or show each for itself"},
+	{THREADS_GROUP, "other", {'o'}, "o groups", "group threads by name, or show each for itself"},
 	ROWS_BINDINGS,
 };
 

@@ -4,8 +4,8 @@
 
 #include "panel.h"
 
-extern const struct panel overview_panel, processes_panel, threads_panel, disks_panel, cgroups_panel, memory_panel,
-	tables_panel;
+extern const struct panel overview_panel, processes_panel, threads_panel, latency_panel, disks_panel, cgroups_panel,
+	memory_panel, tables_panel;
 
 /* Ends with NULL. */
 extern const struct panel *const console_panels[];

@@ -900,9 +900,9 @@ static const struct binding keys[] = {
 	{LATENCY_MENU, "menu", {'T'}, "T all", "the list of all histograms and events (:histogram TABLE.COLUMN opens one)"},
 	{LATENCY_WHOSE, "whose", {'w'}, "w row", "the list of rows: one device, one CPU, or all of them merged"},
 	{LATENCY_VIEW, "view", {'V'}, "V view", "heatmap, a strip for each row, events within the second"},
-	{LATENCY_VALUE, "strip-value", {'p'}, NULL, "strips show p99, or the maximum"},
-	{LATENCY_ROW_NEXT, "next-row", {'>'}, NULL, "the next row"},
-	{LATENCY_ROW_PREVIOUS, "previous-row", {'<'}, NULL, "the row before"},
+	{LATENCY_VALUE, "strip-value", {'a'}, NULL, "strips show p99, or the maximum"},
+	{LATENCY_ROW_NEXT, "next-row", {';'}, ", ; rows", "the next row of the table, all of them merged among them"},
+	{LATENCY_ROW_PREVIOUS, "previous-row", {','}, NULL, "the row before"},
 };
 
 const struct panel latency_panel = {

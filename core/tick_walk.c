@@ -90,7 +90,7 @@ bool tick_row(struct tick *t, size_t i, size_t *ret_slot)
 	size_t slot = i;
 
 	if (i < t->nrows) {
-		d->end = cursor_row(d->end_cursor, t->schema, i);
+		d->end = cursor_row(d->end_cursor, t->schema, i, &t->end);
 	} else {
 		d->end = cursor_ended(d->end_cursor, t->schema, i - t->nrows, &slot);
 		/* Kept from an earlier tick. */
@@ -99,7 +99,9 @@ bool tick_row(struct tick *t, size_t i, size_t *ret_slot)
 	}
 	if (!d->end)
 		return false;
-	d->start = d->start_schema ? cursor_row_serial(d->start_cursor, d->start_schema, slot, d->end->serial) : NULL;
+	d->start = NULL;
+	if (d->start_schema)
+		d->start = cursor_row_serial(d->start_cursor, d->start_schema, slot, d->end->serial, &t->start);
 	*ret_slot = slot;
 	return true;
 }

@@ -18,6 +18,7 @@ struct tick {
 	const struct schema_table *schema;
 	struct derive derive; /* all but `end` and `start`, which tick_row() sets */
 	size_t nrows, nended; /* slots, rows that ended in this tick */
+	struct row end, start; /* memory of what `derive` points to */
 };
 
 /* Row i of the tick, 0 <= i < nrows + nended, with what it was before; false: an empty slot, or one that is not of this

@@ -22,7 +22,7 @@ SANITIZE =
 STATIC =
 #= WERROR=1            warnings are errors (as in `make test`)
 WERROR =
-#= BPF=0               without what is loaded into the kernel (nothing is, yet)
+#= BPF=0               without what is loaded into the kernel: no clang, bpftool and libbpf needed
 BPF = 1
 #= DEPS=0              don't look for missing packages, don't install them
 DEPS = 1
@@ -54,7 +54,7 @@ include build/deps.mk
 endif
 FORCE:
 
-PKGS = ncursesw jansson libzstd libelf liblzma
+PKGS = ncursesw jansson libzstd $(if $(filter 0,$(BPF)),,libbpf) libelf liblzma
 pkg_cflags := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 pkg_libs := $(shell pkg-config $(if $(STATIC),--static) --libs $(PKGS) 2>/dev/null)
 
@@ -73,13 +73,18 @@ libs = $(pkg_libs) $(if $(STATIC),,-ldl) -lm
 # A folder sees only what it may know: the wrong include does not compile.
 inc_include = -Iinclude
 inc_core = -Iinclude -Icore
-inc_collectors = -Iinclude -Icollectors
+inc_collectors = -Iinclude -Icollectors -isystem build/bpf
 inc_tui = -Iinclude -Icore -Itui $(pkg_cflags)
 inc_cli = -Iinclude -Icore -Itui -Icollectors -Icli
 inc_tests = -Iinclude -Icore -Itui -Icollectors -Icli -Itests $(pkg_cflags) -DTEST_BUILD='"$(B)"'
 
 core_src := $(wildcard core/*.c)
-collectors_src := $(wildcard collectors/*.c)
+# A collector with programs in the kernel is X.bpf.c (them), X.h (what both sides share) and X.c. With BPF=0 its X.c, and
+# what only such collectors need (bpf*.c), is not compiled.
+bpf_src := $(wildcard collectors/*.bpf.c)
+bpf_names := $(patsubst collectors/%.bpf.c,%,$(bpf_src))
+bpf_only := $(wildcard collectors/bpf*.c) $(foreach n,$(bpf_names),$(wildcard collectors/$n.c collectors/$n_*.c))
+collectors_src := $(filter-out %.bpf.c $(if $(filter 0,$(BPF)),$(bpf_only)),$(wildcard collectors/*.c))
 tui_src := $(wildcard tui/*.c)
 cli_src := $(wildcard cli/*.c)
 obj = $(patsubst %.c,$(O)/%.o,$1)
@@ -100,6 +105,28 @@ $(O)/$1/%.o: $1/%.c $(O)/flags
 	$$(if $$(Q),@echo '  CC      $$<')
 	$$(Q)$$(cc) $$(CFLAGS) $$(base_cflags) $$(if $$(WERROR),-Werror) $(2) -MMD -MP -c -o $$@ $$<
 endef
+# --- programs for the kernel -------------------------------------------------------------------------------------
+# X.bpf.c -> build/bpf/X.bpf.o (without debug sections, but with BTF) -> build/bpf/X.skel.h, the same for all variants.
+# clang runs under a limit: version 14 can eat all memory there is.
+ifneq ($(BPF),0)
+bpf_arch := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/;s/ppc64le/powerpc/;s/s390x/s390/;s/riscv64/riscv/')
+llvm_strip := $(firstword $(wildcard $(shell command -v llvm-strip) /usr/bin/llvm-strip-* /usr/lib/llvm-*/bin/llvm-strip))
+bpftool := $(firstword $(wildcard /usr/sbin/bpftool /usr/lib/linux-tools/*/bpftool) bpftool)
+bpf_cflags := -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Wno-unused-parameter -Wno-missing-declarations -Werror -D__TARGET_ARCH_$(bpf_arch) \
+	-Icollectors -idirafter /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)
+bpf_skeletons := $(patsubst %,build/bpf/%.skel.h,$(bpf_names))
+build/bpf/%.bpf.o: collectors/%.bpf.c
+	@mkdir -p $(@D)
+	$(if $(Q),@echo '  BPF     $<')
+	$(Q)ulimit -v 4000000; clang $(bpf_cflags) -MMD -MP -c -o $@ $<
+	$(Q)$(llvm_strip) -g $@
+build/bpf/%.skel.h: build/bpf/%.bpf.o
+	$(Q)$(bpftool) gen skeleton $< name $*_bpf > $@
+# Who includes a skeleton cannot be known before the first build; after it the .d files say so.
+$(call obj,$(filter-out %.bpf.c,$(bpf_only))): | $(bpf_skeletons)
+.PRECIOUS: build/bpf/%.bpf.o
+endif
+
 $(eval $(call compile_rule,core,$(inc_core)))
 $(eval $(call compile_rule,collectors,$(inc_collectors)))
 $(eval $(call compile_rule,tui,$(inc_tui)))

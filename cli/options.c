@@ -18,6 +18,7 @@ enum kind {
 	NUMBER,
 	LIST,     /* may be given several times */
 	GEOMETRY, /* COLSxROWS */
+	SHARE,    /* 1%, off */
 };
 
 #define V(verb) (1u << VERB_##verb)
@@ -67,6 +68,8 @@ static const struct option_row rows[] = {
 	{"history", 0, SIZE, V(CONSOLE) | V(RECORD), AT(history_bytes), NOWHERE, "SIZE",
 	 "memory for the past, from 1M on (64M)"},
 	{"safe", 0, FLAG, LIVE, AT(safe), NOWHERE, NULL, "read /proc and /sys only; nothing is loaded into the kernel"},
+	{"budget", 0, SHARE, LIVE, AT(budget), AT(has_budget), "SHARE",
+	 "own cost, of the whole machine, above which less is measured (1%); off: no bound"},
 	{"readonly", 0, FLAG, SEES, AT(readonly), NOWHERE, NULL, "change nothing: no signals, no renice"},
 	{"panel", 0, TEXT, SEES, AT(panel), NOWHERE, "NAME", "open there: overview, processes, threads, tables"},
 	{"theme", 0, TEXT, SEES, AT(theme), NOWHERE, "NAME", "colours: a name, or a file"},
@@ -174,6 +177,20 @@ static int set(struct options *o, const struct option_row *row, const char *valu
 			return error_set(error, -EINVAL, "--%s was given more than %d times", row->name, OPTIONS_LIST_MAX);
 		o->plugins[o->nplugins++] = value;
 		break;
+	case SHARE: {
+		double percent = strtod(value, &end);
+
+		if (!strcmp(value, "off")) {
+			*(double *)at = 0;
+			break;
+		}
+		if (end == value || (*end && strcmp(end, "%")) || !(percent > 0) || percent > 100 ||
+		    !((*value >= '0' && *value <= '9') || *value == '.'))
+			return error_set(error, -EINVAL, "--%s takes a share of the machine, such as 1%% or 0.5%%, or off, not '%.40s'",
+					 row->name, value);
+		*(double *)at = percent / 100;
+		break;
+	}
 	case GEOMETRY: {
 		unsigned long width = strtoul(value, &end, 10), height = 0;
 

@@ -55,6 +55,9 @@ struct options {
 	unsigned width, height; /* --size; 0: not given */
 	const char *root;    /* fixture tree; undocumented */
 	const char *theme;
+	double budget;       /* --budget: own cost as a share of the machine, 0.01 is 1 %; has_budget; 0: none */
+	bool has_budget;
+	const char *also;    /* not an option: a second table that dump shows */
 };
 
 /* 0, or -EINVAL with a sentence (then exit with EXIT_USAGE). --help and --version only set their flags. */

@@ -51,6 +51,18 @@ static int find_plugins(struct session *s, const struct options *o, struct culpr
 	return 0;
 }
 
+/* 1 % of the machine, unless more samples than one a second were asked for: that they cost more was meant. */
+static double budget_of(const struct options *o)
+{
+	double budget = 0.01;
+
+	if (o->has_budget)
+		return o->budget;
+	if (o->interval_ns && o->interval_ns < 1000000000u)
+		budget *= 1e9 / (double)o->interval_ns;
+	return budget < 1 ? budget : 1;
+}
+
 int session_open(struct session *s, const struct options *o, uint32_t flags, const char *collect,
 		 struct culprit_error *error)
 {
@@ -84,7 +96,9 @@ int session_open(struct session *s, const struct options *o, uint32_t flags, con
 	options.collect = collect ? collect : o->collect;
 	options.without = o->without;
 	options.interval_ns = o->interval_ns;
-	options.flags = flags;
+	/* Programs look at the running kernel, whatever tree is read. */
+	options.flags = flags | (o->safe || o->root ? CULPRIT_HOST_SAFE : 0);
+	options.budget = budget_of(o);
 	options.proc_fd = s->proc_fd;
 	options.sys_fd = s->sys_fd;
 	options.row_budget = history / 8 / BYTES_PER_ROW;

@@ -1,4 +1,4 @@
-/* culprit collectors: what measures here, what does not and why, what each costs. */
+/* culprit collectors: what measures here, what does not and why, what each costs; and what of it is in the kernel. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +17,7 @@ int verb_collectors(const struct options *given)
 	o.verb = VERB_DUMP;
 	o.args[0] = "collector";
 	o.nargs = 1;
+	o.also = "bpf";
 	if (!o.interval_ns)
 		o.interval_ns = 200000000u;
 	if (given->nargs) {
@@ -25,6 +26,9 @@ int verb_collectors(const struct options *given)
 		error_set(&error, 0, "collectors takes no operand; see culprit collectors --help");
 		return verb_fail(EXIT_USAGE, &error);
 	}
+#ifdef CULPRIT_NO_BPF
+	fputs("culprit: built with BPF=0: it loads nothing into the kernel, so that latencies are not measured\n", stderr);
+#endif
 #ifdef CULPRIT_STATIC
 	fputs("culprit: this is the static binary: it has no plug-ins (no dynamic loader); build without STATIC=1 for them\n",
 	      stderr);

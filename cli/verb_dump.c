@@ -19,7 +19,14 @@ static int dump_view(struct view *v, const struct options *o, const char *table,
 	if (r < 0)
 		return r;
 	r = dump_lens(v, o, table, &lens, error);
-	return r ? r : dump_run(v, &lens, o, table, stdout, error);
+	if (!r)
+		r = dump_run(v, &lens, o, table, stdout, error);
+	/* For people: a second table below. */
+	if (!r && o->also && !o->json && !o->csv) {
+		putchar('\n');
+		r = dump_run(v, &lens, o, o->also, stdout, error);
+	}
+	return r;
 }
 
 static int dump_file(const struct options *o, const char *table, const char *file, struct culprit_error *error)
@@ -95,6 +102,8 @@ static int dump_live(const struct options *o, const char *table, struct culprit_
 	}
 	if (!collector)
 		sampler_settle(s.sampler, 2000000000u);
+	/* What is loaded into the kernel is waited for: there is no screen to show meanwhile. */
+	sampler_settle_late(s.sampler, 10000000000u);
 	ticks = needs_two_ticks(o, table) ? 1 : 0;
 	if (o->for_ns)
 		ticks = o->for_ns / (o->interval_ns ? o->interval_ns : 1000000000u);

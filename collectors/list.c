@@ -12,5 +12,8 @@ const struct culprit_collector *const culprit_builtin[] = {
 	&tcp_collector,
 	&cgroup_collector,
 	&task_collector,
+#ifndef CULPRIT_NO_BPF
+	&sched_collector,
+#endif
 	NULL,
 };

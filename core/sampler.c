@@ -59,7 +59,11 @@ struct sampler *sampler_create(const struct sampler_options *options, struct cul
 	s->mark_table = s->schema->ntables;
 	if (schema_add(s->schema, &mark_table, error) < 0)
 		goto fail;
+	s->bpf_table = s->schema->ntables;
+	if (schema_add(s->schema, &kernel_cost_table, error) < 0)
+		goto fail;
 	host_info_read(&host, options->proc_fd, s->clock, s->options.interval_ns);
+	s->budget = (struct cost_budget){.limit = options->budget, .cpus = host.cpus ? host.cpus : 1};
 	s->writer = writer_create(s->schema, &host);
 	if (!s->writer) {
 		error_set(error, -ENOMEM, "out of memory");
@@ -78,6 +82,7 @@ void sampler_destroy(struct sampler *s)
 	if (!s)
 		return;
 	sampler_stop(s);
+	sampler_later_finish(s);
 	writer_destroy(s->writer);
 	sampler_entries_close(s);
 	ask_pool_destroy(s->asks);
@@ -209,11 +214,12 @@ static void put_entry(struct sampler *s, struct culprit_frame *f, const struct e
 	culprit_put_string(f, COLLECTOR_ORIGIN, e->plugin ? plugin_path(e->plugin) : "built-in");
 	culprit_put_u64(f, COLLECTOR_PERIOD,
 			e->period_ns > s->options.interval_ns ? e->period_ns : s->options.interval_ns);
-	culprit_put_u64(f, COLLECTOR_CPU, e->cpu_ns);
+	culprit_put_u64(f, COLLECTOR_CPU, e->cpu_ns + e->kernel_ns);
+	culprit_put_u64(f, COLLECTOR_KERNEL, e->kernel_ns);
 	culprit_put_u64(f, COLLECTOR_LAST, e->last_ns);
 	culprit_put_u64(f, COLLECTOR_SAMPLES, e->samples);
 	culprit_put_u64(f, COLLECTOR_FAILURES, e->failures);
-	culprit_put_u64(f, COLLECTOR_LATE, e->late);
+	culprit_put_u64(f, COLLECTOR_LATE, e->late_ticks);
 	culprit_put_u64(f, COLLECTOR_ROWS, rows);
 	culprit_put_u64(f, COLLECTOR_THINNING, e->thinning);
 	culprit_put_string(f, COLLECTOR_HELP, e->help);
@@ -232,7 +238,7 @@ static void put_refused(struct culprit_frame *f, const struct plugin *p)
 	culprit_end(f);
 }
 
-/* CPU time of all threads, and of the helpers as far as they have reported it. */
+/* CPU time of all threads, and of the helpers as far as they have reported it; not of programs in the kernel. */
 static uint64_t program_cpu_ns(struct sampler *s)
 {
 	struct rusage u;
@@ -280,7 +286,7 @@ static void watch_helpers(struct sampler *s)
 		sampler_mark(s, "collector", helpers_gone);
 }
 
-static void put_program(struct sampler *s, struct culprit_frame *f)
+static void put_program(struct sampler *s, struct culprit_frame *f, uint64_t cpu_ns)
 {
 	uint64_t memory = program_memory();
 
@@ -291,21 +297,22 @@ static void put_program(struct sampler *s, struct culprit_frame *f)
 		culprit_put_string(f, COLLECTOR_REASON, helpers_gone);
 	culprit_put_string(f, COLLECTOR_ORIGIN, "built-in");
 	culprit_put_u64(f, COLLECTOR_PERIOD, s->options.interval_ns);
-	culprit_put_u64(f, COLLECTOR_CPU, program_cpu_ns(s));
+	culprit_put_u64(f, COLLECTOR_CPU, cpu_ns + s->kernel_ns);
+	culprit_put_u64(f, COLLECTOR_KERNEL, s->kernel_ns);
 	culprit_put_u64(f, COLLECTOR_SAMPLES, s->ticks + 1);
 	culprit_put_u64(f, COLLECTOR_FOLDED, builder_folded(writer_builder(s->writer)));
 	if (memory)
 		culprit_put_u64(f, COLLECTOR_MEMORY, memory);
-	culprit_put_string(f, COLLECTOR_HELP, "the whole program, its threads and helpers");
+	culprit_put_string(f, COLLECTOR_HELP, "the whole program: its threads, its helpers, and what it has in the kernel");
 	culprit_end(f);
 }
 
-static void put_collectors(struct sampler *s)
+static void put_collectors(struct sampler *s, uint64_t cpu_ns)
 {
 	struct culprit_frame *f = builder_frame(writer_builder(s->writer), s->collector_table, 1);
 
 	culprit_table(f, 0);
-	put_program(s, f);
+	put_program(s, f, cpu_ns);
 	for (size_t i = 0; i < s->nentries; i++)
 		put_entry(s, f, s->entries[i]);
 	for (size_t i = 0; i < s->nplugins; i++) {
@@ -362,10 +369,12 @@ int sampler_tick(struct sampler *s, struct culprit_error *error)
 {
 	uint64_t now_ns = mono_now(s);
 	int64_t wall_ns = (int64_t)s->clock->now_ns(s->clock, CULPRIT_WALL);
+	uint64_t cpu_ns;
 	int r;
 
 	if (s->options.zygote)
 		zygote_poll(s->options.zygote);
+	sampler_later_take(s);
 	watch_helpers(s);
 	ask_pool_poll(s->asks);
 	r = sampler_plugins_adopt(s);
@@ -385,11 +394,14 @@ int sampler_tick(struct sampler *s, struct culprit_error *error)
 		if (s->entries[i]->plugin)
 			entry_sample(s, s->entries[i], now_ns);
 	}
-	put_collectors(s);
+	cpu_ns = program_cpu_ns(s);
+	sampler_cost(s, now_ns, cpu_ns);
+	put_collectors(s, cpu_ns);
 	put_marks(s, now_ns);
 	r = writer_commit(s->writer);
 	ask_pool_poll(s->asks);
 	__atomic_add_fetch(&s->ticks, 1, __ATOMIC_RELAXED);
+	sampler_later_start(s);
 	return r ? error_set(error, r, "out of memory: this tick is lost") : 0;
 }
 
@@ -403,6 +415,12 @@ void sampler_settle(struct sampler *s, uint64_t ns)
 		if (now < until)
 			plugin_wait(s->plugins[i].plugin, until - now);
 	}
+	sampler_later_wait(s, until);
+}
+
+void sampler_settle_late(struct sampler *s, uint64_t ns)
+{
+	sampler_later_wait(s, zygote_now_ns() + ns);
 }
 
 static size_t poll_fds(struct sampler *s, struct pollfd *fds)

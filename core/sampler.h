@@ -23,6 +23,7 @@ struct sampler_options {
 	uint64_t interval_ns;  /* 0: 1 s; at least 10 ms */
 	uint32_t flags;        /* enum culprit_host_flags */
 	int proc_fd, sys_fd;   /* borrowed; -1: not there */
+	double budget;         /* own cost, as a share of the whole machine, above which is cut; 0: no bound */
 	uint64_t row_budget;   /* rows of the task tables before they fold; 0: no bound */
 	const struct clock *clock; /* NULL: the machine's */
 	struct zygote *zygote; /* borrowed; NULL: reads that may block are done at once (tests), no plug-ins */
@@ -40,8 +41,12 @@ struct writer *sampler_writer(struct sampler *);
 
 /* One tick, here and now. For verbs without a thread, and for tests. -errno with a sentence: memory. */
 int sampler_tick(struct sampler *, struct culprit_error *);
-/* Waits until plug-ins are loaded and have answered, but at most `ns`. Only without the thread. */
+/* Waits until plug-ins are loaded and have answered, and what opens late is open, but at most `ns`. Only without the
+ * thread. */
 void sampler_settle(struct sampler *, uint64_t ns);
+
+/* The part of it for built-ins that open late, alone. */
+void sampler_settle_late(struct sampler *, uint64_t ns);
 
 /* Samples on a thread of its own from now on, the first tick at once. -errno with a sentence. */
 int sampler_start(struct sampler *, struct culprit_error *);

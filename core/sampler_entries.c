@@ -159,7 +159,18 @@ static void builtin_open(struct sampler *s, struct entry *e)
 		entry_missing(e, &error);
 		return;
 	}
-	if ((c->probe && c->probe(&e->host, &error)) || (c->open && c->open(&e->host, &e->self, &error))) {
+	if (c->probe && c->probe(&e->host, &error)) {
+		entry_missing(e, &error);
+		return;
+	}
+	if (c->flags & CULPRIT_OPEN_LATER && c->open) {
+		if (sampler_later_add(s, e)) {
+			error_set(&error, 0, "too many collectors that open late");
+			entry_missing(e, &error);
+		}
+		return;
+	}
+	if (c->open && c->open(&e->host, &e->self, &error)) {
 		entry_missing(e, &error);
 		return;
 	}
@@ -357,7 +368,7 @@ static void plugin_entry_sample(struct sampler *s, struct entry *e)
 		r = plugin_replay(e->plugin, i, f, &cost_ns, &error);
 		entry_done(s, e, r, error.sentence[0] ? error.sentence : "its sample() failed", cost_ns);
 	} else if (plugin_sample_state(e->plugin, i) == PLUGIN_ASKED) {
-		e->late++;
+		e->late_ticks++;
 		error_set(&e->reason, 0, "%s", plugin_sample_reason(e->plugin, i));
 		entry_skip(s, e, CULPRIT_LATE, e->reason.sentence);
 	} else if (plugin_sample_state(e->plugin, i) == PLUGIN_BROKEN) {
@@ -397,7 +408,7 @@ void entry_sample(struct sampler *s, struct entry *e, uint64_t now_ns)
 	int r;
 
 	if (!e->open) {
-		entry_skip(s, e, CULPRIT_MISSING, e->reason.sentence);
+		entry_skip(s, e, e->waits ? CULPRIT_LATE : CULPRIT_MISSING, e->reason.sentence);
 		return;
 	}
 	if (e->plugin) {

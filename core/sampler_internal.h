@@ -5,9 +5,11 @@
 #include <pthread.h>
 
 #include "ask.h"
+#include "kernel_cost.h"
 #include "sampler.h"
 
-enum { SAMPLER_ENTRIES_MAX = 128, SAMPLER_INTERESTS_MAX = 64, SAMPLER_MARKS_MAX = 64 };
+enum { SAMPLER_ENTRIES_MAX = 128, SAMPLER_INTERESTS_MAX = 64, SAMPLER_MARKS_MAX = 64,
+       SAMPLER_LATER_MAX = 32 };
 
 /* One collector: a built-in one, or one of a plug-in. */
 struct entry {
@@ -25,8 +27,14 @@ struct entry {
 	uint32_t state; /* enum culprit_table_state of its last tick */
 	struct culprit_error reason;
 	char tables[256];
-	uint64_t cpu_ns, last_ns, samples, failures, late;
+	uint64_t cpu_ns, last_ns, samples, failures, late_ticks;
+	uint64_t kernel_ns; /* what its programs ran */
 	uint32_t thinning;
+	/* CULPRIT_OPEN_LATER: written by the thread that opens, then handed over by `later`. */
+	int later; /* atomic */
+	int later_result;
+	struct culprit_error later_error;
+	bool waits; /* not taken in yet */
 };
 
 struct plugin_slot {
@@ -50,7 +58,7 @@ struct sampler {
 	size_t nentries;
 	struct plugin_slot *plugins;
 	size_t nplugins;
-	uint32_t collector_table, mark_table;
+	uint32_t collector_table, mark_table, bpf_table;
 	uint64_t last_tick_ns;
 	int64_t wall_offset_ns;
 	uint64_t ticks; /* atomic */
@@ -67,12 +75,31 @@ struct sampler {
 	struct mark marks[SAMPLER_MARKS_MAX];
 	size_t nmarks;
 	uint64_t marks_lost;
+	struct entry *later[SAMPLER_LATER_MAX];
+	size_t nlater;
+	pthread_t later_thread;
+	bool later_started, later_running, later_stop /* atomic */;
+
+	struct cost_budget budget;
+	struct cost_taker takers[COST_TAKERS_MAX];
+	size_t ntakers;
+	uint64_t kernel_ns; /* what all programs ran */
+
 	bool helpers_gone; /* the zygote has died: nobody can be asked any more */
 };
 
 /* Probes and opens the built-ins that were chosen; starts the plug-ins. */
 int sampler_entries_open(struct sampler *, struct culprit_error *);
 void sampler_entries_close(struct sampler *);
+/* Opens it on the thread for that, once the first tick is done. */
+int sampler_later_add(struct sampler *, struct entry *);
+void sampler_later_start(struct sampler *);
+/* Takes in what has been opened; true: nothing is waited for any more. */
+bool sampler_later_take(struct sampler *);
+void sampler_later_wait(struct sampler *, uint64_t until_ns);
+void sampler_later_finish(struct sampler *);
+/* Writes the table `bpf`, adds up what the programs ran, and keeps to the budget. */
+void sampler_cost(struct sampler *, uint64_t now_ns, uint64_t program_cpu_ns);
 /* Takes in plug-ins that have become ready. Returns how many tables are new, or -errno. */
 int sampler_plugins_adopt(struct sampler *);
 /* Plug-ins are asked before the built-ins are sampled, so that they work meanwhile. */

@@ -13,8 +13,8 @@ static const struct culprit_column collector_columns[] = {
 	[COLLECTOR_ORIGIN] = {"origin", CULPRIT_ATTRIBUTE, CULPRIT_TEXT, CULPRIT_NONE, 0, 0,
 			      "built-in, or the plug-in's file"},
 	[COLLECTOR_PERIOD] = {"period", CULPRIT_ATTRIBUTE, CULPRIT_U64, CULPRIT_NS, 0, 0, "time between its samples"},
-	[COLLECTOR_CPU] = {"cpu_time", CULPRIT_COUNTER, CULPRIT_U64, CULPRIT_NS, 0, 0, "CPU time it has taken",
-			   "CLOCK_THREAD_CPUTIME_ID around its sampling"},
+	[COLLECTOR_CPU] = {"cpu_time", CULPRIT_COUNTER, CULPRIT_U64, CULPRIT_NS, 0, 0, "CPU time it has taken, that of its programs in the kernel included",
+			   "CLOCK_THREAD_CPUTIME_ID around its sampling, and the table bpf"},
 	[COLLECTOR_LAST] = {"last", CULPRIT_PEAK, CULPRIT_U64, CULPRIT_NS, 0, 0, "CPU time of its last sample"},
 	[COLLECTOR_SAMPLES] = {"samples", CULPRIT_COUNTER, CULPRIT_U64, CULPRIT_COUNT, 0, 0, "samples taken"},
 	[COLLECTOR_FAILURES] = {"failures", CULPRIT_COUNTER, CULPRIT_U64, CULPRIT_COUNT, 0, 0, "samples that failed"},
@@ -28,10 +28,14 @@ static const struct culprit_column collector_columns[] = {
 	[COLLECTOR_HELP] = {"help", CULPRIT_ATTRIBUTE, CULPRIT_TEXT, CULPRIT_NONE, 0, 0, "what it measures"},
 	[COLLECTOR_MEMORY] = {"memory", CULPRIT_GAUGE, CULPRIT_U64, CULPRIT_BYTES, 0, 0,
 			      "memory of the program that is in RAM, the ring included", "/proc/self/statm field 2"},
+	[COLLECTOR_KERNEL] = {"kernel_time", CULPRIT_COUNTER, CULPRIT_U64, CULPRIT_NS, 0, 0,
+			      "the part of it that its programs in the kernel took", "run_time of the table bpf"},
 };
 
 static const struct culprit_derived collector_derived[] = {
 	{"cpu", CULPRIT_RATE, CULPRIT_PERCENT, "cpu_time", NULL, 1e-7, 0, "CPU time, as a share of one CPU"},
+	{"kernel_cpu", CULPRIT_RATE, CULPRIT_PERCENT, "kernel_time", NULL, 1e-7, 0,
+	 "the part of its programs in the kernel, as a share of one CPU"},
 	{"per_sample", CULPRIT_RATIO, CULPRIT_NS, "cpu_time", "samples", 1, 0, "CPU time of one sample"},
 };
 

@@ -21,6 +21,7 @@ enum collector_column {
 	COLLECTOR_THINNING,
 	COLLECTOR_HELP,
 	COLLECTOR_MEMORY,
+	COLLECTOR_KERNEL,
 };
 extern const struct culprit_table collector_table;
 

@@ -19,7 +19,7 @@ export LC_ALL=C
 cd "$root" || exit 1
 # A root given as a folder elsewhere: paths from here on are relative to it.
 [ "$allowed" = /dev/null ] || allowed=scripts/layers_allowed.txt
-find include core collectors tui cli -name '*.[ch]' 2>/dev/null | grep -v '\.skel\.h$' | sort >"$tmp/files"
+find include core collectors tui cli -name '*.[ch]' 2>/dev/null | grep -v '\.bpf\.[ch]$' | sort >"$tmp/files"
 [ -s "$tmp/files" ] || { echo "FAIL no sources under $root"; echo '0 passed, 1 failed'; exit 1; }
 
 # --- what the text says ---------------------------------------------------------------------------------------------

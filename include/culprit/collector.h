@@ -24,10 +24,41 @@ struct culprit_interest {
 	uint64_t until_ns; /* CLOCK_MONOTONIC */
 };
 
+enum culprit_collector_flags {
+	/* open() takes long (it loads programs into the kernel): it is called on a thread of its own, after the first tick
+	 * has been taken; until it has returned, the tables say so. It may use the host's clock and log, and ask nothing.
+	 * Built-ins only: a plug-in opens in a process of its own anyway. */
+	CULPRIT_OPEN_LATER = 1u << 0,
+};
+
+enum culprit_program_state {
+	CULPRIT_PROGRAM_ON = 1,      /* attached */
+	CULPRIT_PROGRAM_OFF = 2,     /* loaded, not attached: nobody looks at what it measures */
+	CULPRIT_PROGRAM_MISSING = 3, /* cannot be loaded or attached here; the reason says why */
+	CULPRIT_PROGRAM_DROPPED = 4, /* detached, because own cost was above the budget */
+};
+
+/* A program that a collector has loaded into the kernel, and what it has cost so far. */
+struct culprit_program {
+	size_t size;
+	const char *name;   /* unique in its collector */
+	const char *hook;   /* where it hangs: "tracepoint sched_switch" */
+	const char *reason; /* NULL: none */
+	uint32_t state;     /* enum culprit_program_state */
+	uint32_t thinning;  /* one event in so many is looked at; 1: all */
+	uint32_t thins;     /* whether it can be thinned; else it can only be dropped */
+	uint32_t reserved;
+	uint64_t events;    /* times it was called */
+	uint64_t lost;      /* events it should have seen or kept, and did not */
+	uint64_t run_ns;    /* time it has run, all CPUs; 0 where the caller's CPU time already has it (iterators) */
+	uint64_t map_used, map_max; /* entries of its fullest map; max 0: none that can fill up */
+	uint64_t map_bytes; /* memory of its maps */
+};
+
 struct culprit_collector {
 	size_t size;  /* sizeof(struct culprit_collector) */
 	uint32_t abi; /* CULPRIT_ABI_VERSION */
-	uint32_t flags; /* 0 */
+	uint32_t flags; /* enum culprit_collector_flags; of a plug-in 0 */
 	const char *name; /* as --collect and --without name it */
 	const char *help; /* one line */
 	const struct culprit_table *const *tables;
@@ -49,6 +80,12 @@ struct culprit_collector {
 	/* Emits its tables. -errno: the whole collector failed in this tick; what it emitted is dropped. */
 	int (*sample)(void *self, struct culprit_frame *);
 	void (*close)(void *self);
+	/* Optional, built-ins only: what it has in the kernel. Returns how many; the list is borrowed until the next call.
+	 * Called after sample(). */
+	size_t (*programs)(void *self, const struct culprit_program **ret_list);
+	/* Optional: own cost is above the budget, or below it again. From now on program `index` looks at one event in
+	 * `thinning`; 0: it is detached. What it counts must stay true (weighted), or be said to be missing. 0 or -errno. */
+	int (*thin)(void *self, size_t index, uint32_t thinning);
 };
 
 struct culprit_plugin {

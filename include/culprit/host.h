@@ -19,6 +19,8 @@ enum culprit_log_level { CULPRIT_LOG_ERROR = 1, CULPRIT_LOG_WARNING = 2, CULPRIT
 enum culprit_host_flags {
 	/* Read every file of every row: `dump` wants whole rows, whatever they cost. */
 	CULPRIT_HOST_WHOLE = 1u << 0,
+	/* --safe: nothing is loaded into the kernel. Also where /proc and /sys are not this machine's own. */
+	CULPRIT_HOST_SAFE = 1u << 1,
 };
 
 /* What may block is asked of a helper process, never read on the sampling thread. */

@@ -136,6 +136,7 @@ void fixture_host_init(struct fixture_host *h, const char *root)
 	h->host.user_hz = root ? 100 : (uint64_t)sysconf(_SC_CLK_TCK);
 	h->host.page_size = root ? 4096 : (uint64_t)sysconf(_SC_PAGESIZE);
 	h->host.interval_ns = 1000000000;
+	h->host.flags = root ? CULPRIT_HOST_SAFE : 0;
 	h->host.now_ns = host_now;
 	h->host.ask = host_ask;
 	h->host.ask_wait = host_ask_wait;

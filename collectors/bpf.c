@@ -1,0 +1,421 @@
+#include "bpf.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "bpf_said.h"
+#include "bpf_why.h"
+
+enum { VIEWS_MAX = 16, CPUS_MOST = 8192 };
+
+struct program {
+	struct bpf_program *program; /* NULL: not in the object */
+	struct bpf_link *link;
+	struct culprit_error reason;
+	bool failed;  /* cannot be loaded or attached here */
+	bool dropped; /* by the budget */
+	bool wanted;  /* should be attached, were it not for the budget */
+	uint64_t events, timed, timed_ns; /* as of the last reckoning */
+	uint64_t run_ns;
+	double per_event_ns;
+	uint64_t said_lost, used, max;
+	uint32_t thinning;
+};
+
+struct bpf_unit {
+	const struct bpf_kit *kit;
+	struct bpf_setting setting;
+	void *skeleton;
+	struct program programs[BPF_PROGRAMS_MAX];
+	struct culprit_program list[BPF_PROGRAMS_MAX];
+	unsigned at[BPF_PROGRAMS_MAX]; /* whose hook each of the list is */
+	struct bpf_cpu_costs *costs; /* one a CPU; NULL: the object has none */
+	uint64_t map_bytes;
+	struct {
+		void *at;
+		size_t size;
+	} views[VIEWS_MAX];
+	size_t nviews;
+};
+
+unsigned bpf_cpus(void)
+{
+	int n = libbpf_num_possible_cpus();
+
+	return n < 1 ? 1 : n > CPUS_MOST ? CPUS_MOST : (unsigned)n;
+}
+
+int bpf_probe(const struct culprit_host *host, struct culprit_error *error)
+{
+	struct bpf_setting setting;
+
+	if (host->flags & CULPRIT_HOST_SAFE) {
+		if (error)
+			snprintf(error->sentence, sizeof(error->sentence),
+				 "not measured: nothing is loaded into the kernel (--safe, or not this machine's own /proc)");
+		return -EPERM;
+	}
+	bpf_setting_read(&setting, host->proc_fd, host->sys_fd);
+	return bpf_why_not(&setting, error);
+}
+
+/* --- loading ----------------------------------------------------------------------------------------------------- */
+
+static struct bpf_object *object_of(const struct bpf_unit *u)
+{
+	return *u->kit->skeleton(u->skeleton)->obj;
+}
+
+/* Opens and loads the object with those programs that are not known to fail, or with `only` one of them. 0 or -errno. */
+static int try_load(struct bpf_unit *u, void *arg, int only)
+{
+	struct bpf_map *costs;
+	int r;
+
+	bpf_said_begin();
+	errno = 0;
+	u->skeleton = u->kit->open();
+	if (!u->skeleton)
+		return errno ? -errno : -EINVAL;
+	for (unsigned i = 0; i < u->kit->nhooks; i++) {
+		struct bpf_program *p = bpf_object__find_program_by_name(object_of(u), u->kit->hooks[i].name);
+
+		u->programs[i].program = p;
+		if (p)
+			bpf_program__set_autoload(p, only < 0 ? !u->programs[i].failed : (unsigned)only == i);
+	}
+	costs = bpf_object__find_map_by_name(object_of(u), "bpf_costs");
+	r = costs ? bpf_map__set_max_entries(costs, bpf_cpus()) : 0;
+	if (!r && u->kit->configure)
+		r = u->kit->configure(u->skeleton, arg);
+	return r ? r : bpf_object__load_skeleton((struct bpf_object_skeleton *)u->kit->skeleton(u->skeleton));
+}
+
+static void drop_skeleton(struct bpf_unit *u)
+{
+	if (u->skeleton)
+		u->kit->destroy(u->skeleton);
+	u->skeleton = NULL;
+	for (unsigned i = 0; i < BPF_PROGRAMS_MAX; i++)
+		u->programs[i].program = NULL;
+}
+
+/* All at once; where that fails, each by itself, and then those together that can be. */
+static int load_what_can_be(struct bpf_unit *u, void *arg, struct culprit_error *error)
+{
+	unsigned good = 0;
+	int r = try_load(u, arg, -1), first = r;
+
+	if (!r)
+		return 0;
+	bpf_why_object(&u->setting, r, bpf_said(), error);
+	drop_skeleton(u);
+	for (unsigned i = 0; i < u->kit->nhooks && u->kit->nhooks > 1; i++) {
+		struct program *p = &u->programs[i];
+
+		r = try_load(u, arg, (int)i);
+		p->failed = r != 0;
+		if (r)
+			bpf_why_program(&u->setting, u->kit->hooks[i].hook, r, bpf_said(), &p->reason);
+		good += !r;
+		drop_skeleton(u);
+	}
+	if (!good) {
+		if (error && u->kit->nhooks == 1)
+			bpf_why_program(&u->setting, u->kit->hooks[0].hook, first, bpf_said(), error);
+		return first;
+	}
+	r = try_load(u, arg, -1);
+	if (r) {
+		bpf_why_object(&u->setting, r, bpf_said(), error);
+		drop_skeleton(u);
+	}
+	return r;
+}
+
+static int attach(struct bpf_unit *u, unsigned i)
+{
+	struct program *p = &u->programs[i];
+	int r = 0;
+
+	if (p->link)
+		return 0;
+	if (p->failed || !p->program)
+		return -ENOENT;
+	bpf_said_begin();
+	errno = 0;
+	p->link = bpf_program__attach(p->program);
+	if (!p->link) {
+		r = errno ? -errno : -EINVAL;
+		bpf_why_program(&u->setting, u->kit->hooks[i].hook, r, bpf_said(), &p->reason);
+		p->failed = true;
+	}
+	return r;
+}
+
+static void reckon_maps(struct bpf_unit *u)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, object_of(u)) {
+		uint64_t one = bpf_map__value_size(map) + bpf_map__key_size(map);
+
+		if (bpf_map__type(map) == BPF_MAP_TYPE_PERCPU_ARRAY || bpf_map__type(map) == BPF_MAP_TYPE_PERCPU_HASH)
+			one *= bpf_cpus();
+		if (bpf_map__type(map) == BPF_MAP_TYPE_RINGBUF)
+			one = 1;
+		u->map_bytes += one * bpf_map__max_entries(map);
+	}
+}
+
+struct bpf_unit *bpf_load(const struct culprit_host *host, const struct bpf_kit *kit, void *arg, struct culprit_error *error)
+{
+	struct bpf_unit *u = calloc(1, sizeof(*u));
+	struct bpf_map *costs;
+	unsigned on = 0, wanted = 0, first = kit->nhooks;
+
+	if (bpf_probe(host, error)) {
+		free(u);
+		return NULL;
+	}
+	if (!u || kit->nhooks > BPF_PROGRAMS_MAX) {
+		free(u);
+		if (error)
+			snprintf(error->sentence, sizeof(error->sentence), "out of memory");
+		return NULL;
+	}
+	u->kit = kit;
+	bpf_setting_read(&u->setting, host->proc_fd, host->sys_fd);
+	for (unsigned i = 0; i < kit->nhooks; i++)
+		u->programs[i].thinning = 1;
+	if (load_what_can_be(u, arg, error)) {
+		bpf_unload(u);
+		return NULL;
+	}
+	costs = bpf_object__find_map_by_name(object_of(u), "bpf_costs");
+	if (costs)
+		u->costs = bpf_view(u, costs, true);
+	reckon_maps(u);
+	for (unsigned i = 0; i < kit->nhooks; i++) {
+		if (kit->hooks[i].interest || kit->hooks[i].iterator) {
+			on += !u->programs[i].failed;
+			continue;
+		}
+		wanted++;
+		u->programs[i].wanted = true;
+		if (!attach(u, i))
+			on++;
+		else if (first == kit->nhooks)
+			first = i;
+	}
+	if (!on && first < kit->nhooks) {
+		if (error)
+			*error = u->programs[first].reason;
+		bpf_unload(u);
+		return NULL;
+	}
+	for (unsigned i = 0; i < kit->nhooks; i++)
+		if (u->programs[i].failed && !kit->hooks[i].alternative && host->log)
+			host->log(host, CULPRIT_LOG_WARNING, u->programs[i].reason.sentence);
+	return u;
+}
+
+void bpf_unload(struct bpf_unit *u)
+{
+	if (!u)
+		return;
+	for (unsigned i = 0; i < u->kit->nhooks; i++)
+		bpf_link__destroy(u->programs[i].link);
+	for (size_t i = 0; i < u->nviews; i++)
+		munmap(u->views[i].at, u->views[i].size);
+	drop_skeleton(u);
+	free(u);
+}
+
+void *bpf_skeleton(struct bpf_unit *u)
+{
+	return u->skeleton;
+}
+
+bool bpf_is_on(const struct bpf_unit *u, unsigned i)
+{
+	return u->programs[i].link != NULL;
+}
+
+const char *bpf_reason(const struct bpf_unit *u, unsigned i)
+{
+	const struct program *p = &u->programs[i];
+
+	return p->reason.sentence[0] ? p->reason.sentence : NULL;
+}
+
+int bpf_attach(struct bpf_unit *u, unsigned i)
+{
+	u->programs[i].wanted = true;
+	return u->programs[i].dropped ? -EBUSY : attach(u, i);
+}
+
+void bpf_detach(struct bpf_unit *u, unsigned i)
+{
+	struct program *p = &u->programs[i];
+
+	p->wanted = false;
+	bpf_link__destroy(p->link);
+	p->link = NULL;
+}
+
+int bpf_iterate(struct bpf_unit *u, unsigned i)
+{
+	struct program *p = &u->programs[i];
+
+	if (attach(u, i))
+		return -ENOENT;
+	return bpf_iter_create(bpf_link__fd(p->link));
+}
+
+void *bpf_view(struct bpf_unit *u, struct bpf_map *map, bool write)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t size = bpf_stride(bpf_map__value_size(map)) * bpf_map__max_entries(map);
+	void *at;
+
+	if (u->nviews == VIEWS_MAX) {
+		errno = ENOSPC;
+		return NULL;
+	}
+	size = (size + page - 1) / page * page;
+	at = mmap(NULL, size, write ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, bpf_map__fd(map), 0);
+	if (at == MAP_FAILED)
+		return NULL;
+	u->views[u->nviews].at = at;
+	u->views[u->nviews++].size = size;
+	return at;
+}
+
+/* --- what they cost ---------------------------------------------------------------------------------------------- */
+
+/* Counts of all CPUs together. */
+static struct bpf_cost sum_cost(const struct bpf_unit *u, unsigned i)
+{
+	struct bpf_cost sum = {0};
+
+	for (unsigned cpu = 0; u->costs && cpu < bpf_cpus(); cpu++) {
+		const struct bpf_cost *c = &u->costs[cpu].program[i];
+
+		sum.events += __atomic_load_n(&c->events, __ATOMIC_RELAXED);
+		sum.lost += __atomic_load_n(&c->lost, __ATOMIC_RELAXED);
+		sum.timed += __atomic_load_n(&c->timed, __ATOMIC_RELAXED);
+		sum.timed_ns += __atomic_load_n(&c->timed_ns, __ATOMIC_RELAXED);
+	}
+	return sum;
+}
+
+/* Calls that the kernel left out because the program was running on that CPU already. */
+static uint64_t missed(const struct program *p)
+{
+	struct bpf_prog_info info = {0};
+	__u32 len = sizeof(info);
+
+	if (!p->link || bpf_obj_get_info_by_fd(bpf_program__fd(p->program), &info, &len))
+		return 0;
+	return info.recursion_misses;
+}
+
+/* The time of an event changes with the load; each stretch is reckoned with what was measured in it. The clock is read
+ * twice around a timed event and so once of it is in its time; that stands for the jump into the program, which nobody
+ * can time from inside and which is as long (10-30 ns). */
+static void reckon(struct program *p, const struct bpf_cost *sum)
+{
+	uint64_t events = sum->events - p->events, timed = sum->timed - p->timed, ns = sum->timed_ns - p->timed_ns;
+
+	if (timed) {
+		p->per_event_ns = (double)ns / (double)timed;
+		p->timed = sum->timed;
+		p->timed_ns = sum->timed_ns;
+	}
+	p->run_ns += (uint64_t)(p->per_event_ns * (double)events);
+	p->events = sum->events;
+}
+
+size_t bpf_programs(struct bpf_unit *u, const struct culprit_program **ret_list)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < u->kit->nhooks; i++) {
+		const struct bpf_hook *hook = &u->kit->hooks[i];
+		struct program *p = &u->programs[i];
+		struct bpf_cost sum = sum_cost(u, i);
+
+		reckon(p, &sum);
+		/* The other of the two stands for it. */
+		if (hook->alternative && p->failed)
+			continue;
+		u->at[n] = i;
+		u->list[n++] = (struct culprit_program){
+			.size = sizeof(u->list[i]),
+			.name = hook->name,
+			.hook = hook->hook,
+			.reason = bpf_reason(u, i),
+			.state = p->dropped  ? CULPRIT_PROGRAM_DROPPED
+				 : p->failed ? CULPRIT_PROGRAM_MISSING
+				 : p->link   ? CULPRIT_PROGRAM_ON
+					     : CULPRIT_PROGRAM_OFF,
+			.thinning = p->thinning,
+			.thins = hook->thins,
+			.events = p->events,
+			.lost = sum.lost + p->said_lost + missed(p),
+			.run_ns = hook->iterator ? 0 : p->run_ns,
+			.map_used = p->used,
+			.map_max = p->max,
+			.map_bytes = n > 1 ? 0 : u->map_bytes,
+		};
+	}
+	*ret_list = u->list;
+	return n;
+}
+
+int bpf_thin(struct bpf_unit *u, size_t index, uint32_t thinning)
+{
+	struct program *p;
+
+	if (index >= u->kit->nhooks)
+		return -EINVAL;
+	index = u->at[index];
+	p = &u->programs[index];
+	if (!thinning) {
+		bpf_link__destroy(p->link);
+		p->link = NULL;
+		p->dropped = true;
+		snprintf(p->reason.sentence, sizeof(p->reason.sentence),
+			 "detached: culprit cost more than its budget; --budget raises it");
+		return 0;
+	}
+	if (p->dropped) {
+		p->dropped = false;
+		p->reason.sentence[0] = '\0';
+		if (p->wanted && attach(u, (unsigned)index))
+			return -ENOENT;
+	}
+	p->thinning = thinning;
+	for (unsigned cpu = 0; u->costs && cpu < bpf_cpus(); cpu++)
+		__atomic_store_n(&u->costs[cpu].program[index].thinning, thinning, __ATOMIC_RELAXED);
+	return 0;
+}
+
+void bpf_say_fill(struct bpf_unit *u, unsigned i, uint64_t used, uint64_t max)
+{
+	u->programs[i].used = used;
+	u->programs[i].max = max;
+}
+
+void bpf_say_lost(struct bpf_unit *u, unsigned i, uint64_t lost)
+{
+	u->programs[i].said_lost = lost;
+}

@@ -1,0 +1,105 @@
+/* Loading programs into the kernel, and knowing what they cost: shared by all collectors that have a X.bpf.c. Each program
+ * fails alone: one that this kernel does not take is left out, with a sentence, and the others load. Nothing is pinned;
+ * everything hangs on descriptors of this process, so that kill -9 leaves nothing attached. What libbpf prints is kept for
+ * the sentences and never reaches the terminal. docs/COLLECTORS.md ("A collector with BPF programs") shows how to use it.
+ *
+ * Not here: what the programs measure. */
+#ifndef COLLECTORS_BPF_H
+#define COLLECTORS_BPF_H
+
+#include <stdbool.h>
+
+#include <culprit/collector.h>
+
+#include "bpf_shared.h"
+
+struct bpf_object_skeleton;
+struct bpf_map;
+
+/* One program of an object, in the order of the enum by which X.bpf.c calls bpf_cost_begin(). */
+struct bpf_hook {
+	const char *name; /* of the function in X.bpf.c */
+	const char *hook; /* for people: "tracepoint sched_switch" */
+	bool alternative; /* of two that do the same on different kernels; that it cannot be loaded is no news */
+	bool interest;    /* attached only while somebody looks: bpf_attach() */
+	bool thins;       /* asks bpf_thinned_out(); else it can only be dropped */
+	bool iterator;    /* runs inside our own read: its time is our CPU time already. bpf_attach() makes the link */
+};
+
+/* One object, made from a skeleton with BPF_KIT(). */
+struct bpf_kit {
+	const char *name;
+	const struct bpf_hook *hooks;
+	unsigned nhooks; /* at most BPF_PROGRAMS_MAX */
+	void *(*open)(void); /* NULL with errno */
+	void (*destroy)(void *skeleton);
+	const struct bpf_object_skeleton *(*skeleton)(void *skeleton);
+	/* Before each attempt to load: constants, sizes of maps. 0 or -errno. May be NULL. */
+	int (*configure)(void *skeleton, void *arg);
+};
+
+/* BPF_KIT(runq, hooks, configure): the kit of runq.skel.h, as `runq_kit`. */
+#define BPF_KIT(name_, hooks_, configure_)                                                                             \
+	static void *name_##_kit_open(void)                                                                            \
+	{                                                                                                              \
+		return name_##_bpf__open();                                                                            \
+	}                                                                                                              \
+	static void name_##_kit_destroy(void *s)                                                                       \
+	{                                                                                                              \
+		name_##_bpf__destroy(s);                                                                               \
+	}                                                                                                              \
+	static const struct bpf_object_skeleton *name_##_kit_skeleton(void *s)                                         \
+	{                                                                                                              \
+		return ((struct name_##_bpf *)s)->skeleton;                                                            \
+	}                                                                                                              \
+	static const struct bpf_kit name_##_kit = {                                                                    \
+		.name = #name_,                                                                                        \
+		.hooks = (hooks_),                                                                                     \
+		.nhooks = sizeof(hooks_) / sizeof((hooks_)[0]),                                                        \
+		.open = name_##_kit_open,                                                                              \
+		.destroy = name_##_kit_destroy,                                                                        \
+		.skeleton = name_##_kit_skeleton,                                                                      \
+		.configure = (configure_),                                                                             \
+	}
+
+struct bpf_unit;
+
+/* For a collector's probe(): may anything be loaded here at all? Loads nothing. -errno with the sentence. */
+int bpf_probe(const struct culprit_host *, struct culprit_error *);
+/* CPUs that can ever be there: elements of maps that have one a CPU. */
+unsigned bpf_cpus(void);
+
+/* Loads the object and attaches its programs, all but those `interest` and `iterator`. NULL with a sentence where no
+ * program works. Takes 10-500 ms: from an open() with CULPRIT_OPEN_LATER. */
+struct bpf_unit *bpf_load(const struct culprit_host *, const struct bpf_kit *, void *arg, struct culprit_error *);
+void bpf_unload(struct bpf_unit *); /* NULL-safe */
+/* The skeleton as loaded, for its maps and globals. */
+void *bpf_skeleton(struct bpf_unit *);
+
+/* Is program `index` attached? */
+bool bpf_is_on(const struct bpf_unit *, unsigned index);
+/* Why it is not: a sentence; NULL: it is, or nobody asked for it. Valid until bpf_unload(). */
+const char *bpf_reason(const struct bpf_unit *, unsigned index);
+/* Attaches or detaches one program by hand: those `interest` or `iterator`. 0 or -errno; then the reason says why. */
+int bpf_attach(struct bpf_unit *, unsigned index);
+void bpf_detach(struct bpf_unit *, unsigned index);
+/* A new descriptor that reads the iterator `index` from its beginning; -errno. The caller closes it. */
+int bpf_iterate(struct bpf_unit *, unsigned index);
+
+/* A BPF_F_MMAPABLE array, mapped for reading (and writing where `write`). NULL with errno. Unmapped by bpf_unload(). */
+void *bpf_view(struct bpf_unit *, struct bpf_map *, bool write);
+/* Bytes from one element of such an array to the next. */
+static inline size_t bpf_stride(size_t value_size)
+{
+	return (value_size + 7) & ~(size_t)7;
+}
+
+/* For the collector's programs() and thin(). */
+size_t bpf_programs(struct bpf_unit *, const struct culprit_program **ret_list);
+int bpf_thin(struct bpf_unit *, size_t index, uint32_t thinning);
+/* How full a map is, and what was lost in it, said by the collector before bpf_programs() is asked. `lost` is
+ * cumulative and adds to what the program counts itself. */
+void bpf_say_fill(struct bpf_unit *, unsigned index, uint64_t used, uint64_t max);
+void bpf_say_lost(struct bpf_unit *, unsigned index, uint64_t lost);
+
+#endif

@@ -1,0 +1,112 @@
+/* Collectors that take long to open (CULPRIT_OPEN_LATER): a thread of its own opens them, one after the other, once the first
+ * tick has been taken, so that neither the first screen nor any sample waits for what is loaded into the kernel. Until an
+ * entry's open() has returned only that thread touches it; then it is handed over by `opened`, and the sampler takes it in
+ * at its next tick. */
+#include "sampler_internal.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+
+#include "error.h"
+
+enum { OPENING = 0, OPENED = 1 };
+
+static void *later_main(void *arg)
+{
+	struct sampler *s = arg;
+
+	for (size_t i = 0; i < s->nlater; i++) {
+		struct entry *e = s->later[i];
+
+		if (__atomic_load_n(&s->later_stop, __ATOMIC_RELAXED))
+			break;
+		e->later_result = e->collector->open(&e->host, &e->self, &e->later_error);
+		__atomic_store_n(&e->later, OPENED, __ATOMIC_RELEASE);
+	}
+	return NULL;
+}
+
+int sampler_later_add(struct sampler *s, struct entry *e)
+{
+	if (s->nlater == SAMPLER_LATER_MAX)
+		return -ENOSPC;
+	s->later[s->nlater++] = e;
+	e->waits = true;
+	e->state = CULPRIT_LATE;
+	error_set(&e->reason, 0, "being loaded");
+	return 0;
+}
+
+void sampler_later_start(struct sampler *s)
+{
+	sigset_t all, before;
+	int r;
+
+	if (!s->nlater || s->later_started)
+		return;
+	s->later_started = true;
+	/* Signals are for the threads that were here before. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	r = pthread_create(&s->later_thread, NULL, later_main, s);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	s->later_running = !r;
+	if (!r)
+		return;
+	for (size_t i = 0; i < s->nlater; i++) {
+		s->later[i]->later_result = -r;
+		error_set(&s->later[i]->later_error, 0, "the thread that loads it could not be started: %s", strerror(r));
+		__atomic_store_n(&s->later[i]->later, OPENED, __ATOMIC_RELEASE);
+	}
+}
+
+bool sampler_later_take(struct sampler *s)
+{
+	bool all = true;
+
+	for (size_t i = 0; i < s->nlater; i++) {
+		struct entry *e = s->later[i];
+
+		if (!e->waits)
+			continue;
+		if (__atomic_load_n(&e->later, __ATOMIC_ACQUIRE) != OPENED) {
+			all = false;
+			continue;
+		}
+		e->waits = false;
+		if (e->later_result) {
+			e->state = CULPRIT_MISSING;
+			e->reason = e->later_error;
+			if (!e->reason.sentence[0])
+				error_set(&e->reason, 0, "%s", strerror(-e->later_result));
+			continue;
+		}
+		e->open = true;
+		e->state = CULPRIT_RESTING;
+		e->reason.sentence[0] = '\0';
+		/* What is looked at may have been said before it could hear. */
+		pthread_mutex_lock(&s->mutex);
+		s->interests_changed = true;
+		pthread_mutex_unlock(&s->mutex);
+	}
+	return all;
+}
+
+void sampler_later_wait(struct sampler *s, uint64_t until_ns)
+{
+	sampler_later_start(s);
+	while (!sampler_later_take(s) && zygote_now_ns() < until_ns)
+		poll(NULL, 0, 2);
+}
+
+void sampler_later_finish(struct sampler *s)
+{
+	__atomic_store_n(&s->later_stop, true, __ATOMIC_RELAXED);
+	if (s->later_running)
+		pthread_join(s->later_thread, NULL);
+	s->later_running = false;
+	/* What was opened and never sampled is closed like the others. */
+	sampler_later_take(s);
+}

@@ -114,7 +114,7 @@ llvm_strip := $(firstword $(wildcard $(shell command -v llvm-strip) /usr/bin/llv
 bpftool := $(firstword $(wildcard /usr/sbin/bpftool /usr/lib/linux-tools/*/bpftool) bpftool)
 bpf_cflags := -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Wno-unused-parameter -Wno-missing-declarations -Werror -D__TARGET_ARCH_$(bpf_arch) \
 	-Icollectors -idirafter /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)
-bpf_skeletons := $(patsubst %,build/bpf/%.skel.h,$(bpf_names))
+bpf_skeletons := $(patsubst %,build/bpf/%.skel.h,$(bpf_names)) build/bpf/syscall_names.h
 build/bpf/%.bpf.o: collectors/%.bpf.c
 	@mkdir -p $(@D)
 	$(if $(Q),@echo '  BPF     $<')
@@ -122,8 +122,13 @@ build/bpf/%.bpf.o: collectors/%.bpf.c
 	$(Q)$(llvm_strip) -g $@
 build/bpf/%.skel.h: build/bpf/%.bpf.o
 	$(Q)$(bpftool) gen skeleton $< name $*_bpf > $@
-# Who includes a skeleton cannot be known before the first build; after it the .d files say so.
-$(call obj,$(filter-out %.bpf.c,$(bpf_only))): | $(bpf_skeletons)
+# The names of system calls of this architecture, as [N] = "name" lines.
+build/bpf/syscall_names.h: Makefile
+	@mkdir -p $(@D)
+	$(Q)echo '#include <sys/syscall.h>' | $(CC) -dM -E - | \
+		sed -n 's/^#define __NR_\([a-z0-9_]*\) \([0-9]*\)$$/\t[\2] = "\1",/p' > $@
+# System headers, as which they are included, are not in .d files; so all depend on all of them.
+$(call obj,$(filter-out %.bpf.c,$(bpf_only))): $(bpf_skeletons)
 .PRECIOUS: build/bpf/%.bpf.o
 endif
 

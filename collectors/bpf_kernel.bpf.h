@@ -33,9 +33,50 @@ struct sched_entity {
 	struct cfs_rq *cfs_rq;
 };
 
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
+
+struct inode {
+	unsigned short i_mode;
+};
+
+struct file {
+	struct inode *f_inode;
+	void *private_data; /* of a socket's file: struct socket */
+};
+
+struct sock_common {
+	unsigned short skc_family;
+	__u16 skc_num;   /* our port */
+	__u16 skc_dport; /* the peer's, in network order */
+};
+
+struct sock {
+	struct sock_common __sk_common;
+};
+
+struct socket {
+	struct sock *sk;
+};
+
+struct unix_address;
+
+struct unix_sock {
+	struct unix_address *addr; /* the name it is bound to */
+	struct sock *peer;
+};
+
 struct task_struct {
 	int pid, tgid;
 	unsigned int flags;
+	unsigned int in_iowait : 1;
+	struct files_struct *files;
 	char comm[16];
 	struct sched_info sched_info;
 	struct sched_entity se;
@@ -50,6 +91,53 @@ struct task_struct___state {
 };
 struct task_struct___old_state {
 	volatile long state;
+};
+
+/* How long a run queue was kept from running by a quota, in all; renamed in 5.19. Not there without CONFIG_CFS_BANDWIDTH. */
+struct cfs_rq___throttled {
+	__u64 throttled_clock_pelt_time;
+};
+struct cfs_rq___task {
+	__u64 throttled_clock_task_time;
+};
+
+/* The registers a thread came into the kernel with. REGS_SYSCALL: the number of its system call, negative: it came by an
+ * exception. */
+struct pt_regs {
+#if defined(__TARGET_ARCH_x86)
+	unsigned long di, si, dx, orig_ax;
+#define REGS_SYSCALL(r) ((long)(r)->orig_ax)
+#define REGS_ARG1(r) ((r)->di)
+#define REGS_ARG2(r) ((r)->si)
+#define REGS_ARG3(r) ((__u32)(r)->dx)
+#elif defined(__TARGET_ARCH_arm64)
+	__u64 regs[31];
+	__u64 orig_x0;
+	int syscallno;
+#define REGS_SYSCALL(r) ((long)(r)->syscallno)
+#define REGS_ARG1(r) ((r)->orig_x0)
+#define REGS_ARG2(r) ((r)->regs[1])
+#define REGS_ARG3(r) ((__u32)(r)->regs[2])
+#else
+	/* Registers of other machines aren't known here: what a thread waits for is told by its state alone. */
+	char unknown;
+#define REGS_SYSCALL(r) (SCHED_SYSCALLS)
+#define REGS_ARG1(r) (0ul)
+#define REGS_ARG2(r) (0ul)
+#define REGS_ARG3(r) (0u)
+#endif
+};
+
+struct seq_file;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+	__u64 session_id, seq_num;
+};
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
 };
 
 #pragma clang attribute pop

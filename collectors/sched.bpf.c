@@ -1,10 +1,21 @@
 /* The scheduler's tables: one program a hook, for all of them. What the kernel keeps anyway is taken from it: it stamps each
  * task when it is queued (sched_info.last_queued), also when it is pushed aside, so that the wait for a CPU is known at the
- * one moment at which it ends, without a hook on wakeups and without a map of tasks. */
+ * one moment at which it ends, without a hook on wakeups. The stamp is also the end of the time in which the task was
+ * blocked, which begins at the switch before it; why it blocked is asked of it then, while its registers are at hand. */
 #include "bpf_common.bpf.h"
 #include "sched_shared.h"
 
 enum { OFFSET_WINDOW_NS = 20000000 };
+
+enum {
+	STATE_RUNNING = 0,
+	STATE_UNINTERRUPTIBLE = 2,
+	STATE_STOPPED = 4 | 8, /* by a signal, by a debugger */
+	STATE_DEAD = 0x80,
+	STATE_NOLOAD = 0x400,
+	FLAG_MEMALLOC = 0x800,
+	FLAG_KTHREAD = 0x200000,
+};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -14,14 +25,44 @@ struct {
 	__type(value, struct sched_cpu);
 } sched_cpus SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1024); /* a power of two, sched_mask + 1 */
+	__type(key, __u32);
+	__type(value, struct sched_thread);
+} sched_threads_map SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, SCHED_WATCH_SLOTS);
+	__type(key, __u32);
+	__type(value, struct sched_watch);
+} sched_watch SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, SCHED_WATCHED);
+	__type(key, __u32);
+	__type(value, struct sched_watched);
+} sched_watched SEC(".maps");
+
+const volatile __u32 sched_mask = 1023;
+/* Which enum sched_reason a system call blocks for, by its number on this architecture. */
+const volatile __u8 sched_syscalls[SCHED_SYSCALLS];
+
 /* Flipped by user space at each sample. */
 volatile __u32 sched_epoch;
+/* The iterator forgets what was accounted: it rested meanwhile. */
+volatile __u32 sched_forget;
 
-/* Now, on the clock of this run queue. rq->clock itself stands still between a wakeup and the switch it causes, so that
- * short waits would read 0; the smallest distance between it and the machine's clock within 20-40 ms is its true offset. */
-static __always_inline __u64 sched_now(struct sched_cpu *cpu, struct task_struct *next)
+/* Now, on the clock of this task's run queue. rq->clock itself stands still between a wakeup and the switch it causes, so
+ * that short waits would read 0; the smallest distance between it and the machine's clock within 20-40 ms is its true
+ * offset. */
+static __always_inline __u64 sched_now(struct sched_cpu *cpu, struct task_struct *task)
 {
-	__u64 now = bpf_ktime_get_ns(), offset = now - next->se.cfs_rq->rq->clock;
+	__u64 now = bpf_ktime_get_ns(), offset = now - task->se.cfs_rq->rq->clock;
 
 	if (now - cpu->window_start > OFFSET_WINDOW_NS) {
 		cpu->offset_before = now - cpu->window_start > 2 * OFFSET_WINDOW_NS ? offset : cpu->offset;
@@ -33,29 +74,308 @@ static __always_inline __u64 sched_now(struct sched_cpu *cpu, struct task_struct
 	return now - ((__s64)(cpu->offset_before - cpu->offset) < 0 ? cpu->offset_before : cpu->offset);
 }
 
-static __always_inline void on_switch(struct bpf_cost *cost, struct task_struct *next)
+static __always_inline __u32 task_state(struct task_struct *task)
 {
-	__u32 key = bpf_get_smp_processor_id();
+	if (bpf_core_field_exists(((struct task_struct___state *)task)->__state))
+		return ((struct task_struct___state *)task)->__state;
+	return ((struct task_struct___old_state *)task)->state;
+}
+
+/* How long the quota of its control group, or of one above, has kept its run queue from running, in all. */
+static __always_inline __u64 throttled_time(struct task_struct *task)
+{
+	struct cfs_rq___throttled *rq = (void *)task->se.cfs_rq;
+
+	if (bpf_core_field_exists(rq->throttled_clock_pelt_time))
+		return rq->throttled_clock_pelt_time;
+	if (bpf_core_field_exists(((struct cfs_rq___task *)rq)->throttled_clock_task_time))
+		return ((struct cfs_rq___task *)rq)->throttled_clock_task_time;
+	return 0;
+}
+
+/* --- threads ----------------------------------------------------------------------------------------------------- */
+
+static __always_inline struct sched_thread *thread_at(__u32 place)
+{
+	place &= sched_mask;
+	return bpf_map_lookup_elem(&sched_threads_map, &place);
+}
+
+static __always_inline struct sched_thread *thread_find(__u32 tid)
+{
+	struct sched_thread *t = thread_at(tid);
+
+	if (t && t->tid == tid)
+		return t;
+	t = thread_at(tid * 0x9E3779B1u >> 12);
+	return t && t->tid == tid ? t : NULL;
+}
+
+/* Finds it, or takes a free place. */
+static __always_inline struct sched_thread *thread_get(__u32 tid)
+{
+	struct sched_thread *t = thread_at(tid), *other;
+
+	if (!t || t->tid == tid)
+		return t;
+	other = thread_at(tid * 0x9E3779B1u >> 12);
+	if (!other || other->tid == tid)
+		return other;
+	t = !t->tid ? t : !other->tid ? other : NULL;
+	if (!t)
+		return NULL;
+	/* Two CPUs may want the place for two threads; one of them gets it, the other looks again at its next switch. */
+	return __sync_val_compare_and_swap(&t->tid, 0, tid) == 0 ? t : NULL;
+}
+
+static __always_inline void thread_free(struct sched_thread *t)
+{
+	__builtin_memset((char *)t + sizeof(t->tid), 0, sizeof(*t) - sizeof(t->tid));
+	t->tid = 0;
+}
+
+/* --- why --------------------------------------------------------------------------------------------------------- */
+
+enum { MODE_TYPE = 0170000, MODE_FIFO = 0010000, MODE_SOCKET = 0140000, MODE_DIR = 0040000,
+       MODE_BLOCK = 0060000, MODE_FILE = 0100000, FAMILY_UNIX = 1, FAMILY_INET = 2, FAMILY_INET6 = 10 };
+
+/* Whoever reads a socket may be a client that waits for its answer, or a server for the next request. A server's port is
+ * the lower one, as a rule; a server's unix socket has the name that was bound. */
+static __always_inline int reason_of_socket(struct sock *sk, bool out)
+{
+	__u16 family = BPF_CORE_READ(sk, __sk_common.skc_family), port;
+	struct unix_sock *ours = (struct unix_sock *)sk, *peer;
+
+	if (family == FAMILY_UNIX) {
+		if (out)
+			return SCHED_PIPE;
+		peer = (struct unix_sock *)BPF_CORE_READ(ours, peer);
+		return peer && BPF_CORE_READ(peer, addr) && !BPF_CORE_READ(ours, addr) ? SCHED_PIPE : SCHED_IDLE_MAYBE;
+	}
+	if (family != FAMILY_INET && family != FAMILY_INET6)
+		return SCHED_IDLE;
+	if (out)
+		return SCHED_NET;
+	port = BPF_CORE_READ(sk, __sk_common.skc_dport);
+	port = port << 8 | port >> 8;
+	/* No peer: what comes from anywhere is no answer. */
+	return !port || BPF_CORE_READ(sk, __sk_common.skc_num) < port ? SCHED_IDLE_MAYBE : SCHED_NET;
+}
+
+/* What a blocking call on this descriptor waits for. Not inlined: it is asked once a thread, call and descriptor. */
+static __noinline int reason_of_file(struct task_struct *task, __u64 number, bool out)
+{
+	struct file **files, *file;
+	struct fdtable *table;
+	struct socket *socket;
+
+	table = BPF_CORE_READ(task, files, fdt);
+	if (number >= BPF_CORE_READ(table, max_fds))
+		return SCHED_OTHER;
+	files = BPF_CORE_READ(table, fd);
+	if (bpf_probe_read_kernel(&file, sizeof(file), files + number) || !file)
+		return SCHED_OTHER;
+	switch (BPF_CORE_READ(file, f_inode, i_mode) & MODE_TYPE) {
+	case MODE_FIFO:
+		return out ? SCHED_PIPE : SCHED_IDLE_MAYBE;
+	case MODE_SOCKET:
+		socket = BPF_CORE_READ(file, private_data);
+		return reason_of_socket(BPF_CORE_READ(socket, sk), out);
+	case MODE_FILE:
+	case MODE_DIR:
+	case MODE_BLOCK:
+		return SCHED_DISK;
+	default:
+		/* A terminal, an event or timer descriptor, inotify. */
+		return SCHED_IDLE;
+	}
+}
+
+/* glibc's mutexes wait for the value 2 to change, musl's for one with the uppermost bit; what waits for any other value
+ * may be a worker without work. */
+static __always_inline __u8 reason_of_futex(__u64 op, __u32 value)
+{
+	switch (op & 0x7f) {
+	case 6:  /* LOCK_PI */
+	case 13: /* LOCK_PI2 */
+		return SCHED_LOCK;
+	case 0: /* WAIT */
+		return value == 2 || value >> 31 ? SCHED_LOCK : SCHED_IDLE_MAYBE;
+	case 9: /* WAIT_BITSET: Rust's mutexes; with the realtime clock, conditions */
+		return value == 2 && !(op & 256) ? SCHED_LOCK : SCHED_IDLE_MAYBE;
+	default:
+		return SCHED_IDLE_MAYBE;
+	}
+}
+
+static __always_inline __u8 reason_of(struct task_struct *task, struct sched_thread *t, __u32 state)
+{
+	bool for_io = BPF_CORE_READ_BITFIELD(task, in_iowait);
+	__u64 call, key;
+	struct pt_regs *regs;
+	__u8 reason;
+
+	if (task->flags & FLAG_KTHREAD)
+		return for_io ? SCHED_DISK : !(state & STATE_UNINTERRUPTIBLE) || state & STATE_NOLOAD ? SCHED_IDLE : SCHED_OTHER;
+	if (state & STATE_STOPPED)
+		return SCHED_IDLE;
+	if (task->flags & FLAG_MEMALLOC)
+		return SCHED_MEMORY;
+	if (!bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+		return for_io ? SCHED_DISK : SCHED_OTHER;
+	regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	call = REGS_SYSCALL(regs);
+	/* No system call: an exception, and that is a page fault. */
+	if ((__s64)call < 0)
+		return SCHED_MEMORY;
+	if (for_io)
+		return SCHED_DISK;
+	if (call >= SCHED_SYSCALLS)
+		return SCHED_OTHER;
+	reason = sched_syscalls[call];
+	if (reason == SCHED_BY_FUTEX)
+		return reason_of_futex(REGS_ARG2(regs), REGS_ARG3(regs));
+	if (reason != SCHED_BY_FILE && reason != SCHED_BY_FILE_OUT)
+		return reason;
+	/* Descriptors come to stand for something else: an answer is good for one tick. */
+	key = call << 40 | (REGS_ARG1(regs) & 0xffffffff) << 8 | (sched_epoch & 0xff);
+	if (t->file_key != key || !t->file_reason) {
+		t->file_reason = reason_of_file(task, REGS_ARG1(regs) & 0xffffffff, reason == SCHED_BY_FILE_OUT);
+		t->file_key = key;
+	}
+	return t->file_reason;
+}
+
+/* --- the switch -------------------------------------------------------------------------------------------------- */
+
+static __always_inline void thread_out(struct bpf_cost *cost, struct task_struct *prev, bool preempt, __u64 now)
+{
+	__u32 state = task_state(prev);
+	struct sched_thread *t;
+
+	if (state & STATE_DEAD) {
+		t = thread_find(prev->pid);
+		if (t)
+			thread_free(t);
+		return;
+	}
+	t = thread_get(prev->pid);
+	if (!t) {
+		cost->lost++;
+		return;
+	}
+	if (prev->sched_info.last_arrival && (__s64)(now - prev->sched_info.last_arrival) > 0)
+		t->held += now - prev->sched_info.last_arrival;
+	t->out = now;
+	t->off = 1;
+	t->delay = prev->sched_info.run_delay;
+	t->throttled_before = throttled_time(prev);
+	t->reason = preempt || state == STATE_RUNNING ? SCHED_NONE : reason_of(prev, t, state);
+}
+
+/* Books how long it was blocked, waited and was throttled; returns its wait for a CPU, without the time in which a quota
+ * forbade it to run, and that time in *ret_throttled. */
+static __always_inline __u64 thread_in(struct task_struct *next, __u64 queued, __u64 now, __u64 *ret_throttled)
+{
+	struct sched_thread *t = thread_find(next->pid);
+	__u64 throttled = 0, rq_throttled, before, woken, wait = now - queued;
+
+	if (!t)
+		return wait;
+	/* Its first turn: what stands here was of a thread that had the number before. */
+	if (!next->sched_info.pcount) {
+		__u32 tid = t->tid;
+
+		thread_free(t);
+		t->tid = tid;
+		t->blocked[SCHED_NONE] = wait;
+		return wait;
+	}
+	t->off = 0;
+	if (!t->out)
+		return wait;
+	/* Pushed aside: it wanted to run all the time. */
+	woken = t->out;
+	if (t->reason) {
+		/* Moved from one run queue to another while it waits, it is stamped anew; what came before, the kernel keeps. */
+		before = next->sched_info.run_delay - t->delay;
+		woken = queued - (before < now - t->out ? before : 0);
+		/* Since 6.12 a task that sleeps may stay queued for a while; moved to another CPU then, it is stamped, and
+		 * nobody takes the stamp away. The iterator has seen it. When it was woken nobody knows; most run soon. */
+		if (queued == t->stale)
+			woken = now;
+		if ((__s64)(woken - t->out) < 0)
+			woken = t->out;
+		if (t->reason < SCHED_REASONS)
+			t->blocked[t->reason] += woken - t->out;
+		t->reason = SCHED_NONE;
+	}
+	wait = (__s64)(now - woken) > 0 ? now - woken : 0;
+	rq_throttled = throttled_time(next);
+	if (rq_throttled > t->throttled_before) {
+		throttled = rq_throttled - t->throttled_before;
+		if (throttled > wait)
+			throttled = wait;
+		t->throttled += throttled;
+		*ret_throttled = throttled;
+	}
+	t->blocked[SCHED_NONE] += wait - throttled;
+	return wait - throttled;
+}
+
+static __always_inline void watched_in(struct bpf_cost *cost, __u32 tid, __u64 wait, __u32 slot)
+{
+	__u32 place = tid & (SCHED_WATCH_SLOTS - 1), index;
+	struct sched_watch *watch = bpf_map_lookup_elem(&sched_watch, &place);
+	struct sched_watched *w;
+
+	if (!watch || watch->tid != tid)
+		return;
+	index = watch->index;
+	w = bpf_map_lookup_elem(&sched_watched, &index);
+	if (!w)
+		return;
+	w->waits += bpf_weight(cost);
+	w->wait_ns += wait * bpf_weight(cost);
+	if (wait > w->longest[sched_epoch & 1])
+		w->longest[sched_epoch & 1] = wait;
+	if (slot < BPF_HIST_SLOTS)
+		w->wait[slot] += bpf_weight(cost);
+}
+
+static __always_inline void on_switch(struct bpf_cost *cost, bool preempt, struct task_struct *prev, struct task_struct *next)
+{
+	__u32 key = bpf_get_smp_processor_id(), slot;
 	struct sched_cpu *cpu = bpf_map_lookup_elem(&sched_cpus, &key);
-	__u64 now, queued, wait;
+	__u64 now, queued, wait, throttled = 0;
+	bool threads = cost->thinning <= 1;
 
 	if (!cpu || bpf_thinned_out(cost))
 		return;
+	now = sched_now(cpu, next);
+	/* Of a sample of the switches no thread's time can be told: then that rests, and what is left is cheap. */
+	if (threads && prev->pid)
+		thread_out(cost, prev, preempt, now);
 	/* The idle task waits for nobody. */
 	if (!next->pid)
 		return;
-	now = sched_now(cpu, next);
 	queued = next->sched_info.last_queued;
 	if (!queued) {
 		cost->lost++;
 		return;
 	}
-	wait = (__s64)(now - queued) < 0 ? 0 : now - queued;
+	/* The clocks differ by less than it takes to read them. */
+	if ((__s64)(now - queued) < 0)
+		now = queued;
+	wait = threads ? thread_in(next, queued, now, &throttled) : now - queued;
+	slot = bpf_hist_slot(wait);
 	cpu->waits += bpf_weight(cost);
 	cpu->wait_ns += wait * bpf_weight(cost);
+	cpu->throttled_ns += throttled;
 	if (wait > cpu->longest[sched_epoch & 1])
 		cpu->longest[sched_epoch & 1] = wait;
-	cpu->wait[bpf_hist_slot(wait)] += bpf_weight(cost);
+	cpu->wait[slot] += bpf_weight(cost);
+	watched_in(cost, next->pid, wait, slot);
 }
 
 SEC("tp_btf/sched_switch")
@@ -66,7 +386,104 @@ int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_s
 
 	if (!cost)
 		return 0;
-	on_switch(cost, next);
+	on_switch(cost, preempt, prev, next);
 	bpf_cost_end(cost, start);
+	return 0;
+}
+
+/* --- all threads, in one read ------------------------------------------------------------------------------------ */
+
+static __always_inline void record_fill(struct sched_record *r, struct task_struct *task, struct sched_thread *t, __u64 now)
+{
+	__u64 queued = task->sched_info.last_queued, goes_on = 0, rq_throttled;
+
+	r->on_cpu = task->se.sum_exec_runtime;
+	r->user = task->utime;
+	r->kernel = task->stime;
+	r->switches = task->sched_info.pcount;
+	r->accounted = t != NULL;
+	if (!t) {
+		r->blocked[SCHED_NONE] = task->sched_info.run_delay;
+		return;
+	}
+	r->throttled = t->throttled;
+	r->held = t->held;
+	r->reason = t->reason;
+	if (!t->off && !queued) {
+		if ((__s64)(now - task->sched_info.last_arrival) > 0)
+			r->held += now - task->sched_info.last_arrival;
+	} else if (t->reason && task_state(task) != STATE_RUNNING) {
+		if (queued)
+			t->stale = queued;
+		goes_on = now - t->out;
+	} else if (t->reason) {
+		/* Woken, and not on the CPU yet. */
+		goes_on = (queued ? queued : now) - t->out;
+		if ((__s64)goes_on < 0)
+			goes_on = 0;
+		if ((__s64)(now - t->out - goes_on) > 0)
+			r->blocked[SCHED_NONE] = now - t->out - goes_on;
+	} else if (t->out && (__s64)(now - t->out) > 0) {
+		/* Pushed aside. Of a wait that goes on under a quota the kernel says at its end how much was the quota's. */
+		rq_throttled = throttled_time(task);
+		r->blocked[SCHED_NONE] = now - t->out;
+		if (rq_throttled > t->throttled_before && rq_throttled - t->throttled_before < now - t->out) {
+			r->throttled += rq_throttled - t->throttled_before;
+			r->blocked[SCHED_NONE] -= rq_throttled - t->throttled_before;
+		}
+	}
+	if ((__s64)goes_on < 0)
+		goes_on = 0;
+	r->blocked[SCHED_NONE] += t->blocked[SCHED_NONE];
+	/* By comparing: an index into the stack must be a constant. */
+#pragma unroll
+	for (int i = SCHED_DISK; i < SCHED_REASONS; i++)
+		r->blocked[i] = t->blocked[i] + (i == r->reason ? goes_on : 0);
+}
+
+SEC("iter/task")
+int sched_threads(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct sched_record r = {.syscall = -1};
+	struct sched_cpu *cpu;
+	struct sched_thread *t;
+	__u32 key = bpf_get_smp_processor_id();
+	struct pt_regs *regs;
+	__u64 now;
+
+	if (!task || !task->pid)
+		return 0;
+	cpu = bpf_map_lookup_elem(&sched_cpus, &key);
+	if (!cpu)
+		return 0;
+	/* This CPU's offset; run queues' clocks agree to a few microseconds. Not updated: this is not its run queue. */
+	r.at = bpf_ktime_get_ns();
+	now = r.at - ((__s64)(cpu->offset_before - cpu->offset) < 0 ? cpu->offset_before : cpu->offset);
+	r.tid = task->pid;
+	r.pid = task->tgid;
+	r.start = task->start_boottime;
+	r.process_start = task->group_leader->start_boottime;
+	r.kernel_thread = (task->flags & FLAG_KTHREAD) != 0;
+	bpf_probe_read_kernel(r.comm, sizeof(r.comm), task->comm);
+	if (!r.kernel_thread && bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)) {
+		regs = (struct pt_regs *)bpf_task_pt_regs(task);
+		r.syscall = (__s64)REGS_SYSCALL(regs) < 0 ? -1 : (short)REGS_SYSCALL(regs);
+	}
+	t = thread_get(r.tid);
+	if (t && sched_forget) {
+		thread_free(t);
+		t->tid = r.tid;
+	}
+	/* It slept when we came: from now on it is known that it does. */
+	if (t && !t->out && task_state(task) != STATE_RUNNING) {
+		t->delay = task->sched_info.run_delay;
+		t->throttled_before = throttled_time(task);
+		t->reason = reason_of(task, t, task_state(task));
+		t->out = now;
+		t->off = 1;
+	}
+	record_fill(&r, task, t, now);
+	bpf_seq_write(ctx->meta->seq, &r, sizeof(r));
 	return 0;
 }

@@ -1,15 +1,20 @@
-/* Table `runq`: how long tasks waited for each CPU, from the kernel's scheduler by BPF (sched.bpf.c). */
+/* The scheduler's collector: loads sched.bpf.c and reads what it gathers. Here also table `runq`, run-queue latency by CPU;
+ * `runq_task` is in sched_watch.c, `thread_time` in sched_threads.c. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "bpf.h"
 #include "builtin.h"
 #include "columns.h"
-#include "sched_shared.h"
+#include "procfs.h"
+#include "sched_internal.h"
 #include "sched.skel.h"
 
-enum { CPU, GENERATION, WAITS, WAIT_TIME, LONGEST, WAIT };
+enum { CPU, GENERATION, WAITS, WAIT_TIME, LONGEST, THROTTLED, WAIT };
+enum { PLACES_MIN = 16384, PLACES_MAX = 262144, RECORDS = 256 };
 
 #define SOURCE "tracepoint sched_switch, task_struct.sched_info.last_queued"
 
@@ -21,6 +26,8 @@ static const struct culprit_column columns[] = {
 	[WAITS] = COUNTER("waits", CULPRIT_COUNT, "Times a task was given this CPU, having waited for it or not", SOURCE),
 	[WAIT_TIME] = COUNTER("wait_time", CULPRIT_NS, "Time tasks wanted to run and waited for this CPU, added up", SOURCE),
 	[LONGEST] = COLUMN(CULPRIT_PEAK, CULPRIT_U64, CULPRIT_NS, 0, "longest", "Longest wait for this CPU", SOURCE),
+	[THROTTLED] = COUNTER("throttled", CULPRIT_NS, "Of tasks that came to run here: time in which a quota forbade it; not part "
+			      "of wait", "cfs_rq.throttled_clock_pelt_time"),
 	[WAIT] = {.name = "wait", .role = CULPRIT_HISTOGRAM, .type = CULPRIT_HIST, .unit = CULPRIT_NS,
 		  .help = "Waits for this CPU, from being runnable (woken, or pushed aside) to running", .source = SOURCE,
 		  .bounds = &wait_bounds},
@@ -55,21 +62,56 @@ static const struct culprit_table runq_table = {
 
 static const struct bpf_hook hooks[] = {
 	[SCHED_SWITCH] = {.name = "sched_switch", .hook = "tracepoint sched_switch", .thins = true},
+	[SCHED_THREADS] = {.name = "sched_threads", .hook = "iterator over tasks", .iterator = true},
 };
 
 struct sched {
+	const struct culprit_host *host;
 	struct bpf_unit *unit;
 	struct sched_bpf *skeleton;
-	const struct sched_cpu *cpus;
-	uint64_t lost;
+	struct sched_cpu *cpus;
+	struct sched_threads threads;
+	struct sched_watcher watcher;
+	unsigned places;
+	uint64_t lost, lost_threads;
+	uint64_t boot_before_ns, mono_before_ns;
+	uint64_t read_ns; /* when the first thread of this sample was read */
+	bool thinned, forget;
+	struct sched_record records[RECORDS];
 };
+
+/* Twice sixteen places a thread, so that hardly any two want the same. */
+static unsigned places_for(const struct culprit_host *host)
+{
+	char text[128];
+	int fd = procfs_open(host->proc_fd, "loadavg");
+	ssize_t n = fd < 0 ? fd : procfs_pread(fd, text, sizeof(text) - 1);
+	unsigned long threads = 0;
+	unsigned places = PLACES_MIN;
+	const char *slash;
+
+	if (fd >= 0)
+		close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	slash = strchr(text, '/');
+	if (slash)
+		threads = strtoul(slash + 1, NULL, 10);
+	while (places < PLACES_MAX && places < threads * 16)
+		places *= 2;
+	return places;
+}
 
 static int configure(void *skeleton, void *arg)
 {
-	struct sched_bpf *s = skeleton;
+	struct sched_bpf *k = skeleton;
+	struct sched *s = arg;
+	int r = bpf_map__set_max_entries(k->maps.sched_cpus, bpf_cpus());
 
-	(void)arg;
-	return bpf_map__set_max_entries(s->maps.sched_cpus, bpf_cpus());
+	if (!r)
+		r = bpf_map__set_max_entries(k->maps.sched_threads_map, s->places);
+	k->rodata->sched_mask = s->places - 1;
+	sched_syscalls_fill((unsigned char *)k->rodata->sched_syscalls, SCHED_SYSCALLS);
+	return r;
 }
 
 BPF_KIT(sched, hooks, configure);
@@ -79,6 +121,7 @@ static void sched_close(void *self)
 	struct sched *s = self;
 
 	bpf_unload(s->unit);
+	sched_threads_finish(&s->threads);
 	free(s);
 }
 
@@ -88,15 +131,24 @@ static int sched_open(const struct culprit_host *host, void **ret_self, struct c
 
 	if (!s)
 		return -ENOMEM;
-	s->unit = bpf_load(host, &sched_kit, NULL, error);
+	s->host = host;
+	s->places = places_for(host);
+	if (sched_threads_init(&s->threads, host)) {
+		free(s);
+		return -ENOMEM;
+	}
+	s->unit = bpf_load(host, &sched_kit, s, error);
 	if (!s->unit) {
 		sched_close(s);
 		return -ENOTSUP;
 	}
 	s->skeleton = bpf_skeleton(s->unit);
 	s->cpus = bpf_view(s->unit, s->skeleton->maps.sched_cpus, true);
-	if (!s->cpus) {
-		snprintf(error->sentence, sizeof(error->sentence), "out of memory");
+	s->watcher.watch = bpf_view(s->unit, s->skeleton->maps.sched_watch, true);
+	s->watcher.watched = bpf_view(s->unit, s->skeleton->maps.sched_watched, true);
+	if (!s->cpus || !s->watcher.watch || !s->watcher.watched) {
+		if (error)
+			snprintf(error->sentence, sizeof(error->sentence), "out of memory");
 		sched_close(s);
 		return -ENOMEM;
 	}
@@ -104,12 +156,9 @@ static int sched_open(const struct culprit_host *host, void **ret_self, struct c
 	return 0;
 }
 
-static const struct sched_cpu *cpu_at(const struct sched *s, unsigned cpu)
-{
-	return (const void *)((const char *)s->cpus + cpu * bpf_stride(sizeof(struct sched_cpu)));
-}
+/* --- run queues -------------------------------------------------------------------------------------------------- */
 
-static void put_row(struct culprit_frame *f, int64_t number, const struct sched_cpu *c, uint64_t longest)
+static void put_cpu(struct culprit_frame *f, int64_t number, const struct sched_cpu *c, uint64_t longest)
 {
 	uint64_t counts[BPF_HIST_SLOTS];
 
@@ -122,37 +171,116 @@ static void put_row(struct culprit_frame *f, int64_t number, const struct sched_
 	culprit_put_u64(f, WAITS, c->waits);
 	culprit_put_u64(f, WAIT_TIME, c->wait_ns);
 	culprit_put_u64(f, LONGEST, longest);
+	culprit_put_u64(f, THROTTLED, c->throttled_ns);
 	culprit_put_histogram(f, WAIT, counts, BPF_HIST_SLOTS);
 	culprit_end(f);
+}
+
+static void put_runq(struct sched *s, struct culprit_frame *f, uint32_t epoch)
+{
+	struct sched_cpu all = {0};
+	uint64_t longest = 0;
+
+	for (unsigned cpu = 0; cpu < bpf_cpus(); cpu++) {
+		struct sched_cpu *c = (void *)((char *)s->cpus + cpu * bpf_stride(sizeof(*c)));
+		uint64_t peak = c->longest[epoch];
+
+		c->longest[epoch] = 0;
+		if (!c->waits)
+			continue;
+		put_cpu(f, cpu, c, peak);
+		longest = peak > longest ? peak : longest;
+		all.waits += c->waits;
+		all.wait_ns += c->wait_ns;
+		all.throttled_ns += c->throttled_ns;
+		for (unsigned i = 0; i < BPF_HIST_SLOTS; i++)
+			all.wait[i] += c->wait[i];
+	}
+	put_cpu(f, -1, &all, longest);
+}
+
+/* --- threads ----------------------------------------------------------------------------------------------------- */
+
+/* Everybody, in one pass. 0, or -errno: no iterator here. */
+static int read_threads(struct sched *s)
+{
+	int fd = bpf_iterate(s->unit, SCHED_THREADS);
+	size_t have = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		return fd;
+	s->threads.sample++;
+	s->read_ns = 0;
+	while ((n = read(fd, (char *)s->records + have, sizeof(s->records) - have)) > 0) {
+		size_t whole;
+
+		have += (size_t)n;
+		whole = have / sizeof(s->records[0]);
+		if (whole && !s->read_ns)
+			s->read_ns = s->records[0].at;
+		for (size_t i = 0; i < whole; i++)
+			sched_threads_take(&s->threads, &s->records[i], s->boot_before_ns);
+		have -= whole * sizeof(s->records[0]);
+		memmove(s->records, &s->records[whole], have);
+	}
+	n = n < 0 ? -errno : 0;
+	close(fd);
+	sched_threads_sweep(&s->threads);
+	return (int)n;
+}
+
+static void put_threads(struct sched *s, struct culprit_frame *f, uint32_t epoch)
+{
+	uint64_t boot = s->host->now_ns(s->host, CULPRIT_BOOT), mono;
+	const char *why = bpf_reason(s->unit, SCHED_THREADS);
+	int r;
+
+	s->skeleton->bss->sched_forget = s->forget;
+	r = read_threads(s);
+	s->skeleton->bss->sched_forget = s->forget = false;
+	if (r) {
+		why = bpf_reason(s->unit, SCHED_THREADS);
+		culprit_state(f, SCHED_TABLE_TASK, CULPRIT_MISSING, why ? why : strerror(-r));
+		culprit_state(f, SCHED_TABLE_TIME, CULPRIT_MISSING, why ? why : strerror(-r));
+		return;
+	}
+	sched_watch_choose(&s->watcher, &s->threads);
+	culprit_table(f, SCHED_TABLE_TASK);
+	sched_watch_put(&s->watcher, &s->threads, f, epoch);
+	if (s->thinned || !bpf_is_on(s->unit, SCHED_SWITCH)) {
+		culprit_state(f, SCHED_TABLE_TIME, CULPRIT_MISSING,
+			      "rests: culprit cost more than its budget, and of a sample of the switches no thread's time can be "
+			      "told; --budget raises it");
+		s->mono_before_ns = 0;
+	} else {
+		mono = s->read_ns ? s->read_ns : s->host->now_ns(s->host, CULPRIT_MONOTONIC);
+		culprit_table_at(f, SCHED_TABLE_TIME, mono);
+		sched_threads_put(&s->threads, f, s->mono_before_ns ? mono - s->mono_before_ns : 0);
+		s->mono_before_ns = mono;
+	}
+	s->boot_before_ns = boot;
 }
 
 static int sched_sample(void *self, struct culprit_frame *f)
 {
 	struct sched *s = self;
 	uint32_t epoch = s->skeleton->bss->sched_epoch++ & 1;
-	struct sched_cpu all = {0};
 	const struct culprit_program *programs;
-	uint64_t longest = 0;
 
-	culprit_table(f, 0);
-	for (unsigned cpu = 0; cpu < bpf_cpus(); cpu++) {
-		struct sched_cpu *c = (struct sched_cpu *)cpu_at(s, cpu);
-		uint64_t peak = c->longest[epoch];
-
-		c->longest[epoch] = 0;
-		if (!c->waits)
-			continue;
-		put_row(f, cpu, c, peak);
-		longest = peak > longest ? peak : longest;
-		all.waits += c->waits;
-		all.wait_ns += c->wait_ns;
-		for (unsigned i = 0; i < BPF_HIST_SLOTS; i++)
-			all.wait[i] += c->wait[i];
+	if (bpf_is_on(s->unit, SCHED_SWITCH)) {
+		culprit_table(f, SCHED_TABLE_RUNQ);
+		put_runq(s, f, epoch);
+	} else {
+		culprit_state(f, SCHED_TABLE_RUNQ, CULPRIT_MISSING, bpf_reason(s->unit, SCHED_SWITCH));
 	}
-	put_row(f, -1, &all, longest);
+	put_threads(s, f, epoch);
 	bpf_programs(s->unit, &programs);
-	culprit_lost(f, 0, programs[SCHED_SWITCH].lost - s->lost);
+	bpf_say_fill(s->unit, SCHED_SWITCH, s->threads.used, s->places);
+	culprit_lost(f, SCHED_TABLE_RUNQ, programs[SCHED_SWITCH].lost - s->lost);
+	culprit_lost(f, SCHED_TABLE_TIME, s->threads.too_many - s->lost_threads);
 	s->lost = programs[SCHED_SWITCH].lost;
+	s->lost_threads = s->threads.too_many;
 	return 0;
 }
 
@@ -163,19 +291,31 @@ static size_t sched_programs(void *self, const struct culprit_program **ret_list
 
 static int sched_thin(void *self, size_t index, uint32_t thinning)
 {
-	return bpf_thin(((struct sched *)self)->unit, index, thinning);
+	struct sched *s = self;
+	bool thinned = thinning != 1;
+
+	/* What is accounted of threads has a gap then: it begins anew. */
+	if (index == SCHED_SWITCH) {
+		s->forget = s->forget || (s->thinned && !thinned);
+		s->thinned = thinned;
+	}
+	return bpf_thin(s->unit, index, thinning);
 }
 
-static const struct culprit_table *const tables[] = {&runq_table};
+static const struct culprit_table *const tables[] = {
+	[SCHED_TABLE_RUNQ] = &runq_table,
+	[SCHED_TABLE_TASK] = &sched_task_table,
+	[SCHED_TABLE_TIME] = &sched_time_table,
+};
 
 const struct culprit_collector sched_collector = {
 	.size = sizeof(sched_collector),
 	.abi = CULPRIT_ABI_VERSION,
 	.flags = CULPRIT_OPEN_LATER,
 	.name = "sched",
-	.help = "The scheduler: how long tasks wait for a CPU (BPF)",
+	.help = "The scheduler: how long tasks wait for a CPU, and where every thread's time goes (BPF)",
 	.tables = tables,
-	.ntables = 1,
+	.ntables = SCHED_TABLES,
 	.probe = bpf_probe,
 	.open = sched_open,
 	.sample = sched_sample,

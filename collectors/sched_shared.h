@@ -1,11 +1,35 @@
-/* What sched.bpf.c and sched.c share in memory. No includes but bpf_shared.h: both compilers read it. */
+/* What sched.bpf.c and the collector (sched.c, sched_threads.c) share in memory. Plain types: both compilers read it. */
 #ifndef COLLECTORS_SCHED_SHARED_H
 #define COLLECTORS_SCHED_SHARED_H
 
 #include "bpf_shared.h"
 
 /* In the order of the hooks in sched.c. */
-enum sched_program { SCHED_SWITCH, SCHED_PROGRAMS };
+enum sched_program { SCHED_SWITCH, SCHED_THREADS, SCHED_PROGRAMS };
+
+enum {
+	SCHED_WATCHED = 64,        /* threads with a histogram of their own */
+	SCHED_WATCH_SLOTS = 1024,  /* where they are looked up, by tid */
+	SCHED_SYSCALLS = 512,
+};
+
+/* Why a thread is not running and does not want to. */
+enum sched_reason {
+	SCHED_NONE,       /* it runs or wants to */
+	SCHED_DISK,
+	SCHED_LOCK,       /* futex and file locks */
+	SCHED_NET,
+	SCHED_MEMORY,     /* page faults, direct reclaim */
+	SCHED_PIPE,       /* a local peer: a full pipe, an answer on a unix socket, System V and POSIX queues */
+	SCHED_OTHER,      /* uninterruptible, for none of these reasons */
+	SCHED_IDLE,       /* nothing to do: poll, accept, sleep, waiting for a child, a terminal */
+	SCHED_IDLE_MAYBE, /* waits for input or on a condition: without work, or for somebody's result; who can tell */
+	SCHED_REASONS,
+	/* What a system call can also stand for; decided when it blocks. */
+	SCHED_BY_FILE = 32, /* by what the descriptor in its first argument is: reads */
+	SCHED_BY_FILE_OUT,  /* the same of what writes */
+	SCHED_BY_FUTEX,
+};
 
 /* Of one CPU, which alone writes it. Counts are cumulative, so user space reads them at any time and loses nothing. */
 struct sched_cpu {
@@ -14,8 +38,53 @@ struct sched_cpu {
 	unsigned long long waits;   /* ends of waits for this CPU */
 	unsigned long long wait_ns; /* their sum */
 	unsigned long long longest[2]; /* of the tick, by the parity of sched_epoch */
-	unsigned long long reserved;
+	unsigned long long throttled_ns; /* of waits that ended here: time in which the quota forbade to run */
 	unsigned long long wait[BPF_HIST_SLOTS]; /* ns, log-linear */
+};
+
+/* One thread. Two places are looked at for a tid; a thread that finds both taken is not accounted, and counted. */
+struct sched_thread {
+	unsigned int tid; /* 0: free */
+	unsigned char reason; /* why it is off the CPU now; SCHED_NONE: it is on it, or wants to be */
+	unsigned char file_reason;  /* the answer of the last SCHED_BY_FILE, */
+	unsigned short off;         /* it is not on a CPU */
+	unsigned long long file_key; /* and what it was the answer to */
+	unsigned long long out;       /* when it left the CPU, on the run queue's clock */
+	unsigned long long delay;     /* sched_info.run_delay then */
+	unsigned long long throttled_before; /* its run queue's throttled time then */
+	unsigned long long throttled; /* cumulative, as are: */
+	unsigned long long held;      /* from being given a CPU to leaving it */
+	unsigned long long blocked[SCHED_REASONS]; /* [SCHED_NONE]: it wanted to run and waited */
+	unsigned long long stale; /* a last_queued of no meaning, see thread_in() */
+};
+
+/* A thread that has a histogram; user space says who. */
+struct sched_watch {
+	unsigned int tid;
+	unsigned int index; /* in sched_watched */
+};
+
+struct sched_watched {
+	unsigned long long waits, wait_ns;
+	unsigned long long longest[2];
+	unsigned long long wait[BPF_HIST_SLOTS];
+};
+
+/* What the iterator writes, one a thread. Times in ns, cumulative. */
+struct sched_record {
+	unsigned int tid, pid;
+	unsigned long long start, process_start; /* since boot, suspend included */
+	unsigned long long on_cpu, user, kernel; /* the latter two in ticks of the sampling kind, where it samples */
+	unsigned long long switches;
+	unsigned long long held; /* as in sched_thread */
+	unsigned long long at; /* when it was read, CLOCK_MONOTONIC */
+	unsigned long long throttled;
+	unsigned long long blocked[SCHED_REASONS]; /* as in sched_thread, what goes on included */
+	unsigned int accounted; /* 0: no room for it */
+	unsigned char reason;   /* now */
+	unsigned char kernel_thread;
+	short syscall; /* in which it is now; -1: none */
+	char comm[16];
 };
 
 #endif

@@ -1,5 +1,5 @@
 /* What children add up to: a column of their table, summed, maximised or merged into the parent's rows. Children that
- * ended in the window count too. */
+ * ended in the window count too. A roll-up into a table with the same key type adds a column to the same rows. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,6 +111,7 @@ static int compute(struct query *q, struct qrollup *r)
 	struct lens lens = lens_window(q->from_ns, q->to_ns);
 	struct key_index index = {NULL, 0};
 	struct query *child = query_helper(&q->child, q->view);
+	bool same;
 	int err = child ? reserve(r, q->in_scope > q->nrows ? q->in_scope : q->nrows) : -ENOMEM, column;
 
 	if (!err)
@@ -125,14 +126,17 @@ static int compute(struct query *q, struct qrollup *r)
 		return err;
 	}
 	column = query_column_find(child, r->rollup->column);
+	/* A table of the same things: its rows are the same rows. */
+	same = child->schema && child->schema->key && q->schema->key && !strcmp(child->schema->key, q->schema->key);
 	for (size_t i = 0; column >= 0 && child->schema && i < child->nrows; i++) {
 		struct row memory;
 		struct row_key key;
 		struct value v;
 		uint32_t at;
 
-		query_row_key(child->schema, query_row_end(child, &child->rows[i], &memory), child->schema->parents,
-			      child->schema->nparent, &key);
+		query_row_key(child->schema, query_row_end(child, &child->rows[i], &memory),
+			      same ? child->schema->keys : child->schema->parents,
+			      same ? child->schema->nkeys : child->schema->nparent, &key);
 		at = key_index_find(&index, q, &key);
 		if (at == UINT32_MAX)
 			continue;

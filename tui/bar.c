@@ -9,10 +9,11 @@ static const struct {
 	enum role role;
 	const char *name;
 } parts[BAR_PARTS] = {
-	[BAR_CPU] = {'C', ROLE_BAR_CPU, "cpu"},		    [BAR_RUNQ] = {'R', ROLE_BAR_RUNQ, "run queue"},
+	[BAR_CPU] = {'C', ROLE_BAR_CPU, "cpu"},		    [BAR_RUNQ] = {'R', ROLE_BAR_RUNQ, "runq"},
 	[BAR_THROTTLE] = {'T', ROLE_BAR_THROTTLE, "throttled"}, [BAR_DISK] = {'D', ROLE_BAR_DISK, "disk"},
 	[BAR_LOCK] = {'L', ROLE_BAR_LOCK, "lock"},	    [BAR_NET] = {'N', ROLE_BAR_NET, "net"},
-	[BAR_MEM] = {'M', ROLE_BAR_MEM, "memory"},	    [BAR_IDLE] = {'.', ROLE_BAR_IDLE, "idle"},
+	[BAR_MEM] = {'M', ROLE_BAR_MEM, "memory"},	    [BAR_OTHER] = {'O', ROLE_BAR_OTHER, "other"},
+	[BAR_IDLE] = {'.', ROLE_BAR_IDLE, "idle"},
 };
 
 char bar_letter(enum bar_part part)
@@ -27,9 +28,14 @@ enum role bar_role(enum bar_part part)
 
 int bar_legend(struct surface *s, int x, int y, int w, unsigned mask)
 {
+	/* What explains least comes last: it is left out where there is no room. */
+	static const uint8_t order[BAR_PARTS] = {BAR_CPU, BAR_RUNQ, BAR_THROTTLE, BAR_DISK, BAR_LOCK,
+						 BAR_NET, BAR_MEM,  BAR_IDLE,	  BAR_OTHER};
 	int at = x, end = x + w;
 
-	for (int i = 0; i < BAR_PARTS; i++) {
+	for (int k = 0; k < BAR_PARTS; k++) {
+		int i = order[k];
+
 		if (!(mask & 1u << i))
 			continue;
 		/* Half a word explains nothing. */
@@ -41,6 +47,15 @@ int bar_legend(struct surface *s, int x, int y, int w, unsigned mask)
 	}
 	at--;
 	return at > x ? (at < end ? at : end) - x : 0;
+}
+
+double bar_busy(const struct bar *bar)
+{
+	double sum = 0;
+
+	for (int i = 0; i < BAR_IDLE; i++)
+		sum += bar->share[i];
+	return sum;
 }
 
 static double positive(double v)

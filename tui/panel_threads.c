@@ -92,11 +92,12 @@ static void groups_cell(const void *self, size_t row, size_t column, struct list
 		units_format_short(text, sizeof(text), (double)g->busy, CULPRIT_COUNT);
 		break;
 	case 3:
-		rows_percent(text, sizeof(text), g->cpu);
+		rows_percent(text, sizeof(text), g->bar.share[BAR_CPU]);
 		break;
 	case 4:
 		cell->kind = LIST_BAR;
-		task_bar(g->cpu, g->runq, g->disk, &cell->bar);
+		cell->bar = g->bar;
+		task_bar_idle(&cell->bar);
 		return;
 	default:
 		if (g->waits[0].n)
@@ -173,26 +174,27 @@ static int threads_update(void *self, struct view *view, const struct lens *lens
 	return r;
 }
 
-/* "waited for one 0.3s": time of a share of one CPU over the time covered; nothing for none. */
-static int say_time(struct threads *t, size_t row, const char *column, uint64_t covered_ns, const char *word,
-		    const char *before, struct surface *s, int x, int y, int w)
+/* "lock 1.6s": a share of one thread over the time covered. */
+static int say_time(enum bar_part part, double share, uint64_t covered_ns, const char *before, struct surface *s, int x, int y,
+		    int w)
 {
-	double share = rows_number(&t->rows, row, column, 0);
+	static const char *const words[BAR_PARTS] = {"on a cpu", "waited for one", "throttled", "disk", "lock", "net", "memory",
+						     "other", "idle"};
 	char text[32];
 
-	if (share <= 0)
-		return 0;
-	return surface_sayf(s, x, y, w, ROLE_TEXT, "%s%s%s", before, word,
+	return surface_sayf(s, x, y, w, ROLE_TEXT, "%s%s %s", before, words[part],
 			    units_format_short(text, sizeof(text), share / 100 * (double)covered_ns, CULPRIT_NS));
 }
 
-/* " http-nio-8080-exec-17, of 60s: on a cpu 1.9s, waited for one 0.3s" */
+/* " http-nio-8080-exec-17, of 60s: idle 41s, net 15.2s, on a cpu 1.9s, lock 1.6s" */
 static void say_selected(struct threads *t, struct surface *s, int x, int y, int w)
 {
 	ssize_t row = rows_selected(&t->rows);
 	struct query_info info;
 	struct query_row q;
 	char name[64], window[24];
+	struct task_times times;
+	struct bar bar;
 	uint64_t covered;
 	int used, begin;
 
@@ -204,13 +206,21 @@ static void say_selected(struct threads *t, struct surface *s, int x, int y, int
 	used = surface_put(s, x, y, w, ROLE_STRONG, 0, name, strlen(name));
 	used += surface_sayf(s, x + used, y, w - used, ROLE_TEXT, ", of %s: ",
 			     units_duration(window, sizeof(window), covered));
+	task_times_find(&times, t->rows.query);
+	task_times_bar(&times, t->rows.query, (size_t)row, &bar);
 	begin = used;
-	used += say_time(t, (size_t)row, "cpu", covered, "on a cpu ", "", s, x + used, y, w - used);
-	used += say_time(t, (size_t)row, "runq", covered, "waited for one ", used > begin ? ", " : "", s, x + used, y,
-			 w - used);
-	used += say_time(t, (size_t)row, "blkio", covered, "for disks ", used > begin ? ", " : "", s, x + used, y, w - used);
-	if (used == begin && covered)
-		surface_say(s, x + used, y, w - used, ROLE_TEXT, "idle");
+	/* The largest first. */
+	for (int n = 0; n < BAR_PARTS; n++) {
+		int best = 0;
+
+		for (int i = 1; i < BAR_PARTS; i++)
+			if (bar.share[i] > bar.share[best])
+				best = i;
+		if (bar.share[best] < 0.05)
+			break;
+		used += say_time((enum bar_part)best, bar.share[best], covered, used > begin ? ", " : "", s, x + used, y, w - used);
+		bar.share[best] = 0;
+	}
 }
 
 /* "; word 12/s" of a number in its unit. */

@@ -41,6 +41,7 @@
 	X(BAR_LOCK, "bar.lock", 'l', "red", "#ff7a70 on #16181d")                                                      \
 	X(BAR_NET, "bar.net", 'N', "cyan", "#6cd5e8 on #16181d")                                                       \
 	X(BAR_MEM, "bar.mem", 'e', "red bold", "#ff9ecb on #16181d")                                                   \
+	X(BAR_OTHER, "bar.other", 'O', "blue", "#8fa8ff on #16181d")                                                   \
 	X(BAR_IDLE, "bar.idle", ',', "default", "#4c5260 on #16181d")                                                  \
 	X(HEAT0, "heat0", '0', "default", "#3b4f6b on #16181d")                                                        \
 	X(HEAT1, "heat1", '1', "blue", "#3f7fb5 on #16181d")                                                           \

@@ -5,21 +5,65 @@
 
 #include "units.h"
 
-void task_bar(double cpu, double runq, double disk, struct bar *b)
+enum { EXACT = 9, PARTS = 12 };
+
+/* Of thread_time; then of /proc. pipe and other are one part; what interrupts or the hypervisor took is the CPU's. */
+static const struct {
+	const char *column;
+	uint8_t part;
+} parts[PARTS] = {
+	{"time_cpu", BAR_CPU},  {"time_runq", BAR_RUNQ}, {"time_throttled", BAR_THROTTLE}, {"time_disk", BAR_DISK},
+	{"time_lock", BAR_LOCK}, {"time_net", BAR_NET},	  {"time_memory", BAR_MEM},	     {"time_pipe", BAR_OTHER},
+	{"time_other", BAR_OTHER},
+	{"cpu", BAR_CPU},	 {"runq", BAR_RUNQ},	  {"blkio", BAR_DISK},
+};
+
+void task_times_find(struct task_times *t, struct query *q)
 {
-	double busy = cpu + runq + disk;
+	for (int i = 0; i < PARTS; i++)
+		t->columns[i] = query_column_find(q, parts[i].column);
+}
+
+static bool add(struct query *q, size_t row, int column, uint8_t part, struct bar *b)
+{
+	struct value v;
+	double n;
+
+	if (column < 0)
+		return false;
+	query_value(q, row, (size_t)column, &v);
+	if (!value_number(&v, &n))
+		return false;
+	b->share[part] += n;
+	return true;
+}
+
+void task_bar_idle(struct bar *b)
+{
+	double busy = bar_busy(b);
+
+	b->share[BAR_IDLE] = busy < 100 ? 100 - busy : 0;
+}
+
+void task_times_bar(const struct task_times *t, struct query *q, size_t row, struct bar *b)
+{
+	bool known = false;
 
 	memset(b, 0, sizeof(*b));
-	b->share[BAR_CPU] = cpu;
-	b->share[BAR_RUNQ] = runq;
-	b->share[BAR_DISK] = disk;
-	b->share[BAR_IDLE] = busy < 100 ? 100 - busy : 0;
+	for (int i = 0; i < EXACT; i++)
+		known = add(q, row, t->columns[i], parts[i].part, b) || known;
+	for (int i = EXACT; i < PARTS && !known; i++)
+		add(q, row, t->columns[i], parts[i].part, b);
+	task_bar_idle(b);
 }
 
 void task_bar_cell(struct rows *r, size_t row, struct list_cell *cell)
 {
+	struct task_times times;
+
 	cell->kind = LIST_BAR;
-	task_bar(rows_number(r, row, "cpu", 0), rows_number(r, row, "runq", 0), rows_number(r, row, "blkio", 0), &cell->bar);
+	task_times_find(&times, r->query);
+	task_times_bar(&times, r->query, row, &cell->bar);
 }
 
 void task_command_cell(struct rows *r, size_t row, struct list_cell *cell)
@@ -76,7 +120,7 @@ void task_foot(struct surface *s, struct rect r, const char *place)
 	surface_put(s, r.x + (n < r.w ? r.w - n : 0), r.y, n < r.w ? n : r.w, ROLE_MUTED, PUT_OWN, place, strlen(place));
 	if (r.w - n > 3)
 		bar_legend(s, r.x + 1, r.y, r.w - n - 3,
-			   1u << BAR_CPU | 1u << BAR_RUNQ | 1u << BAR_DISK | 1u << BAR_IDLE);
+			   (1u << BAR_PARTS) - 1);
 }
 
 enum panel_result rows_open_process(struct rows *r, struct panel_request *want)

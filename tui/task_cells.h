@@ -4,11 +4,19 @@
 
 #include "rows.h"
 
-/* Where the time goes, as far as the tables know: CPU, run queue, disk; below one CPU's worth the rest is idle. Values in
- * percent of one CPU. */
-void task_bar(double cpu, double runq, double disk, struct bar *);
-/* The same of a row that has the columns cpu, runq, blkio. */
+/* Where the busy time of a row of `process` or `thread` goes, in percent of one CPU or thread: exact and by reason where it
+ * has the roll-ups of thread_time; else CPU, run queue and disk, as far as /proc knows. Below one thread's worth the rest is
+ * idle. */
+struct task_times {
+	int columns[12]; /* of the query; see task_times_find() */
+};
+/* For many rows: once a query. */
+void task_times_find(struct task_times *, struct query *);
+void task_times_bar(const struct task_times *, struct query *, size_t row, struct bar *);
+/* The same of one row. */
 void task_bar_cell(struct rows *, size_t row, struct list_cell *);
+/* What is left of one thread's worth is idle. */
+void task_bar_idle(struct bar *);
 /* Program and arguments; a kernel thread's or unnamed one's name in brackets. */
 void task_command_cell(struct rows *, size_t row, struct list_cell *);
 /* Wants the threads of the selected process. */

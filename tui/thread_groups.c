@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "task_cells.h"
+
 enum { BUSY_PERCENT = 1 }; /* of the window: less is a blink */
 
 void thread_groups_finish(struct thread_groups *g)
@@ -136,12 +138,12 @@ static int compare(const void *a, const void *b, void *arg)
 		q = (double)y->busy;
 		break;
 	case GROUP_BY_CPU:
-		p = x->cpu;
-		q = y->cpu;
+		p = x->bar.share[BAR_CPU];
+		q = y->bar.share[BAR_CPU];
 		break;
 	case GROUP_BY_TIME:
-		p = x->cpu + x->runq + x->disk;
-		q = y->cpu + y->runq + y->disk;
+		p = bar_busy(&x->bar);
+		q = bar_busy(&y->bar);
 		break;
 	default:
 		return sign * strcmp(x->name, y->name);
@@ -154,18 +156,6 @@ static int compare(const void *a, const void *b, void *arg)
 	if (p != q)
 		return p < q ? sign : -sign;
 	return x->n != y->n ? (x->n < y->n ? 1 : -1) : strcmp(x->name, y->name);
-}
-
-/* A number of a row by the column's place. */
-static double number(struct rows *r, size_t row, int column)
-{
-	struct value v;
-	double n;
-
-	if (column < 0)
-		return 0;
-	query_value(r->query, row, (size_t)column, &v);
-	return value_number(&v, &n) ? n : 0;
 }
 
 static void text(struct rows *r, size_t row, int column, char *out, size_t cap)
@@ -183,21 +173,21 @@ static void text(struct rows *r, size_t row, int column, char *out, size_t cap)
 int thread_groups_gather(struct thread_groups *g, struct rows *r)
 {
 	size_t n = r->query && !r->failed ? query_nrows(r->query) : 0;
-	int at[5] = {-1, -1, -1, -1, -1};
+	int at[2] = {-1, -1};
+	struct task_times times;
 
 	g->n = g->idle = 0;
 	g->cut = false;
 	memset(g->slots, 0, sizeof(g->slots));
 	if (n) {
-		static const char *const names[5] = {"comm", "wchan", "cpu", "runq", "blkio"};
-
-		for (int i = 0; i < 5; i++)
-			at[i] = query_column_find(r->query, names[i]);
+		at[0] = query_column_find(r->query, "comm");
+		at[1] = query_column_find(r->query, "wchan");
+		task_times_find(&times, r->query);
 	}
 	for (size_t i = 0; i < n; i++) {
 		char comm[64], name[GROUP_NAME_MAX], wchan[32];
-		double cpu = number(r, i, at[2]), runq = number(r, i, at[3]), disk = number(r, i, at[4]);
 		struct thread_group *group;
+		struct bar bar;
 
 		text(r, i, at[0], comm, sizeof(comm));
 		text(r, i, at[1], wchan, sizeof(wchan));
@@ -210,13 +200,14 @@ int thread_groups_gather(struct thread_groups *g, struct rows *r)
 		else
 			snprintf(group->title, sizeof(group->title), "%.*s", (int)sizeof(group->title) - 1, comm);
 		group->n++;
-		if (cpu + runq + disk >= BUSY_PERCENT)
+		task_times_bar(&times, r->query, i, &bar);
+		/* A group's bar is that of its busy threads. */
+		if (bar_busy(&bar) >= BUSY_PERCENT)
 			group->busy++;
 		else
 			g->idle++;
-		group->cpu += cpu;
-		group->runq += runq;
-		group->disk += disk;
+		for (int part = 0; part < BAR_IDLE; part++)
+			group->bar.share[part] += bar.share[part];
 		note_wait(group, wchan);
 	}
 	for (size_t i = 0; i < g->n; i++)

@@ -10,7 +10,7 @@ struct thread_group {
 	char name[GROUP_NAME_MAX]; /* raw bytes, NUL-terminated; runs of digits at its end or between words are gone */
 	char title[GROUP_NAME_MAX]; /* for reading: digits that all of them have stay, as in http-nio-8080-e */
 	size_t n, busy;            /* threads; those that did anything in the window */
-	double cpu, runq, disk;    /* percent of one CPU, summed */
+	struct bar bar;            /* busy time, percent of one thread, summed; idle is not */
 	struct {
 		char wchan[32];
 		size_t n;
@@ -20,7 +20,7 @@ struct thread_group {
 enum group_order { GROUP_BY_NAME, GROUP_BY_COUNT, GROUP_BY_BUSY, GROUP_BY_CPU, GROUP_BY_TIME, GROUP_ORDERS };
 
 struct thread_groups {
-	enum group_order order; /* GROUP_BY_TIME: cpu, run queue and disk together */
+	enum group_order order; /* GROUP_BY_TIME: all that is not idle */
 	bool reverse;           /* smallest first, names from z */
 	struct thread_group *groups;
 	size_t n, cap;

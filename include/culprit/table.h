@@ -67,7 +67,7 @@ enum culprit_rollup_op { CULPRIT_ROLL_SUM = 1, CULPRIT_ROLL_MAX = 2, CULPRIT_ROL
 
 struct culprit_rollup {
 	const char *column; /* raw or derived column of this table */
-	const char *table;  /* the parent's table */
+	const char *table;  /* the parent's table; or one with the same key type: a column of the same things there */
 	const char *name;   /* under which name it appears there */
 	uint32_t op;        /* MERGE: histograms */
 	uint32_t flags;     /* 0 */

@@ -1,0 +1,76 @@
+/* Shared by the files of the scheduler's collector: sched.c (loading, run queues by CPU), sched_threads.c (where every
+ * thread's time goes), sched_watch.c (run-queue latency of the busiest threads). */
+#ifndef COLLECTORS_SCHED_INTERNAL_H
+#define COLLECTORS_SCHED_INTERNAL_H
+
+#include <stdbool.h>
+
+#include <culprit/collector.h>
+
+#include "sched_shared.h"
+
+enum { SCHED_TABLE_RUNQ, SCHED_TABLE_TASK, SCHED_TABLE_TIME, SCHED_TABLES };
+enum { SCHED_THREADS_MOST = 20000 };
+
+extern const struct culprit_table sched_task_table;
+extern const struct culprit_table sched_time_table;
+
+/* A thread as of the last sample. */
+struct sched_known {
+	uint64_t start; /* with the tid in `now`: who it is; 0: this place is free */
+	struct sched_record now;
+	struct sched_record put; /* as last emitted; none of its counters ever falls */
+	uint64_t user_ns, kernel_ns; /* on_cpu shared out */
+	uint64_t user_ticks, kernel_ticks, on_cpu; /* what was shared out so far */
+	uint64_t held_first, on_cpu_first; /* when it was first seen: since then they can be compared */
+	uint64_t stolen_ns;
+	uint64_t wait_before, switches_before;
+	uint64_t waited, switched; /* in this tick */
+	uint32_t seen;  /* the last sample in which it was there */
+	uint32_t rested; /* samples since its times were emitted */
+	uint32_t handle;
+	bool fresh;     /* never emitted */
+	bool born;      /* began after the sample before */
+};
+
+struct sched_threads {
+	struct sched_known *table; /* open addressing by tid */
+	uint32_t size, used;       /* a power of two */
+	uint32_t sample;
+	uint64_t too_many;
+	uint64_t start_unit_ns; /* of start times in the tables */
+	bool whole;
+};
+
+int sched_threads_init(struct sched_threads *, const struct culprit_host *);
+void sched_threads_finish(struct sched_threads *);
+/* Takes in one record; born: began after the last sample. -ENOMEM, -ENOSPC (counted). */
+int sched_threads_take(struct sched_threads *, const struct sched_record *, uint64_t boot_before_ns);
+/* Forgets who was not in this sample. */
+void sched_threads_sweep(struct sched_threads *);
+/* Emits the table thread_time, begun by the caller; tick_ns: since the sample before, 0: there was none. */
+void sched_threads_put(struct sched_threads *, struct culprit_frame *, uint64_t tick_ns);
+/* The reasons of system calls, for the program. */
+void sched_syscalls_fill(unsigned char *reasons, unsigned n);
+/* "futex"; NULL: no such. */
+const char *sched_syscall_name(int number);
+
+/* Who has a histogram. */
+struct sched_watcher {
+	struct sched_watch *watch;     /* SCHED_WATCH_SLOTS of them, mapped */
+	struct sched_watched *watched; /* SCHED_WATCHED of them, mapped */
+	struct {
+		uint32_t tid;
+		uint64_t start;
+		unsigned idle; /* samples without a wait */
+		bool fresh;
+	} who[SCHED_WATCHED];
+};
+
+/* Chooses anew: those that wait and switch most stay or come, those that are gone or quiet go. */
+void sched_watch_choose(struct sched_watcher *, struct sched_threads *);
+/* Emits the table runq_task, begun by the caller; `epoch`: the parity whose peaks are over. */
+void sched_watch_put(struct sched_watcher *, const struct sched_threads *, struct culprit_frame *, uint32_t epoch);
+const struct sched_known *sched_threads_find(const struct sched_threads *, uint32_t tid, uint64_t start);
+
+#endif

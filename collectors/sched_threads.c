@@ -1,0 +1,350 @@
+/* Table `thread_time`: where every thread's wall-clock time goes, from records that an iterator in the kernel writes. */
+#include "sched_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "columns.h"
+
+enum {
+	TID, START, PID, PROCESS_START, COMM, NOW, SYSCALL, ON_CPU, USER, KERNEL, RUNNABLE, STOLEN, THROTTLED, DISK, LOCK, NETWORK,
+	MEMORY, PIPE, OTHER, IDLE, IDLE_MAYBE, BUSY_NOW,
+	TIMES = 1, /* group of the times: idle threads' are emitted now and then */
+	REST_MAX = 8, /* samples between two of those */
+	SIZE_MIN = 1024,
+};
+
+#define SWITCH "tracepoint sched_switch"
+#define SCHED "task_struct.sched_info"
+#define TIME(name, help, source) COUNTER_IN(TIMES, name, CULPRIT_NS, help, source)
+#define BLOCKED(name, help) TIME(name, "Blocked: " help, SWITCH ", registers of the thread when it blocked")
+
+static const struct culprit_column columns[] = {
+	[TID] = COLUMN(CULPRIT_KEY, CULPRIT_U64, CULPRIT_NONE, 0, "tid", "Thread id", "task_struct.pid"),
+	[START] = COLUMN(CULPRIT_KEY, CULPRIT_U64, CULPRIT_TICKS, 0, "start", "When it began, with the tid who it is",
+			 "task_struct.start_boottime"),
+	[PID] = COLUMN(CULPRIT_ATTRIBUTE, CULPRIT_U64, CULPRIT_NONE, 0, "pid", "Its process", "task_struct.tgid"),
+	[PROCESS_START] = COLUMN(CULPRIT_ATTRIBUTE, CULPRIT_U64, CULPRIT_TICKS, 0, "process_start", "When its process began",
+				 "task_struct.group_leader.start_boottime"),
+	[COMM] = TEXT("comm", "Its name", "task_struct.comm"),
+	[NOW] = TEXT("now", "What it does now: runs (or wants to), or what it waits for", SWITCH),
+	[SYSCALL] = TEXT("syscall", "The system call it is in; none: it runs in user mode, or is the kernel's",
+			 "its saved registers"),
+	[ON_CPU] = TIME("on_cpu", "On a CPU, exact", "task_struct.se.sum_exec_runtime"),
+	[USER] = TIME("user", "On a CPU in user mode: on_cpu, shared out as utime and stime are", "task_struct.utime"),
+	[KERNEL] = TIME("kernel", "On a CPU in the kernel: the rest of on_cpu", "task_struct.stime"),
+	[RUNNABLE] = TIME("runnable", "Wanted to run and waited for a CPU, without what a quota forbade", SCHED ".run_delay"),
+	[STOLEN] = TIME("stolen", "Had a CPU that the hypervisor or interrupts had meanwhile",
+			SWITCH ", " SCHED ".last_arrival, less on_cpu"),
+	[THROTTLED] = TIME("throttled", "Wanted to run and was kept from it by its control group's quota",
+			   "cfs_rq.throttled_clock_pelt_time"),
+	[DISK] = BLOCKED("disk", "on a disk"),
+	[LOCK] = BLOCKED("lock", "on a lock, of memory (futex) or of a file"),
+	[NETWORK] = BLOCKED("network", "on a peer elsewhere: for an answer, or for room to send"),
+	[MEMORY] = BLOCKED("memory", "in a page fault or reclaiming memory"),
+	[PIPE] = BLOCKED("pipe", "on a local peer: a full pipe, an answer on a unix socket, a message queue"),
+	[OTHER] = BLOCKED("other", "uninterruptibly, for none of these reasons"),
+	[IDLE] = TIME("idle", "Nothing to do: waits for events, connections, a timer, a child, a terminal", SWITCH),
+	[IDLE_MAYBE] = TIME("idle_maybe", "On a condition or for input: idle in a pool, a server without requests, or waiting for "
+			    "somebody's result; the kernel cannot tell", SWITCH),
+	[BUSY_NOW] = GAUGE("busy_now", CULPRIT_COUNT, "1 where it was not idle for a hundredth of the last tick", SWITCH),
+};
+
+#define BUSY "on_cpu+stolen+runnable+throttled+disk+lock+network+memory+pipe+other"
+
+static const struct culprit_derived derived[] = {
+	TIME_SHARE("busy_pct", BUSY, "Time in which it had something to do, percent of the window"),
+	TIME_SHARE("cpu_pct", "on_cpu", "Time on a CPU, percent of the window"),
+	TIME_SHARE("user_pct", "user", "Time on a CPU in user mode, percent of the window"),
+	TIME_SHARE("kernel_pct", "kernel", "Time on a CPU in the kernel, percent of the window"),
+	TIME_SHARE("stolen_pct", "stolen", "Time in which the hypervisor or interrupts had its CPU, percent of the window"),
+	TIME_SHARE("runq_pct", "runnable", "Time waiting for a CPU, percent of the window"),
+	TIME_SHARE("throttled_pct", "throttled", "Time kept from running by a quota, percent of the window"),
+	TIME_SHARE("disk_pct", "disk", "Time waiting for a disk, percent of the window"),
+	TIME_SHARE("lock_pct", "lock", "Time waiting for a lock, percent of the window"),
+	TIME_SHARE("net_pct", "network", "Time waiting for the network, percent of the window"),
+	TIME_SHARE("memory_pct", "memory", "Time in page faults and reclaim, percent of the window"),
+	TIME_SHARE("pipe_pct", "pipe", "Time waiting for a local peer, percent of the window"),
+	TIME_SHARE("other_pct", "other", "Time blocked for another reason, percent of the window"),
+	TIME_SHARE("idle_pct", "idle", "Time with nothing to do, percent of the window"),
+	TIME_SHARE("idle_maybe_pct", "idle_maybe", "Time on a condition or for input: idle?, percent of the window"),
+	TIME_SHARE("all_pct", BUSY "+idle+idle_maybe", "All of it, percent of the window: 100 but for what is measured at its ends"),
+};
+
+#define ROLL(column_, table_, name_, op_, help_)                                                                       \
+	{                                                                                                              \
+		.column = (column_), .table = (table_), .name = (name_), .op = CULPRIT_ROLL_##op_, .help = (help_)     \
+	}
+/* A thread's own, and what its process's threads add up to: 100 % is one thread all the time. */
+#define BOTH(column, name, what)                                                                                       \
+	ROLL(column, "thread", name, SUM, "time " what ", percent of the window"),                                     \
+	ROLL(column, "process", name, SUM, "time its threads spent " what ": 100 % is one thread all the time")
+
+static const struct culprit_rollup rollups[] = {
+	BOTH("busy_pct", "time_busy", "with something to do"),
+	BOTH("cpu_pct", "time_cpu", "on a CPU, exact"),
+	BOTH("stolen_pct", "time_stolen", "on a CPU that the hypervisor or interrupts had"),
+	BOTH("runq_pct", "time_runq", "waiting for a CPU"),
+	BOTH("throttled_pct", "time_throttled", "kept from running by a quota"),
+	BOTH("disk_pct", "time_disk", "waiting for a disk"),
+	BOTH("lock_pct", "time_lock", "waiting for a lock"),
+	BOTH("net_pct", "time_net", "waiting for the network"),
+	BOTH("memory_pct", "time_memory", "in page faults and reclaim"),
+	BOTH("pipe_pct", "time_pipe", "waiting for a local peer"),
+	BOTH("other_pct", "time_other", "blocked for another reason"),
+	ROLL("busy_now", "process", "busy_threads", SUM, "threads that were not idle all of the last tick"),
+};
+
+const struct culprit_table sched_time_table = {
+	.size = sizeof(struct culprit_table),
+	.name = "thread_time",
+	.kind = CULPRIT_STATE,
+	.help = "Where every thread's wall-clock time goes. What parks in user space (Go, virtual threads, node, async Rust) is seen "
+		"as the threads that carry it, not as its tasks",
+	.key = "thread",
+	CULPRIT_COLUMNS(columns),
+	CULPRIT_DERIVED(derived),
+	CULPRIT_ROLLUPS(rollups),
+	.parent = "process",
+	.parent_columns = "pid process_start",
+	.sort = "busy_pct",
+	.show = "tid comm pid busy_pct cpu_pct runq_pct throttled_pct disk_pct lock_pct net_pct memory_pct pipe_pct other_pct idle_pct "
+		"idle_maybe_pct now syscall",
+};
+
+/* --- who is there ------------------------------------------------------------------------------------------------ */
+
+int sched_threads_init(struct sched_threads *t, const struct culprit_host *host)
+{
+	t->size = SIZE_MIN;
+	t->table = calloc(t->size, sizeof(*t->table));
+	t->start_unit_ns = 1000000000 / (host->user_hz ? host->user_hz : 100);
+	t->whole = host->flags & CULPRIT_HOST_WHOLE;
+	return t->table ? 0 : -ENOMEM;
+}
+
+void sched_threads_finish(struct sched_threads *t)
+{
+	free(t->table);
+	t->table = NULL;
+}
+
+static uint32_t place_of(const struct sched_threads *t, uint32_t tid)
+{
+	return (tid * 0x9E3779B1u >> 7) & (t->size - 1);
+}
+
+static struct sched_known *find(const struct sched_threads *t, uint32_t tid, uint64_t start)
+{
+	uint32_t at = place_of(t, tid);
+
+	for (; t->table[at].start; at = (at + 1) & (t->size - 1))
+		if (t->table[at].now.tid == tid && t->table[at].start == start)
+			break;
+	return &t->table[at];
+}
+
+const struct sched_known *sched_threads_find(const struct sched_threads *t, uint32_t tid, uint64_t start)
+{
+	const struct sched_known *k = find(t, tid, start);
+
+	return k->start ? k : NULL;
+}
+
+/* The same threads in a table of another size; also heals the chains that sweeping has cut. */
+static int rehash(struct sched_threads *t, uint32_t size)
+{
+	struct sched_threads grown = *t;
+
+	grown.table = calloc(size, sizeof(*grown.table));
+	if (!grown.table)
+		return -ENOMEM;
+	grown.size = size;
+	for (uint32_t i = 0; i < t->size; i++)
+		if (t->table[i].start)
+			*find(&grown, t->table[i].now.tid, t->table[i].start) = t->table[i];
+	free(t->table);
+	*t = grown;
+	return 0;
+}
+
+/* on_cpu is exact, and utime and stime are sampled at ticks: what was added is shared out as they grew. */
+static void share_cpu(struct sched_known *k)
+{
+	uint64_t user = k->now.user - k->user_ticks, kernel = k->now.kernel - k->kernel_ticks;
+	uint64_t more = k->now.on_cpu > k->on_cpu ? k->now.on_cpu - k->on_cpu : 0, part;
+
+	if (k->now.user < k->user_ticks || k->now.kernel < k->kernel_ticks)
+		user = kernel = 0;
+	/* Less than a tick: as it always was. */
+	if (!(user + kernel)) {
+		user = k->now.user;
+		kernel = k->now.kernel;
+	}
+	part = user + kernel ? (uint64_t)((double)more * ((double)user / (double)(user + kernel))) : 0;
+	k->user_ns += part;
+	k->kernel_ns += more - part;
+	k->on_cpu += more;
+	k->user_ticks = k->now.user;
+	k->kernel_ticks = k->now.kernel;
+}
+
+int sched_threads_take(struct sched_threads *t, const struct sched_record *r, uint64_t boot_before_ns)
+{
+	uint64_t start = r->start ? r->start : 1;
+	struct sched_known *k = find(t, r->tid, start);
+
+	if (!k->start) {
+		if (t->used >= SCHED_THREADS_MOST) {
+			t->too_many++;
+			return -ENOSPC;
+		}
+		if (t->used * 2 >= t->size) {
+			if (rehash(t, t->size * 2))
+				return -ENOMEM;
+			k = find(t, r->tid, start);
+		}
+		t->used++;
+		memset(k, 0, sizeof(*k));
+		k->start = start;
+		k->handle = CULPRIT_NO_HANDLE;
+		k->fresh = true;
+		k->born = boot_before_ns && start > boot_before_ns;
+		if (!k->born) {
+			k->wait_before = r->blocked[SCHED_NONE];
+			k->switches_before = r->switches;
+		}
+	}
+	k->now = *r;
+	k->seen = t->sample;
+	k->waited = r->blocked[SCHED_NONE] > k->wait_before ? r->blocked[SCHED_NONE] - k->wait_before : 0;
+	k->switched = r->switches > k->switches_before ? r->switches - k->switches_before : 0;
+	k->wait_before = r->blocked[SCHED_NONE];
+	k->switches_before = r->switches;
+	share_cpu(k);
+	if (k->fresh) {
+		/* A thread that is new here has both from its beginning. */
+		k->held_first = k->born ? 0 : r->held;
+		k->on_cpu_first = k->born ? 0 : r->on_cpu;
+	}
+	/* on_cpu of a thread that runs is up to a tick old: never less than it was. */
+	if (r->held - k->held_first > k->on_cpu - k->on_cpu_first + k->stolen_ns)
+		k->stolen_ns = r->held - k->held_first - (k->on_cpu - k->on_cpu_first);
+	return 0;
+}
+
+void sched_threads_sweep(struct sched_threads *t)
+{
+	for (uint32_t i = 0; i < t->size; i++) {
+		struct sched_known *k = &t->table[i];
+
+		if (!k->start || k->seen == t->sample)
+			continue;
+		k->start = 0;
+		t->used--;
+		/* Chains by open addressing: those behind move up. */
+		for (uint32_t at = (i + 1) & (t->size - 1); t->table[at].start; at = (at + 1) & (t->size - 1)) {
+			struct sched_known moved = t->table[at];
+
+			t->table[at].start = 0;
+			*find(t, moved.now.tid, moved.start) = moved;
+		}
+		/* Another may stand here now. */
+		i -= t->table[i].start != 0;
+	}
+}
+
+/* --- rows -------------------------------------------------------------------------------------------------------- */
+
+static const char *now_name(const struct sched_record *r)
+{
+	static const char *const names[SCHED_REASONS] = {"cpu", "disk", "lock", "network", "memory", "pipe", "other", "idle",
+							 "idle?"};
+
+	return r->accounted && r->reason < SCHED_REASONS ? names[r->reason] : "?";
+}
+
+/* What it did since it was last emitted, without being idle. */
+static uint64_t busy_since(const struct sched_known *k)
+{
+	uint64_t ns = k->now.on_cpu - k->put.on_cpu + (k->now.throttled - k->put.throttled);
+
+	for (int i = SCHED_NONE; i < SCHED_IDLE; i++)
+		ns += k->now.blocked[i] - k->put.blocked[i];
+	return ns;
+}
+
+/* Read while it changed, a counter may be a little less than before. */
+static void never_fall(struct sched_known *k)
+{
+	if (k->now.on_cpu < k->put.on_cpu)
+		k->now.on_cpu = k->put.on_cpu;
+	if (k->now.throttled < k->put.throttled)
+		k->now.throttled = k->put.throttled;
+	for (int i = 0; i < SCHED_REASONS; i++)
+		if (k->now.blocked[i] < k->put.blocked[i])
+			k->now.blocked[i] = k->put.blocked[i];
+}
+
+static void put_times(struct culprit_frame *f, struct sched_known *k)
+{
+	static const uint8_t column[SCHED_REASONS] = {[SCHED_DISK] = DISK, [SCHED_LOCK] = LOCK, [SCHED_NET] = NETWORK,
+						      [SCHED_MEMORY] = MEMORY, [SCHED_PIPE] = PIPE, [SCHED_OTHER] = OTHER,
+						      [SCHED_IDLE] = IDLE, [SCHED_IDLE_MAYBE] = IDLE_MAYBE};
+
+	culprit_put_u64(f, ON_CPU, k->on_cpu);
+	culprit_put_u64(f, USER, k->user_ns);
+	culprit_put_u64(f, KERNEL, k->kernel_ns);
+	culprit_put_u64(f, RUNNABLE, k->now.blocked[SCHED_NONE]);
+	if (!k->now.accounted) {
+		for (uint32_t i = STOLEN; i <= IDLE_MAYBE; i++)
+			culprit_unread(f, i, "not accounted: its place in the kernel's table is another thread's");
+	} else {
+		culprit_put_u64(f, STOLEN, k->stolen_ns);
+		culprit_put_u64(f, THROTTLED, k->now.throttled);
+		for (int i = SCHED_DISK; i < SCHED_REASONS; i++)
+			culprit_put_u64(f, column[i], k->now.blocked[i]);
+	}
+	k->put = k->now;
+	k->rested = 0;
+}
+
+static void put_row(struct sched_threads *t, struct culprit_frame *f, struct sched_known *k, uint64_t tick_ns)
+{
+	const char *call = sched_syscall_name(k->now.syscall);
+	size_t len = strnlen(k->now.comm, sizeof(k->now.comm));
+	uint64_t busy;
+	bool full = k->handle == CULPRIT_NO_HANDLE;
+
+	never_fall(k);
+	busy = k->fresh ? 0 : busy_since(k);
+	if (!full && culprit_again(f, k->handle))
+		full = true;
+	if (full) {
+		culprit_row(f);
+		if (k->born)
+			culprit_born(f);
+		culprit_put_u64(f, TID, k->now.tid);
+		culprit_put_u64(f, START, k->now.start / t->start_unit_ns);
+		culprit_put_u64(f, PID, k->now.pid);
+		culprit_put_u64(f, PROCESS_START, k->now.process_start / t->start_unit_ns);
+	}
+	culprit_put_text(f, COMM, k->now.comm, len);
+	culprit_put_string(f, NOW, now_name(&k->now));
+	culprit_put_string(f, SYSCALL, call ? call : "");
+	culprit_put_u64(f, BUSY_NOW, tick_ns && busy >= tick_ns / 100);
+	if (full || t->whole || busy || k->rested + 1 >= REST_MAX + k->now.tid % REST_MAX)
+		put_times(f, k);
+	else
+		k->rested++;
+	k->fresh = k->born = false;
+	k->handle = culprit_end(f);
+}
+
+void sched_threads_put(struct sched_threads *t, struct culprit_frame *f, uint64_t tick_ns)
+{
+	for (uint32_t i = 0; i < t->size; i++)
+		if (t->table[i].start && t->table[i].seen == t->sample)
+			put_row(t, f, &t->table[i], tick_ns);
+}

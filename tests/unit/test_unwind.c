@@ -425,6 +425,9 @@ static void test_walks_a_stopped_process(void **state)
 		if (end != CULPRIT_STACK_WHOLE) {
 			Dl_info info = {0};
 
+			/* On the way into it the PLT pushes a number, of which some linkers' rows know nothing. */
+			if (n == 2 && pcs[1] < 4096)
+				break;
 			dladdr((void *)(uintptr_t)pcs[n - 1], &info);
 			/* The dynamic linker's lazy binding keeps its CFA in rbx, which rows can't hold. */
 			if (end == CULPRIT_STACK_UNKNOWN && info.dli_fname && strstr(info.dli_fname, "ld-linux"))

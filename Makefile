@@ -242,12 +242,12 @@ $(B)/bench/spawn $(B)/bench/statpass: $(B)/bench/%: $(O)/tests/bench/%.o
 	$(Q)$(cc) $(ldflags) -o $@ $^
 
 # Parts of it alone: make build/bench/bench_task && build/bench/bench_task -p 10000
-$(B)/bench/bench_%: $(O)/tests/bench/bench_%.o $(call obj,$(addprefix tests/support/,frame_recorder.c fixture_host.c check.c)) \
+$(B)/bench/bench_%: $(O)/tests/bench/bench_%.o $(call obj,$(addprefix tests/support/,frame_recorder.c fixture_host.c check.c made_recording.c)) \
 		$(B)/libculprit.a
 	@mkdir -p $(@D)
 	$(Q)$(cc) $(ldflags) -o $@ $^ $(libs)
 
-$(B)/soak/soak_%: $(O)/tests/soak/soak_%.o $(B)/libculprit.a
+$(B)/soak/soak_%: $(O)/tests/soak/soak_%.o $(O)/tests/support/made_recording.o $(B)/libculprit.a
 	@mkdir -p $(@D)
 	$(if $(Q),@echo '  LD      $@')
 	$(Q)$(cc) $(ldflags) -o $@ $^ $(libs)

@@ -315,6 +315,9 @@ int cursor_seek(struct cursor *c, uint64_t to_ns, struct culprit_error *error)
 	}
 	if (onward && keeps && c->complete_from > c->keep_since && info_at(c, 0)->from_ns < c->complete_from)
 		onward = false;
+	/* What ended on the way is not asked for: it would be decoded, and forgotten. */
+	if (onward && keeps && current < segment_index(c, (size_t)n, c->keep_since < to_ns ? c->keep_since : to_ns))
+		onward = false;
 	if (onward && !keeps && current < target) {
 		/* Nothing between is wanted: the target's key frame says it all. */
 		onward = false;

@@ -402,6 +402,15 @@ static int recdir_summary(struct source *source, uint64_t seq, struct wbuf *out,
 	return err ? err : f->source->ops->summary(f->source, own, out, error);
 }
 
+static int recdir_head(struct source *source, uint64_t seq, struct wbuf *out, struct culprit_error *error)
+{
+	struct recdir_file *f;
+	uint64_t own;
+	int err = find(source, seq, &f, &own, error);
+
+	return err ? err : f->source->ops->head(f->source, own, out, error);
+}
+
 static const char *recdir_damage_at(struct source *source, size_t i)
 {
 	struct recdir *self = recdir_of(source);
@@ -493,6 +502,7 @@ static const struct source_ops recdir_ops = {
 	.damage_at = recdir_damage_at,
 	.state = recdir_state,
 	.summary = recdir_summary,
+	.head = recdir_head,
 };
 
 struct source *recdir_source(const char *path, struct culprit_error *error)

@@ -215,6 +215,44 @@ int reccache_summary(struct recsource *self, const struct recsegment *segment, s
 	return err;
 }
 
+/* Bytes up to the end of the SCHEMA block; 0: not whole yet. */
+static size_t head_size(const struct wbuf *raw)
+{
+	size_t at = raw->len >= FORMAT_SEGMENT_HEADER ? recframe_u32(raw->data + 8) : raw->len;
+
+	while (at < raw->len && raw->len - at >= FORMAT_BLOCK_HEADER) {
+		uint64_t size = recframe_u32(raw->data + at + 4);
+		uint64_t whole = (FORMAT_BLOCK_HEADER + size + FORMAT_ALIGN - 1) / FORMAT_ALIGN * FORMAT_ALIGN;
+
+		if (whole > raw->len - at)
+			return 0;
+		at += (size_t)whole;
+		if (recframe_u32(raw->data + at - whole) == FORMAT_SCHEMA)
+			return at;
+	}
+	return 0;
+}
+
+int reccache_head(struct recsource *self, const struct recsegment *segment, struct wbuf *out)
+{
+	struct reccache slot = {.next = segment->frame[0], .z = segment->frames ? decompressor_get(self) : NULL};
+	int err = !segment->frames ? -EBADMSG : slot.z ? 0 : -ENOMEM;
+	size_t n = 0;
+
+	while (!err && !slot.frame && !n) {
+		err = step(self, segment, &slot);
+		n = err ? 0 : head_size(&slot.raw);
+	}
+	if (err == 1 || (!err && !n))
+		err = -EBADMSG;
+	if (!err) {
+		wbuf_bytes(out, slot.raw.data, n);
+		err = out->err;
+	}
+	reccache_drop(self, &slot);
+	return err;
+}
+
 uint64_t reccache_newest_ns(struct reccache *slot)
 {
 	const uint8_t *bytes = slot->raw.data;

@@ -98,6 +98,8 @@ struct recsource {
 int reccache_get(struct recsource *, const struct recsegment *, struct reccache **ret);
 /* Appends the second zstd frame of a segment that has its end mark. -EBADMSG. */
 int reccache_summary(struct recsource *, const struct recsegment *, struct wbuf *);
+/* Appends the first bytes of a segment, up to the end of its SCHEMA block. -EBADMSG. */
+int reccache_head(struct recsource *, const struct recsegment *, struct wbuf *);
 void reccache_drop(struct recsource *, struct reccache *);
 /* Time of the newest whole frame block in it; 0: none. */
 uint64_t reccache_newest_ns(struct reccache *);

@@ -358,6 +358,23 @@ static void recsource_destroy(struct source *source)
 	free(self);
 }
 
+static int recsource_head(struct source *source, uint64_t seq, struct wbuf *out, struct culprit_error *error)
+{
+	struct recsource *self = recsource_of(source);
+	struct recsegment *segment = find(self, seq);
+	int err;
+
+	if (!segment)
+		return gone(self, seq, error);
+	err = seen(self, segment, error);
+	if (err)
+		return err;
+	err = reccache_head(self, segment, out);
+	if (err == -ESTALE)
+		return gone(self, seq, error);
+	return err ? error_set(error, err, "%.150s: the head of segment %llu cannot be read", source->name, (unsigned long long)seq) : 0;
+}
+
 static const struct source_ops recsource_ops = {
 	.refresh = recsource_refresh,
 	.segment = recsource_segment,
@@ -369,6 +386,7 @@ static const struct source_ops recsource_ops = {
 	.damage_at = recsource_damage_at,
 	.state = recsource_state,
 	.summary = recfile_source_summary,
+	.head = recsource_head,
 };
 
 /* Takes the descriptor over. */

@@ -14,12 +14,6 @@
 
 enum { WALKERS_MAX = 8, WALKER_IDLE = 32, MEMO_SERIES = 3 };
 
-/* What one tick gave. */
-struct tick {
-	uint64_t at_ns; /* sample time */
-	double value;
-};
-
 /* Two cursors a tick apart over one table. */
 struct walker {
 	struct source *source;
@@ -33,20 +27,7 @@ struct series_state {
 	size_t n;
 	uint64_t runs;
 	uint64_t *counts[2];
-};
-
-/* A request while it is answered. */
-struct task {
-	const struct series_request *request;
-	struct series *out;
-	bool raw;
-	int column; /* raw or derived index in the schema at hand; -1: none */
-	const struct schema_table *schema; /* which that is */
-	size_t slot;     /* where its row was seen last */
-	uint64_t serial;
-	struct tick *ticks; /* of the segment at work */
-	size_t n, cap;
-	bool wanted; /* not remembered for this segment */
+	struct series_summary *summary;
 };
 
 /* Frames taken in so far of a segment that may grow; of a complete one: */
@@ -86,6 +67,7 @@ void series_state_destroy(struct series_state *s)
 	}
 	free(s->counts[0]);
 	free(s->counts[1]);
+	series_summary_destroy(s->summary);
 	free(s);
 }
 
@@ -100,7 +82,8 @@ static struct series_state *state_of(struct view *v)
 		return NULL;
 	s->counts[0] = calloc(SCHEMA_SLOTS_MAX, sizeof(uint64_t));
 	s->counts[1] = calloc(SCHEMA_SLOTS_MAX, sizeof(uint64_t));
-	if (!s->counts[0] || !s->counts[1]) {
+	s->summary = series_summary_create();
+	if (!s->counts[0] || !s->counts[1] || !s->summary) {
 		series_state_destroy(s);
 		return NULL;
 	}
@@ -145,19 +128,18 @@ static struct walker *walker_at(struct series_state *s, struct source *source, c
 	return w;
 }
 
-static void find_column(struct task *t, const struct schema_table *schema)
+void series_find_column(struct series_task *t, const struct schema_table *schema)
 {
 	if (t->schema == schema)
 		return;
 	t->schema = schema;
-	t->column = schema_column(schema, t->request->column);
+	t->column = schema_column(schema, t->name);
 	t->raw = t->column >= 0;
 	if (!t->raw)
-		t->column = schema_derived(schema, t->request->column);
-	t->serial = 0;
+		t->column = schema_derived(schema, t->name);
 }
 
-static bool evaluate(const struct task *t, const struct derive *d, double *ret)
+static bool evaluate(const struct series_task *t, const struct derive *d, double *ret)
 {
 	struct value v;
 
@@ -170,7 +152,7 @@ static bool evaluate(const struct task *t, const struct derive *d, double *ret)
 }
 
 /* The request's row, by where it was, else by its key. */
-static const struct row *find_row(struct task *t, const struct cursor *c, const struct table_view *table, struct row *memory)
+static const struct row *find_row(struct series_task *t, const struct cursor *c, const struct table_view *table, struct row *memory)
 {
 	const struct row *row = t->serial ? cursor_row_serial(c, table->schema, t->slot, t->serial, memory) : NULL;
 	struct row_key key;
@@ -196,13 +178,28 @@ static const struct row *find_row(struct task *t, const struct cursor *c, const 
 	return row;
 }
 
-static bool value_at(struct task *t, struct walker *w, struct derive *d, const struct table_view *table, double *ret)
+/* Does this child belong to the row that is asked for? */
+static bool is_child(const struct series_task *t, const struct schema_table *schema, const struct row *row)
+{
+	struct row_key key;
+
+	if (!t->request->key.n)
+		return true;
+	if (!schema->nparent)
+		return false;
+	if (schema->columns[schema->parents[0]].type <= CULPRIT_BOOL && row_cell(row, schema->parents[0]) != t->request->key.bits[0])
+		return false;
+	query_row_key(schema, row, schema->parents, schema->nparent, &key);
+	return row_key_equal(&key, &t->request->key);
+}
+
+static bool value_at(struct series_task *t, struct walker *w, struct derive *d, const struct table_view *table, double *ret)
 {
 	struct row end, start;
 	bool any = false;
 	double sum = 0, x;
 
-	if (t->request->key.n) {
+	if (t->request->key.n && !t->rollup) {
 		d->end = find_row(t, w->end, table, &end);
 		if (!d->end)
 			return false;
@@ -211,35 +208,35 @@ static bool value_at(struct task *t, struct walker *w, struct derive *d, const s
 	}
 	for (size_t i = 0; i < table->nrows; i++) {
 		d->end = cursor_row(w->end, table->schema, i, &end);
-		if (!d->end)
+		if (!d->end || (t->rollup && !is_child(t, table->schema, d->end)))
 			continue;
 		d->start = d->start_schema ? cursor_row_serial(w->start, d->start_schema, i, d->end->serial, &start) : NULL;
 		if (!evaluate(t, d, &x))
 			continue;
-		sum += x;
+		sum = t->rollup != CULPRIT_ROLL_MAX ? sum + x : any ? fmax(sum, x) : x;
 		any = true;
 	}
 	*ret = sum;
 	return any;
 }
 
-static int add(struct task *t, uint64_t at_ns, double value)
+int series_add(struct series_task *t, uint64_t at_ns, double value)
 {
 	if (t->n == t->cap) {
 		size_t cap = t->cap ? t->cap * 2 : 64;
-		struct tick *grown = realloc(t->ticks, cap * sizeof(*grown));
+		struct series_tick *grown = realloc(t->ticks, cap * sizeof(*grown));
 
 		if (!grown)
 			return -ENOMEM;
 		t->ticks = grown;
 		t->cap = cap;
 	}
-	t->ticks[t->n++] = (struct tick){at_ns, value};
+	t->ticks[t->n++] = (struct series_tick){at_ns, value};
 	return 0;
 }
 
 /* Both cursors stand: takes in one tick for all requests of this table. */
-static int take_tick(struct series_state *s, struct walker *w, struct task *tasks, size_t n)
+static int take_tick(struct series_state *s, struct walker *w, struct series_task *tasks, size_t n)
 {
 	struct table_view now, before;
 	struct segment *segment = cursor_segment(w->end), *start = cursor_segment(w->start);
@@ -262,18 +259,22 @@ static int take_tick(struct series_state *s, struct walker *w, struct task *task
 	for (size_t i = 0; i < n && !err; i++) {
 		double x;
 
-		if (!tasks[i].wanted || strcmp(tasks[i].request->table, w->table) != 0)
+		if (!tasks[i].wanted || strcmp(tasks[i].table, w->table) != 0)
 			continue;
-		find_column(&tasks[i], now.schema);
+		series_find_column(&tasks[i], now.schema);
+		/* Serials are a writer's own. */
+		if (tasks[i].writer != segment->meta.writer)
+			tasks[i].serial = 0;
+		tasks[i].writer = segment->meta.writer;
 		if (tasks[i].column >= 0 && value_at(&tasks[i], w, &d, &now, &x))
-			err = add(&tasks[i], now.sample_ns, x);
+			err = series_add(&tasks[i], now.sample_ns, x);
 	}
 	return err;
 }
 
 /* Frames from number `first` on of one segment. *ret_frames: how many it has. */
 static int walk(struct series_state *s, struct walker *w, const struct segment_info *info, size_t first,
-		struct task *tasks, size_t n, uint64_t *ret_frames)
+		struct series_task *tasks, size_t n, uint64_t *ret_frames)
 {
 	struct segment *segment;
 	uint64_t previous;
@@ -309,7 +310,7 @@ static int walk(struct series_state *s, struct walker *w, const struct segment_i
 	return err == -EBADMSG ? 0 : err;
 }
 
-static struct memo_key memo_key(const struct segment_info *info, const struct source *source, const struct task *t)
+static struct memo_key memo_key(const struct segment_info *info, const struct source *source, const struct series_task *t)
 {
 	const struct series_request *r = t->request;
 
@@ -319,7 +320,7 @@ static struct memo_key memo_key(const struct segment_info *info, const struct so
 }
 
 /* (from + i * step, from + (i + 1) * step]; from may lie before 0: it wraps. */
-static void fill(const struct task *t)
+static void fill(const struct series_task *t)
 {
 	struct series *out = t->out;
 
@@ -341,7 +342,7 @@ static void fill(const struct task *t)
 	}
 }
 
-static int recall(struct view *v, struct source *source, const struct segment_info *info, struct task *t,
+static int recall(struct view *v, struct source *source, const struct segment_info *info, struct series_task *t,
 		  uint64_t *ret_frames)
 {
 	struct memo_key key = memo_key(info, source, t);
@@ -355,54 +356,54 @@ static int recall(struct view *v, struct source *source, const struct segment_in
 		return 0;
 	memcpy(&head, known, sizeof(head));
 	*ret_frames = head.frames;
-	n = (n - sizeof(head)) / sizeof(struct tick);
+	n = (n - sizeof(head)) / sizeof(struct series_tick);
 	for (size_t i = 0; i < n; i++) {
-		struct tick tick;
+		struct series_tick tick;
 
 		memcpy(&tick, known + sizeof(head) + i * sizeof(tick), sizeof(tick));
-		if (add(t, tick.at_ns, tick.value))
+		if (series_add(t, tick.at_ns, tick.value))
 			return -ENOMEM;
 	}
 	return 0;
 }
 
-static void remember(struct view *v, struct source *source, const struct segment_info *info, const struct task *t,
+static void remember(struct view *v, struct source *source, const struct segment_info *info, const struct series_task *t,
 		     uint64_t frames)
 {
 	struct memo_key key = memo_key(info, source, t);
 	struct head head = {frames};
-	size_t n = sizeof(head) + t->n * sizeof(struct tick);
+	size_t n = sizeof(head) + t->n * sizeof(struct series_tick);
 	char *blob = malloc(n);
 
 	if (!blob)
 		return;
 	memcpy(blob, &head, sizeof(head));
 	if (t->n)
-		memcpy(blob + sizeof(head), t->ticks, t->n * sizeof(struct tick));
+		memcpy(blob + sizeof(head), t->ticks, t->n * sizeof(struct series_tick));
 	memo_put(view_memo(v), &key, blob, n);
 	free(blob);
 }
 
 static int one_segment(struct view *v, struct series_state *s, struct source *source, const struct segment_info *info,
-		       struct task *tasks, size_t n)
+		       const struct segment_info *before, struct series_task *tasks, size_t n)
 {
 	int err = 0;
 
 	for (size_t i = 0; i < n && !err; i++)
 		tasks[i].wanted = true;
 	for (size_t i = 0; i < n && !err; i++) {
-		const char *table = tasks[i].request->table;
+		const char *table = tasks[i].table;
 		uint64_t least = WHOLE, frames = 0;
 		struct walker *w;
-		bool done = false;
+		bool done = false, summarised = false;
 
 		/* All requests of this table at once. */
 		for (size_t k = 0; k < i && !done; k++)
-			done = strcmp(tasks[k].request->table, table) == 0;
+			done = strcmp(tasks[k].table, table) == 0;
 		if (done)
 			continue;
 		for (size_t k = i; k < n && !err; k++) {
-			if (strcmp(tasks[k].request->table, table) != 0)
+			if (strcmp(tasks[k].table, table) != 0)
 				continue;
 			err = recall(v, source, info, &tasks[k], &frames);
 			/* A segment that still grows is taken on from where it was. */
@@ -411,7 +412,7 @@ static int one_segment(struct view *v, struct series_state *s, struct source *so
 		}
 		if (least == WHOLE || err) {
 			for (size_t k = i; k < n; k++)
-				if (strcmp(tasks[k].request->table, table) == 0)
+				if (strcmp(tasks[k].table, table) == 0)
 					fill(&tasks[k]);
 			continue;
 		}
@@ -419,22 +420,27 @@ static int one_segment(struct view *v, struct series_state *s, struct source *so
 		for (size_t k = i; k < n; k++) {
 			uint64_t own;
 
-			if (strcmp(tasks[k].request->table, table) != 0 || !tasks[k].wanted)
+			if (strcmp(tasks[k].table, table) != 0 || !tasks[k].wanted)
 				continue;
 			err = recall(v, source, info, &tasks[k], &own);
 			if (own != least)
 				least = 0;
 		}
 		for (size_t k = i; k < n && !least; k++)
-			if (strcmp(tasks[k].request->table, table) == 0 && tasks[k].wanted)
+			if (strcmp(tasks[k].table, table) == 0 && tasks[k].wanted)
 				tasks[k].n = 0;
-		w = err ? NULL : walker_at(s, source, table);
-		if (!err && !w)
+		if (!err && !least) {
+			err = series_summary_run(s->summary, source, info, before, tasks, n, table);
+			summarised = !err;
+			err = err == -ENOENT || err == -EBADMSG ? 0 : err;
+		}
+		w = err || summarised ? NULL : walker_at(s, source, table);
+		if (!err && !summarised && !w)
 			err = -ENOMEM;
-		if (!err)
+		if (!err && !summarised)
 			err = walk(s, w, info, (size_t)least, tasks, n, &frames);
 		for (size_t k = i; k < n && !err; k++) {
-			if (strcmp(tasks[k].request->table, table) != 0)
+			if (strcmp(tasks[k].table, table) != 0)
 				continue;
 			if (tasks[k].wanted)
 				remember(v, source, info, &tasks[k], info->complete ? WHOLE : frames);
@@ -444,19 +450,41 @@ static int one_segment(struct view *v, struct series_state *s, struct source *so
 	return err;
 }
 
-static void set_unit(struct view *v, struct task *t)
+/* A column that children roll up is read where the children are. */
+static void resolve(struct view *v, struct series_task *t)
 {
+	const struct schema *schema = view_schema(v);
 	const struct schema_table *table = view_table(v, t->request->table);
-	int column = table ? schema_column(table, t->request->column) : -1;
+
+	t->table = t->request->table;
+	t->name = t->request->column;
+	if (!table || schema_column(table, t->name) >= 0 || schema_derived(table, t->name) >= 0)
+		return;
+	for (uint32_t i = 0; i < schema->ntables; i++) {
+		for (uint32_t k = 0; k < schema->tables[i]->nrollups; k++) {
+			const struct schema_rollup *r = &schema->tables[i]->rollups[k];
+
+			if (strcmp(r->table, t->request->table) || strcmp(r->name, t->request->column))
+				continue;
+			t->table = schema->tables[i]->name;
+			t->name = r->column;
+			t->rollup = r->op;
+			return;
+		}
+	}
+}
+
+static void set_unit(struct view *v, struct series_task *t)
+{
+	const struct schema_table *table = view_table(v, t->table);
+	int column = table ? schema_column(table, t->name) : -1;
 
 	t->out->unit = CULPRIT_NONE;
-	if (column >= 0)
-		t->out->unit = table->columns[column].unit;
-	else if (table && (column = schema_derived(table, t->request->column)) >= 0)
-		t->out->unit = (uint8_t)table->derived[column].unit;
 	/* How many things a histogram counted. */
-	if (column >= 0 && schema_column(table, t->request->column) >= 0 && table->columns[column].type == CULPRIT_HIST)
-		t->out->unit = CULPRIT_COUNT;
+	if (column >= 0)
+		t->out->unit = table->columns[column].type == CULPRIT_HIST ? CULPRIT_COUNT : table->columns[column].unit;
+	else if (table && (column = schema_derived(table, t->name)) >= 0)
+		t->out->unit = (uint8_t)table->derived[column].unit;
 }
 
 int series_run(struct view *v, const struct series_request *requests, size_t nrequests, uint64_t to_ns, uint64_t step_ns,
@@ -466,7 +494,7 @@ int series_run(struct view *v, const struct series_request *requests, size_t nre
 	struct segment_info *list;
 	struct series_state *s;
 	struct source *source;
-	struct task *tasks;
+	struct series_task *tasks;
 	size_t nsegments;
 	int64_t over;
 	int err = 0;
@@ -495,14 +523,15 @@ int series_run(struct view *v, const struct series_request *requests, size_t nre
 		out[i].step_ns = step_ns;
 		out[i].n = n;
 		memset(out[i].buckets, 0, n * sizeof(*out[i].buckets));
-		tasks[i] = (struct task){.request = &requests[i], .out = &out[i], .column = -1};
+		tasks[i] = (struct series_task){.request = &requests[i], .out = &out[i], .column = -1};
+		resolve(v, &tasks[i]);
 		set_unit(v, &tasks[i]);
 	}
 	for (size_t i = 0; list && i < nsegments && !err; i++) {
 		/* A sample lies a little behind its frame. */
 		if ((int64_t)(list[i].to_ns + step_ns - from) <= 0 || list[i].from_ns > end)
 			continue;
-		err = one_segment(v, s, source, &list[i], tasks, nrequests);
+		err = one_segment(v, s, source, &list[i], i ? &list[i - 1] : NULL, tasks, nrequests);
 		if (err == -ESTALE)
 			err = 0; /* overwritten meanwhile: no data there */
 	}

@@ -59,6 +59,8 @@ struct source_ops {
 	/* Optional: appends the SUMMARY block of a complete segment without reading the rest. -ENOENT: it has none; -ESTALE,
 	 * -EBADMSG as read(). */
 	int (*summary)(struct source *, uint64_t seq, struct wbuf *, struct culprit_error *);
+	/* Optional: appends a segment's bytes up to the end of its SCHEMA block, without decompressing much more. Errors likewise. */
+	int (*head)(struct source *, uint64_t seq, struct wbuf *, struct culprit_error *);
 	/* Optional. */
 	void (*state)(struct source *, struct source_state *);
 };

@@ -8,6 +8,7 @@
 #include "cursor.h"
 #include "error.h"
 #include "format.h"
+#include "segment_codec.h"
 
 void summary_destroy(struct summary *s)
 {
@@ -410,4 +411,39 @@ struct summary *summary_read(const struct segment *segment, struct culprit_error
 	error_set(error, -EBADMSG, "the summary of segment %llu is damaged", (unsigned long long)segment->meta.seq);
 	summary_destroy(s);
 	return NULL;
+}
+
+int summary_read_table(struct schema *schema, const struct schema_table *table, const void *block, size_t n, struct summary **ret)
+{
+	struct culprit_error error;
+	struct segment_block b;
+	struct summary *s;
+	struct rbuf r;
+	uint64_t count;
+	int e = -ENOENT;
+
+	if (segment_get_block(block, n, &b, &error) <= 0 || b.type != FORMAT_SUMMARY)
+		return -EBADMSG;
+	if (!b.size)
+		return -ENOENT;
+	s = summary_create(schema);
+	if (!s)
+		return -ENOMEM;
+	rbuf_init(&r, b.payload, b.size);
+	count = rbuf_bounded(&r, s->ntables);
+	for (uint64_t i = 0; i < count && !r.err; i++) {
+		struct rbuf sub = rbuf_sub(&r, rbuf_bounded(&r, rbuf_left(&r)));
+
+		if (s->tables[i].schema != table)
+			continue;
+		e = r.err ? r.err : get_table(&sub, &s->tables[i]);
+		break;
+	}
+	e = r.err ? r.err : e;
+	if (e) {
+		summary_destroy(s);
+		return e;
+	}
+	*ret = s;
+	return 0;
 }

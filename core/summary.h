@@ -52,6 +52,9 @@ bool summary_has_series(const struct schema_column *);
 struct summary *summary_build(struct segment *, struct culprit_error *);
 /* From the segment's SUMMARY block; NULL where there is none or it is damaged (then build it). */
 struct summary *summary_read(const struct segment *, struct culprit_error *);
+/* One table alone, from a SUMMARY block with its header; the others of *ret are empty. -EBADMSG; -ENOENT: it says nothing of
+ * that table; -ENOMEM. */
+int summary_read_table(struct schema *, const struct schema_table *, const void *block, size_t n, struct summary **ret);
 void summary_destroy(struct summary *);
 
 #endif

@@ -8,6 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "recfile.h"
+#include "segment.h"
+#include "segment_codec.h"
 #include "series.h"
 #include "textframes.h"
 
@@ -169,6 +175,165 @@ static void test_gaps_and_falls(void **state)
 	tear_down(&b);
 }
 
+/* The segments of a source, as a recording. */
+static struct source *recorded(struct source *from)
+{
+	int fd = memfd_create("test", 0), n;
+	struct culprit_error e = {""};
+	struct sink *sink = recfile_sink_fd(dup(fd), "memory", &e);
+
+	n = from->ops->refresh(from, &e);
+	for (int i = 0; i < n; i++) {
+		const struct segment_info *info = from->ops->segment(from, (size_t)i);
+		struct segment *segment = segment_create();
+
+		assert_int_equal(segment_update(segment, from, info->seq, &e), 0);
+		assert_int_equal(sink->ops->begin(sink, &segment->meta, &e), 0);
+		if (segment->summary) {
+			size_t end = segment->summary - 16;
+
+			assert_int_equal(sink->ops->append(sink, segment->bytes.data, end, info->to_ns, &e), 0);
+			assert_int_equal(sink->ops->end(sink, segment->bytes.data + end, segment->bytes.len - end, &e), 0);
+		} else {
+			assert_int_equal(sink->ops->append(sink, segment->bytes.data, segment->bytes.len, info->to_ns, &e), 0);
+		}
+		segment_unlock(segment);
+	}
+	sink->ops->destroy(sink);
+	lseek(fd, 0, SEEK_SET);
+	return recfile_source_fd(fd, "memory", &e);
+}
+
+static int summaries, reads;
+static const struct source_ops *counted;
+
+static int count_summary(struct source *s, uint64_t seq, struct wbuf *w, struct culprit_error *e)
+{
+	summaries++;
+	return counted->summary(s, seq, w, e);
+}
+
+static int count_read(struct source *s, uint64_t seq, uint64_t offset, struct wbuf *w, struct culprit_error *e)
+{
+	reads++;
+	return counted->read(s, seq, offset, w, e);
+}
+
+/* Out of summaries and out of frames, a chart is the same; and of long recordings nearly no frame is read for it. */
+static void test_summaries(void **state)
+{
+	static const struct series_request requests[] = {
+		{"disk", "iops", {0}}, {"disk", "depth", {0}}, {"disk", "ops", {0}}, {"disk", "lat", {0}},
+	};
+	static char text[32768];
+	struct series_request one[4];
+	struct source_ops ops;
+	struct source *file;
+	struct series out[4];
+	struct series_bucket buckets[4][N];
+	struct view *view;
+	struct bench b;
+
+	(void)state;
+	/* vda counts again from 0 in tick 27 and is not read in 33; vdc is there from tick 41 to 46. */
+	for (int i = 1, n = 0; i <= 60; i++) {
+		char ops_text[32];
+
+		snprintf(ops_text, sizeof(ops_text), i == 33 ? "?\"gone\"" : "%d", i < 27 ? i * i : i - 26);
+		n += snprintf(text + n, sizeof(text) - (size_t)n,
+			      "tick %ds\nsample disk\nrow disk name=vda ops=%s depth=%d lat=1/0\nrow disk name=vdb ops=%d depth=1 lat=%d/0\n%s%s",
+			      i, ops_text, i % 7, i * 10, i, i >= 41 && i <= 46 ? "row disk name=vdc ops=5 depth=3 lat=0/0\n" : "",
+			      i % 4 ? "" : "segment\n");
+	}
+	set_up(&b, text);
+	file = recorded(textframes_source(b.frames));
+	assert_non_null(file);
+	counted = file->ops;
+	ops = *file->ops;
+	ops.summary = count_summary;
+	ops.read = count_read;
+	file->ops = &ops;
+	view = view_create();
+	assert_int_equal(view_add_source(view, file), 0);
+	for (int keyed = 0; keyed < 3; keyed++) {
+		memcpy(one, requests, sizeof(one));
+		for (size_t i = 0; i < 4 && keyed; i++)
+			one[i].key = device(keyed == 1 ? "vda" : "vdc");
+		for (uint64_t step = 1; step <= 5; step += 4) {
+			struct culprit_error e = {""};
+
+			for (uint64_t to = 17; to <= 60; to += 8) {
+				run(&b, one, 4, to, step);
+				for (size_t i = 0; i < 4; i++)
+					out[i].buckets = buckets[i];
+				assert_int_equal(series_run(view, one, 4, to * S, step * S, N, out, &e), 0);
+				for (size_t i = 0; i < 4; i++) {
+					assert_int_equal(out[i].unit, b.out[i].unit);
+					for (size_t k = 0; k < N; k++) {
+						const struct series_bucket *x = &out[i].buckets[k], *y = &b.out[i].buckets[k];
+
+						if (x->ticks != y->ticks || fabs(x->mean - y->mean) > 1e-9 || x->max != y->max || x->last != y->last)
+							fail_msg("%s of %d at %zu, to %d, step %d: %u ticks of %g, not %u of %g", one[i].column, keyed, k,
+								 (int)to, (int)step, x->ticks, x->mean, y->ticks, y->mean);
+					}
+				}
+			}
+		}
+	}
+	assert_true(summaries > 0);
+	view_destroy(view);
+	/* Without histograms, rows that come and go, and before anything is remembered. */
+	file = recorded(textframes_source(b.frames));
+	file->ops = &ops;
+	view = view_create();
+	assert_int_equal(view_add_source(view, file), 0);
+	summaries = reads = 0;
+	for (size_t i = 0; i < 3; i++)
+		out[i].buckets = buckets[i];
+	assert_int_equal(series_run(view, requests, 3, 40 * S, 5 * S, N, out, &(struct culprit_error){""}), 0);
+	assert_true(summaries >= 10);
+	assert_true(reads <= 4); /* the host's zone, the schema */
+	view_destroy(view);
+	tear_down(&b);
+}
+
+/* A column that is the parent's, and is read where the children are. */
+static void test_rollups(void **state)
+{
+	struct series_request requests[] = {{"process", "cpu_sum", {1, {7}}}, {"process", "most", {1, {7}}}, {"process", "cpu_sum", {0}}};
+	struct culprit_error e = {""};
+	struct textframes *frames =
+		textframes_create("table process state key=process pid=key:u64\n"
+				  "table thread state key=thread tid=key:u64 pid=attribute:u64 ran=counter:u64:ns depth=gauge:u64\n"
+				  "parent thread process pid\n"
+				  "derived thread cpu rate ran scale=1 unit=ns/s\n"
+				  "rollup thread cpu process cpu_sum sum\nrollup thread depth process most max\n", &e);
+	struct series_bucket buckets[3][N];
+	struct series out[3] = {{.buckets = buckets[0]}, {.buckets = buckets[1]}, {.buckets = buckets[2]}};
+	struct view *view = view_create();
+
+	(void)state;
+	if (!frames)
+		fail_msg("%s", e.sentence);
+	for (int i = 1; i <= 10; i++) {
+		char text[512];
+
+		snprintf(text, sizeof(text),
+			 "tick %ds\nsample process\nrow process pid=7\nrow process pid=8\nsample thread\n"
+			 "row thread tid=1 pid=7 ran=%d depth=%d\nrow thread tid=2 pid=7 ran=%d depth=2\n"
+			 "row thread tid=3 pid=8 ran=%d depth=9\n", i, i * 100, i, i * 20, i * 3);
+		assert_int_equal(textframes_add(frames, text, &e), 0);
+	}
+	view_add_source(view, textframes_source(frames));
+	assert_int_equal(series_run(view, requests, 3, 10 * S, S, N, out, &e), 0);
+	assert_true(buckets[0][N - 1].mean == 120 && buckets[0][N - 2].mean == 120);
+	assert_true(buckets[1][N - 1].mean == 10 && buckets[1][N - 10].mean == 2);
+	assert_true(buckets[2][N - 1].mean == 123);
+	assert_int_equal(out[0].unit, CULPRIT_NS_PER_S);
+	view_destroy(view);
+	textframes_destroy(frames);
+}
+
 static void test_step(void **state)
 {
 	(void)state;
@@ -202,7 +367,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_buckets), cmocka_unit_test(test_grows),	cmocka_unit_test(test_gaps_and_falls),
-		cmocka_unit_test(test_step),	cmocka_unit_test(test_nothing),
+		cmocka_unit_test(test_step),	cmocka_unit_test(test_nothing), cmocka_unit_test(test_summaries),
+		cmocka_unit_test(test_rollups),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,8 @@
 #include "format.h"
 #include "recfile_internal.h"
 
+enum { HEAD_AHEAD = 32 << 10 };
+
 static ZSTD_DCtx *decompressor_get(struct recsource *self)
 {
 	ZSTD_DCtx *z = self->spare ? self->spare : ZSTD_createDCtx();
@@ -76,8 +78,11 @@ static int step(struct recsource *self, const struct recsegment *segment, struct
 	size_t n, want;
 	int size, err;
 
-	want = slot->in_frame ? RECFRAME_BLOCK_MAX + 3 + 4 : RECFRAME_ZSTD_HEADER_MAX;
+	/* Of a block first its head: it tells how much there is to read. */
+	want = slot->in_frame ? 3 : RECFRAME_ZSTD_HEADER_MAX;
 	err = recstore_peek(&self->store, slot->next, want, &bytes, &n);
+	if (!err && slot->in_frame && (size = recframe_zstd_block(bytes, n, &last)) > 3)
+		err = recstore_peek(&self->store, slot->next, (size_t)size + 4, &bytes, &n);
 	if (err)
 		return err;
 	if (segment->frames_end && n > segment->frames_end - slot->next)
@@ -203,8 +208,11 @@ int reccache_summary(struct recsource *self, const struct recsegment *segment, s
 	struct reccache slot = {.frame = 1, .next = segment->frame[1], .z = decompressor_get(self)};
 	int err = slot.z ? 0 : -ENOMEM;
 
+	/* A chart over many segments reads this of each, and nothing behind it. */
+	self->store.ahead = HEAD_AHEAD;
 	while (!err && slot.frame < 2)
 		err = step(self, segment, &slot);
+	self->store.ahead = RECSTORE_PEEK_MAX;
 	if (err == 1 || (!err && slot.raw.len != segment->end.summary))
 		err = -EBADMSG;
 	if (!err) {
@@ -239,10 +247,12 @@ int reccache_head(struct recsource *self, const struct recsegment *segment, stru
 	int err = !segment->frames ? -EBADMSG : slot.z ? 0 : -ENOMEM;
 	size_t n = 0;
 
+	self->store.ahead = HEAD_AHEAD;
 	while (!err && !slot.frame && !n) {
 		err = step(self, segment, &slot);
 		n = err ? 0 : head_size(&slot.raw);
 	}
+	self->store.ahead = RECSTORE_PEEK_MAX;
 	if (err == 1 || (!err && !n))
 		err = -EBADMSG;
 	if (!err) {

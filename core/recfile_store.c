@@ -18,6 +18,7 @@ int recstore_init(struct recstore *store, int kind, int fd, const void *memory, 
 	store->kind = kind;
 	store->fd = fd;
 	store->memory = memory;
+	store->ahead = RECSTORE_PEEK_MAX;
 	wbuf_init(&store->spool);
 	if (kind == RECSTORE_MEMORY) {
 		store->size = n;
@@ -97,7 +98,7 @@ int recstore_refresh(struct recstore *store)
 
 static int file_peek(struct recstore *store, uint64_t at, size_t n, size_t ahead)
 {
-	size_t want = store->size - at < ahead ? (size_t)(store->size - at) : ahead;
+	size_t most = n > ahead ? n : ahead, want = store->size - at < most ? (size_t)(store->size - at) : most;
 
 	if (at >= store->window_at && at - store->window_at <= store->window_len &&
 	    n <= store->window_len - (size_t)(at - store->window_at))
@@ -154,12 +155,12 @@ static int peek(struct recstore *store, uint64_t at, size_t n, size_t ahead, con
 
 int recstore_peek(struct recstore *store, uint64_t at, size_t n, const uint8_t **ret, size_t *ret_n)
 {
-	return peek(store, at, n, RECSTORE_PEEK_MAX, ret, ret_n);
+	return peek(store, at, n, store->ahead, ret, ret_n);
 }
 
 int recstore_peek_short(struct recstore *store, uint64_t at, size_t n, const uint8_t **ret, size_t *ret_n)
 {
-	return peek(store, at, n, n, ret, ret_n);
+	return peek(store, at, n, 0, ret, ret_n);
 }
 
 uint64_t recstore_skip_hole(const struct recstore *store, uint64_t at)

@@ -17,6 +17,7 @@ struct recstore {
 	struct wbuf spool;  /* pipe: bytes from base on; after `dropped` */
 	size_t dropped;
 	uint8_t *window;    /* file: RECSTORE_PEEK_MAX bytes */
+	size_t ahead;       /* file: so many are read at once, where there are; at most RECSTORE_PEEK_MAX */
 	uint64_t window_at;
 	size_t window_len;
 };

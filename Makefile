@@ -234,20 +234,21 @@ test-fresh: ## make run and make test in a fresh Debian with nothing but make (r
 
 # --- measuring ---------------------------------------------------------------------------------------------------
 .PHONY: bench
-bench: $(B)/culprit $(B)/bench/spawn $(B)/bench/statpass ## cost beside htop, btop, atop, top, as ratios, against the budgets
+bench: $(B)/culprit $(addprefix $(B)/bench/,spawn statpass bench_made bench_day) ## cost beside htop, btop, atop, top, as ratios, against the budgets
 	$(Q)python3 tests/bench/bench.py $(BENCH)
+	$(Q)python3 tests/bench/bench_record.py $(BENCH_RECORD)
 
 $(B)/bench/spawn $(B)/bench/statpass: $(B)/bench/%: $(O)/tests/bench/%.o
 	@mkdir -p $(@D)
 	$(Q)$(cc) $(ldflags) -o $@ $^
 
 # Parts of it alone: make build/bench/bench_task && build/bench/bench_task -p 10000
-$(B)/bench/bench_%: $(O)/tests/bench/bench_%.o $(call obj,$(addprefix tests/support/,frame_recorder.c fixture_host.c check.c made_recording.c)) \
+$(B)/bench/bench_%: $(O)/tests/bench/bench_%.o $(call obj,$(addprefix tests/support/,frame_recorder.c fixture_host.c check.c) tests/bench/made_recording.c) \
 		$(B)/libculprit.a
 	@mkdir -p $(@D)
 	$(Q)$(cc) $(ldflags) -o $@ $^ $(libs)
 
-$(B)/soak/soak_%: $(O)/tests/soak/soak_%.o $(O)/tests/support/made_recording.o $(B)/libculprit.a
+$(B)/soak/soak_%: $(O)/tests/soak/soak_%.o $(O)/tests/bench/made_recording.o $(B)/libculprit.a
 	@mkdir -p $(@D)
 	$(if $(Q),@echo '  LD      $@')
 	$(Q)$(cc) $(ldflags) -o $@ $^ $(libs)

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "recfile.h"
-#include "support/made_recording.h"
+#include "made_recording.h"
 
 int main(int argc, char **argv)
 {

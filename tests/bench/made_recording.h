@@ -1,8 +1,8 @@
 /* A made-up machine with the tables of the built-in collectors: so many processes, of which so many are busy, CPUs, disks;
  * processes come and go, counters fall, cells are unread, events happen. For recordings of a day in a minute, and for soaks:
  * no clock, no /proc; the same seed gives the same bytes. */
-#ifndef TESTS_MADE_RECORDING_H
-#define TESTS_MADE_RECORDING_H
+#ifndef BENCH_MADE_RECORDING_H
+#define BENCH_MADE_RECORDING_H
 
 #include "writer.h"
 

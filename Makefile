@@ -76,7 +76,7 @@ inc_core = -Iinclude -Icore
 inc_collectors = -Iinclude -Icollectors -isystem build/bpf
 inc_tui = -Iinclude -Icore -Itui $(pkg_cflags)
 inc_cli = -Iinclude -Icore -Itui -Icollectors -Icli
-inc_tests = -Iinclude -Icore -Itui -Icollectors -Icli -Itests $(pkg_cflags) -DTEST_BUILD='"$(B)"'
+inc_tests = -Iinclude -Icore -Itui -Icollectors -Icli -Itests -Itests/bench $(pkg_cflags) -DTEST_BUILD='"$(B)"'
 
 core_src := $(wildcard core/*.c)
 # A collector with programs in the kernel is X.bpf.c (them), X.h (what both sides share) and X.c. With BPF=0 its X.c, and

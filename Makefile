@@ -186,7 +186,7 @@ $(B)/plugins/%.so: tests/plugins/%.c $(O)/flags
 soak_tests := $(patsubst tests/soak/%.c,$(B)/soak/%,$(wildcard tests/soak/soak_*.c))
 .PHONY: test-build
 test-build: $(unit_tests) $(screen_tests) $(kernel_tests) $(plugins) $(B)/culprit $(B)/tables_md \
-	$(soak_tests) $(B)/bench/spawn
+	$(soak_tests) $(B)/bench/spawn $(B)/bench/forks
 
 # docs/TABLES.md is made from the schemas; tests/tables_test.sh compares.
 $(eval $(call compile_rule,scripts,$(inc_cli)))
@@ -234,11 +234,11 @@ test-fresh: ## make run and make test in a fresh Debian with nothing but make (r
 
 # --- measuring ---------------------------------------------------------------------------------------------------
 .PHONY: bench
-bench: $(B)/culprit $(addprefix $(B)/bench/,spawn statpass bench_made bench_day) ## cost beside htop, btop, atop, top, as ratios, against the budgets
-	$(Q)python3 tests/bench/bench.py $(BENCH)
-	$(Q)python3 tests/bench/bench_record.py $(BENCH_RECORD)
+bench_programs := spawn statpass forks bench_made bench_day
+bench: $(B)/culprit $(addprefix $(B)/bench/,$(bench_programs)) ## cost beside htop, btop, atop, top, as ratios, against the budgets (BENCH=record: one part)
+	$(Q)tests/bench/run $(BENCH)
 
-$(B)/bench/spawn $(B)/bench/statpass: $(B)/bench/%: $(O)/tests/bench/%.o
+$(B)/bench/spawn $(B)/bench/statpass $(B)/bench/forks: $(B)/bench/%: $(O)/tests/bench/%.o
 	@mkdir -p $(@D)
 	$(Q)$(cc) $(ldflags) -o $@ $^
 

@@ -344,6 +344,11 @@ static void reckon(struct program *p, const struct bpf_cost *sum)
 	p->events = sum->events;
 }
 
+uint64_t bpf_missed(const struct bpf_unit *u, unsigned index)
+{
+	return missed(&u->programs[index]);
+}
+
 size_t bpf_programs(struct bpf_unit *u, const struct culprit_program **ret_list)
 {
 	unsigned n = 0;

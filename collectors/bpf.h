@@ -97,6 +97,9 @@ static inline size_t bpf_stride(size_t value_size)
 /* For the collector's programs() and thin(). */
 size_t bpf_programs(struct bpf_unit *, const struct culprit_program **ret_list);
 int bpf_thin(struct bpf_unit *, size_t index, uint32_t thinning);
+/* Events at which the kernel left the program out, because it was at work on that CPU already and was interrupted;
+ * cumulative, and contained in what bpf_programs() says is lost. One system call. */
+uint64_t bpf_missed(const struct bpf_unit *, unsigned index);
 /* How full a map is, and what was lost in it, said by the collector before bpf_programs() is asked. `lost` is
  * cumulative and adds to what the program counts itself. */
 void bpf_say_fill(struct bpf_unit *, unsigned index, uint64_t used, uint64_t max);

@@ -15,6 +15,74 @@ typedef _Bool bool;
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
+typedef struct {
+	int counter;
+} atomic_t;
+
+typedef struct {
+	unsigned int val;
+} kuid_t;
+
+struct cred {
+	kuid_t euid;
+};
+
+struct signal_struct {
+	atomic_t live;
+	unsigned int flags;
+	int group_exit_code;
+	unsigned long long sum_sched_runtime;
+	short oom_score_adj;
+};
+
+struct percpu_counter {
+	__s64 count;
+};
+
+struct mm_struct {
+	unsigned long arg_start, arg_end;
+	struct percpu_counter rss_stat[4];
+};
+
+/* Resident pages were plain counters before 6.2. */
+typedef struct {
+	long counter;
+} atomic_long_t;
+struct mm_rss_stat {
+	atomic_long_t count[4];
+};
+struct mm_struct___until_6_1 {
+	struct mm_rss_stat rss_stat;
+};
+
+struct linux_binprm {
+	const char *filename;
+};
+
+struct irqaction {
+	const char *name;
+};
+
+struct gendisk {
+	int major, first_minor;
+	char disk_name[32];
+};
+
+struct request_queue {
+	struct gendisk *disk;
+};
+
+struct request {
+	struct request_queue *q;
+	unsigned int cmd_flags, __data_len;
+	__u64 start_time_ns, io_start_time_ns;
+};
+
+/* A request knew its disk itself until 5.16. */
+struct request___until_5_16 {
+	struct gendisk *rq_disk;
+};
+
 struct sched_info {
 	unsigned long pcount;
 	unsigned long long run_delay, last_arrival, last_queued;
@@ -80,7 +148,11 @@ struct task_struct {
 	char comm[16];
 	struct sched_info sched_info;
 	struct sched_entity se;
-	__u64 start_boottime;
+	__u64 start_time, start_boottime;
+	int exit_code;
+	struct signal_struct *signal;
+	struct mm_struct *mm;
+	const struct cred *cred;
 	__u64 utime, stime;
 	struct task_struct *group_leader, *real_parent;
 };

@@ -32,6 +32,17 @@
 #define COUNTER(name, unit, help, source) COLUMN(CULPRIT_COUNTER, CULPRIT_U64, unit, 0, name, help, source)
 #define COUNTER_IN(group, name, unit, help, source)                                                                    \
 	COLUMN(CULPRIT_COUNTER, CULPRIT_U64, unit, group, name, help, source)
+#define PEAK(name, unit, help, source) COLUMN(CULPRIT_PEAK, CULPRIT_U64, unit, 0, name, help, source)
+#define HISTOGRAM(name_, unit_, bounds_, help_, source_)                                                               \
+	{                                                                                                              \
+		.name = (name_), .role = CULPRIT_HISTOGRAM, .type = CULPRIT_HIST, .unit = (unit_), .help = (help_),    \
+		.source = (source_), .bounds = (bounds_)                                                               \
+	}
+/* Of event tables. */
+#define TIME_OF_EVENT(help, source)                                                                                    \
+	COLUMN(CULPRIT_TIME, CULPRIT_U64, CULPRIT_MONO_NS, 0, "time", help, source)
+#define NUMBER(name, unit, help, source) COLUMN(CULPRIT_ATTRIBUTE, CULPRIT_U64, unit, 0, name, help, source)
+#define TASK(name, help, source) COLUMN(CULPRIT_ATTRIBUTE, CULPRIT_TASK, CULPRIT_NONE, 0, name, help, source)
 
 /* Derived columns. */
 #define RATE(name_, a_, unit_, help_)                                                                                  \
@@ -57,6 +68,11 @@
 	{                                                                                                              \
 		.name = (name_), .op = CULPRIT_LEVEL_RATIO, .unit = CULPRIT_PERCENT, .a = (a_), .b = (b_),             \
 		.scale = 100, .help = (help_)                                                                          \
+	}
+#define PERCENTILE_OF(name_, a_, percent_, unit_, help_)                                                                  \
+	{                                                                                                              \
+		.name = (name_), .op = CULPRIT_PERCENTILE, .unit = (unit_), .a = (a_), .arg = (percent_),              \
+		.help = (help_)                                                                                        \
 	}
 #define GROWTH(name_, a_, unit_, help_)                                                                                \
 	{                                                                                                              \

@@ -6,8 +6,7 @@
 
 #include "builtin.h"
 #include "columns.h"
-#include "devices.h"
-#include "procfs.h"
+#include "diskstats.h"
 
 enum {
 	NAME, GENERATION, READS, READS_MERGED, READ_BYTES, READ_TIME, WRITES, WRITES_MERGED, WRITE_BYTES, WRITE_TIME,
@@ -92,9 +91,7 @@ static const struct culprit_table disk_table = {
 
 struct disk {
 	const struct culprit_host *host;
-	struct procfs_file file;
-	struct procfs_buffer text;
-	struct devices devices;
+	struct diskstats stats;
 };
 
 static int disk_probe(const struct culprit_host *host, struct culprit_error *error)
@@ -110,21 +107,9 @@ static int disk_open(const struct culprit_host *host, void **ret_self, struct cu
 	if (!d)
 		return -ENOMEM;
 	d->host = host;
-	procfs_file_init(&d->file, host->proc_fd, "diskstats");
-	devices_init(&d->devices);
+	diskstats_init(&d->stats, host->proc_fd);
 	*ret_self = d;
 	return 0;
-}
-
-static bool name_begins(const char *name, const char *const *prefixes)
-{
-	for (; *prefixes; prefixes++) {
-		size_t n = strlen(*prefixes);
-
-		if (strncmp(name, *prefixes, n) == 0 && name[n] >= '0' && name[n] <= '9')
-			return true;
-	}
-	return false;
 }
 
 /* "../../devices/.../block/sda/sda1" gives sda; where sysfs isn't there, the name must do: sda1, nvme0n1p2. */
@@ -171,9 +156,9 @@ static void put_attributes(const struct disk *d, const struct device *device, st
 	partition = procfs_read_u64(sys, AT("partition"), &v);
 	if (partition)
 		kind = "partition";
-	else if (name_begins(device->name, ram))
+	else if (diskstats_is_one_of(device->name, ram))
 		kind = "ram";
-	else if (name_begins(device->name, stacked) || procfs_entries(sys, AT("slaves"), text, sizeof(text)))
+	else if (diskstats_is_one_of(device->name, stacked) || procfs_entries(sys, AT("slaves"), text, sizeof(text)))
 		kind = "stacked";
 	culprit_put_string(f, KIND, kind);
 	culprit_put_bool(f, PARTITION, partition);
@@ -199,51 +184,30 @@ static void put_attributes(const struct disk *d, const struct device *device, st
 #undef AT
 }
 
-static void put_disk(struct disk *d, struct culprit_frame *f, struct procfs_text line)
+static void put_disk(struct disk *d, struct culprit_frame *f, struct diskstats_line *line)
 {
-	static const char *const idle[] = {"loop", "ram", "zram", "nbd", "fd", "sr", NULL};
 	static const uint32_t scales[NCOLUMNS] = {
 		[READ_BYTES] = 512,	    [WRITE_BYTES] = 512,       [DISCARD_BYTES] = 512,
 		[READ_TIME] = 1000000,	    [WRITE_TIME] = 1000000,    [DISCARD_TIME] = 1000000, [IO_TIME] = 1000000,
 		[WEIGHTED_TIME] = 1000000, [FLUSH_TIME] = 1000000,
 	};
+	struct devices *devices = &d->stats.devices;
+	struct device *device = line->device;
 	struct procfs_values values;
-	struct procfs_text name, word;
-	struct device *device;
-	uint64_t major, minor, any = 0;
-	uint32_t column = READS;
+	struct procfs_text word;
+	uint64_t v;
 
-	if (!procfs_u64(&line, &major) || !procfs_u64(&line, &minor) || !procfs_word(&line, &name) ||
-	    procfs_left(&name) > DEVICE_NAME_MAX) {
-		devices_unclean(&d->devices);
-		return;
-	}
 	procfs_values_clear(&values);
-	for (; column <= FLUSH_TIME && procfs_word(&line, &word); column++) {
-		uint64_t v;
-
-		if (!procfs_u64(&word, &v))
-			continue;
-		any |= v;
-		procfs_add(&values, column, v, scales[column]);
-	}
-	if (!any) {
-		char text[DEVICE_NAME_MAX + 1] = "";
-
-		memcpy(text, name.p, procfs_left(&name));
-		if (name_begins(text, idle))
-			return;
-	}
-	device = devices_see(&d->devices, name.p, procfs_left(&name), major << 32 | (minor & UINT32_MAX));
-	if (!device)
-		return;
+	for (uint32_t column = READS; column <= FLUSH_TIME && procfs_word(&line->values, &word); column++)
+		if (procfs_u64(&word, &v))
+			procfs_add(&values, column, v, scales[column]);
 	culprit_row(f);
-	if (device_born(&d->devices, device))
+	if (device_born(devices, device))
 		culprit_born(f);
 	culprit_put_string(f, NAME, device->name);
 	culprit_put_u64(f, GENERATION, device->generation);
 	procfs_put(f, &values);
-	if (device_slow(&d->devices, device, d->host->flags & CULPRIT_HOST_WHOLE))
+	if (device_slow(devices, device, d->host->flags & CULPRIT_HOST_WHOLE))
 		put_attributes(d, device, f);
 	culprit_end(f);
 }
@@ -251,18 +215,16 @@ static void put_disk(struct disk *d, struct culprit_frame *f, struct procfs_text
 static int disk_sample(void *self, struct culprit_frame *f)
 {
 	struct disk *d = self;
-	struct procfs_text text, line;
-	int err = procfs_buffer_read(&d->text, &d->file);
+	struct diskstats_line line;
+	int err = diskstats_read(&d->stats);
 
 	culprit_table(f, 0);
 	if (err) {
 		procfs_failed(f, 0, "/proc/diskstats", err);
 		return 0;
 	}
-	devices_begin(&d->devices);
-	text = procfs_buffer_text(&d->text);
-	while (procfs_line(&text, &line))
-		put_disk(d, f, line);
+	while (diskstats_next(&d->stats, &line))
+		put_disk(d, f, &line);
 	return 0;
 }
 
@@ -270,9 +232,7 @@ static void disk_close(void *self)
 {
 	struct disk *d = self;
 
-	procfs_file_finish(&d->file);
-	procfs_buffer_finish(&d->text);
-	devices_finish(&d->devices);
+	diskstats_finish(&d->stats);
 	free(d);
 }
 

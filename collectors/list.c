@@ -14,6 +14,10 @@ const struct culprit_collector *const culprit_builtin[] = {
 	&task_collector,
 #ifndef CULPRIT_NO_BPF
 	&sched_collector,
+	&disk_latency_collector,
+	&lifecycle_collector,
+	&interrupt_collector,
+	&reclaim_collector,
 #endif
 	NULL,
 };

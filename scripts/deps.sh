@@ -55,6 +55,8 @@ things() {
 	test  infocmp           ncurses-bin                      ncurses             ncurses         ncurses       ncurses-utils
 	test  nm                binutils                         binutils            binutils        binutils      binutils
 	test  libfuzzer         libclang-rt-{clang}-dev|libclang-common-{clang}-dev compiler-rt compiler-rt compiler-rt clang
+	test  fio               fio                              fio                 fio             fio           fio
+	test  biolatency        libbpf-tools                     libbpf-tools        bcc-tools       libbpf-tools  libbpf-tools
 	bench python3           python3-minimal                  python3             python3         python        python3
 	bench py:json           python3                          python3             python3         python        python3
 	bench htop              htop                             htop                htop            htop          htop
@@ -82,7 +84,7 @@ present() {
 		done
 		return 1 ;;
 	# /usr/sbin is not in everybody's PATH.
-	bpftool) have bpftool || [ -x "$usr/sbin/bpftool" ] ;;
+	bpftool | biolatency) have "$1" || [ -x "$usr/sbin/$1" ] ;;
 	libfuzzer)
 		have clang || return 1
 		for lib in "$(clang -print-resource-dir)"/lib/*/libclang_rt.fuzzer*.a; do
@@ -163,8 +165,8 @@ clang_version() {
 	fi
 }
 
-# A release without one of the consoles that bench compares with is no reason to stop.
-optional() { case $1 in btop | atop | htop) ;; *) return 1 ;; esac; }
+# A release without one of the consoles that bench compares with, or the tools that tests do, is no reason to stop.
+optional() { case $1 in btop | atop | htop | fio | biolatency | libbpf-tools) ;; *) return 1 ;; esac; }
 
 # Chooses the first alternative that this release has. Prints nothing and fails when one has none.
 choose() {
@@ -177,7 +179,7 @@ choose() {
 		if [ -n "$chosen" ]; then
 			echo "$chosen"
 		elif optional "$alternatives"; then
-			echo "culprit: this release has no package $alternatives; its column of the bench stays empty" >&4
+			echo "culprit: this release has no package $alternatives; what is compared with it is left out" >&4
 		else
 			echo "$alternatives" | sed "s/{clang}/$version/g" >&3
 			return 1

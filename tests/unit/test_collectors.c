@@ -32,7 +32,8 @@ static void schemas(void **state)
 	schema_unlock(schema);
 }
 
-/* Samples a few times; whatever is there, the frame may not be misused. */
+/* Samples a few times; whatever is there, the frame may not be misused. What is loaded into the kernel shows what happens,
+ * which may be nothing: tests/kernel looks whether it does. */
 static void run(const struct culprit_collector *c, struct fixture_host *host, bool expect_rows)
 {
 	struct recorder *r = recorder_create(c);
@@ -55,7 +56,7 @@ static void run(const struct culprit_collector *c, struct fixture_host *host, bo
 		recorder_sample(r, self);
 		if (recorder_misuse(r))
 			fail_msg("%s: %s", c->name, recorder_misuse(r));
-		if (expect_rows && !err && recorder_table(r, c->tables[0]->name)->nrows == 0)
+		if (expect_rows && !err && !(c->flags & CULPRIT_OPEN_LATER) && recorder_table(r, c->tables[0]->name)->nrows == 0)
 			fail_msg("%s: no rows: %s", c->name, recorder_table(r, c->tables[0]->name)->reason);
 	}
 	c->close(self);

@@ -1,0 +1,69 @@
+/* What the files of the collector disk_latency share: what processes ask for is in disk_latency_process.c, single requests
+ * that took long in disk_latency_slow.c, the rest in disk_latency.c. */
+#ifndef COLLECTORS_DISK_LATENCY_TABLES_H
+#define COLLECTORS_DISK_LATENCY_TABLES_H
+
+#include <culprit/collector.h>
+
+#include "bpf_processes.h"
+#include "disk_latency.h"
+#include "diskstats.h"
+
+extern const struct culprit_bounds disk_latency_bounds;
+extern const struct culprit_table disk_process_table, disk_slow_table;
+extern const char *const disk_operations[DISK_OPERATIONS];
+extern const char disk_operation_help[];
+
+#define DISK_COMPLETE_SOURCE "tracepoint block_rq_complete"
+#define DISK_STAMPS_SOURCE "struct request start_time_ns, tracepoints block_rq_issue and block_rq_complete"
+
+struct bpf_unit;
+struct disk_latency_bpf;
+
+struct disk_processes {
+	struct bpf_processes processes;
+	struct bpf_unit *unit;
+	struct disk_process *totals;
+	struct disk_process_counts *counts;
+};
+
+/* 0 or -errno. Nothing to finish: the maps belong to the unit. */
+int disk_processes_init(struct disk_processes *, struct bpf_unit *, struct disk_latency_bpf *);
+/* Emits the table `table` of the collector, and forgets processes that have ended. */
+void disk_processes_sample(struct disk_processes *, const struct culprit_host *, struct culprit_frame *, uint32_t table);
+
+/* A device that has a place in the program's hash. */
+struct disk_known {
+	uint64_t device; /* as the hash has it; 0: this one is free */
+	uint64_t seen;   /* last sample in which it was there */
+	char name[DEVICE_NAME_MAX + 1];
+	uint32_t generation;
+	bool hidden; /* not in /proc/diskstats: a path of a multipath device, whose name it has */
+	struct disk_place *place;
+	struct {
+		uint64_t requests, bytes; /* as emitted last */
+		uint32_t handle;
+		uint32_t slow; /* events in this tick */
+	} operation[DISK_OPERATIONS];
+};
+
+struct disk_latency {
+	const struct culprit_host *host;
+	struct bpf_unit *unit;
+	struct disk_latency_bpf *skeleton;
+	struct diskstats stats;
+	unsigned shards, nknown;
+	struct disk_known *known; /* nknown of them, by index */
+	struct disk_place *places;
+	struct disk_total *totals;
+	struct disk_counts *counts;
+	struct ring_buffer *ring;
+	struct culprit_frame *frame; /* while the ring is drained */
+	uint64_t unseen, slow_lost;  /* as told last */
+	struct disk_processes processes;
+};
+
+void disk_slow_sample(struct disk_latency *, struct culprit_frame *, uint32_t table);
+int disk_slow_event(void *disk_latency, void *data, size_t size);
+
+#endif

@@ -11,6 +11,7 @@
 #include <linux/bpf.h>
 
 typedef _Bool bool;
+enum { false, true };
 #define NULL ((void *)0)
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
@@ -119,17 +120,30 @@ struct file {
 	void *private_data; /* of a socket's file: struct socket */
 };
 
+struct in6_addr {
+	union {
+		__u8 u6_addr8[16];
+	} in6_u;
+};
+
 struct sock_common {
+	__u32 skc_daddr, skc_rcv_saddr; /* network byte order, as the port of the peer */
+	__u16 skc_dport, skc_num;
 	unsigned short skc_family;
-	__u16 skc_num;   /* our port */
-	__u16 skc_dport; /* the peer's, in network order */
+	volatile unsigned char skc_state;
+	struct in6_addr skc_v6_daddr, skc_v6_rcv_saddr;
 };
 
 struct sock {
 	struct sock_common __sk_common;
+	__u16 sk_protocol;
+	int sk_err;
+	__u32 sk_ack_backlog, sk_max_ack_backlog;
+	atomic_t sk_drops;
 };
 
 struct socket {
+	short type;
 	struct sock *sk;
 };
 
@@ -200,6 +214,25 @@ struct pt_regs {
 #endif
 };
 
+struct minmax_sample {
+	__u32 v;
+};
+
+struct minmax {
+	struct minmax_sample s[3];
+};
+
+struct tcp_sock {
+	__u64 bytes_sent, bytes_retrans, bytes_received, tcp_mstamp;
+	__u32 segs_out, total_retrans, srtt_us, snd_nxt;
+	struct minmax rtt_min;
+};
+
+struct sk_buff {
+	unsigned int len;
+	unsigned char *data;
+};
+
 struct seq_file;
 
 struct bpf_iter_meta {
@@ -210,6 +243,13 @@ struct bpf_iter_meta {
 struct bpf_iter__task {
 	struct bpf_iter_meta *meta;
 	struct task_struct *task;
+};
+
+struct bpf_iter__task_file {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	__u32 fd;
+	struct file *file;
 };
 
 #pragma clang attribute pop

@@ -25,6 +25,7 @@ extern const struct culprit_collector disk_latency_collector;
 extern const struct culprit_collector lifecycle_collector;
 extern const struct culprit_collector interrupt_collector;
 extern const struct culprit_collector reclaim_collector;
+extern const struct culprit_collector tcp_flow_collector;
 #endif
 
 #endif

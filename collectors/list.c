@@ -18,6 +18,7 @@ const struct culprit_collector *const culprit_builtin[] = {
 	&lifecycle_collector,
 	&interrupt_collector,
 	&reclaim_collector,
+	&tcp_flow_collector,
 #endif
 	NULL,
 };

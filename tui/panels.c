@@ -3,6 +3,14 @@
 #include <stddef.h>
 
 const struct panel *const console_panels[] = {
-	&overview_panel, &processes_panel, &threads_panel, &latency_panel, &disks_panel,
-	&cgroups_panel,	 &memory_panel,	   &tables_panel,  NULL,
+	&overview_panel,
+	&processes_panel,
+	&threads_panel,
+	&latency_panel,
+	&disks_panel,
+	&net_panel,
+	&cgroups_panel,
+	&memory_panel,
+	&tables_panel,
+	NULL,
 };

@@ -4,8 +4,15 @@
 
 #include "panel.h"
 
-extern const struct panel overview_panel, processes_panel, threads_panel, latency_panel, disks_panel, cgroups_panel,
-	memory_panel, tables_panel;
+extern const struct panel overview_panel;
+extern const struct panel processes_panel;
+extern const struct panel threads_panel;
+extern const struct panel latency_panel;
+extern const struct panel disks_panel;
+extern const struct panel net_panel;
+extern const struct panel cgroups_panel;
+extern const struct panel memory_panel;
+extern const struct panel tables_panel;
 
 /* Ends with NULL. */
 extern const struct panel *const console_panels[];

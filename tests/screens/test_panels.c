@@ -133,7 +133,7 @@ static const struct {
 /* Every panel in every size, and its help. */
 static void panels_look(void **state)
 {
-	static const char *const panels[] = {"overview", "processes", "threads", "disks", "cgroups", "memory", "tables"};
+	static const char *const panels[] = {"overview", "processes", "threads", "disks", "net", "cgroups", "memory", "tables"};
 	char name[64];
 
 	(void)state;
@@ -340,7 +340,7 @@ static void hostile_names_are_escaped(void **state)
 
 static void panels_survive_every_size(void **state)
 {
-	static const char *const panels[] = {"overview", "processes", "threads", "disks", "cgroups", "memory", "tables"};
+	static const char *const panels[] = {"overview", "processes", "threads", "disks", "net", "cgroups", "memory", "tables"};
 
 	(void)state;
 	for (size_t p = 0; p < 4; p++) {

@@ -1,0 +1,462 @@
+/* TCP by process and peer. What the kernel keeps of each connection (bytes, retransmits, round trip) is read from it: of
+ * living ones through an iterator over the open files of all processes, which says whose they are too, of ended ones at
+ * their end. How long answers take is seen at one place, where segments come in (tcp_probe): between two of them the socket
+ * tells by snd_nxt that we have sent, and by tcp_mstamp when. */
+#include "bpf_common.bpf.h"
+#include "tcp_flow_shared.h"
+
+enum {
+	AF_INET = 2,
+	AF_INET6 = 10,
+	IPPROTO_TCP = 6,
+	ESTABLISHED = 1,
+	SYN_SENT = 2,
+	SYN_RECV = 3,
+	CLOSE = 7,
+	LISTEN = 10,
+	SPOILED_OF = 8, /* one overlap in so many exchanges: it does not alternate */
+};
+
+/* Of a connection, while the kernel has it. */
+struct connection {
+	__u64 asked_ns; /* the last segment of the request was sent, or came */
+	__u64 ready_ns; /* established, or its first bytes came */
+	__u64 start;
+	__u32 pid;
+	__u32 snd_nxt;
+	__u32 exchanges, overlaps;
+	__u16 peer, port; /* slots; 0: none */
+	__u16 local_port;
+	__u8 side, waiting, unread, spoken, multiplexed;
+	char comm[16];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct connection);
+} tcp_connections SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, TCP_PEERS + TCP_PORTS);
+	__type(key, struct tcp_peer_key);
+	__type(value, __u32);
+} tcp_slots SEC(".maps");
+
+/* Slots of listening ports first (1 .. TCP_PORTS - 1), then peers. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, TCP_PORTS + TCP_PEERS);
+	__type(key, __u32);
+	__type(value, struct tcp_peer_figures);
+} tcp_peers SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, TCP_PORTS);
+	__type(key, __u32);
+	__type(value, struct tcp_port_figures);
+} tcp_ports SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+} tcp_ends SEC(".maps");
+
+/* How many slots are given away; user space reads. */
+volatile __u32 tcp_ports_used, tcp_peers_used;
+
+static __always_inline void mapped(unsigned char to[TCP_ADDRESS], __u32 ipv4)
+{
+	__builtin_memset(to, 0, TCP_ADDRESS);
+	to[10] = to[11] = 0xff;
+	__builtin_memcpy(to + 12, &ipv4, 4);
+}
+
+/* The port's slot; 0 where nobody listens there, or there is none left (`make`: gives one). */
+static __always_inline __u32 port_slot(__u16 port, bool make, struct bpf_cost *cost)
+{
+	struct tcp_peer_key key = {.port = port, .side = TCP_IN};
+	__u32 *slot = bpf_map_lookup_elem(&tcp_slots, &key), fresh;
+	struct tcp_peer_figures *f;
+
+	if (slot)
+		return *slot;
+	if (!make || tcp_ports_used >= TCP_PORTS - 1)
+		return 0;
+	fresh = __sync_fetch_and_add(&tcp_ports_used, 1) + 1;
+	if (fresh >= TCP_PORTS)
+		return 0;
+	f = bpf_map_lookup_elem(&tcp_peers, &fresh);
+	if (!f || bpf_map_update_elem(&tcp_slots, &key, &fresh, BPF_NOEXIST)) {
+		cost->lost++;
+		return 0;
+	}
+	f->key = key;
+	__sync_fetch_and_add(&f->ready, 1);
+	return fresh;
+}
+
+static __always_inline __u32 peer_slot(const struct tcp_peer_key *key, struct bpf_cost *cost)
+{
+	__u32 *slot = bpf_map_lookup_elem(&tcp_slots, key), fresh;
+	struct tcp_peer_figures *f;
+
+	if (slot)
+		return *slot;
+	if (tcp_peers_used >= TCP_PEERS)
+		return 0;
+	fresh = __sync_fetch_and_add(&tcp_peers_used, 1) + TCP_PORTS;
+	if (fresh >= TCP_PORTS + TCP_PEERS)
+		return 0;
+	f = bpf_map_lookup_elem(&tcp_peers, &fresh);
+	if (!f || bpf_map_update_elem(&tcp_slots, key, &fresh, BPF_NOEXIST)) {
+		cost->lost++;
+		return 0;
+	}
+	f->key = *key;
+	__sync_fetch_and_add(&f->ready, 1);
+	return fresh;
+}
+
+static __always_inline void address_remote(const struct sock *sk, unsigned char to[TCP_ADDRESS])
+{
+	if (sk->__sk_common.skc_family == AF_INET6)
+		bpf_probe_read_kernel(to, TCP_ADDRESS, &sk->__sk_common.skc_v6_daddr);
+	else
+		mapped(to, sk->__sk_common.skc_daddr);
+}
+
+/* What is known of a connection when it is seen for the first time. */
+static __always_inline void know(struct connection *c, const struct sock *sk, __u8 side, struct bpf_cost *cost)
+{
+	struct tcp_peer_key key = {};
+	__u16 local = sk->__sk_common.skc_num;
+
+	c->local_port = local;
+	c->port = side != TCP_OUT ? port_slot(local, side == TCP_IN, cost) : 0;
+	c->side = side ? side : c->port ? TCP_IN : TCP_OUT;
+	address_remote(sk, key.address);
+	key.side = c->side;
+	key.port = c->side == TCP_IN ? local : __builtin_bswap16(sk->__sk_common.skc_dport);
+	c->peer = peer_slot(&key, cost);
+}
+
+static __always_inline void owner(struct connection *c)
+{
+	struct task_struct *task = (void *)bpf_get_current_task_btf();
+
+	c->pid = task->tgid;
+	c->start = task->group_leader->start_boottime;
+	__builtin_memcpy(c->comm, task->group_leader->comm, sizeof(c->comm));
+}
+
+static __always_inline void fill(struct tcp_record *r, const struct sock *sk, const struct tcp_sock *tp)
+{
+	r->socket = (__u64)sk;
+	r->state = sk->__sk_common.skc_state;
+	r->local_port = sk->__sk_common.skc_num;
+	r->remote_port = __builtin_bswap16(sk->__sk_common.skc_dport);
+	if (sk->__sk_common.skc_family == AF_INET6) {
+		bpf_probe_read_kernel(r->local, TCP_ADDRESS, &sk->__sk_common.skc_v6_rcv_saddr);
+		bpf_probe_read_kernel(r->remote, TCP_ADDRESS, &sk->__sk_common.skc_v6_daddr);
+	} else {
+		mapped(r->local, sk->__sk_common.skc_rcv_saddr);
+		mapped(r->remote, sk->__sk_common.skc_daddr);
+	}
+	r->sent = tp->bytes_sent - tp->bytes_retrans;
+	r->received = tp->bytes_received;
+	r->segments_out = tp->segs_out;
+	r->retransmits = tp->total_retrans;
+	r->rtt_us = tp->srtt_us >> 3;
+	r->rtt_min_us = tp->rtt_min.s[0].v;
+}
+
+static __always_inline void ended(struct bpf_cost *cost, struct sock *sk, struct tcp_sock *tp, struct connection *c, __u8 what)
+{
+	struct tcp_record *r = bpf_ringbuf_reserve(&tcp_ends, sizeof(*r), 0);
+
+	if (!r) {
+		cost->lost++;
+		return;
+	}
+	__builtin_memset(r, 0, sizeof(*r));
+	fill(r, sk, tp);
+	r->what = what;
+	r->error = sk->sk_err;
+	if (c) {
+		/* By now the socket has given its port back. */
+		r->local_port = c->local_port;
+		r->side = c->side;
+		r->pid = c->pid;
+		r->start = c->start;
+		__builtin_memcpy(r->comm, c->comm, sizeof(r->comm));
+	}
+	/* Nobody is woken for one: they are read at each sample. */
+	bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
+}
+
+static __always_inline void on_state(struct bpf_cost *cost, struct sock *sk, int before, int now)
+{
+	struct tcp_sock *tp;
+	struct connection *c;
+
+	if (sk->sk_protocol != IPPROTO_TCP)
+		return;
+	if (now == LISTEN) {
+		port_slot(sk->__sk_common.skc_num, true, cost);
+		return;
+	}
+	if (now == SYN_SENT || (now == ESTABLISHED && before == SYN_RECV)) {
+		c = bpf_sk_storage_get(&tcp_connections, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+		if (!c) {
+			cost->lost++;
+			return;
+		}
+		know(c, sk, now == SYN_SENT ? TCP_OUT : TCP_IN, cost);
+		if (now == SYN_SENT) {
+			owner(c);
+		} else {
+			__u32 slot = c->port;
+			struct tcp_port_figures *p = bpf_map_lookup_elem(&tcp_ports, &slot);
+
+			c->ready_ns = bpf_ktime_get_ns();
+			c->unread = 1;
+			if (p && slot)
+				__sync_fetch_and_add(&p->accepted, 1);
+		}
+		return;
+	}
+	if (now == ESTABLISHED) {
+		c = bpf_sk_storage_get(&tcp_connections, sk, 0, 0);
+		/* At SYN_SENT it had no port yet. */
+		if (c)
+			c->local_port = sk->__sk_common.skc_num;
+		return;
+	}
+	if (now != CLOSE || before == LISTEN || before == CLOSE)
+		return;
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (tp)
+		ended(cost, sk, tp, bpf_sk_storage_get(&tcp_connections, sk, 0, 0), before == SYN_SENT ? TCP_FAILED : TCP_ENDED);
+}
+
+static __always_inline void answered(struct connection *c, __u64 ns)
+{
+	__u32 slot = c->peer;
+	bool spoiled = c->multiplexed || c->overlaps * SPOILED_OF > c->exchanges + SPOILED_OF;
+	struct tcp_peer_figures *f;
+
+	c->exchanges++;
+	ns = (__s64)ns < 0 ? 0 : ns;
+	if (slot && (f = bpf_map_lookup_elem(&tcp_peers, &slot)))
+		__sync_fetch_and_add(spoiled ? &f->left_out : &f->answers[bpf_hist_slot(ns)], 1);
+	slot = c->port;
+	if (slot && (f = bpf_map_lookup_elem(&tcp_peers, &slot)))
+		__sync_fetch_and_add(spoiled ? &f->left_out : &f->answers[bpf_hist_slot(ns)], 1);
+}
+
+/* Of HTTP/2 the first bytes are known: a client's are "PRI * HTTP/2.0", a server's a frame of settings. */
+static __always_inline bool speaks_http2(const struct connection *c, const void *payload)
+{
+	unsigned char b[9];
+
+	if (bpf_probe_read_kernel(b, sizeof(b), payload))
+		return false;
+	if (c->side == TCP_IN)
+		return b[0] == 'P' && b[1] == 'R' && b[2] == 'I' && b[3] == ' ' && b[4] == '*';
+	return b[0] == 0 && b[1] == 0 && b[3] == 4 && b[4] <= 1 && !b[5] && !b[6] && !b[7] && !b[8];
+}
+
+static __always_inline void on_segment(struct bpf_cost *cost, struct sock *sk, const struct sk_buff *skb)
+{
+	struct connection *c = bpf_sk_storage_get(&tcp_connections, sk, 0, 0);
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct tcphdr_words {
+		__u32 ports, seq, ack, flags;
+	} h;
+	__u64 now;
+	__u32 length, slot, sent;
+
+	if (!tp)
+		return;
+	if (!c) {
+		/* It was there before us. */
+		c = bpf_sk_storage_get(&tcp_connections, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+		if (!c) {
+			cost->lost++;
+			return;
+		}
+		know(c, sk, 0, cost);
+		c->snd_nxt = tp->snd_nxt;
+		c->spoken = 1;
+	}
+	sent = tp->snd_nxt;
+	if (sent != c->snd_nxt) {
+		__u64 at = tp->tcp_mstamp * 1000;
+
+		c->snd_nxt = sent;
+		if (c->side == TCP_OUT) {
+			c->asked_ns = at;
+			c->waiting = 1;
+		} else if (c->waiting) {
+			c->waiting = 0;
+			answered(c, at - c->asked_ns);
+		}
+	}
+	if (bpf_probe_read_kernel(&h, sizeof(h), skb->data))
+		return;
+	length = skb->len - ((__builtin_bswap32(h.flags) >> 28) << 2);
+	if ((__s32)length <= 0)
+		return;
+	now = bpf_ktime_get_ns();
+	/* Who alternates has seen all of what was said before he speaks. */
+	if (__builtin_bswap32(h.ack) != sent)
+		c->overlaps++;
+	if (!c->spoken) {
+		c->spoken = 1;
+		c->ready_ns = now;
+		if (speaks_http2(c, (const char *)skb->data + (skb->len - length))) {
+			struct tcp_peer_figures *f;
+
+			c->multiplexed = 1;
+			slot = c->peer;
+			if (slot && (f = bpf_map_lookup_elem(&tcp_peers, &slot)))
+				__sync_fetch_and_add(&f->multiplexed, 1);
+			slot = c->port;
+			if (slot && (f = bpf_map_lookup_elem(&tcp_peers, &slot)))
+				__sync_fetch_and_add(&f->multiplexed, 1);
+		}
+	}
+	if (c->side == TCP_IN) {
+		c->asked_ns = now;
+		c->waiting = 1;
+	} else if (c->waiting) {
+		c->waiting = 0;
+		answered(c, now - c->asked_ns);
+	}
+}
+
+/* A process takes bytes out of a socket: of those the peer began, the first time says how long it was let wait, and who
+ * serves it. */
+static __always_inline void on_read(struct sock *sk)
+{
+	struct connection *c = bpf_sk_storage_get(&tcp_connections, sk, 0, 0);
+	struct tcp_port_figures *p;
+	__u64 waited;
+	__u32 slot;
+
+	if (!c || !c->unread)
+		return;
+	c->unread = 0;
+	owner(c);
+	waited = bpf_ktime_get_ns() - c->ready_ns;
+	slot = c->port;
+	if (slot && (p = bpf_map_lookup_elem(&tcp_ports, &slot)))
+		__sync_fetch_and_add(&p->reads[bpf_hist_slot((__s64)waited < 0 ? 0 : waited)], 1);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(tcp_state, struct sock *sk, int before, int now)
+{
+	__u64 start;
+	struct bpf_cost *cost = bpf_cost_begin(TCP_STATE, &start);
+
+	if (!cost)
+		return 0;
+	on_state(cost, sk, before, now);
+	bpf_cost_end(cost, start);
+	return 0;
+}
+
+SEC("tp_btf/tcp_probe")
+int BPF_PROG(tcp_segment, struct sock *sk, struct sk_buff *skb)
+{
+	__u64 start;
+	struct bpf_cost *cost = bpf_cost_begin(TCP_SEGMENT, &start);
+
+	if (!cost)
+		return 0;
+	on_segment(cost, sk, skb);
+	bpf_cost_end(cost, start);
+	return 0;
+}
+
+SEC("tp_btf/tcp_rcv_space_adjust")
+int BPF_PROG(tcp_read, struct sock *sk)
+{
+	__u64 start;
+	struct bpf_cost *cost = bpf_cost_begin(TCP_READ, &start);
+
+	if (!cost)
+		return 0;
+	on_read(sk);
+	bpf_cost_end(cost, start);
+	return 0;
+}
+
+SEC("iter/task_file")
+int tcp_files(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct socket *socket;
+	struct sock *sk;
+	struct tcp_record r = {};
+	struct bpf_cost *cost;
+	__u64 start;
+
+	if (!task || !file)
+		return 0;
+	socket = bpf_sock_from_file(file);
+	if (!socket)
+		return 0;
+	sk = BPF_CORE_READ(socket, sk);
+	if (!sk || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP || BPF_CORE_READ(socket, type) != 1)
+		return 0;
+	r.state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	if (r.state == CLOSE)
+		return 0;
+	cost = bpf_cost_begin(TCP_FILES, &start);
+	if (!cost)
+		return 0;
+	r.socket = (__u64)sk;
+	r.pid = task->tgid;
+	r.start = task->group_leader->start_boottime;
+	__builtin_memcpy(r.comm, task->group_leader->comm, sizeof(r.comm));
+	r.local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	r.remote_port = __builtin_bswap16(BPF_CORE_READ(sk, __sk_common.skc_dport));
+	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET6) {
+		BPF_CORE_READ_INTO(&r.local, sk, __sk_common.skc_v6_rcv_saddr);
+		BPF_CORE_READ_INTO(&r.remote, sk, __sk_common.skc_v6_daddr);
+	} else {
+		mapped(r.local, BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr));
+		mapped(r.remote, BPF_CORE_READ(sk, __sk_common.skc_daddr));
+	}
+	if (r.state == LISTEN) {
+		r.backlog = BPF_CORE_READ(sk, sk_ack_backlog);
+		r.max_backlog = BPF_CORE_READ(sk, sk_max_ack_backlog);
+		r.side = TCP_IN;
+		if (bpf_core_field_exists(sk->sk_drops))
+			r.drops = BPF_CORE_READ(sk, sk_drops.counter);
+		port_slot(r.local_port, true, cost);
+	} else {
+		struct tcp_sock *tp = (struct tcp_sock *)sk;
+
+		r.sent = BPF_CORE_READ(tp, bytes_sent) - BPF_CORE_READ(tp, bytes_retrans);
+		r.received = BPF_CORE_READ(tp, bytes_received);
+		r.segments_out = BPF_CORE_READ(tp, segs_out);
+		r.retransmits = BPF_CORE_READ(tp, total_retrans);
+		r.rtt_us = BPF_CORE_READ(tp, srtt_us) >> 3;
+		r.rtt_min_us = BPF_CORE_READ(tp, rtt_min.s[0].v);
+		r.side = port_slot(r.local_port, false, cost) ? TCP_IN : TCP_OUT;
+	}
+	if (bpf_seq_write(ctx->meta->seq, &r, sizeof(r)) < 0)
+		cost->lost++;
+	bpf_cost_end(cost, start);
+	return 0;
+}

@@ -207,7 +207,12 @@ static void tell_no_match(const struct dump *d, const struct options *o)
 int dump_run(struct view *view, const struct lens *lens, const struct options *o, const char *table, FILE *out,
 	     struct culprit_error *error)
 {
-	struct dump d = {.view = view, .table = table, .out = out};
+	struct dump d = {.view = view,
+			 .table = table,
+			 .out = out,
+			 .compared = lens->has_baseline && !o->raw,
+			 .baseline_from_ns = lens->baseline_from_ns,
+			 .baseline_to_ns = lens->baseline_to_ns};
 	struct culprit_error ignored, *why = error ? error : &ignored;
 	int err, damage, cannot;
 

@@ -92,6 +92,19 @@ static int put(struct dump *d, const struct value *v)
 	return 0;
 }
 
+static void put_compared(struct dump *d, size_t row, size_t column)
+{
+	double change, before;
+	char buf[64];
+
+	if (query_change(d->query, row, column, &change, &before) != QUERY_CHANGE_KNOWN) {
+		fputs(",,", d->out);
+		return;
+	}
+	fprintf(d->out, "%s,", units_format_exact(buf, sizeof(buf), before));
+	fprintf(d->out, "%s,", units_format_exact(buf, sizeof(buf), change));
+}
+
 int dump_csv(struct dump *d)
 {
 	int err = 0;
@@ -101,6 +114,8 @@ int dump_csv(struct dump *d)
 
 		field(d->out, name, strlen(name));
 		putc(',', d->out);
+		if (d->compared && query_compares(d->query, d->columns[i]))
+			fprintf(d->out, "%s_baseline,%s_change,", name, name);
 	}
 	fputs("_ended\r\n", d->out);
 	for (size_t row = 0; row < d->nrows && !err && !ferror(d->out); row++) {
@@ -118,6 +133,8 @@ int dump_csv(struct dump *d)
 			else
 				err = put(d, &v);
 			putc(',', d->out);
+			if (d->compared && query_compares(d->query, d->columns[i]))
+				put_compared(d, row, d->columns[i]);
 		}
 		query_row(d->query, row, &r);
 		if (r.ended_ns)

@@ -18,6 +18,8 @@ struct dump {
 	uint16_t columns[DUMP_COLUMNS_MAX];
 	size_t ncolumns;
 	size_t nrows; /* to write */
+	bool compared; /* there is a baseline: differences stand beside numbers */
+	uint64_t baseline_from_ns, baseline_to_ns;
 	bool utf8;    /* for people: the locale shows it */
 	char *text;   /* scratch for one text as shown; grows */
 	size_t text_cap;

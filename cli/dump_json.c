@@ -1,6 +1,6 @@
 /* culprit.rows/1: one object, rows one a line. Numbers are as stored; a time is RFC 3339, and
  * beside it ns since 1970 as NAME_ns; text is valid UTF-8 with other bytes as \xHH and the
- * backslash doubled, and holds nothing a terminal would act upon. */
+ * backslash doubled, and holds nothing a terminal would act upon. With a baseline each row has `_baseline` and `_change`. */
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -185,6 +185,28 @@ static int beside(struct dump *d, size_t row, enum aside what)
 	return err;
 }
 
+/* What the row's numbers were in the baseline, and now less before; null where it has no such row. */
+static void compared(struct dump *d, size_t row)
+{
+	for (int change = 0; change < 2; change++) {
+		bool any = false;
+
+		fprintf(d->out, ",\"%s\":", change ? "_change" : "_baseline");
+		for (size_t i = 0; i < d->ncolumns; i++) {
+			double by, before;
+
+			if (query_change(d->query, row, d->columns[i], &by, &before) != QUERY_CHANGE_KNOWN)
+				continue;
+			putc(any ? ',' : '{', d->out);
+			any = true;
+			name(d->out, query_column(d->query, d->columns[i])->name);
+			putc(':', d->out);
+			number(d->out, change ? by : before);
+		}
+		fputs(any ? "}" : "null", d->out);
+	}
+}
+
 static int put_row(struct dump *d, size_t row)
 {
 	bool unread = false, stale = false, counted = false;
@@ -214,6 +236,8 @@ static int put_row(struct dump *d, size_t row)
 		err = beside(d, row, AGE);
 	if (!err && counted)
 		err = beside(d, row, COUNT);
+	if (!err && d->compared)
+		compared(d, row);
 	query_row(d->query, row, &r);
 	if (r.ended_ns)
 		fprintf(d->out, ",\"_ended\":\"%s\"", units_rfc3339(buf, sizeof(buf), view_wall_ns(d->view, r.ended_ns), 0));
@@ -264,6 +288,14 @@ static int head(struct dump *d)
 		fprintf(d->out, ",\"lost\":%" PRIu64, info->lost);
 	if (info->thinning > 1)
 		fprintf(d->out, ",\"thinning\":%" PRIu32, info->thinning);
+	if (d->compared) {
+		const struct view *of = view_baseline(d->view) ? view_baseline(d->view) : d->view;
+		int64_t from = view_wall_ns(of, d->baseline_from_ns), to = view_wall_ns(of, d->baseline_to_ns);
+
+		fprintf(d->out, ",\"baseline\":{\"from\":\"%s\"", units_rfc3339(buf, sizeof(buf), from, 0));
+		fprintf(d->out, ",\"to\":\"%s\",\"from_ns\":%" PRId64 ",\"to_ns\":%" PRId64 ",\"other_recording\":%s}",
+			units_rfc3339(buf, sizeof(buf), to, 0), from, to, of == d->view ? "false" : "true");
+	}
 	fputs(",\"columns\":[", d->out);
 	for (size_t i = 0; i < d->ncolumns; i++) {
 		const struct query_column *c = query_column(d->query, d->columns[i]);

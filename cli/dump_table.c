@@ -154,12 +154,49 @@ static void head(struct dump *d)
 	}
 }
 
+enum { CHANGE_WIDTH = 9 };
+
+/* By how much a number differs from the baseline, in a column of its own. */
+static void put_change(struct dump *d, size_t row, size_t column)
+{
+	double change, before;
+	char buf[32];
+
+	switch (query_change(d->query, row, column, &change, &before)) {
+	case QUERY_CHANGE_NEW:
+		snprintf(buf, sizeof(buf), "new");
+		break;
+	case QUERY_CHANGE_KNOWN:
+		if (change == 0)
+			snprintf(buf, sizeof(buf), "=");
+		else
+			units_format_change(buf, sizeof(buf), change, query_column(d->query, column)->unit);
+		break;
+	default:
+		snprintf(buf, sizeof(buf), "-");
+	}
+	fprintf(d->out, "  %*s", CHANGE_WIDTH, buf);
+}
+
+static void head_baseline(struct dump *d)
+{
+	struct view *of = view_baseline(d->view) ? view_baseline(d->view) : d->view;
+	int offset = view_zone_offset(of);
+	char from[64], to[64];
+
+	units_rfc3339(from, sizeof(from), view_wall_ns(of, d->baseline_from_ns), offset);
+	units_rfc3339(to, sizeof(to), view_wall_ns(of, d->baseline_to_ns), offset);
+	fprintf(d->out, "+/- against %s .. %s%s\n", from, to, of == d->view ? "" : " of the other recording");
+}
+
 int dump_table(struct dump *d)
 {
 	size_t width[DUMP_COLUMNS_MAX];
 	char buf[CELL_MAX];
 
 	head(d);
+	if (d->compared)
+		head_baseline(d);
 	if (!d->nrows)
 		return 0;
 	for (size_t i = 0; i < d->ncolumns; i++) {
@@ -184,6 +221,8 @@ int dump_table(struct dump *d)
 		fputs(c->name, d->out);
 		if (left(c) && i + 1 < d->ncolumns)
 			pad(d->out, n < width[i] ? width[i] - n : 0);
+		if (d->compared && query_compares(d->query, d->columns[i]))
+			fprintf(d->out, "  %*s", CHANGE_WIDTH, "+/-");
 	}
 	putc('\n', d->out);
 	for (size_t row = 0; row < d->nrows && !ferror(d->out); row++) {
@@ -202,6 +241,8 @@ int dump_table(struct dump *d)
 			fputs(buf, d->out);
 			if (left(c) && !last)
 				pad(d->out, n < width[i] ? width[i] - n : 0);
+			if (d->compared && query_compares(d->query, d->columns[i]))
+				put_change(d, row, d->columns[i]);
 		}
 		query_row(d->query, row, &r);
 		if (r.ended_ns)

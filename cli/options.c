@@ -25,6 +25,7 @@ enum kind {
 #define LIVE (V(CONSOLE) | V(RECORD) | V(DUMP) | V(FLAME) | V(COLLECTORS))
 #define SEES (V(CONSOLE) | V(REPLAY))
 #define WINDOW (V(REPLAY) | V(DUMP) | V(FLAME))
+#define PIECE (WINDOW | V(CUT))
 #define ALL ((1u << VERB_COUNT) - 1)
 #define AT(field) offsetof(struct options, field)
 #define NOWHERE SIZE_MAX
@@ -43,7 +44,7 @@ struct option_row {
 static const struct option_row rows[] = {
 	{"interval", 'i', DURATION, LIVE, AT(interval_ns), NOWHERE, "TIME", "time between two samples, from 10ms on (1s)"},
 	{"for", 0, DURATION, V(RECORD) | V(DUMP) | V(FLAME), AT(for_ns), NOWHERE, "TIME", "how long to sample: 30, 90s, 1h"},
-	{"output", 'o', TEXT, V(RECORD) | V(FLAME), AT(output), NOWHERE, "FILE", "where it goes; - is standard output"},
+	{"output", 'o', TEXT, V(RECORD) | V(CUT) | V(FLAME), AT(output), NOWHERE, "FILE", "where it goes; - is standard output"},
 	{"keep", 0, DURATION, V(RECORD), AT(keep_ns), NOWHERE, "TIME",
 	 "-o is a directory of hour files; what is older goes, a file at a time: 12h, 7d"},
 	{"max-size", 0, SIZE, V(RECORD), AT(max_bytes), NOWHERE, "SIZE",
@@ -51,7 +52,6 @@ static const struct option_row rows[] = {
 	{"format", 0, TEXT, V(FLAME), AT(format), NOWHERE, "NAME", "text, folded, speedscope, pprof or svg (text)"},
 	{"import", 0, FLAG, V(FLAME), AT(import), NOWHERE, NULL,
 	 "FILE is of perf script, or folded stacks; with -o and no --format: make it a recording"},
-	{"baseline", 0, TEXT, V(FLAME), AT(baseline), NOWHERE, "FILE", "compare with this one (--import: imported as well)"},
 	{"inverted", 0, FLAG, V(FLAME), AT(inverted), NOWHERE, NULL, "innermost functions first, then who calls them"},
 	{"by", 0, TEXT, V(FLAME), AT(by), NOWHERE, "WHAT", "a tree for each thread, or each process"},
 	{"table", 0, TEXT, V(FLAME), AT(table), NOWHERE, "TABLE", "whose stacks, where several have some"},
@@ -67,9 +67,16 @@ static const struct option_row rows[] = {
 	{"pid", 'p', NUMBER, V(DUMP) | V(FLAME) | SEES, AT(pid), AT(has_pid), "PID", "one process and what belongs to it"},
 	{"tid", 0, NUMBER, V(DUMP) | V(FLAME) | SEES, AT(tid), AT(has_tid), "TID", "one thread"},
 	{"cgroup", 0, TEXT, V(DUMP) | V(FLAME) | SEES, AT(cgroup), NOWHERE, "PATH", "one control group and those below it"},
-	{"from", 0, TEXT, WINDOW, AT(from), NOWHERE, "TIME",
+	{"from", 0, TEXT, PIECE, AT(from), NOWHERE, "TIME",
 	 "begin of the window: RFC 3339, 14:03, 14:03:22, -5m, start, +90s"},
-	{"to", 0, TEXT, WINDOW, AT(to), NOWHERE, "TIME", "its end, likewise (+90s: after --from); end"},
+	{"to", 0, TEXT, PIECE, AT(to), NOWHERE, "TIME", "its end, likewise (+90s: after --from); end"},
+	{"baseline", 0, TEXT, WINDOW | V(FLAME), AT(baseline), NOWHERE, "FILE", "compare with this recording"},
+	{"baseline-from", 0, TEXT, WINDOW, AT(baseline_from), NOWHERE, "TIME",
+	 "compare with the window from here on, of the same recording or of --baseline's"},
+	{"baseline-to", 0, TEXT, WINDOW, AT(baseline_to), NOWHERE, "TIME", "its end"},
+	{"redact", 0, FLAG, V(CUT), AT(redact), NOWHERE, NULL,
+	 "of arguments and environments only the first word is left (the default)"},
+	{"no-redact", 0, FLAG, V(CUT), AT(no_redact), NOWHERE, NULL, "arguments stay as they were recorded"},
 	{"collect", 0, TEXT, LIVE, AT(collect), NOWHERE, "LIST", "only these collectors, comma-separated"},
 	{"without", 0, TEXT, LIVE, AT(without), NOWHERE, "LIST", "all but these collectors"},
 	{"plugin", 0, LIST, LIVE, AT(plugins), NOWHERE, "FILE", "load a collector from FILE; may be given several times"},
@@ -107,6 +114,11 @@ static const struct verb_row {
 		       "A table that cannot be sampled here is exit status 1, with the reason; that nothing matches --pid,\n"
 		       "--tid or --cgroup is told, but is an answer: 0.",
 		       1, 2},
+	[VERB_CUT] = {"cut", "FILE -o OUT", "a piece of a recording, as a recording to hand over",
+		      "The piece begins with the frame at or before --from and ends with that at or before --to; whatever is\n"
+		      "asked of a window inside it has the same answer as in FILE. OUT is made with mode 0600, never overwritten.\n"
+		      "Process names, paths, host names and addresses stay in it: look before you hand it over.",
+		      1, 1},
 	[VERB_INFO] = {"info", "FILE", "what is in a recording, whether it is whole, what is damaged and where",
 		       "FILE is a recording, a directory of recordings, or - for standard input. All of it is read and checked.\n"
 		       "Damage is exit status 1. What its recorder had no time to finish is told, but is no damage: 0.",
@@ -328,6 +340,10 @@ int options_parse(struct options *o, int argc, char *const *argv, struct culprit
 		return error_set(error, -EINVAL, "--collect and --without exclude each other");
 	if (o->verb == VERB_RECORD && !o->output)
 		return error_set(error, -EINVAL, "where to? culprit record -o FILE, or -o - for standard output");
+	if (o->verb == VERB_CUT && !o->output)
+		return error_set(error, -EINVAL, "where to? culprit cut FILE --from 14:00 --to 14:05 -o OUT");
+	if (o->redact && o->no_redact)
+		return error_set(error, -EINVAL, "--redact and --no-redact exclude each other");
 	if (o->output && !o->output[0])
 		return error_set(error, -EINVAL, "--output names no file; use -o FILE, or -o - for standard output");
 	if ((o->shots || o->width) && !o->keys)

@@ -37,6 +37,7 @@ struct options {
 	uint64_t pid, tid;
 	const char *cgroup;
 	const char *from, *to;   /* for timeparse() */
+	const char *baseline, *baseline_from, *baseline_to; /* a file; times */
 	uint64_t for_ns;         /* 0: not given */
 	const char *collect, *without; /* comma-separated names */
 	const char *filter;
@@ -59,7 +60,7 @@ struct options {
 	double budget;       /* --budget: own cost as a share of the machine, 0.01 is 1 %; has_budget; 0: none */
 	bool has_budget;
 	const char *also;    /* not an option: a second table that dump shows */
-	const char *format, *table, *value, *by, *baseline; /* flame */
+	const char *format, *table, *value, *by; /* flame */
 	bool import, inverted;
 };
 

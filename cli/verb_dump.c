@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "baseline.h"
 #include "builtin.h"
 #include "dump.h"
 #include "error.h"
@@ -13,6 +14,7 @@
 
 static int dump_view(struct view *v, const struct options *o, const char *table, struct culprit_error *error)
 {
+	struct view *other = NULL;
 	struct lens lens;
 	int r = view_refresh(v, error);
 
@@ -20,12 +22,17 @@ static int dump_view(struct view *v, const struct options *o, const char *table,
 		return r;
 	r = dump_lens(v, o, table, &lens, error);
 	if (!r)
+		r = baseline_open(v, o, &lens, &other, error);
+	if (!r)
 		r = dump_run(v, &lens, o, table, stdout, error);
 	/* For people: a second table below. */
 	if (!r && o->also && !o->json && !o->csv) {
-		putchar('\n');
+		putchar('
+');
 		r = dump_run(v, &lens, o, o->also, stdout, error);
 	}
+	view_set_baseline(v, NULL);
+	view_destroy(other);
 	return r;
 }
 

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "baseline.h"
 #include "console_data.h"
 #include "error.h"
 #include "file_source.h"
@@ -15,12 +16,12 @@
 #include "verbs.h"
 
 struct replay {
-	struct view *view;
+	struct view *view, *baseline;
 	struct console_data data;
 	struct console *console;
 	struct source *source; /* the view's */
 	uint64_t first_ns; /* newest frame when it was opened */
-	char command[420];
+	char command[840];
 };
 
 /* A pipe's bytes are the recording: only its source may read them. */
@@ -55,6 +56,7 @@ static void replay_close(struct replay *r)
 	console_destroy(r->console);
 	console_data_finish(&r->data);
 	view_destroy(r->view);
+	view_destroy(r->baseline);
 }
 
 static bool only_damage(struct replay *r)
@@ -62,6 +64,17 @@ static bool only_damage(struct replay *r)
 	bool pipe = r->source->ops->fd && r->source->ops->fd(r->source) >= 0;
 
 	return !pipe && view_refresh(r->view, NULL) >= 0 && !view_schema(r->view) && view_damage(r->view)[0];
+}
+
+static int replay_compare(struct replay *r, const struct options *o, struct culprit_error *error)
+{
+	struct lens lens = *console_lens(r->console);
+	const char *name = o->baseline ? strrchr(o->baseline, '/') : NULL;
+	int e = baseline_open(r->view, o, &lens, &r->baseline, error);
+
+	if (!e && lens.has_baseline)
+		console_compare(r->console, &lens, name ? name + 1 : o->baseline ? o->baseline : "");
+	return e;
 }
 
 static int replay_open(struct replay *r, const struct options *o, struct culprit_error *error)
@@ -77,7 +90,8 @@ static int replay_open(struct replay *r, const struct options *o, struct culprit
 	int e;
 
 	memset(r, 0, sizeof(*r));
-	snprintf(r->command, sizeof(r->command), "culprit replay %.400s", file);
+	snprintf(r->command, sizeof(r->command), "culprit replay %.400s%s%.400s", file, o->baseline ? " --baseline " : "",
+		 o->baseline ? o->baseline : "");
 	options.command = r->command;
 	r->view = view_create();
 	if (!r->view)
@@ -97,6 +111,8 @@ static int replay_open(struct replay *r, const struct options *o, struct culprit
 		e = view_refresh(r->view, error) < 0 ? -EIO : 0;
 	if (!e)
 		e = console_start(r->console, r->view, o, true, error);
+	if (!e)
+		e = replay_compare(r, o, error);
 	if (!e)
 		return 0;
 	if (e == -ENOMEM)

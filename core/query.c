@@ -33,6 +33,8 @@ void query_destroy(struct query *q)
 {
 	if (!q)
 		return;
+	query_names_destroy(q->names);
+	query_names_destroy(q->baseline_names);
 	query_destroy(q->baseline);
 	query_destroy(q->scope);
 	query_destroy(q->child);
@@ -417,41 +419,4 @@ void query_value(struct query *q, size_t row, size_t column, struct value *v)
 	default:
 		query_rollup_value(q, &q->rollups[c->index], &q->rows[row], v);
 	}
-}
-
-bool query_baseline_value(struct query *q, size_t row, size_t column, struct value *v)
-{
-	struct view *view = view_baseline(q->view) ? view_baseline(q->view) : q->view;
-	struct query *b;
-	ssize_t other;
-	int there;
-
-	nothing(q, column, v);
-	if (!q->lens.has_baseline || row >= q->nrows || column >= q->ncolumns)
-		return false;
-	b = query_helper(&q->baseline, view);
-	if (!b)
-		return false;
-	if (q->baseline_run != q->runs || !query_stands(b)) {
-		struct lens lens = lens_window(q->lens.baseline_from_ns, q->lens.baseline_to_ns);
-		int err;
-
-		lens.has_range = q->lens.has_range;
-		memcpy(lens.range_table, q->lens.range_table, sizeof(lens.range_table));
-		memcpy(lens.range_column, q->lens.range_column, sizeof(lens.range_column));
-		lens.range_lo = q->lens.range_lo;
-		lens.range_hi = q->lens.range_hi;
-		err = query_run(b, &lens, q->table, q->flags, NULL);
-		q->baseline_run = q->runs;
-		if (err && err != -EBADMSG)
-			return false;
-	}
-	other = query_find(b, &q->rows[row].key);
-	if (other < 0)
-		return false;
-	there = query_column_find(b, q->columns[column].is.name);
-	if (there < 0)
-		return false;
-	query_value(b, (size_t)other, (size_t)there, v);
-	return true;
 }

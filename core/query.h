@@ -100,12 +100,28 @@ ssize_t query_find_serial(struct query *, uint64_t serial);
 /* The value; borrowed until the next call for a value of this query (text: until the next run). Never fails: what is not
  * there is absent. */
 void query_value(struct query *, size_t row, size_t column, struct value *);
-/* The same row's value in the lens's baseline, joined by key content; false: no baseline, or no such row there. */
+/* The same row's value in the lens's baseline, joined by key content; false: no baseline, or no such row there. Where the
+ * baseline is another recording, processes and threads whose keys it does not have are joined by name: the k-th of a name
+ * here with the k-th there. */
 bool query_baseline_value(struct query *, size_t row, size_t column, struct value *);
+/* The key of that row there. */
+bool query_baseline_key(struct query *, size_t row, struct row_key *);
+/* Can differences of this column be told: a number that is no instant and no identity? */
+bool query_compares(const struct query *, size_t column);
+enum query_change {
+	QUERY_CHANGE_UNKNOWN, /* no baseline, or one of the two values is not there */
+	QUERY_CHANGE_NEW,     /* the baseline has no such row */
+	QUERY_CHANGE_KNOWN,
+};
+/* Now less before, in the column's unit, and before. */
+enum query_change query_change(struct query *, size_t row, size_t column, double *ret_change, double *ret_before);
 
 /* Order of this run and the following. NULL: by key. Stable; absent and unread last either way; ties by key. -ENOENT: no
  * such column now (then by key). */
 int query_sort(struct query *, const char *column, bool descending);
+/* By how much the column changed against the baseline, instead of by its value; rows that are new count as if they had
+ * been 0. */
+void query_sort_change(struct query *, bool);
 /* F64 values that round to the same multiple of `grain` count as equal and stand in key order, so that a list shown with
  * fewer digits does not shuffle; 0: exact, as at first. */
 void query_sort_grain(struct query *, double grain);

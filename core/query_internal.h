@@ -53,6 +53,7 @@ struct qrollup {
 };
 
 struct query_walk;
+struct query_names;
 
 struct query {
 	struct view *view;
@@ -94,6 +95,7 @@ struct query {
 	char sort_column[LENS_NAME_MAX];
 	bool sort_descending;
 	double sort_grain;
+	bool sort_change;
 	struct sort_cell *sort_cells;
 	size_t sort_cap;
 	struct key_index found; /* key -> row */
@@ -101,6 +103,8 @@ struct query {
 	/* Others it asks. */
 	struct query *baseline, *scope, *child;
 	uint64_t baseline_run;
+	bool baseline_failed;
+	struct query_names *names, *baseline_names; /* query_baseline.c */
 	struct query_walk *walk;
 	uint64_t *counts[3];
 };
@@ -131,6 +135,9 @@ int key_index_build(struct key_index *, const struct query *);
 /* Row number as built; UINT32_MAX: none. */
 uint32_t key_index_find(const struct key_index *, const struct query *, const struct row_key *);
 void key_index_finish(struct key_index *);
+
+/* query_baseline.c */
+void query_names_destroy(struct query_names *); /* NULL-safe */
 
 /* query_rollup.c */
 void query_rollup_value(struct query *, struct qrollup *, const struct qrow *, struct value *);

@@ -120,6 +120,23 @@ static struct sort_cell *sort(const struct query *q, struct sort_cell *a, struct
 	return a;
 }
 
+static void sort_value(struct query *q, size_t row, size_t column, struct value *v)
+{
+	double change, before;
+	enum query_change kind;
+
+	query_value(q, row, column, v);
+	if (!q->sort_change || !q->lens.has_baseline || !query_compares(q, column))
+		return;
+	kind = query_change(q, row, column, &change, &before);
+	if (kind == QUERY_CHANGE_NEW && value_number(v, &change))
+		kind = QUERY_CHANGE_KNOWN;
+	v->type = CULPRIT_F64;
+	v->f = change;
+	if (kind != QUERY_CHANGE_KNOWN)
+		v->state = VALUE_ABSENT;
+}
+
 int query_sort_rows(struct query *q)
 {
 	size_t n = q->nrows, bytes;
@@ -145,7 +162,7 @@ int query_sort_rows(struct query *q)
 		for (size_t i = 0; i < n; i++) {
 			struct value v;
 
-			query_value(q, sorted[i].row, (size_t)column, &v);
+			sort_value(q, sorted[i].row, (size_t)column, &v);
 			reduce(&v, q->sort_grain, &sorted[i]);
 		}
 		sorted = sort(q, sorted, sorted == cells ? cells + n : cells, n, false);
@@ -179,6 +196,17 @@ int query_sort(struct query *q, const char *column, bool descending)
 		q->generation++;
 	}
 	return known ? 0 : -ENOENT;
+}
+
+void query_sort_change(struct query *q, bool change)
+{
+	if (q->sort_change == change)
+		return;
+	q->sort_change = change;
+	if (query_stands(q)) {
+		query_sort_rows(q);
+		q->generation++;
+	}
 }
 
 void query_sort_grain(struct query *q, double grain)

@@ -85,9 +85,12 @@ static double largest(const struct chart *c)
 
 	if (max > 0)
 		return max;
-	for (int i = 0; i < c->time.columns; i++)
+	for (int i = 0; i < c->time.columns; i++) {
 		if (isfinite(c->values[i]) && c->values[i] > max)
 			max = c->values[i];
+		if (c->before && isfinite(c->before[i]) && c->before[i] > max)
+			max = c->before[i];
+	}
 	return max > 0 ? max : 1;
 }
 
@@ -111,6 +114,17 @@ void chart_time_draw(const struct chart_time *t, int zone_offset_s, struct surfa
 		surface_say(s, x + i, y, (int)width, ROLE_AXIS, text);
 		next = i + (int)width + 1;
 	}
+}
+
+/* The row in which a value's line stands, from the lowest, 0; -1: none. */
+static int line_row(double v, double max, int height)
+{
+	int row;
+
+	if (!isfinite(v))
+		return -1;
+	row = v <= 0 ? 0 : (int)ceil((v >= max ? 1 : v / max) * height) - 1;
+	return row < 0 ? 0 : row;
 }
 
 void chart_draw(const struct chart *c, struct surface *s, struct rect r)
@@ -141,6 +155,10 @@ void chart_draw(const struct chart *c, struct surface *s, struct rect r)
 			double v = c->values[i];
 			int full, level;
 
+			if (c->before && line_row(c->before[i], max, height) == height - 1 - row) {
+				surface_glyph(s, x0 + i, y, ROLE_MARK, GLYPH_HLINE);
+				continue;
+			}
 			if (!isfinite(v)) {
 				surface_char(s, x0 + i, y, role, ' ');
 				continue;

@@ -32,6 +32,7 @@ void chart_clock_format(int64_t wall_ns, bool seconds, char *out, size_t cap);
 struct chart {
 	struct chart_time time;
 	const double *values; /* time.columns of them */
+	const double *before; /* of the baseline, likewise, drawn as a line over them; NULL: none */
 	double max;
 	int zone_offset_s; /* of the times below */
 	int label_w;

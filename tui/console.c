@@ -264,6 +264,9 @@ static bool deeper(struct console *c, const struct panel_request *r)
 		next.to_ns = here->to_ns;
 		next.length_ns = here->length_ns;
 	}
+	next.has_baseline = here->has_baseline;
+	next.baseline_from_ns = here->baseline_from_ns;
+	next.baseline_to_ns = here->baseline_to_ns;
 	if (c->stack.n == LENS_DEPTH)
 		memmove(c->crumbs + 1, c->crumbs + 2, (CRUMBS_MAX - 2) * sizeof(c->crumbs[0]));
 	lens_narrow(&c->stack, &next);
@@ -444,6 +447,9 @@ bool console_act(struct console *c, int action)
 	case ACTION_EARLIER_WINDOW:
 	case ACTION_LATER_WINDOW:
 		scrub(c, action == ACTION_EARLIER_WINDOW ? -1 : 1, true);
+		return true;
+	case ACTION_BASELINE:
+		console_baseline_key(c);
 		return true;
 	case ACTION_WINDOW_LONGER:
 	case ACTION_WINDOW_SHORTER:
@@ -667,6 +673,14 @@ void console_command_line(const struct console *c, char *out, size_t cap)
 		units_rfc3339(b, sizeof(b), (int64_t)to + c->now.wall_offset_ns, c->now.zone_offset_s);
 		n = strlen(out);
 		snprintf(out + n, cap - n, " --from %s --to %s", a, b);
+	}
+	if (console_baseline_here(c, &from, &to)) {
+		char a[64], b[64];
+
+		units_rfc3339(a, sizeof(a), (int64_t)from + c->now.wall_offset_ns, c->now.zone_offset_s);
+		units_rfc3339(b, sizeof(b), (int64_t)to + c->now.wall_offset_ns, c->now.zone_offset_s);
+		n = strlen(out);
+		snprintf(out + n, cap - n, " --baseline-from %s --baseline-to %s", a, b);
 	}
 	if (l->scope.has_cgroup) {
 		quote(word, sizeof(word), l->scope.cgroup);

@@ -92,6 +92,9 @@ size_t console_interests(struct console *, struct culprit_interest *, size_t cap
  * host. `label`: for line 1, raw bytes. The filter is of the current panel's table. For what was said when the program was
  * started. */
 void console_look(struct console *, const struct lens *, const char *label);
+/* Compares with the baseline of this lens, of the view's baseline view where it has one: `name` says what that is ("before.rec").
+ * What `b` comes back to. */
+void console_compare(struct console *, const struct lens *, const char *name);
 /* The window looked at: [from, to], CLOCK_MONOTONIC; live follows the newest frame. */
 void console_window(const struct console *, uint64_t *ret_from_ns, uint64_t *ret_to_ns, bool *ret_live);
 const struct lens *console_lens(const struct console *);

@@ -13,6 +13,7 @@ static const struct {
 } commands[] = {
 	{"panel", "panel NAME"},     {"filter", "filter EXPRESSION"}, {"find", "find TEXT"},
 	{"window", "window 5m"},     {"goto", "goto 14:03 | -5m | start | end"},
+	{"baseline", "baseline [none | 14:00 14:05]"},
 	{"speed", "speed 10"},	     {"theme", "theme NAME"},     {"save", "save [FILE]"},	      {"print", "print [FILE]"},
 	{"quit", "quit"},
 };
@@ -229,6 +230,9 @@ void console_run_command(struct console *c, const char *line)
 		console_act(c, ACTION_FIND_NEXT);
 	} else if (command_is(line, n, "goto")) {
 		go_to(c, rest);
+	} else if (command_is(line, n, "baseline")) {
+		if (console_baseline_command(c, rest, &error))
+			console_error(c, error.sentence);
 	} else if (command_is(line, n, "speed")) {
 		if (console_play_speed(c, rest, &error))
 			console_error(c, error.sentence);

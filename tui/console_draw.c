@@ -198,9 +198,18 @@ static void draw_tabs(struct console *c, struct surface *s, int y, int w)
 
 static void draw_rule(const struct console *c, struct surface *s, int y, int w)
 {
-	char notice[4 * sizeof(c->now.notice) + 1];
+	char notice[4 * sizeof(c->now.notice) + 1], baseline[256];
+	int right;
 
 	surface_hline(s, 0, y, w, ROLE_RULE);
+	console_baseline_say(c, surface_form(s), baseline, sizeof(baseline));
+	right = cells(s, baseline);
+	if (right && right + 6 < w) {
+		surface_char(s, w - right - 4, y, ROLE_RULE, ' ');
+		surface_say(s, w - right - 3, y, right, ROLE_ACCENT, baseline);
+		surface_char(s, w - 3, y, ROLE_RULE, ' ');
+		w -= right + 3;
+	}
 	if (!c->now.notice[0])
 		return;
 	text_sanitise(notice, sizeof(notice), c->now.notice, strlen(c->now.notice), surface_form(s));
@@ -238,8 +247,9 @@ static void draw_timeline(struct console *c, struct surface *s, int y, int w)
 	char clock[16], label[4 * sizeof(c->timeline.label) + 1];
 	int label_w, columns, x, first, last;
 	double max = 0;
+	int base_first = -1, base_last = -1;
 	uint64_t from, to;
-	bool live;
+	bool live, compared;
 
 	if (!c->now.to_ns || w < 20)
 		return;
@@ -247,14 +257,19 @@ static void draw_timeline(struct console *c, struct surface *s, int y, int w)
 	text_sanitise(label, sizeof(label), c->timeline.label, strlen(c->timeline.label), surface_form(s));
 	label_w = cells(s, label);
 	label_w = label_w > w / 3 ? w / 3 : label_w;
-	columns = w - 6 - 2 - 1 - label_w;
+	compared = console_baseline_here(c, &from, &to);
+	columns = w - 6 - 2 - 1 - label_w - 2 * compared;
 	fetch_timeline(c, columns);
 	if (!*label && c->timeline.label[0]) {
 		text_sanitise(label, sizeof(label), c->timeline.label, strlen(c->timeline.label), surface_form(s));
 		label_w = cells(s, label);
 		label_w = label_w > w / 3 ? w / 3 : label_w;
-		columns = w - 6 - 2 - 1 - label_w;
+		columns = w - 6 - 2 - 1 - label_w - 2 * compared;
 		fetch_timeline(c, columns);
+	}
+	if (compared) {
+		base_first = chart_time_column(&c->timeline_time, wall(c, from) + 1);
+		base_last = chart_time_column(&c->timeline_time, wall(c, to));
 	}
 	chart_clock_format(c->timeline_time.from_ns + c->now.zone_offset_s * SECOND, false, clock, sizeof(clock));
 	surface_say(s, 0, y, 5, ROLE_AXIS, clock);
@@ -273,6 +288,8 @@ static void draw_timeline(struct console *c, struct surface *s, int y, int w)
 		bool inside = i >= first && i <= last;
 		enum role role = inside ? ROLE_CHART_WINDOW : ROLE_CHART;
 
+		if (compared && (i == base_first || (!i && base_first < 0 && base_last >= 0)))
+			surface_char(s, x++, y, ROLE_MARK, '(');
 		if (i == first)
 			surface_char(s, x++, y, ROLE_CHART_WINDOW, '[');
 		if (c->timeline.marks[i])
@@ -281,6 +298,8 @@ static void draw_timeline(struct console *c, struct surface *s, int y, int w)
 			surface_spark(s, x++, y, role, spark_level(c->timeline.values[i], max));
 		if (i == last)
 			surface_char(s, x++, y, ROLE_CHART_WINDOW, ']');
+		if (compared && i == base_last)
+			surface_char(s, x++, y, ROLE_MARK, ')');
 	}
 	surface_say_right(s, w - label_w, y, label_w, ROLE_AXIS, label);
 }

@@ -20,6 +20,14 @@ struct crumb {
 	struct lens before;
 };
 
+/* What is compared with. */
+struct baseline {
+	struct view *other; /* another recording; NULL: the same */
+	char name[128];     /* of that; raw bytes */
+	bool given;         /* at the start: from_ns, to_ns of it */
+	uint64_t from_ns, to_ns;
+};
+
 /* Time as it passes while playing. */
 struct player {
 	bool playing;
@@ -37,6 +45,7 @@ struct console {
 	struct lens_stack stack;
 	struct crumb crumbs[CRUMBS_MAX];
 	struct player player;
+	struct baseline baseline;
 	bool stale; /* the panel has not seen the newest time, lens, data */
 
 	char message[PANEL_MESSAGE_MAX]; /* our own or sanitised; until the next key */
@@ -94,6 +103,15 @@ void console_play_stop(struct console *);
 int console_play_speed(struct console *, const char *text, struct culprit_error *);
 /* "REPLAY 2x playing", and shorter. */
 void console_play_say(const struct console *, char *out, size_t cap, char *brief, size_t brief_cap);
+
+/* console_baseline.c */
+void console_baseline_key(struct console *);
+/* `:baseline`: "", "none", "FROM TO". */
+int console_baseline_command(struct console *, const char *argument, struct culprit_error *);
+/* "vs 14:01:00Z..14:02:00Z (1m)"; "" where there is none. Sanitised. */
+void console_baseline_say(const struct console *, enum text_form, char *out, size_t cap);
+/* The baseline in this view, for who marks it; false: none, or elsewhere. */
+bool console_baseline_here(const struct console *, uint64_t *ret_from_ns, uint64_t *ret_to_ns);
 
 /* console_command.c */
 void console_prompt_open(struct console *, enum prompt_kind);

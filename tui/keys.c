@@ -24,6 +24,8 @@ const struct binding console_keys[] = {
 	{ACTION_FRAME_ON, "frame-on", {'>'}, NULL, "one frame on"},
 	{ACTION_EVENT_NEXT, "event-next", {'x'}, "x X event", "to the next event or mark (x on the timeline)"},
 	{ACTION_EVENT_PREVIOUS, "event-previous", {'X'}, NULL, "to the one before"},
+	{ACTION_BASELINE, "baseline", {'b'}, "b baseline",
+	 "compare with this window from now on; in another window: with that one; again in this one: no more"},
 	{ACTION_WINDOW_LONGER, "window-longer", {'+', '='}, NULL, "a longer window"},
 	{ACTION_WINDOW_SHORTER, "window-shorter", {'-'}, NULL, "a shorter window"},
 	{ACTION_FIND, "find", {'/'}, "/ find", "select the next row that holds a text"},

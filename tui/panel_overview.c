@@ -285,7 +285,7 @@ const struct panel overview_panel = {
 	.key = '1',
 	.help = "Each resource answers three questions: how much is used, does anybody wait (stalled: share of the window in "
 		"which some task stood still for want of it), does it fail. !! is beyond what is healthy. `changed` compares "
-		"with the mean of the time before the window. Below, the processes: C on a CPU, R waiting for one, D waiting "
+		"with the baseline (b), or else with the mean of the time before the window. Below, the processes: C on a CPU, R waiting for one, D waiting "
 		"for disks, dots idle. Run queue and disk latency are not measured yet. Enter: the threads of a process.",
 	.keys = keys,
 	.nkeys = sizeof(keys) / sizeof(keys[0]),

@@ -204,6 +204,7 @@ static void chart_update(struct tables *t, struct view *view, const struct lens 
 {
 	ssize_t row = rows_selected(&t->rows);
 	struct query_row q;
+	struct row_key before;
 	struct value name;
 	char who[48] = "";
 	int column;
@@ -219,8 +220,11 @@ static void chart_update(struct tables *t, struct view *view, const struct lens 
 		snprintf(who, sizeof(who), "%.*s", (int)(name.text.len < 40 ? name.text.len : 40), name.text.p);
 	else if (name.state == VALUE_OK && strcmp(query_column(t->rows.query, 0)->name, "id"))
 		snprintf(who, sizeof(who), "%s %lld", query_column(t->rows.query, 0)->name, (long long)name.i);
+	if (!query_baseline_key(t->rows.query, (size_t)row, &before))
+		before = q.key;
 	row_chart_update(&t->chart, view, lens, time, t->table, t->chart_column,
-			 query_column(t->rows.query, (size_t)column)->unit, &q.key, who, t->chart_w);
+			 query_column(t->rows.query, (size_t)column)->unit, &q.key, &before, who,
+			 t->chart_w);
 }
 
 static int tables_update(void *self, struct view *view, const struct lens *lens, const struct panel_time *time,

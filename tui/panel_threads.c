@@ -145,13 +145,17 @@ static void chart_update(struct threads *t)
 {
 	ssize_t row = rows_selected(&t->rows);
 	struct query_row q;
+	struct row_key before;
 	char who[64];
 
 	t->chart.known = false;
 	if (t->grouped || !t->charted || row < 0 || !query_row(t->rows.query, (size_t)row, &q) || !q.key.n)
 		return;
 	rows_text(&t->rows, (size_t)row, "comm", who, sizeof(who));
-	row_chart_update(&t->chart, t->view, &t->lens, &t->time, "thread", "cpu", CULPRIT_PERCENT, &q.key, who, t->width);
+	if (!query_baseline_key(t->rows.query, (size_t)row, &before))
+		before = q.key;
+	row_chart_update(&t->chart, t->view, &t->lens, &t->time, "thread", "cpu", CULPRIT_PERCENT, &q.key, &before, who,
+			 t->width);
 }
 
 static int threads_update(void *self, struct view *view, const struct lens *lens, const struct panel_time *time,

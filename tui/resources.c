@@ -61,6 +61,7 @@ static struct resource *add(struct resources *r, size_t row, const char *table, 
 	struct resource *x;
 	struct query_row q;
 	int c = query_column_find(r->query, column);
+	double change;
 
 	if (r->n == RESOURCES_MAX || !query_row(r->query, row, &q))
 		return NULL;
@@ -70,6 +71,9 @@ static struct resource *add(struct resources *r, size_t row, const char *table, 
 	snprintf(x->column, sizeof(x->column), "%s", column);
 	x->key = q.key;
 	x->now = number(r, row, column);
+	x->before = NAN;
+	if (c < 0 || query_change(r->query, row, (size_t)c, &change, &x->before) != QUERY_CHANGE_KNOWN)
+		x->before = NAN;
 	x->top = top;
 	x->unit = c >= 0 ? query_column(r->query, (size_t)c)->unit : CULPRIT_NONE;
 	if (isnan(x->now))
@@ -296,12 +300,24 @@ static void ask_nets(struct resources *r, const struct lens *lens)
 	}
 }
 
-/* Levels of the sparkline; and how the window differs from what came before it. */
-static void past(struct resource *x, const struct series *s, uint64_t window_from_ns, const struct series_bucket *buckets)
+static void say_change(struct resource *x, double before)
+{
+	char buf[32];
+
+	if (isnan(before) || isnan(x->now))
+		return;
+	if (fabs(x->now - before) <= 0.1 * fabs(before) + (x->top > 0 ? x->top / 100 : 0))
+		snprintf(x->changed, sizeof(x->changed), "=");
+	else
+		snprintf(x->changed, sizeof(x->changed), "%s",
+			 units_format_change(buf, sizeof(buf), x->now - before, x->unit));
+}
+
+/* Levels of the sparkline; and the mean of what came before the window, NaN where nothing did. */
+static double past(struct resource *x, const struct series *s, uint64_t window_from_ns, const struct series_bucket *buckets)
 {
 	double max = x->top, before = 0;
 	size_t n = 0, gap = 0;
-	char buf[32];
 
 	for (size_t i = 0; x->top <= 0 && i < s->n; i++) {
 		if (buckets[i].data && buckets[i].mean > max)
@@ -322,14 +338,7 @@ static void past(struct resource *x, const struct series *s, uint64_t window_fro
 		before += buckets[i].mean;
 		n++;
 	}
-	if (!n || isnan(x->now))
-		return;
-	before /= (double)n;
-	if (fabs(x->now - before) <= 0.1 * fabs(before) + (x->top > 0 ? x->top / 100 : 0))
-		snprintf(x->changed, sizeof(x->changed), "=");
-	else
-		snprintf(x->changed, sizeof(x->changed), "%s",
-			 units_format_change(buf, sizeof(buf), x->now - before, x->unit));
+	return n ? before / (double)n : NAN;
 }
 
 static int ask_past(struct resources *r, struct view *view, const struct lens *lens, const struct panel_time *time,
@@ -357,8 +366,12 @@ static int ask_past(struct resources *r, struct view *view, const struct lens *l
 		out[i] = (struct series){.buckets = buckets[i]};
 	}
 	err = r->n ? series_run(view, requests, r->n, to_ns, step_ns, columns, out, NULL) : 0;
-	for (size_t i = 0; !err && i < r->n; i++)
-		past(&r->list[i], &out[i], from_ns, buckets[i]);
+	for (size_t i = 0; !err && i < r->n; i++) {
+		double before = past(&r->list[i], &out[i], from_ns, buckets[i]);
+
+		/* What the user chose to compare with; else what came before. */
+		say_change(&r->list[i], lens->has_baseline ? r->list[i].before : before);
+	}
 	return err;
 }
 

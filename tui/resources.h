@@ -20,6 +20,7 @@ struct resource {
 	/* Private: where its past comes from. */
 	char table[32], column[32];
 	struct row_key key;
+	double before; /* in the baseline; NaN: not there, or there is none */
 	double now, top; /* top: full scale; 0: its own maximum */
 	unsigned unit;
 };

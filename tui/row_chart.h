@@ -16,14 +16,16 @@ struct row_chart {
 	unsigned unit;
 	struct chart_time time;
 	int zone_offset_s;
-	double values[ROW_CHART_MAX];
+	double values[ROW_CHART_MAX], before[ROW_CHART_MAX];
+	bool compared;       /* `before` has something of the baseline */
 	struct series_bucket buckets[ROW_CHART_MAX];
 };
 
-/* Asks for `column` of the row that has this key; `who`: raw bytes for the title; `w`: columns of the rect it will be drawn
- * in. */
+/* Asks for `column` of the row that has this key, and in the baseline of the one that has the key `before`; `who`: raw bytes
+ * for the title; `w`: columns of the rect it will be drawn in. */
 void row_chart_update(struct row_chart *, struct view *, const struct lens *, const struct panel_time *, const char *table,
-		      const char *column, unsigned unit, const struct row_key *, const char *who, int w);
+		      const char *column, unsigned unit, const struct row_key *, const struct row_key *before,
+		      const char *who, int w);
 /* A line with the title, the chart below it. Nothing but the line and `otherwise` where nothing is known. */
 void row_chart_draw(const struct row_chart *, struct surface *, struct rect, const char *otherwise);
 

@@ -1,6 +1,7 @@
 #include "rows.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -103,6 +104,37 @@ char *rows_percent(char *buf, size_t cap, double value)
 	return buf;
 }
 
+/* Digits beyond those shown are no difference. */
+static bool is_same(double change, double before, unsigned unit)
+{
+	return fabs(change) < (unit == CULPRIT_PERCENT ? 0.05 : 0.0005 * fabs(before)) || change == 0;
+}
+
+static void cell_change(struct rows *r, size_t row, size_t column, struct list_cell *cell)
+{
+	const struct query_column *q = query_column(r->query, column);
+	double change, before;
+	char text[32];
+
+	switch (query_change(r->query, row, column, &change, &before)) {
+	case QUERY_CHANGE_NEW:
+		snprintf(text, sizeof(text), "new");
+		break;
+	case QUERY_CHANGE_KNOWN:
+		if (is_same(change, before, q->unit))
+			snprintf(text, sizeof(text), "=");
+		else if (q->unit == CULPRIT_PERCENT)
+			snprintf(text, sizeof(text), "%+.*f%%", fabs(change) < 99.95, change);
+		else
+			units_format_change(text, sizeof(text), change, q->unit);
+		break;
+	default:
+		snprintf(text, sizeof(text), "-");
+	}
+	cell->own = true;
+	cell_text(cell, text, strlen(text));
+}
+
 static void source_cell(const void *self, size_t row, size_t column, struct list_cell *cell)
 {
 	struct rows *r = (struct rows *)self;
@@ -115,6 +147,10 @@ static void source_cell(const void *self, size_t row, size_t column, struct list
 	if (r->map[column] < 0) {
 		cell->own = true;
 		cell_text(cell, "-", 1);
+		return;
+	}
+	if (r->specs[column].change) {
+		cell_change(r, row, (size_t)r->map[column], cell);
 		return;
 	}
 	query_value(r->query, row, (size_t)r->map[column], &v);
@@ -154,10 +190,8 @@ void rows_finish(struct rows *r)
 	r->view = NULL;
 }
 
-void rows_set_columns(struct rows *r, const struct rows_column *specs, size_t n)
+static void columns_use(struct rows *r, const struct rows_column *specs, size_t n)
 {
-	if (n > LIST_COLUMNS_MAX)
-		n = LIST_COLUMNS_MAX;
 	r->specs = specs;
 	r->nspecs = n;
 	r->source.ncolumns = n;
@@ -179,6 +213,55 @@ void rows_set_columns(struct rows *r, const struct rows_column *specs, size_t n)
 	}
 }
 
+void rows_set_columns(struct rows *r, const struct rows_column *specs, size_t n)
+{
+	r->given = specs;
+	r->ngiven = n > LIST_COLUMNS_MAX ? LIST_COLUMNS_MAX : n;
+	columns_use(r, r->given, r->ngiven);
+}
+
+/* While there is a baseline, each number has its difference beside it; on a narrow screen that of what is sorted by stays, or
+ * of the first number. */
+static void columns_compare(struct rows *r, bool compare)
+{
+	int sort = query_column_find(r->query, r->sort);
+	bool first = sort < 0 || !query_compares(r->query, (size_t)sort);
+	size_t n = 0;
+
+	if (!compare) {
+		if (r->specs != r->given)
+			columns_use(r, r->given, r->ngiven);
+		return;
+	}
+	for (size_t i = 0; i < r->ngiven && n < LIST_COLUMNS_MAX; i++) {
+		const struct rows_column *s = &r->given[i];
+		int c = s->column ? query_column_find(r->query, s->column) : -1;
+		bool stays = first || (s->column && !strcmp(s->column, r->sort));
+
+		r->compared[n++] = *s;
+		if (c < 0 || n == LIST_COLUMNS_MAX || !query_compares(r->query, (size_t)c))
+			continue;
+		r->compared[n++] = (struct rows_column){
+			.column = s->column,
+			.title = "+/-",
+			.min = 8,
+			.max = 8,
+			.priority = stays ? s->priority : (uint8_t)(30 + s->priority),
+			.right = true,
+			.change = true,
+		};
+		first = false;
+	}
+	columns_use(r, r->compared, n);
+}
+
+static bool sorts_by_change(const struct rows *r)
+{
+	int c = r->by_change && r->specs == r->compared ? query_column_find(r->query, r->sort) : -1;
+
+	return c >= 0 && query_compares(r->query, (size_t)c);
+}
+
 /* Which of the query's columns each of ours is, and where the sort mark stands. */
 static void columns_bind(struct rows *r)
 {
@@ -192,7 +275,7 @@ static void columns_bind(struct rows *r)
 			continue;
 		q = query_column(r->query, (size_t)r->map[i]);
 		r->columns[i].right = q->type != CULPRIT_TEXT && q->type != CULPRIT_STACK;
-		if (!strcmp(s->column, r->sort))
+		if (!strcmp(s->column, r->sort) && s->change == sorts_by_change(r))
 			r->list.sort_column = (int)i;
 		/* The sign of the order has room beside the title. */
 		r->columns[i].min = s->min;
@@ -227,10 +310,13 @@ int rows_update(struct rows *r, struct view *view, const struct lens *lens, unsi
 	}
 	query_sort(r->query, r->sort[0] ? r->sort : NULL, !r->ascending);
 	query_sort_grain(r->query, sort_is_coarse(r) ? 0.1 : 0);
+	query_sort_change(r->query, r->by_change);
 	err = query_run(r->query, lens, r->table, flags, error);
 	r->failed = err && err != -EBADMSG;
-	if (!r->failed)
+	if (!r->failed) {
+		columns_compare(r, lens->has_baseline);
 		columns_bind(r);
+	}
 	list_sync(&r->list, &r->source);
 	return err;
 }
@@ -277,7 +363,7 @@ static void sort_next(struct rows *r)
 	for (size_t k = 1; k <= r->nspecs; k++) {
 		size_t i = (at + k) % r->nspecs;
 
-		if (r->specs[i].column && r->map[i] >= 0) {
+		if (r->specs[i].column && !r->specs[i].change && r->map[i] >= 0) {
 			rows_sort(r, r->specs[i].column, NULL);
 			return;
 		}
@@ -314,6 +400,10 @@ enum panel_result rows_action(struct rows *r, int action)
 	}
 	if (action == ROWS_REVERSE) {
 		r->ascending = !r->ascending;
+		return PANEL_UPDATE;
+	}
+	if (action == ROWS_CHANGE) {
+		r->by_change = !r->by_change;
 		return PANEL_UPDATE;
 	}
 	return list_move(&r->list, &r->source, action) ? PANEL_DRAW : PANEL_IGNORED;
@@ -388,7 +478,7 @@ void rows_place(const struct rows *r, char *out, size_t cap)
 	char place[64];
 
 	list_place(&r->list, &r->source, place, sizeof(place));
-	snprintf(out, cap, "%s%s%s", place, r->sort[0] ? " by " : "", r->sort);
+	snprintf(out, cap, "%s%s%s%s", place, r->sort[0] ? " by " : "", sorts_by_change(r) ? "change of " : "", r->sort);
 }
 
 void rows_status(const struct rows *r, char *out, size_t cap)

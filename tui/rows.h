@@ -15,6 +15,7 @@ struct rows_column {
 	uint16_t min, max;
 	uint8_t weight, priority; /* as struct list_column */
 	bool coarse; /* a percentage with one decimal, also for the order: what is far below does not flicker */
+	bool change; /* how the column differs from the baseline; rows.c adds these */
 	bool cut_left, right; /* right: of a `cell`; what is no text stands right by itself */
 	/* Optional: fills the cell itself. */
 	void (*cell)(struct rows *, size_t row, struct list_cell *);
@@ -23,19 +24,25 @@ struct rows_column {
 enum rows_action {
 	ROWS_SORT = ACTION_PANEL, /* by the next column */
 	ROWS_REVERSE,
-	ROWS_ACTION_LAST = ROWS_REVERSE,
+	ROWS_CHANGE, /* by the difference to the baseline */
+	ROWS_ACTION_LAST = ROWS_CHANGE,
 };
 /* Bindings of the actions above, for panels' tables. */
 #define ROWS_BINDINGS                                                                                                  \
 	{ROWS_SORT, "sort-next", {'s'}, "s sort", "sort by the next column (:sort NAME for any)"},                      \
-	{ROWS_REVERSE, "reverse", {'r'}, NULL, "the other way round"}
+	{ROWS_REVERSE, "reverse", {'r'}, NULL, "the other way round"},                                                  \
+	{ROWS_CHANGE, "sort-change", {'d'}, NULL, "sort by how much it differs from the baseline (b), or by its value"}
 
 struct rows {
 	struct query *query; /* of `view`; NULL before the first update */
 	struct view *view;
 	char table[LENS_NAME_MAX];
-	const struct rows_column *specs;
+	const struct rows_column *given; /* by the panel */
+	size_t ngiven;
+	const struct rows_column *specs; /* those, or `compared` */
 	size_t nspecs;
+	struct rows_column compared[LIST_COLUMNS_MAX]; /* with differences beside numbers, while there is a baseline */
+	bool by_change;
 	struct list_column columns[LIST_COLUMNS_MAX];
 	int map[LIST_COLUMNS_MAX]; /* spec -> column of the query; -1: none */
 	char sort[LENS_NAME_MAX];  /* "": by key */

@@ -305,6 +305,50 @@ static void what_grows_is_followed(void **state)
 	stage_close(&s);
 }
 
+/* The backup began at 14:02:00: before and after it. */
+static void baselines_are_compared_with(void **state)
+{
+	static const char *const panels[] = {"overview", "processes", "threads", "tables"};
+	struct stage s;
+	char name[64];
+
+	(void)state;
+	for (size_t p = 0; p < 4; p++) {
+		stage_open(&s, panels[p], 80, 24, TEXT_ASCII, 0);
+		type(&s, ":window 30s\r:goto 14:01:30\r");
+		press(&s, "b");
+		assert_says(&s, "vs 14:01:00Z..14:01:30Z (30s)");
+		type(&s, ":goto 14:02:40\r");
+		if (p == 3) {
+			type(&s, ":table disk\r");
+			press(&s, "c c");
+		}
+		snprintf(name, sizeof(name), "baseline-%s", panels[p]);
+		check(&s, name);
+		if (p == 1) {
+			press(&s, "d");
+			check(&s, "baseline-sorted-by-change");
+			/* Down and up it stays. */
+			press(&s, "Enter");
+			assert_says(&s, "vs 14:01:00Z..14:01:30Z");
+			press(&s, "u d");
+			assert_int_equal(surface_resize(s.surface, 132, 43), 0);
+			check(&s, "baseline-processes-wide");
+		}
+		stage_close(&s);
+	}
+	stage_open(&s, "processes", 80, 24, TEXT_ASCII, 0);
+	press(&s, "b b");
+	assert_says(&s, "no baseline any more");
+	type(&s, ":baseline 14:01 14:02\r");
+	assert_says(&s, "vs 14:01:00Z..14:02:00Z (60s)");
+	type(&s, ":baseline 14:02 14:01\r");
+	assert_says(&s, "the baseline ends before it begins");
+	type(&s, ":baseline none\r");
+	assert_says(&s, "no baseline any more");
+	stage_close(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -313,6 +357,7 @@ int main(void)
 		cmocka_unit_test(time_goes_by_frames_and_events),
 		cmocka_unit_test(gaps_are_passed_over),
 		cmocka_unit_test(what_grows_is_followed),
+		cmocka_unit_test(baselines_are_compared_with),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

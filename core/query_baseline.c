@@ -57,13 +57,14 @@ static struct query_names *names_of(struct query *q)
 	x->rows = calloc(q->nrows + 1, sizeof(*x->rows));
 	x->by_id = calloc(x->ids + 1, sizeof(*x->by_id));
 	for (size_t i = 0; x->rows && x->by_id && i < q->nrows; i++) {
-		const struct row *row = q->rows[i].end;
+		struct row memory;
+		const struct row *row = query_row_end(q, &q->rows[i], &memory);
 		const char *text;
 		size_t len;
 
-		if (row->states[c] != FORMAT_CELL_OK || q->rows[i].ended_ns)
+		if (!row || row->states[c] != FORMAT_CELL_OK || q->rows[i].ended_ns)
 			continue;
-		text = segment_text(row->segment, row->cells[c], &len);
+		text = segment_text(row->segment, row_cell(row, (uint32_t)c), &len);
 		if (!text)
 			continue;
 		/* `rank` orders by key at first. */

@@ -67,6 +67,8 @@ int main(int argc, char **argv)
 		return verb_dump(&o);
 	case VERB_FLAME:
 		return verb_flame(&o);
+	case VERB_CUT:
+		return verb_cut(&o);
 	case VERB_INFO:
 		return verb_info(&o);
 	case VERB_COLLECTORS:

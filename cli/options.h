@@ -15,6 +15,7 @@ enum verb {
 	VERB_RECORD,
 	VERB_REPLAY,
 	VERB_DUMP,
+	VERB_CUT,
 	VERB_INFO,
 	VERB_FLAME,
 	VERB_COLLECTORS,
@@ -53,6 +54,7 @@ struct options {
 	uint64_t limit;      /* 0: all */
 	const char *output;  /* -o */
 	uint64_t keep_ns, max_bytes; /* 0: not given */
+	bool redact, no_redact;
 	const char *keys, *shots;
 	unsigned width, height; /* --size; 0: not given */
 	const char *root;    /* fixture tree; undocumented */

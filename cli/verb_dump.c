@@ -27,8 +27,7 @@ static int dump_view(struct view *v, const struct options *o, const char *table,
 		r = dump_run(v, &lens, o, table, stdout, error);
 	/* For people: a second table below. */
 	if (!r && o->also && !o->json && !o->csv) {
-		putchar('
-');
+		putchar('\n');
 		r = dump_run(v, &lens, o, o->also, stdout, error);
 	}
 	view_set_baseline(v, NULL);

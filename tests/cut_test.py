@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""culprit cut: whatever is asked of a window inside the piece has the answer that the whole recording gives; what is redacted
+is in none of its bytes; what exists is not overwritten."""
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+
+os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+CULPRIT = os.environ.get("CULPRIT", "build/culprit")
+passed = failed = 0
+
+
+def check(name, ok):
+    global passed, failed
+    if ok:
+        passed += 1
+    else:
+        failed += 1
+        print("failed:", name)
+
+
+def run(*args):
+    return subprocess.run([CULPRIT, *args], capture_output=True)
+
+
+def dump(table, path, start, end, *more):
+    return run("dump", table, path, "--json", "--from", start, "--to", end, *more).stdout
+
+
+def rfc3339(ns):
+    import datetime
+    t = datetime.datetime.fromtimestamp(ns // 10**9, datetime.timezone.utc)
+    return t.strftime("%Y-%m-%dT%H:%M:%S") + ".%09dZ" % (ns % 10**9)
+
+
+def record(path):
+    """Six seconds in which processes come and go, work and fall silent."""
+    recorder = subprocess.Popen([CULPRIT, "record", "-o", path, "--for", "6", "--interval", "50ms"], stderr=subprocess.DEVNULL)
+    load = subprocess.Popen(["sh", "-c", "i=0; while [ $i -lt 40 ]; do sh -c 'k=0; while [ $k -lt 2000 ]; do k=$((k+1)); done; "
+                             "sleep 0.02; :' sh --password=hunter2-$i & sleep 0.1; i=$((i+1)); done; wait"])
+    recorder.wait()
+    load.wait()
+
+
+with tempfile.TemporaryDirectory() as d:
+    whole, piece, redacted = (os.path.join(d, n) for n in ("whole.rec", "piece.rec", "redacted.rec"))
+    record(whole)
+    info = json.loads(run("dump", "host", whole, "--json").stdout)
+    first, last = info["from_ns"], info["to_ns"]
+    span = last - first
+    tables = [t["name"] for t in json.loads(run("info", whole, "--json").stdout)["tables"]]
+    check("there is something to compare", len(tables) > 8 and span > 3 * 10**9)
+    seed = random.randrange(10**6)
+    rng = random.Random(seed)
+    for number in range(2):
+        start = first + int(span * rng.uniform(0.05, 0.5))
+        end = start + int((last - start) * rng.uniform(0.3, 0.9))
+        for path in (piece, redacted):
+            if os.path.exists(path):
+                os.unlink(path)
+        made = run("cut", whole, "--from", rfc3339(start), "--to", rfc3339(end), "-o", piece, "--no-redact")
+        check("a piece", made.returncode == 0)
+        check("is whole", json.loads(run("info", piece, "--json").stdout)["state"] in ("whole", "unindexed"))
+        check("has mode 0600", os.stat(piece).st_mode & 0o777 == 0o600)
+        check("is smaller", os.stat(piece).st_size < os.stat(whole).st_size)
+        windows = [(start, end)] + [sorted(rng.randrange(start, end) for _ in range(2))]
+        for a, b in windows:
+            for table in tables:
+                for more in ([], ["--raw"]) if a == start else ([],):
+                    x = dump(table, whole, rfc3339(a), rfc3339(b), *more)
+                    y = dump(table, piece, rfc3339(a), rfc3339(b), *more)
+                    if x != y:
+                        print("seed", seed, table, more, rfc3339(a), rfc3339(b))
+                        print(" whole", x[:3000])
+                        print(" piece", y[:3000])
+                    check("%s %s is the same" % (table, more), x == y)
+        made = run("cut", whole, "--from", rfc3339(start), "--to", rfc3339(end), "-o", redacted)
+        check("redacted by default", made.returncode == 0 and b"cut off" in made.stderr)
+        names = json.loads(dump("process", redacted, rfc3339(start), rfc3339(end)))["rows"]
+        check("no argument is left", not any(" " in (r["cmdline"] or "").replace(" ...", "") for r in names))
+        raw = subprocess.run(["zstd", "-dc", redacted], capture_output=True).stdout
+        check("in none of its bytes", raw and b"hunter2" not in raw)
+        rows = [r["rss"] for r in names]
+        check("numbers stay", rows == [r["rss"] for r in json.loads(dump("process", whole, rfc3339(start), rfc3339(end)))["rows"]])
+    check("they were there", b"hunter2" in subprocess.run(["zstd", "-dc", whole], capture_output=True).stdout)
+    again = run("cut", redacted, "--from", rfc3339(start + 10**8), "--to", rfc3339(end), "-o", os.path.join(d, "again.rec"))
+    check("a piece of a piece", again.returncode == 0)
+    before = open(whole, "rb").read()
+    check("the input is not overwritten", run("cut", whole, "-o", whole).returncode == 1 and open(whole, "rb").read() == before)
+    check("nor is anything", run("cut", whole, "-o", piece).returncode == 1)
+    os.symlink(os.path.join(d, "elsewhere"), os.path.join(d, "link"))
+    check("nor written through a link", run("cut", whole, "-o", os.path.join(d, "link")).returncode == 1)
+    check("nothing is there", not os.path.exists(os.path.join(d, "elsewhere")))
+    check("to where is usage", run("cut", whole).returncode == 2)
+    check("a wrong time is usage", run("cut", whole, "--from", "bogus", "-o", os.path.join(d, "x")).returncode == 2)
+    check("leaves nothing", not os.path.exists(os.path.join(d, "x")))
+    made = subprocess.run([CULPRIT, "cut", whole, "--from", "-2s", "-o", "-"], capture_output=True)
+    shown = subprocess.run([CULPRIT, "dump", "cpu", "-", "--json"], input=made.stdout, capture_output=True)
+    check("into a pipe", made.returncode == 0 and shown.returncode == 0 and json.loads(shown.stdout)["rows"])
+    # Damage in the middle is cut around, and told.
+    damaged = os.path.join(d, "damaged.rec")
+    broken = bytearray(before)
+    for i in range(len(broken) // 2, len(broken) // 2 + 64):
+        broken[i] ^= 0x55
+    open(damaged, "wb").write(broken)
+    made = run("cut", damaged, "-o", os.path.join(d, "rest.rec"))
+    check("damage is told", made.returncode == 1 and b"damaged" in made.stderr)
+    check("the rest is there", json.loads(run("dump", "cpu", os.path.join(d, "rest.rec"), "--json").stdout)["rows"])
+    check("and whole", json.loads(run("info", os.path.join(d, "rest.rec"), "--json").stdout)["state"] == "whole")
+
+print("%d passed, %d failed" % (passed, failed))
+sys.exit(failed > 0)

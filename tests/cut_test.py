@@ -63,6 +63,8 @@ with tempfile.TemporaryDirectory() as d:
                 os.unlink(path)
         made = run("cut", whole, "--from", rfc3339(start), "--to", rfc3339(end), "-o", piece, "--no-redact")
         check("a piece", made.returncode == 0)
+        if made.returncode:
+            print(seed, start - first, end - first, made.stderr)
         check("is whole", json.loads(run("info", piece, "--json").stdout)["state"] in ("whole", "unindexed"))
         check("has mode 0600", os.stat(piece).st_mode & 0o777 == 0o600)
         check("is smaller", os.stat(piece).st_size < os.stat(whole).st_size)

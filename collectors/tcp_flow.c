@@ -107,9 +107,9 @@ static const struct culprit_column peer_columns[] = {
 };
 
 static const struct culprit_derived peer_derived[] = {
-	PERCENTILE("answer_p50", "answer", 50, CULPRIT_NS, "Half of the answers began sooner"),
-	PERCENTILE("answer_p90", "answer", 90, CULPRIT_NS, "9 of 10 answers began sooner"),
-	PERCENTILE("answer_p99", "answer", 99, CULPRIT_NS, "99 of 100 answers began sooner"),
+	PERCENTILE_OF("answer_p50", "answer", 50, CULPRIT_NS, "Half of the answers began sooner"),
+	PERCENTILE_OF("answer_p90", "answer", 90, CULPRIT_NS, "9 of 10 answers began sooner"),
+	PERCENTILE_OF("answer_p99", "answer", 99, CULPRIT_NS, "99 of 100 answers began sooner"),
 	{.name = "left_out_window", .op = CULPRIT_DIFFERENCE, .unit = CULPRIT_COUNT, .a = "left_out",
 	 .help = "Exchanges of the window that are not counted"},
 };
@@ -157,10 +157,10 @@ static const struct culprit_derived listen_derived[] = {
 	RATE("accept_rate", "accepted", CULPRIT_COUNT_PER_S, "Connections made a second"),
 	LEVEL_PCT("queue_pct", "queue", "queue_limit", "How full the accept queue is, percent"),
 	{.name = "drops_window", .op = CULPRIT_DIFFERENCE, .unit = CULPRIT_COUNT, .a = "drops", .help = "Dropped in the window"},
-	PERCENTILE("answer_p50", "answer", 50, CULPRIT_NS, "Half of our answers began sooner"),
-	PERCENTILE("answer_p90", "answer", 90, CULPRIT_NS, "9 of 10 of our answers began sooner"),
-	PERCENTILE("answer_p99", "answer", 99, CULPRIT_NS, "99 of 100 of our answers began sooner"),
-	PERCENTILE("accept_wait_p99", "accept_wait", 99, CULPRIT_NS, "99 of 100 new connections were read from sooner"),
+	PERCENTILE_OF("answer_p50", "answer", 50, CULPRIT_NS, "Half of our answers began sooner"),
+	PERCENTILE_OF("answer_p90", "answer", 90, CULPRIT_NS, "9 of 10 of our answers began sooner"),
+	PERCENTILE_OF("answer_p99", "answer", 99, CULPRIT_NS, "99 of 100 of our answers began sooner"),
+	PERCENTILE_OF("accept_wait_p99", "accept_wait", 99, CULPRIT_NS, "99 of 100 new connections were read from sooner"),
 };
 
 static const struct culprit_table listen_table = {

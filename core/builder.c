@@ -343,12 +343,13 @@ static uint32_t state_row_end(struct builder *b)
 		}
 		if (b->row_born) {
 			m->slots[slot].flags |= SLOT_BORN;
-			m->slots[slot].since_ns = m->last_sample_ns ? m->last_sample_ns : m->sample_ns;
+			if (m->last_sample_ns && grid_set(&m->grid, slot, m->columns.since, m->last_sample_ns))
+				out_of_memory(b);
 		}
 	}
 	s = &m->slots[slot];
 	mirror_merge(m, slot, b->again);
-	s->idle = s->flags & SLOT_TOUCHED ? 0 : s->idle + (s->idle < UINT32_MAX);
+	s->idle = s->flags & SLOT_TOUCHED ? 0 : (uint16_t)(s->idle + (s->idle < UINT16_MAX));
 	return slot;
 }
 
@@ -417,6 +418,7 @@ void builder_destroy(struct builder *b)
 	wbuf_finish(&b->body);
 	wbuf_finish(&b->rows);
 	free(b->order);
+	free(b->changes);
 	free(b->patterns);
 	free(b);
 }
@@ -540,14 +542,6 @@ int builder_frame_end(struct builder *b, int result, const char *reason, uint64_
 			if ((m->slots[s].flags & (SLOT_LIVE | SLOT_SEEN | SLOT_FOLD)) == SLOT_LIVE)
 				mirror_end(m, s);
 		}
-		for (uint32_t s = 0; m->read_ns && s < m->nslots; s++) {
-			if (!(m->slots[s].flags & SLOT_SEEN))
-				continue;
-			for (uint32_t g = 0; g < SCHEMA_GROUPS_MAX; g++) {
-				if (m->slots[s].put_groups >> g & 1)
-					m->read_ns[(size_t)s * SCHEMA_GROUPS_MAX + g] = m->sample_ns;
-			}
-		}
 		if (m->schema->fold_by >= 0 && builder_fold(b, m))
 			r = -ENOMEM;
 	}
@@ -591,7 +585,7 @@ uint64_t builder_lost(const struct builder *b)
 
 size_t builder_memory(const struct builder *b)
 {
-	size_t n = sizeof(*b) + dictwriter_memory(b->dictionary) + summarizer_memory(b->summarizer) + b->body.cap + b->rows.cap + b->order_cap * 4;
+	size_t n = sizeof(*b) + dictwriter_memory(b->dictionary) + summarizer_memory(b->summarizer) + b->body.cap + b->rows.cap + b->order_cap * 8;
 
 	for (uint32_t i = 0; i < b->ntables; i++)
 		n += mirror_memory(&b->mirrors[i]);

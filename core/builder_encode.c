@@ -32,15 +32,19 @@ static void use_cell(struct builder *b, const struct schema_column *c, uint8_t s
 
 static int order_reserve(struct builder *b, uint32_t n)
 {
-	uint32_t *order;
+	uint32_t cap = n + n / 4 + 64, *order, *changes;
 
 	if (n <= b->order_cap)
 		return 0;
-	order = realloc(b->order, (size_t)n * 2 * sizeof(*order));
+	order = realloc(b->order, (size_t)cap * sizeof(*order));
 	if (!order)
 		return -ENOMEM;
 	b->order = order;
-	b->order_cap = n * 2;
+	changes = realloc(b->changes, (size_t)cap * sizeof(*changes));
+	if (!changes)
+		return -ENOMEM;
+	b->changes = changes;
+	b->order_cap = cap;
 	return 0;
 }
 
@@ -51,7 +55,7 @@ static uint32_t pattern_of(struct builder *b, const uint8_t *states, uint32_t nc
 	uint32_t oldest = b->npatterns > 64 ? b->npatterns - 64 : 0;
 
 	for (uint32_t i = b->npatterns; i > oldest; i--) {
-		if (!memcmp(b->patterns[i - 1].states, states, ncolumns))
+		if (b->patterns[i - 1].states == states || !memcmp(b->patterns[i - 1].states, states, ncolumns))
 			return i - 1;
 	}
 	if (b->npatterns == b->patterns_cap) {
@@ -113,22 +117,23 @@ static void put_row_head(struct wbuf *w, const struct mirror *m, uint32_t slot, 
 			 uint64_t *last_serial)
 {
 	const struct slot *s = &m->slots[slot];
+	uint64_t serial = mirror_number(m, slot, m->columns.serial), began_ns = mirror_number(m, slot, m->columns.began);
 	uint32_t flags = row_flags(s);
 
 	wbuf_varint(w, slot - *last_slot);
 	wbuf_varint(w, flags);
-	wbuf_zigzag(w, (int64_t)(s->serial - *last_serial));
+	wbuf_zigzag(w, (int64_t)(serial - *last_serial));
 	*last_slot = slot + 1;
-	*last_serial = s->serial + 1;
+	*last_serial = serial + 1;
 	if (flags & FORMAT_ROW_CONTINUES)
-		wbuf_varint(w, m->sample_ns - s->began_ns);
+		wbuf_varint(w, m->sample_ns - began_ns);
 	if (flags & FORMAT_ROW_BORN)
-		wbuf_varint(w, s->began_ns - s->since_ns);
-	if (!m->read_ns)
+		wbuf_varint(w, began_ns - mirror_number(m, slot, m->columns.since));
+	if (!(m->schema->groups & ~1u))
 		return;
 	wbuf_u8(w, s->stale);
 	for (uint32_t g = 1; g < SCHEMA_GROUPS_MAX; g++) {
-		uint64_t read_ns = m->read_ns[(size_t)slot * SCHEMA_GROUPS_MAX + g];
+		uint64_t read_ns = s->stale >> g & 1 ? mirror_number(m, slot, m->columns.read + g) : 0;
 
 		if (s->stale >> g & 1)
 			wbuf_varint(w, read_ns ? m->sample_ns - read_ns + 1 : 0);
@@ -139,18 +144,19 @@ static void put_row_head(struct wbuf *w, const struct mirror *m, uint32_t slot, 
 static void put_row_past(struct wbuf *w, const struct mirror *m, uint32_t slot)
 {
 	const struct slot *s = &m->slots[slot];
-	size_t row = (size_t)slot * m->ncolumns, counters = (size_t)slot * m->schema->ncounters;
 
 	for (uint32_t c = 0; s->flags & SLOT_DROPPED && c < m->ncolumns; c++) {
-		if (m->schema->columns[c].role == CULPRIT_COUNTER)
-			put_value(w, m->schema->columns[c].type, 0, m->drops[counters + m->schema->columns[c].counter]);
+		const struct schema_column *column = &m->schema->columns[c];
+
+		if (column->role == CULPRIT_COUNTER)
+			put_value(w, column->type, 0, mirror_number(m, slot, m->columns.drop + column->counter));
 	}
 	if (!s->based)
 		return;
 	wbuf_u8(w, s->based);
 	for (uint32_t g = 0; g < SCHEMA_GROUPS_MAX; g++) {
 		if (s->based >> g & 1)
-			wbuf_varint(w, m->sample_ns - m->based_ns[(size_t)slot * SCHEMA_GROUPS_MAX + g]);
+			wbuf_varint(w, m->sample_ns - mirror_number(m, slot, m->columns.based + g));
 	}
 	for (uint32_t c = 0; c < m->ncolumns; c++) {
 		const struct schema_column *column = &m->schema->columns[c];
@@ -159,7 +165,8 @@ static void put_row_past(struct wbuf *w, const struct mirror *m, uint32_t slot)
 		if (!(s->based >> column->group & 1))
 			continue;
 		if (column->role == CULPRIT_COUNTER)
-			put_value(w, column->type, m->cells[row + c], m->bases[counters + column->counter]);
+			put_value(w, column->type, mirror_cell(m, slot, c),
+				  mirror_number(m, slot, m->columns.base + column->counter));
 		else if (column->role == CULPRIT_HISTOGRAM)
 			put_counts(w, m->counts + at + m->count_at[column->hist],
 				   m->base_counts + at + m->count_at[column->hist], column->bounds.count);
@@ -191,12 +198,13 @@ static void put_rows(struct builder *b, struct wbuf *w, const struct mirror *m, 
 
 		for (uint32_t i = 0; i < n; i++) {
 			uint8_t state = mirror_states(m, b->order[i])[c];
-			uint64_t cell = mirror_cells(m, b->order[i])[c];
+			uint64_t cell;
 
 			if (state == FORMAT_CELL_ABSENT)
 				continue;
 			if (column->role == CULPRIT_HISTOGRAM && state == FORMAT_CELL_OK)
 				continue;
+			cell = mirror_number(m, b->order[i], c);
 			use_cell(b, column, state, cell);
 			put_value(w, column->type, before, cell);
 			before = cell;
@@ -305,16 +313,14 @@ static void put_states(struct builder *b, struct wbuf *w, const struct mirror *m
 
 	wbuf_clear(&b->rows);
 	for (uint32_t i = 0; i < n; i++) {
-		size_t row = (size_t)b->order[i] * m->ncolumns;
+		const uint8_t *now = mirror_states(m, b->order[i]), *sealed = mirror_sealed_states(m, b->order[i]);
 
-		if (!memcmp(m->states + row, m->sealed_states + row, m->ncolumns))
-			continue;
-		for (uint32_t c = 0; c < m->ncolumns; c++) {
-			if (m->states[row + c] == m->sealed_states[row + c])
+		for (uint32_t c = 0; now != sealed && c < m->ncolumns; c++) {
+			if (now[c] == sealed[c])
 				continue;
 			wbuf_varint(&b->rows, i); /* the i-th changed row */
 			wbuf_varint(&b->rows, c);
-			wbuf_u8(&b->rows, m->states[row + c]);
+			wbuf_u8(&b->rows, now[c]);
 			changed++;
 		}
 	}
@@ -322,9 +328,19 @@ static void put_states(struct builder *b, struct wbuf *w, const struct mirror *m
 	wbuf_bytes(w, b->rows.data, b->rows.len);
 }
 
+static void put_mask(struct wbuf *w, const struct mirror *m, uint32_t slot)
+{
+	uint64_t mask[SCHEMA_MASK_WORDS] = {0};
+
+	for (const struct mirror_change *k = mirror_change(m, m->slots[slot].first); k; k = mirror_change(m, k->next))
+		mask_set(mask, k->column);
+	for (uint32_t i = 0; i < (m->ncolumns + 63) / 64; i++)
+		wbuf_varint(w, mask[i]);
+}
+
 static void put_changed(struct builder *b, struct wbuf *w, const struct mirror *m)
 {
-	uint32_t n = collect(b, m, wanted_changed), last = 0, words = (m->ncolumns + 63) / 64;
+	uint32_t n = collect(b, m, wanted_changed), last = 0;
 
 	wbuf_varint(w, n);
 	if (!n)
@@ -332,24 +348,27 @@ static void put_changed(struct builder *b, struct wbuf *w, const struct mirror *
 	for (uint32_t i = 0; i < n; i++) {
 		wbuf_varint(w, b->order[i] - last);
 		last = b->order[i] + 1;
+		b->changes[i] = m->slots[b->order[i]].first;
 	}
-	for (uint32_t i = 0; i < n; i++) {
-		for (uint32_t k = 0; k < words; k++)
-			wbuf_varint(w, m->slots[b->order[i]].changed[k]);
-	}
+	for (uint32_t i = 0; i < n; i++)
+		put_mask(w, m, b->order[i]);
 	put_states(b, w, m, n);
 	for (uint32_t c = 0; c < m->ncolumns; c++) {
 		const struct schema_column *column = &m->schema->columns[c];
 
 		for (uint32_t i = 0; i < n; i++) {
-			size_t at = (size_t)b->order[i] * m->ncolumns + c;
+			const struct mirror_change *k = mirror_change(m, b->changes[i]);
+			uint32_t slot = b->order[i];
+			uint64_t now;
 
-			if (!mask_has(m->slots[b->order[i]].changed, c))
+			if (!k || k->column != c)
 				continue;
-			use_cell(b, column, m->states[at], m->cells[at]);
-			put_value(w, column->type, m->sealed[at], m->cells[at]);
+			b->changes[i] = k->next;
+			now = mirror_cell(m, slot, c);
+			use_cell(b, column, mirror_states(m, slot)[c], now);
+			put_value(w, column->type, k->sealed, now);
 			if (column->role == CULPRIT_HISTOGRAM) {
-				size_t from = (size_t)b->order[i] * m->ncounts + m->count_at[column->hist];
+				size_t from = (size_t)slot * m->ncounts + m->count_at[column->hist];
 
 				put_counts(w, m->sealed_counts + from, m->counts + from, column->bounds.count);
 			}
@@ -485,8 +504,11 @@ int builder_seal(struct builder *b, bool key, struct wbuf *out)
 	put_dictionary(b, out, at);
 	if (key)
 		dictwriter_sweep(b->dictionary);
-	for (uint32_t i = 0; i < b->ntables; i++)
+	for (uint32_t i = 0; i < b->ntables; i++) {
 		mirror_sealed(&b->mirrors[i]);
+		if (key)
+			mirror_tighten(&b->mirrors[i]);
+	}
 	return out->err;
 }
 

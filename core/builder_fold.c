@@ -53,7 +53,8 @@ static uint32_t fold_row(struct builder *b, struct mirror *m, uint64_t group)
 	if (slot == UINT32_MAX)
 		return slot;
 	m->slots[slot].flags |= SLOT_FOLD | SLOT_BORN;
-	m->slots[slot].since_ns = m->last_sample_ns ? m->last_sample_ns : m->sample_ns;
+	if (m->last_sample_ns && grid_set(&m->grid, slot, m->columns.since, m->last_sample_ns))
+		m->err = -ENOMEM;
 	for (uint32_t i = 0; i < m->schema->nkeys; i++)
 		mirror_set(m, slot, m->schema->keys[i], FORMAT_CELL_OK, key[m->schema->keys[i]]);
 	mirror_set(m, slot, (uint32_t)m->schema->fold_by, group ? FORMAT_CELL_OK : FORMAT_CELL_ABSENT, group);
@@ -63,46 +64,42 @@ static uint32_t fold_row(struct builder *b, struct mirror *m, uint64_t group)
 
 static void fold_add(struct mirror *m, uint32_t slot, uint32_t column, uint64_t difference)
 {
-	uint64_t now = mirror_states(m, slot)[column] == FORMAT_CELL_OK ? mirror_cells(m, slot)[column] : 0;
+	uint64_t now = mirror_states(m, slot)[column] == FORMAT_CELL_OK ? mirror_number(m, slot, column) : 0;
 
 	mirror_set(m, slot, column, FORMAT_CELL_OK, now + difference);
 }
 
-/* Adds (sign 1) or takes out (-1) the gauges of a member, and the member itself. `sealed`: as of the last frame. */
-static void fold_gauges(struct mirror *m, uint32_t row, uint32_t member, int sign, bool sealed)
+/* Adds (sign 1) or takes out (-1) the gauges of a member, and the member itself. */
+static void fold_gauges(struct mirror *m, uint32_t row, uint32_t member, int sign)
 {
-	const uint64_t *cells = (sealed ? m->sealed : m->cells) + (size_t)member * m->ncolumns;
-	const uint8_t *states = (sealed ? m->sealed_states : m->states) + (size_t)member * m->ncolumns;
-
 	for (uint32_t c = 0; c < m->ncolumns; c++) {
-		if (m->schema->columns[c].role == CULPRIT_GAUGE && fold_adds(&m->schema->columns[c]) &&
-		    (int)c != m->schema->fold_count && states[c] == FORMAT_CELL_OK)
-			fold_add(m, row, c, sign > 0 ? cells[c] : -cells[c]);
+		uint64_t cell;
+
+		if (m->schema->columns[c].role != CULPRIT_GAUGE || !fold_adds(&m->schema->columns[c]) ||
+		    (int)c == m->schema->fold_count || mirror_states(m, member)[c] != FORMAT_CELL_OK)
+			continue;
+		cell = mirror_number(m, member, c);
+		fold_add(m, row, c, sign > 0 ? cell : -cell);
 	}
 	fold_add(m, row, (uint32_t)m->schema->fold_count, sign > 0 ? 1 : (uint64_t)-1);
 }
 
-/* What a member did since the last frame goes to its fold row. */
+/* What a member did since the last frame goes to its fold row. (That notes changes itself: those of the member may move.) */
 static void fold_changes(struct mirror *m, uint32_t row, uint32_t member)
 {
-	const struct slot *s = &m->slots[member];
-	size_t at = (size_t)member * m->ncolumns;
-
-	for (uint32_t c = 0; c < m->ncolumns; c++) {
+	for (uint32_t number = m->slots[member].first; number; number = mirror_change(m, number)->next) {
+		uint32_t c = mirror_change(m, number)->column;
 		const struct schema_column *column = &m->schema->columns[c];
+		bool ok = mirror_states(m, member)[c] == FORMAT_CELL_OK;
+		bool was_ok = mirror_sealed_states(m, member)[c] == FORMAT_CELL_OK;
+		uint64_t now = ok ? mirror_number(m, member, c) : 0, before = was_ok ? mirror_change(m, number)->sealed : 0;
 
-		if (!mask_has(s->changed, c) || !fold_adds(column) || (int)c == m->schema->fold_count)
+		if (!fold_adds(column) || (int)c == m->schema->fold_count)
 			continue;
-		if (column->role == CULPRIT_COUNTER) {
-			if (m->states[at + c] == FORMAT_CELL_OK && m->sealed_states[at + c] == FORMAT_CELL_OK &&
-			    m->cells[at + c] > m->sealed[at + c])
-				fold_add(m, row, c, m->cells[at + c] - m->sealed[at + c]);
-		} else {
-			uint64_t now = m->states[at + c] == FORMAT_CELL_OK ? m->cells[at + c] : 0;
-			uint64_t before = m->sealed_states[at + c] == FORMAT_CELL_OK ? m->sealed[at + c] : 0;
-
+		if (column->role != CULPRIT_COUNTER)
 			fold_add(m, row, c, now - before);
-		}
+		else if (ok && was_ok && now > before)
+			fold_add(m, row, c, now - before);
 	}
 }
 
@@ -110,7 +107,7 @@ static int hide(struct builder *b, struct mirror *m, uint32_t slot)
 {
 	struct slot *s;
 	uint64_t group = mirror_states(m, slot)[m->schema->fold_by] == FORMAT_CELL_OK
-				 ? mirror_cells(m, slot)[m->schema->fold_by]
+				 ? mirror_number(m, slot, (uint32_t)m->schema->fold_by)
 				 : 0;
 	uint32_t row = fold_row(b, m, group);
 
@@ -120,7 +117,7 @@ static int hide(struct builder *b, struct mirror *m, uint32_t slot)
 	s->flags |= SLOT_FOLDED;
 	s->flags |= s->flags & SLOT_NEW ? 0 : SLOT_HIDE;
 	s->fold = row;
-	fold_gauges(m, row, slot, 1, false);
+	fold_gauges(m, row, slot, 1);
 	b->folded++;
 	return 0;
 }
@@ -130,11 +127,13 @@ static void show(struct builder *b, struct mirror *m, uint32_t slot)
 {
 	struct slot *s = &m->slots[slot];
 
-	fold_gauges(m, s->fold, slot, -1, false);
+	fold_gauges(m, s->fold, slot, -1);
 	s->flags &= ~(uint32_t)(SLOT_FOLDED | SLOT_BORN);
 	s->flags |= SLOT_SHOW;
-	s->serial = ++m->next_serial;
-	s->began_ns = s->since_ns = m->sample_ns;
+	if (grid_set(&m->grid, slot, m->columns.serial, ++m->next_serial) ||
+	    grid_set(&m->grid, slot, m->columns.began, m->sample_ns) ||
+	    grid_set(&m->grid, slot, m->columns.since, m->sample_ns))
+		m->err = -ENOMEM;
 	/* Its change of this tick went to the fold row: it counts from what it has now. */
 	s->based = 0;
 	b->folded--;
@@ -150,7 +149,7 @@ int builder_fold(struct builder *b, struct mirror *m)
 		if (!(s->flags & SLOT_FOLDED) || s->flags & SLOT_HIDE)
 			continue;
 		if (s->flags & SLOT_GONE) {
-			fold_gauges(m, s->fold, i, -1, true);
+			fold_gauges(m, s->fold, i, -1);
 			b->folded--;
 		} else if (s->flags & SLOT_TOUCHED) {
 			fold_changes(m, s->fold, i);
@@ -158,7 +157,7 @@ int builder_fold(struct builder *b, struct mirror *m)
 	}
 	for (uint32_t i = 0; i < m->nslots; i++) {
 		if ((m->slots[i].flags & (SLOT_LIVE | SLOT_GONE | SLOT_FOLD)) == (SLOT_LIVE | SLOT_FOLD) &&
-		    !mirror_cells(m, i)[m->schema->fold_count])
+		    !mirror_cell(m, i, (uint32_t)m->schema->fold_count))
 			mirror_end(m, i);
 	}
 	if (!b->row_budget)

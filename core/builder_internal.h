@@ -30,6 +30,7 @@ struct builder {
 	char remark[200]; /* the first reason or remark the collector gave */
 	struct wbuf body, rows; /* reused at every seal */
 	uint32_t *order;        /* slots to write, reused */
+	uint32_t *changes;      /* of each: the next of its changes to write, + 1 */
 	uint32_t order_cap;
 	struct pattern *patterns;
 	uint32_t npatterns, patterns_cap;

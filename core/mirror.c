@@ -4,17 +4,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "format.h"
+#include "wire.h"
 
 int mirror_init(struct mirror *m, const struct schema_table *t)
 {
+	uint32_t words = (t->ncolumns + 63) / 64;
+
 	memset(m, 0, sizeof(*m));
 	m->schema = t;
 	m->ncolumns = t->ncolumns;
+	m->columns = row_columns_of(t);
+	m->had_ok = m->columns.n;
+	grid_init(&m->grid, m->columns.n + words);
+	cellstates_init(&m->cellstates, t->ncolumns);
 	m->row_cells = calloc(t->ncolumns, sizeof(*m->row_cells));
 	m->row_states = calloc(t->ncolumns, 1);
+	m->merged_states = calloc(t->ncolumns, 1);
 	m->count_at = calloc(t->nhists + 1, sizeof(*m->count_at));
-	if (!m->row_cells || !m->row_states || !m->count_at)
+	if (!m->row_cells || !m->row_states || !m->merged_states || !m->count_at)
 		goto fail;
 	for (uint32_t i = 0; i < t->nhists; i++) {
 		m->count_at[i] = m->ncounts;
@@ -38,23 +45,17 @@ fail:
 void mirror_finish(struct mirror *m)
 {
 	free(m->slots);
-	free(m->cells);
-	free(m->sealed);
-	free(m->states);
-	free(m->sealed_states);
-	free(m->read_ns);
-	free(m->drops);
-	free(m->bases);
-	free(m->based_ns);
+	grid_finish(&m->grid);
+	cellstates_finish(&m->cellstates);
+	free(m->changes);
 	free(m->counts);
 	free(m->sealed_counts);
 	free(m->base_counts);
 	free(m->count_at);
-	free(m->free_slots);
-	free(m->gone_slots);
 	free(m->index);
 	free(m->row_cells);
 	free(m->row_states);
+	free(m->merged_states);
 	free(m->row_counts);
 	free(m->event_cells);
 	free(m->event_states);
@@ -63,11 +64,11 @@ void mirror_finish(struct mirror *m)
 
 size_t mirror_memory(const struct mirror *m)
 {
-	size_t row = sizeof(struct slot) + m->ncolumns * 18 + m->ncounts * 16 + 8;
+	size_t row = sizeof(struct slot) + m->ncounts * 16 + (m->base_counts ? m->ncounts * 8 : 0);
 
-	row += m->read_ns ? SCHEMA_GROUPS_MAX * 8 : 0;
-	row += (m->drops ? m->schema->ncounters * 8 : 0) + (m->bases ? m->schema->ncounters * 8 + SCHEMA_GROUPS_MAX * 8 : 0) + (m->base_counts ? m->ncounts * 8 : 0);
-	return m->cap * row + (size_t)m->index_cap * 4 + (size_t)m->events_cap * m->ncolumns * 9;
+	return m->cap * row + grid_memory(&m->grid) + cellstates_memory(&m->cellstates) +
+	       (size_t)m->changes_cap * sizeof(*m->changes) + (size_t)m->index_cap * 4 +
+	       (size_t)m->events_cap * m->ncolumns * 9;
 }
 
 /* Resizes one array of `cap` rows of `width` elements; new elements are zero. */
@@ -93,49 +94,50 @@ static int reindex(struct mirror *m, uint32_t cap);
 
 static int grow(struct mirror *m)
 {
-	/* By half: a thousand rows shouldn't take the room of two thousand. */
-	uint32_t old = m->cap, cap = old ? old + old / 2 : 16;
-	size_t n = m->ncolumns;
+	/* By a quarter: a thousand rows shouldn't take the room of two thousand. */
+	uint32_t old = m->cap, cap = old ? old + old / 4 : 16;
 
 	if (cap > FORMAT_ROWS_MAX)
 		return -E2BIG;
-	if (!resize(&m->slots, old, cap, 1, sizeof(*m->slots)) || !resize(&m->cells, old, cap, n, 8) ||
-	    !resize(&m->sealed, old, cap, n, 8) || !resize(&m->states, old, cap, n, 1) ||
-	    !resize(&m->sealed_states, old, cap, n, 1) || !resize(&m->counts, old, cap, m->ncounts, 8) ||
-	    !resize(&m->sealed_counts, old, cap, m->ncounts, 8) || !resize(&m->free_slots, old, cap, 1, 4) ||
-	    !resize(&m->gone_slots, old, cap, 1, 4))
-		return -ENOMEM;
-	if ((m->schema->groups & ~1u) && !resize(&m->read_ns, old, cap, SCHEMA_GROUPS_MAX, 8))
-		return -ENOMEM;
-	if (m->drops && !resize(&m->drops, old, cap, m->schema->ncounters, 8))
-		return -ENOMEM;
-	if (m->bases && (!resize(&m->bases, old, cap, m->schema->ncounters, 8) || !resize(&m->based_ns, old, cap, SCHEMA_GROUPS_MAX, 8)))
+	if (!resize(&m->slots, old, cap, 1, sizeof(*m->slots)) || grid_reserve(&m->grid, cap) ||
+	    !resize(&m->counts, old, cap, m->ncounts, 8) || !resize(&m->sealed_counts, old, cap, m->ncounts, 8))
 		return -ENOMEM;
 	if (m->base_counts && !resize(&m->base_counts, old, cap, m->ncounts, 8))
 		return -ENOMEM;
 	m->cap = cap;
-	for (cap = 32; cap < m->cap * 2; cap *= 2)
+	for (cap = 32; cap < m->cap + m->cap / 2; cap *= 2)
 		;
 	return cap > m->index_cap ? reindex(m, cap) : 0;
+}
+
+static uint64_t hash_more(uint64_t h, uint64_t cell)
+{
+	h = (h ^ cell) * 0x9fb21c651e98df25u;
+	return h ^ h >> 32;
 }
 
 static uint32_t key_hash(const struct mirror *m, const uint64_t *cells)
 {
 	uint64_t h = 0x9e3779b97f4a7c15u;
 
-	for (uint32_t i = 0; i < m->schema->nkeys; i++) {
-		h = (h ^ cells[m->schema->keys[i]]) * 0x9fb21c651e98df25u;
-		h ^= h >> 32;
-	}
+	for (uint32_t i = 0; i < m->schema->nkeys; i++)
+		h = hash_more(h, cells[m->schema->keys[i]]);
+	return (uint32_t)h;
+}
+
+static uint32_t slot_hash(const struct mirror *m, uint32_t slot)
+{
+	uint64_t h = 0x9e3779b97f4a7c15u;
+
+	for (uint32_t i = 0; i < m->schema->nkeys; i++)
+		h = hash_more(h, mirror_number(m, slot, m->schema->keys[i]));
 	return (uint32_t)h;
 }
 
 static bool key_equal(const struct mirror *m, uint32_t slot, const uint64_t *cells)
 {
-	const uint64_t *have = mirror_cells(m, slot);
-
 	for (uint32_t i = 0; i < m->schema->nkeys; i++) {
-		if (have[m->schema->keys[i]] != cells[m->schema->keys[i]])
+		if (mirror_number(m, slot, m->schema->keys[i]) != cells[m->schema->keys[i]])
 			return false;
 	}
 	return true;
@@ -143,7 +145,7 @@ static bool key_equal(const struct mirror *m, uint32_t slot, const uint64_t *cel
 
 static void index_put(struct mirror *m, uint32_t slot)
 {
-	uint32_t i = key_hash(m, mirror_cells(m, slot)) & (m->index_cap - 1);
+	uint32_t i = slot_hash(m, slot) & (m->index_cap - 1);
 
 	while (m->index[i])
 		i = (i + 1) & (m->index_cap - 1);
@@ -152,7 +154,7 @@ static void index_put(struct mirror *m, uint32_t slot)
 
 static void index_remove(struct mirror *m, uint32_t slot)
 {
-	uint32_t mask = m->index_cap - 1, i = key_hash(m, mirror_cells(m, slot)) & mask, hole;
+	uint32_t mask = m->index_cap - 1, i = slot_hash(m, slot) & mask, hole;
 
 	while (m->index[i] && m->index[i] != slot + 1)
 		i = (i + 1) & mask;
@@ -161,7 +163,7 @@ static void index_remove(struct mirror *m, uint32_t slot)
 	/* Close the gap: move back what would no longer be found. */
 	hole = i;
 	for (i = (i + 1) & mask; m->index[i]; i = (i + 1) & mask) {
-		uint32_t home = key_hash(m, mirror_cells(m, m->index[i] - 1)) & mask;
+		uint32_t home = slot_hash(m, m->index[i] - 1) & mask;
 
 		if (((i - home) & mask) >= ((i - hole) & mask)) {
 			m->index[hole] = m->index[i];
@@ -202,51 +204,72 @@ uint32_t mirror_find(const struct mirror *m, const uint64_t *cells)
 
 uint32_t mirror_take(struct mirror *m, const uint64_t *cells)
 {
-	uint32_t slot;
-	uint64_t *to;
+	uint32_t slot, states, words = (m->ncolumns + 63) / 64;
+	int err = 0;
 
-	if (!m->nfree && m->nslots == m->cap && grow(m))
+	if (!m->free_slot && m->nslots == m->cap && grow(m))
 		return UINT32_MAX;
-	slot = m->nfree ? m->free_slots[--m->nfree] : m->nslots++;
-	memset(&m->slots[slot], 0, sizeof(m->slots[slot]));
-	m->slots[slot].flags = SLOT_LIVE | SLOT_NEW;
-	m->slots[slot].serial = ++m->next_serial;
-	m->slots[slot].began_ns = m->slots[slot].since_ns = m->sample_ns;
-	m->slots[slot].fold = UINT32_MAX;
-	to = mirror_cells(m, slot);
-	memset(to, 0, m->ncolumns * sizeof(*to));
-	memset(mirror_states(m, slot), 0, m->ncolumns);
-	memset(m->sealed + (size_t)slot * m->ncolumns, 0, m->ncolumns * sizeof(*m->sealed));
-	memset(m->sealed_states + (size_t)slot * m->ncolumns, 0, m->ncolumns);
+	memset(m->merged_states, FORMAT_CELL_ABSENT, m->ncolumns);
+	for (uint32_t i = 0; i < m->schema->nkeys; i++)
+		m->merged_states[m->schema->keys[i]] = FORMAT_CELL_OK;
+	states = cellstates_take(&m->cellstates, m->merged_states);
+	if (states == CELLSTATES_NONE)
+		return UINT32_MAX;
+	slot = m->free_slot ? m->free_slot - 1 : m->nslots++;
+	if (m->free_slot)
+		m->free_slot = m->slots[slot].fold;
+	m->slots[slot] = (struct slot){
+		.states = states,
+		.sealed_states = CELLSTATES_NONE,
+		.flags = SLOT_LIVE | SLOT_NEW | SLOT_TOUCHED,
+		.fold = UINT32_MAX,
+	};
+	grid_use(&m->grid, slot);
+	for (uint32_t i = 0; i < m->schema->nkeys; i++)
+		err |= grid_set(&m->grid, slot, m->schema->keys[i], cells[m->schema->keys[i]]);
+	err |= grid_set(&m->grid, slot, m->columns.serial, ++m->next_serial);
+	err |= grid_set(&m->grid, slot, m->columns.began, m->sample_ns);
+	err |= grid_set(&m->grid, slot, m->columns.since, m->sample_ns);
+	for (uint32_t w = 0; w < words; w++)
+		err |= grid_set(&m->grid, slot, m->had_ok + w, 0);
 	if (m->ncounts) {
 		memset(mirror_counts(m, slot), 0, m->ncounts * sizeof(*m->counts));
 		memset(m->sealed_counts + (size_t)slot * m->ncounts, 0, m->ncounts * sizeof(*m->counts));
 	}
-	if (m->read_ns)
-		memset(m->read_ns + (size_t)slot * SCHEMA_GROUPS_MAX, 0, SCHEMA_GROUPS_MAX * sizeof(*m->read_ns));
-	if (m->drops)
-		memset(m->drops + (size_t)slot * m->schema->ncounters, 0, m->schema->ncounters * sizeof(*m->drops));
-	for (uint32_t i = 0; i < m->schema->nkeys; i++)
-		to[m->schema->keys[i]] = cells[m->schema->keys[i]];
-	index_put(m, slot);
 	m->live++;
+	if (err) {
+		m->slots[slot].flags |= SLOT_GONE; /* it is in no index */
+		mirror_release(m, slot);
+		return UINT32_MAX;
+	}
+	index_put(m, slot);
 	return slot;
+}
+
+/* The slot is empty, and the first to be taken. */
+static void slot_free(struct mirror *m, uint32_t slot)
+{
+	struct slot *s = &m->slots[slot];
+
+	cellstates_drop(&m->cellstates, s->states);
+	cellstates_drop(&m->cellstates, s->sealed_states);
+	grid_leave(&m->grid, slot);
+	*s = (struct slot){.states = CELLSTATES_NONE, .sealed_states = CELLSTATES_NONE, .fold = m->free_slot};
+	m->free_slot = slot + 1;
+	m->live--;
 }
 
 void mirror_release(struct mirror *m, uint32_t slot)
 {
 	if (!(m->slots[slot].flags & SLOT_GONE))
 		index_remove(m, slot);
-	m->slots[slot].flags = 0;
-	m->free_slots[m->nfree++] = slot;
-	m->live--;
+	slot_free(m, slot);
 }
 
 void mirror_end(struct mirror *m, uint32_t slot)
 {
 	index_remove(m, slot);
 	m->slots[slot].flags |= SLOT_GONE;
-	m->gone_slots[m->ngone++] = slot;
 }
 
 /* By how much a counter fell, in its own type; 0: it did not. */
@@ -269,50 +292,119 @@ static uint64_t counter_fall(unsigned type, uint64_t old, uint64_t now, uint64_t
 	return drop;
 }
 
+/* --- changes since the last frame --- */
+
+const struct mirror_change *mirror_changed(const struct mirror *m, uint32_t slot, uint32_t column)
+{
+	const struct mirror_change *c = mirror_change(m, m->slots[slot].first);
+
+	while (c && c->column < column)
+		c = mirror_change(m, c->next);
+	return c && c->column == column ? c : NULL;
+}
+
+/* Notes what the cell was, once a frame; cells come mostly in the order of their columns. */
+static int change_note(struct mirror *m, uint32_t slot, uint32_t column, uint64_t sealed)
+{
+	struct slot *s = &m->slots[slot];
+	uint32_t before = s->last, at;
+
+	if (before && m->changes[before - 1].column >= column) {
+		before = 0;
+		for (at = s->first; at && m->changes[at - 1].column < column; at = m->changes[at - 1].next)
+			before = at;
+		if (at && m->changes[at - 1].column == column)
+			return 0;
+	}
+	if (m->nchanges == m->changes_cap) {
+		uint32_t cap = m->changes_cap ? m->changes_cap + m->changes_cap / 2 : 64;
+		struct mirror_change *changes = realloc(m->changes, cap * sizeof(*changes));
+
+		if (!changes)
+			return -ENOMEM;
+		m->changes = changes;
+		m->changes_cap = cap;
+	}
+	at = ++m->nchanges;
+	m->changes[at - 1] = (struct mirror_change){
+		.sealed = sealed,
+		.column = column,
+		.next = before ? m->changes[before - 1].next : s->first,
+	};
+	*(before ? &m->changes[before - 1].next : &s->first) = at;
+	if (!m->changes[at - 1].next)
+		s->last = at;
+	return 0;
+}
+
+/* From now on its states are these. */
+static void states_become(struct mirror *m, uint32_t slot, const uint8_t *states)
+{
+	struct slot *s = &m->slots[slot];
+	uint32_t number = cellstates_take(&m->cellstates, states);
+
+	if (number == CELLSTATES_NONE) {
+		m->err = -ENOMEM;
+		return;
+	}
+	if (s->sealed_states == CELLSTATES_NONE && !(s->flags & SLOT_NEW))
+		s->sealed_states = s->states; /* its reference goes with it */
+	else
+		cellstates_drop(&m->cellstates, s->states);
+	s->states = number;
+}
+
+/* One cell of a row whose states will be set after; true: the state is another one. */
+static bool cell_become(struct mirror *m, uint32_t slot, uint32_t column, uint8_t old, uint8_t state, uint64_t cell)
+{
+	uint64_t before = old == FORMAT_CELL_ABSENT ? 0 : mirror_number(m, slot, column);
+
+	if (old == state && before == cell)
+		return false;
+	if (!(m->slots[slot].flags & SLOT_NEW) && change_note(m, slot, column, before)) {
+		m->err = -ENOMEM;
+		return false;
+	}
+	if (state != FORMAT_CELL_ABSENT && grid_set(&m->grid, slot, column, cell))
+		m->err = -ENOMEM;
+	m->slots[slot].flags |= SLOT_TOUCHED;
+	return old != state;
+}
+
 void mirror_set(struct mirror *m, uint32_t slot, uint32_t column, uint8_t state, uint64_t cell)
 {
-	size_t at = (size_t)slot * m->ncolumns + column;
-
-	if (m->cells[at] == cell && m->states[at] == state)
+	if (!cell_become(m, slot, column, mirror_states(m, slot)[column], state, cell))
 		return;
-	m->cells[at] = cell;
-	m->states[at] = state;
-	mask_set(m->slots[slot].changed, column);
-	m->slots[slot].flags |= SLOT_TOUCHED;
+	memcpy(m->merged_states, mirror_states(m, slot), m->ncolumns);
+	m->merged_states[column] = state;
+	states_become(m, slot, m->merged_states);
 }
 
 int mirror_base(struct mirror *m, uint32_t slot, uint8_t groups)
 {
 	struct slot *s = &m->slots[slot];
 
-	if (!m->bases) {
-		m->bases = calloc((size_t)m->cap * m->schema->ncounters + 1, sizeof(*m->bases));
-		m->based_ns = calloc((size_t)m->cap * SCHEMA_GROUPS_MAX, sizeof(*m->based_ns));
-	}
 	if (m->ncounts && !m->base_counts)
 		m->base_counts = calloc((size_t)m->cap * m->ncounts, sizeof(*m->base_counts));
-	if (!m->bases || !m->based_ns || (m->ncounts && !m->base_counts)) {
-		free(m->bases);
-		free(m->based_ns);
-		m->bases = m->based_ns = NULL;
+	if (m->ncounts && !m->base_counts)
 		return -ENOMEM;
-	}
 	for (uint32_t c = 0; c < m->ncolumns; c++) {
 		const struct schema_column *column = &m->schema->columns[c];
 
 		if (!(groups >> column->group & 1) || !mask_has(m->counting_columns, c))
 			continue;
-		if (column->role == CULPRIT_COUNTER)
-			m->bases[(size_t)slot * m->schema->ncounters + column->counter] = mirror_cells(m, slot)[c];
+		if (column->role == CULPRIT_COUNTER &&
+		    grid_set(&m->grid, slot, m->columns.base + column->counter, mirror_cell(m, slot, c)))
+			return -ENOMEM;
 		if (column->role == CULPRIT_HISTOGRAM) {
 			size_t at = (size_t)slot * m->ncounts + m->count_at[column->hist];
 
 			memcpy(m->base_counts + at, m->counts + at, column->bounds.count * sizeof(*m->counts));
 		}
 	}
-	for (uint32_t g = 0; g < SCHEMA_GROUPS_MAX; g++) {
-		if (groups >> g & 1)
-			m->based_ns[(size_t)slot * SCHEMA_GROUPS_MAX + g] = m->sample_ns;
+	for (uint32_t g = 0; g < m->columns.n - m->columns.based; g++) {
+		if (groups >> g & 1 && grid_set(&m->grid, slot, m->columns.based + g, m->sample_ns))
+			return -ENOMEM;
 	}
 	s->based |= groups;
 	s->based_now |= groups;
@@ -324,56 +416,66 @@ int mirror_base(struct mirror *m, uint32_t slot, uint8_t groups)
 static int settle_bases(struct mirror *m, uint32_t slot)
 {
 	struct slot *s = &m->slots[slot];
+	const uint8_t *states = mirror_states(m, slot);
 	bool first = m->sample_ns == m->first_sample_ns;
 	uint8_t groups = s->flags & SLOT_NEW ? 1 : 0;
 
-	if (s->flags & SLOT_SHOW)
-		return mirror_base(m, slot, m->schema->groups);
-	for (uint32_t w = 0; w < SCHEMA_MASK_WORDS; w++) {
-		uint64_t columns = s->changed[w] & m->counting_columns[w] & ~s->had_ok[w];
+	for (uint32_t w = 0; w < (m->ncolumns + 63) / 64; w++) {
+		uint64_t had = mirror_number(m, slot, m->had_ok + w), has = had, columns = m->counting_columns[w] & ~had;
 
-		while (columns) {
+		for (; columns; columns &= columns - 1) {
 			uint32_t c = w * 64 + (uint32_t)__builtin_ctzll(columns);
 
-			columns &= columns - 1;
-			if (mirror_states(m, slot)[c] != FORMAT_CELL_OK)
+			if (states[c] != FORMAT_CELL_OK)
 				continue;
-			mask_set(s->had_ok, c);
+			has |= columns & -columns;
 			groups |= (uint8_t)(1u << m->schema->columns[c].group);
 		}
+		if (has != had && grid_set(&m->grid, slot, m->had_ok + w, has))
+			return -ENOMEM;
 	}
+	if (s->flags & SLOT_SHOW)
+		return mirror_base(m, slot, m->schema->groups);
 	return groups && !first && !(s->flags & SLOT_BORN) ? mirror_base(m, slot, groups) : 0;
+}
+
+static int note_fall(struct mirror *m, uint32_t slot, const struct schema_column *column, uint64_t sealed, uint64_t now)
+{
+	struct slot *s = &m->slots[slot];
+	uint32_t at = m->columns.drop + column->counter;
+	uint64_t before = s->flags & SLOT_DROPPED ? mirror_number(m, slot, at) : 0;
+	uint64_t drop = counter_fall(column->type, sealed, now, before);
+
+	if (drop == before)
+		return 0;
+	for (uint32_t k = 0; k < m->schema->ncounters && !(s->flags & SLOT_DROPPED); k++) {
+		if (grid_set(&m->grid, slot, m->columns.drop + k, 0))
+			return -ENOMEM;
+	}
+	s->flags |= SLOT_DROPPED;
+	return grid_set(&m->grid, slot, at, drop);
 }
 
 static int settle_falls(struct mirror *m, uint32_t slot)
 {
-	const struct slot *s = &m->slots[slot];
+	const uint8_t *states = mirror_states(m, slot), *sealed = mirror_sealed_states(m, slot);
+	int r = 0;
 
-	for (uint32_t c = 0; c < m->ncolumns; c++) {
-		const struct schema_column *column = &m->schema->columns[c];
-		size_t at = (size_t)slot * m->ncolumns + c, counter;
-		uint64_t before, drop;
+	for (const struct mirror_change *k = mirror_change(m, m->slots[slot].first); k && !r; k = mirror_change(m, k->next)) {
+		const struct schema_column *column = &m->schema->columns[k->column];
 
-		if (column->role != CULPRIT_COUNTER || !mask_has(s->changed, c) || m->states[at] != FORMAT_CELL_OK ||
-		    m->sealed_states[at] != FORMAT_CELL_OK)
-			continue;
-		counter = (size_t)slot * m->schema->ncounters + column->counter;
-		before = m->drops ? m->drops[counter] : 0;
-		drop = counter_fall(column->type, m->sealed[at], m->cells[at], before);
-		if (drop == before)
-			continue;
-		if (!m->drops && !(m->drops = calloc((size_t)m->cap * m->schema->ncounters, sizeof(*m->drops))))
-			return -ENOMEM;
-		m->drops[counter] = drop;
-		m->slots[slot].flags |= SLOT_DROPPED;
+		if (column->role == CULPRIT_COUNTER && states[k->column] == FORMAT_CELL_OK &&
+		    sealed[k->column] == FORMAT_CELL_OK)
+			r = note_fall(m, slot, column, k->sealed, mirror_number(m, slot, k->column));
 	}
-	return 0;
+	return r;
 }
 
 int mirror_settle(struct mirror *m)
 {
-	int r = 0;
+	int r = m->err;
 
+	m->err = 0;
 	for (uint32_t i = 0; i < m->nslots && !r; i++) {
 		const struct slot *s = &m->slots[i];
 
@@ -387,29 +489,28 @@ int mirror_settle(struct mirror *m)
 	return r;
 }
 
-static void merge_column(struct mirror *m, uint32_t slot, uint32_t column, bool put)
+/* Counts of a histogram that was put; true: they changed. */
+static void merge_counts(struct mirror *m, uint32_t slot, uint32_t column)
 {
 	const struct schema_column *c = &m->schema->columns[column];
-	uint8_t state = put ? m->row_states[column] : FORMAT_CELL_ABSENT;
+	uint64_t *to = mirror_counts(m, slot) + m->count_at[c->hist];
+	const uint64_t *from = m->row_counts + m->count_at[c->hist];
+	size_t size = c->bounds.count * sizeof(*to);
 
-	if (c->role == CULPRIT_HISTOGRAM && state == FORMAT_CELL_OK) {
-		uint64_t *to = mirror_counts(m, slot) + m->count_at[c->hist];
-		const uint64_t *from = m->row_counts + m->count_at[c->hist];
-		size_t size = c->bounds.count * sizeof(*to);
-
-		if (memcmp(to, from, size)) {
-			memcpy(to, from, size);
-			mask_set(m->slots[slot].changed, column);
-			m->slots[slot].flags |= SLOT_TOUCHED;
-		}
-	}
-	mirror_set(m, slot, column, state, state == FORMAT_CELL_ABSENT ? 0 : m->row_cells[column]);
+	if (!memcmp(to, from, size))
+		return;
+	memcpy(to, from, size);
+	m->slots[slot].flags |= SLOT_TOUCHED;
+	/* The cell itself stays 0: that it is noted says that the counts differ. */
+	if (!(m->slots[slot].flags & SLOT_NEW) && change_note(m, slot, column, 0))
+		m->err = -ENOMEM;
 }
 
 void mirror_merge(struct mirror *m, uint32_t slot, bool again)
 {
 	struct slot *s = &m->slots[slot];
-	uint8_t groups = 1;
+	uint8_t groups = 1, stale;
+	bool states_differ = false;
 
 	for (uint32_t g = 1; g < SCHEMA_GROUPS_MAX; g++) {
 		for (uint32_t w = 0; w < SCHEMA_MASK_WORDS; w++) {
@@ -417,37 +518,55 @@ void mirror_merge(struct mirror *m, uint32_t slot, bool again)
 				groups |= (uint8_t)(1u << g);
 		}
 	}
+	memcpy(m->merged_states, mirror_states(m, slot), m->ncolumns);
 	for (uint32_t w = 0; w < SCHEMA_MASK_WORDS; w++) {
 		uint64_t columns = again ? m->row_put[w] : m->group_columns[0][w];
 
 		for (uint32_t g = 1; g < SCHEMA_GROUPS_MAX; g++)
 			columns |= groups >> g & 1 ? m->group_columns[g][w] : 0;
-		while (columns) {
-			uint32_t column = w * 64 + (uint32_t)__builtin_ctzll(columns);
+		for (; columns; columns &= columns - 1) {
+			uint32_t c = w * 64 + (uint32_t)__builtin_ctzll(columns);
+			uint8_t state = mask_has(m->row_put, c) ? m->row_states[c] : FORMAT_CELL_ABSENT;
 
-			columns &= columns - 1;
-			merge_column(m, slot, column, mask_has(m->row_put, column));
+			if (m->schema->columns[c].role == CULPRIT_HISTOGRAM && state == FORMAT_CELL_OK)
+				merge_counts(m, slot, c);
+			if (!cell_become(m, slot, c, m->merged_states[c], state, state ? m->row_cells[c] : 0))
+				continue;
+			m->merged_states[c] = state;
+			states_differ = true;
 		}
 	}
-	s->put_groups = groups;
-	s->stale = (uint8_t)(m->schema->groups & ~groups);
+	if (states_differ)
+		states_become(m, slot, m->merged_states);
+	/* What is not read now was read last in the sample before; of a new row never. */
+	stale = (uint8_t)(m->schema->groups & ~groups);
+	for (uint32_t g = 1; g < m->columns.based - m->columns.read; g++) {
+		uint64_t last_ns = s->flags & SLOT_NEW ? 0 : m->last_sample_ns;
+
+		if (stale >> g & 1 && (s->flags & SLOT_NEW || !(s->stale >> g & 1)) &&
+		    grid_set(&m->grid, slot, m->columns.read + g, last_ns))
+			m->err = -ENOMEM;
+	}
+	s->stale = stale;
 	s->flags |= SLOT_SEEN;
 }
 
 static void restore(struct mirror *m, uint32_t slot)
 {
 	struct slot *s = &m->slots[slot];
-	size_t row = (size_t)slot * m->ncolumns;
 
-	for (uint32_t w = 0; w < SCHEMA_MASK_WORDS; w++) {
-		while (s->changed[w]) {
-			uint32_t c = w * 64 + (uint32_t)__builtin_ctzll(s->changed[w]);
-
-			s->changed[w] &= s->changed[w] - 1;
-			m->cells[row + c] = m->sealed[row + c];
-			m->states[row + c] = m->sealed_states[row + c];
-		}
+	for (const struct mirror_change *k = mirror_change(m, s->first); k; k = mirror_change(m, k->next)) {
+		/* It held that value before: it may need more room again, and where there is none it shows the newer one. */
+		if (mirror_sealed_states(m, slot)[k->column] != FORMAT_CELL_ABSENT &&
+		    grid_set(&m->grid, slot, k->column, k->sealed))
+			m->err = -ENOMEM;
 	}
+	if (s->sealed_states != CELLSTATES_NONE) {
+		cellstates_drop(&m->cellstates, s->states);
+		s->states = s->sealed_states;
+		s->sealed_states = CELLSTATES_NONE;
+	}
+	s->first = s->last = 0;
 	if (m->ncounts)
 		memcpy(mirror_counts(m, slot), m->sealed_counts + (size_t)slot * m->ncounts,
 		       m->ncounts * sizeof(*m->counts));
@@ -467,6 +586,7 @@ void mirror_rollback(struct mirror *m)
 		else
 			restore(m, i);
 	}
+	m->nchanges = 0;
 	m->nevents = m->events_before;
 }
 
@@ -474,31 +594,43 @@ void mirror_sealed(struct mirror *m)
 {
 	for (uint32_t i = 0; i < m->nslots; i++) {
 		struct slot *s = &m->slots[i];
-		size_t row = (size_t)i * m->ncolumns;
 
 		if (!(s->flags & SLOT_LIVE))
 			continue;
-		if (s->flags & SLOT_TOUCHED) {
-			memcpy(m->sealed + row, m->cells + row, m->ncolumns * sizeof(*m->cells));
-			memcpy(m->sealed_states + row, m->states + row, m->ncolumns);
-			if (m->ncounts)
-				memcpy(m->sealed_counts + (size_t)i * m->ncounts, mirror_counts(m, i),
-				       m->ncounts * sizeof(*m->counts));
-			memset(s->changed, 0, sizeof(s->changed));
+		if (s->flags & SLOT_GONE) {
+			slot_free(m, i);
+			continue;
 		}
+		if (s->flags & SLOT_TOUCHED && m->ncounts)
+			memcpy(m->sealed_counts + (size_t)i * m->ncounts, mirror_counts(m, i),
+			       m->ncounts * sizeof(*m->counts));
+		cellstates_drop(&m->cellstates, s->sealed_states);
+		s->sealed_states = CELLSTATES_NONE;
+		s->first = s->last = 0;
 		s->sealed_stale = s->stale;
 		s->based_now = 0;
 		s->flags &= ~(uint32_t)(SLOT_NEW | SLOT_TOUCHED | SLOT_SEEN | SLOT_HIDE | SLOT_SHOW);
 	}
-	while (m->ngone) {
-		uint32_t slot = m->gone_slots[--m->ngone];
-
-		m->slots[slot].flags = 0;
-		m->free_slots[m->nfree++] = slot;
-		m->live--;
-	}
+	m->changes_peak = m->nchanges > m->changes_peak ? m->nchanges : m->changes_peak;
+	m->nchanges = 0;
 	m->nevents = m->events_before = 0;
 	m->mentioned = m->begun = m->sampled = false;
 	m->lost = m->cost_ns = 0;
 	m->reason = 0;
+}
+
+void mirror_tighten(struct mirror *m)
+{
+	uint32_t want = m->changes_peak * 2 + 64;
+
+	grid_tighten(&m->grid);
+	if (m->changes_cap > 2 * want) {
+		struct mirror_change *changes = realloc(m->changes, want * sizeof(*changes));
+
+		if (changes) {
+			m->changes = changes;
+			m->changes_cap = want;
+		}
+	}
+	m->changes_peak = 0;
 }

@@ -1,11 +1,15 @@
-/* What the writer remembers of one table between frames: every row as last sampled, and as last sealed. Slots are reused
- * after a row has ended, from the next frame on; serials never are. Used by the builder only. */
+/* What the writer remembers of one table between frames: every row as last sampled, and, until the frame is sealed, what the
+ * changed cells were in the last one: a log, not a second copy. Slots are reused after a row has ended, from the next frame
+ * on; serials never are. Used by the builder only. */
 #ifndef CORE_MIRROR_H
 #define CORE_MIRROR_H
 
 #include <stdbool.h>
 
-#include "schema.h"
+#include "cellstates.h"
+#include "format.h"
+#include "grid.h"
+#include "rowcolumns.h"
 
 enum slot_flags {
 	SLOT_LIVE = 1,   /* the row exists */
@@ -22,32 +26,37 @@ enum slot_flags {
 };
 
 struct slot {
-	uint64_t serial;
-	uint64_t began_ns; /* first sample */
-	uint64_t since_ns;   /* from when its counters count: where born, the table's sample before */
-	uint64_t changed[SCHEMA_MASK_WORDS]; /* columns that differ from what was last sealed */
+	uint32_t states, sealed_states; /* of its cells (cellstates); NONE: has none */
 	uint32_t flags;
-	uint32_t fold; /* of a member: the slot of its fold row */
-	uint32_t idle; /* samples since its last change */
-	uint8_t put_groups, stale, sealed_stale;
-	uint8_t based, based_now;           /* groups that have bases; those that got them in this frame */
-	uint64_t had_ok[SCHEMA_MASK_WORDS]; /* counters and histograms that ever were ok */
+	uint32_t fold;        /* of a member: the slot of its fold row; of an empty slot: the next empty one + 1 */
+	uint32_t first, last; /* its entries in the log, + 1; 0: none */
+	uint16_t idle;        /* samples since its last change */
+	uint8_t stale, sealed_stale;
+	uint8_t based, based_now; /* groups that have bases; those that got them in this frame */
+};
+
+/* A cell that differs from what was last sealed, or may: and what that was. Those of a row are chained by column. */
+struct mirror_change {
+	uint64_t sealed;
+	uint32_t next; /* + 1 */
+	uint32_t column;
 };
 
 struct mirror {
 	const struct schema_table *schema;
 	uint32_t ncolumns, nslots, cap, live;
 	struct slot *slots;
-	uint64_t *cells, *sealed;       /* [slot][column] */
-	uint8_t *states, *sealed_states;
-	uint64_t *read_ns;              /* [slot][group]; NULL where all columns are in group 0 */
-	uint64_t *drops, *bases;        /* [slot][counter]; NULL until first needed */
-	uint64_t *based_ns;             /* [slot][group]: from when the bases are; comes with them */
+	struct row_columns columns;
+	struct grid grid;               /* the numbers of the rows in `slots`, as last sampled */
+	uint32_t had_ok;                /* grid column: which counters and histograms ever were ok; a word for 64 columns each */
+	struct cellstates cellstates;
+	struct mirror_change *changes;  /* of this frame */
+	uint32_t nchanges, changes_cap, changes_peak;
+	int err;                        /* -ENOMEM: something could not be noted in this sample */
 	uint64_t *counts, *sealed_counts; /* [slot][all slots of all histograms] */
 	uint64_t *base_counts;          /* likewise; NULL until first needed */
 	uint32_t ncounts, *count_at;    /* of one row; where each histogram begins in it */
-	uint32_t *free_slots, nfree;
-	uint32_t *gone_slots, ngone;    /* freed when sealed */
+	uint32_t free_slot;             /* the first empty one + 1 */
 	uint32_t *index, index_cap;     /* hash of keys -> slot + 1 */
 	uint64_t next_serial;
 	uint64_t group_columns[SCHEMA_GROUPS_MAX][SCHEMA_MASK_WORDS];
@@ -55,7 +64,7 @@ struct mirror {
 
 	/* The row being put together. */
 	uint64_t *row_cells;
-	uint8_t *row_states;
+	uint8_t *row_states, *merged_states;
 	uint64_t row_put[SCHEMA_MASK_WORDS];
 	uint64_t *row_counts;
 
@@ -79,15 +88,37 @@ int mirror_init(struct mirror *, const struct schema_table *);
 void mirror_finish(struct mirror *);
 size_t mirror_memory(const struct mirror *);
 
-static inline uint64_t *mirror_cells(const struct mirror *m, uint32_t slot)
+static inline const uint8_t *mirror_states(const struct mirror *m, uint32_t slot)
 {
-	return m->cells + (size_t)slot * m->ncolumns;
+	return cellstates_of(&m->cellstates, m->slots[slot].states);
 }
 
-static inline uint8_t *mirror_states(const struct mirror *m, uint32_t slot)
+/* As last sealed; of rows that are not new. */
+static inline const uint8_t *mirror_sealed_states(const struct mirror *m, uint32_t slot)
 {
-	return m->states + (size_t)slot * m->ncolumns;
+	const struct slot *s = &m->slots[slot];
+
+	return cellstates_of(&m->cellstates, s->sealed_states == CELLSTATES_NONE ? s->states : s->sealed_states);
 }
+
+/* Absent: 0. */
+static inline uint64_t mirror_cell(const struct mirror *m, uint32_t slot, uint32_t column)
+{
+	return mirror_states(m, slot)[column] == FORMAT_CELL_ABSENT ? 0 : grid_get(&m->grid, slot, column);
+}
+
+static inline uint64_t mirror_number(const struct mirror *m, uint32_t slot, uint32_t column)
+{
+	return grid_get(&m->grid, slot, column);
+}
+
+static inline const struct mirror_change *mirror_change(const struct mirror *m, uint32_t number)
+{
+	return number ? &m->changes[number - 1] : NULL;
+}
+
+/* What the column was when last sealed, where it changed since; NULL: it did not, or the row is new. */
+const struct mirror_change *mirror_changed(const struct mirror *, uint32_t slot, uint32_t column);
 
 static inline uint64_t *mirror_counts(const struct mirror *m, uint32_t slot)
 {
@@ -121,9 +152,11 @@ void mirror_end(struct mirror *, uint32_t slot);
 
 /* Merges the row put together into the slot. `again`: cells of group 0 that were not put keep their value. */
 void mirror_merge(struct mirror *, uint32_t slot, bool again);
-/* Sets one cell and notes the change. */
+/* Sets one cell and notes the change. Where there is no memory, m->err says so. */
 void mirror_set(struct mirror *, uint32_t slot, uint32_t column, uint8_t state, uint64_t cell);
 
+/* As narrow as it goes, and what one busy frame took is given back: at key frames. */
+void mirror_tighten(struct mirror *);
 /* Forgets what this sample changed. */
 void mirror_rollback(struct mirror *);
 /* Before writing: notes by how much counters fell since the last frame, and the bases of those that were read for the

@@ -9,10 +9,13 @@
 
 enum { EXTREME_BYTES = 32 }; /* of one, encoded, at most but for serials beyond 2^49 */
 
-/* Extremes of one column of the row that stands in a slot. */
+/* Extremes of one column of a row, made when it moves for the first time in the segment: those of a slot are chained by
+ * column. */
 struct extreme {
-	uint64_t serial; /* 0: none */
+	uint64_t serial;
 	double min, max;
+	uint32_t next; /* + 1; of an unused one: the next of those */
+	uint32_t column;
 };
 
 /* A series in the making: values are appended as bytes already, as the format has them. */
@@ -24,10 +27,11 @@ struct series {
 };
 
 struct gathered {
-	uint32_t ncolumns, nextremes; /* those with extremes or series; with extremes */
+	uint32_t ncolumns; /* those with series */
 	uint32_t *columns;
-	int32_t *extreme_of;         /* [ncolumns] -> which of nextremes; -1: has none */
-	struct extreme *extremes;    /* [slot][nextremes] */
+	struct extreme *extremes;
+	uint32_t nextremes, extremes_cap, unused;
+	uint32_t *first;             /* [slot] -> its first one + 1 */
 	uint32_t *series_at;         /* [slot][ncolumns] -> index + 1; of small tables */
 	size_t nslots, series_slots;
 	struct wbuf done;            /* extremes of rows whose slot was taken by another, encoded */
@@ -59,7 +63,7 @@ static void gathered_finish(struct gathered *g)
 	}
 	free(g->series);
 	free(g->columns);
-	free(g->extreme_of);
+	free(g->first);
 	free(g->extremes);
 	free(g->series_at);
 	free(g->times);
@@ -82,8 +86,9 @@ void summarizer_begin(struct summarizer *s)
 	for (uint32_t i = 0; i < s->ntables; i++) {
 		struct gathered *g = &s->tables[i];
 
-		if (g->extremes)
-			memset(g->extremes, 0, g->nslots * g->nextremes * sizeof(*g->extremes));
+		if (g->first)
+			memset(g->first, 0, g->nslots * sizeof(*g->first));
+		g->nextremes = g->unused = 0;
 		if (g->series_at)
 			memset(g->series_at, 0, g->series_slots * g->ncolumns * sizeof(*g->series_at));
 		wbuf_clear(&g->done);
@@ -104,14 +109,11 @@ static void put_f64(struct wbuf *w, double v)
 static int table_prepare(struct gathered *g, const struct schema_table *t)
 {
 	g->columns = calloc(t->ncolumns, sizeof(*g->columns));
-	g->extreme_of = calloc(t->ncolumns, sizeof(*g->extreme_of));
-	if (!g->columns || !g->extreme_of)
+	if (!g->columns)
 		return -ENOMEM;
 	for (uint32_t c = 0; c < t->ncolumns; c++) {
-		if (!summary_has_series(&t->columns[c]))
-			continue;
-		g->extreme_of[g->ncolumns] = summary_has_extremes(&t->columns[c]) ? (int32_t)g->nextremes++ : -1;
-		g->columns[g->ncolumns++] = c;
+		if (summary_has_series(&t->columns[c]))
+			g->columns[g->ncolumns++] = c;
 	}
 	g->small = true;
 	return 0;
@@ -153,41 +155,87 @@ static int reserve_slots(struct gathered *g, size_t n)
 	}
 	if (n <= g->nslots)
 		return 0;
-	if (!grow(&g->extremes, g->nslots, n, g->nextremes * sizeof(*g->extremes)))
+	if (!grow(&g->first, g->nslots, n, sizeof(*g->first)))
 		return -ENOMEM;
 	g->nslots = n;
 	/* Room for all of a small table at once; large ones grow to what they need. */
 	if (n <= SUMMARY_SERIES_ROWS)
-		wbuf_reserve(&g->done, n * g->nextremes * EXTREME_BYTES);
+		wbuf_reserve(&g->done, n * g->ncolumns * EXTREME_BYTES / 2);
 	return g->done.err;
 }
 
 /* Only what moved is told. */
-static void extreme_flush(struct gathered *g, uint32_t slot, uint32_t k)
+static void extremes_flush(struct gathered *g, uint32_t slot)
 {
-	const struct extreme *e = &g->extremes[(size_t)slot * g->nextremes + (uint32_t)g->extreme_of[k]];
+	uint32_t at = g->first[slot];
 
-	if (!e->serial || e->min == e->max)
-		return;
-	wbuf_varint(&g->done, slot);
-	wbuf_varint(&g->done, g->columns[k]);
-	wbuf_varint(&g->done, e->serial);
-	put_f64(&g->done, e->min);
-	put_f64(&g->done, e->max);
-	g->ndone++;
+	g->first[slot] = 0;
+	while (at) {
+		struct extreme *e = &g->extremes[at - 1];
+		uint32_t next = e->next;
+
+		if (e->min != e->max) {
+			wbuf_varint(&g->done, slot);
+			wbuf_varint(&g->done, e->column);
+			wbuf_varint(&g->done, e->serial);
+			put_f64(&g->done, e->min);
+			put_f64(&g->done, e->max);
+			g->ndone++;
+		}
+		e->next = g->unused;
+		g->unused = at;
+		at = next;
+	}
 }
 
-static void extreme_note(struct gathered *g, uint32_t slot, uint32_t k, uint64_t serial, double v)
+static struct extreme *extreme_new(struct gathered *g, uint32_t *ret_number)
 {
-	struct extreme *e = &g->extremes[(size_t)slot * g->nextremes + (uint32_t)g->extreme_of[k]];
-
-	if (e->serial != serial) {
-		extreme_flush(g, slot, k);
-		*e = (struct extreme){serial, v, v};
-		return;
+	if (g->unused) {
+		*ret_number = g->unused;
+		g->unused = g->extremes[g->unused - 1].next;
+		return &g->extremes[*ret_number - 1];
 	}
-	e->min = v < e->min ? v : e->min;
-	e->max = v > e->max ? v : e->max;
+	if (g->nextremes == g->extremes_cap) {
+		uint32_t cap = g->extremes_cap ? g->extremes_cap + g->extremes_cap / 2 : 64;
+		struct extreme *extremes = realloc(g->extremes, cap * sizeof(*extremes));
+
+		if (!extremes)
+			return NULL;
+		g->extremes = extremes;
+		g->extremes_cap = cap;
+	}
+	*ret_number = ++g->nextremes;
+	return &g->extremes[*ret_number - 1];
+}
+
+/* A column moved: from a value, where it had one, to another, where it has one. */
+static int extreme_note(struct gathered *g, uint32_t slot, uint32_t column, uint64_t serial, const double *from,
+			const double *to)
+{
+	uint32_t at = g->first[slot], before = 0, number;
+	struct extreme *e;
+
+	if (at && g->extremes[at - 1].serial != serial) {
+		extremes_flush(g, slot);
+		at = 0;
+	}
+	for (; at && g->extremes[at - 1].column < column; at = g->extremes[at - 1].next)
+		before = at;
+	e = at && g->extremes[at - 1].column == column ? &g->extremes[at - 1] : NULL;
+	if (!e && !from)
+		return 0; /* its first value: it is what it will have moved from */
+	if (!e) {
+		e = extreme_new(g, &number);
+		if (!e)
+			return -ENOMEM;
+		*e = (struct extreme){serial, *from, *from, at, column};
+		*(before ? &g->extremes[before - 1].next : &g->first[slot]) = number;
+	}
+	if (to) {
+		e->min = *to < e->min ? *to : e->min;
+		e->max = *to > e->max ? *to : e->max;
+	}
+	return 0;
 }
 
 static struct series *series_new(struct gathered *g)
@@ -210,15 +258,15 @@ static int series_note(struct gathered *g, const struct mirror *m, uint32_t slot
 	uint32_t *at = &g->series_at[(size_t)slot * g->ncolumns + k], column = g->columns[k];
 	uint32_t now = (uint32_t)g->ntimes - 1;
 	struct series *s = *at ? &g->series[*at - 1] : NULL;
-	uint64_t cell = mirror_cells(m, slot)[column];
+	uint64_t cell = mirror_cell(m, slot, column), serial = mirror_number(m, slot, m->columns.serial);
 	uint8_t state = mirror_states(m, slot)[column];
 
-	if (!s || s->serial != m->slots[slot].serial) {
+	if (!s || s->serial != serial) {
 		s = series_new(g);
 		if (!s)
 			return -ENOMEM;
 		*at = (uint32_t)g->nseries;
-		s->serial = m->slots[slot].serial;
+		s->serial = serial;
 		s->slot = slot;
 		s->column = column;
 		s->first = now;
@@ -259,18 +307,25 @@ static int time_note(struct gathered *g, uint64_t sample_ns)
 static int slot_note(struct gathered *g, const struct mirror *m, uint32_t i, bool key)
 {
 	const struct slot *s = &m->slots[i];
-	bool all = key || s->flags & (SLOT_NEW | SLOT_SHOW);
+	bool moved = !key && !(s->flags & (SLOT_NEW | SLOT_SHOW));
 
-	if (!all && !(s->flags & SLOT_TOUCHED) && !g->small)
-		return 0;
-	for (uint32_t k = 0; k < g->ncolumns; k++) {
-		uint32_t c = g->columns[k];
+	for (const struct mirror_change *k = moved ? mirror_change(m, s->first) : NULL; k; k = mirror_change(m, k->next)) {
+		const struct schema_column *column = &m->schema->columns[k->column];
+		bool was_ok = mirror_sealed_states(m, i)[k->column] == FORMAT_CELL_OK;
+		bool is_ok = mirror_states(m, i)[k->column] == FORMAT_CELL_OK;
+		double from, to;
 
-		if (g->extreme_of[k] >= 0 && (all || mask_has(s->changed, c)) &&
-		    mirror_states(m, i)[c] == FORMAT_CELL_OK)
-			extreme_note(g, i, k, s->serial, schema_number(&m->schema->columns[c], mirror_cells(m, i)[c]));
-		/* A row that ends in this frame is not in it any more. */
-		if (g->small && !(s->flags & SLOT_GONE) && series_note(g, m, i, k))
+		if (!summary_has_extremes(column))
+			continue;
+		from = was_ok ? schema_number(column, k->sealed) : 0;
+		to = is_ok ? schema_number(column, mirror_number(m, i, k->column)) : 0;
+		if (extreme_note(g, i, k->column, mirror_number(m, i, m->columns.serial), was_ok ? &from : NULL,
+				 is_ok ? &to : NULL))
+			return -ENOMEM;
+	}
+	/* A row that ends in this frame is not in it any more. */
+	for (uint32_t k = 0; g->small && !(s->flags & SLOT_GONE) && k < g->ncolumns; k++) {
+		if (series_note(g, m, i, k))
 			return -ENOMEM;
 	}
 	return 0;
@@ -326,12 +381,8 @@ static void put_table(struct gathered *g, struct wbuf *w)
 {
 	uint64_t before = 0;
 
-	for (uint32_t i = 0; i < g->nslots; i++) {
-		for (uint32_t k = 0; k < g->ncolumns; k++) {
-			if (g->extreme_of[k] >= 0)
-				extreme_flush(g, i, k);
-		}
-	}
+	for (uint32_t i = 0; i < g->nslots; i++)
+		extremes_flush(g, i);
 	wbuf_varint(w, g->ended);
 	wbuf_varint(w, g->events);
 	wbuf_varint(w, g->ntimes);
@@ -369,7 +420,7 @@ size_t summarizer_memory(const struct summarizer *s)
 	for (uint32_t i = 0; i < s->ntables; i++) {
 		const struct gathered *g = &s->tables[i];
 
-		n += sizeof(*g) + g->nslots * g->nextremes * sizeof(*g->extremes) + g->done.cap + g->times_cap * 8;
+		n += sizeof(*g) + g->nslots * 4 + g->extremes_cap * sizeof(*g->extremes) + g->done.cap + g->times_cap * 8;
 		for (size_t k = 0; k < g->series_cap; k++)
 			n += sizeof(g->series[k]) + g->series[k].states.cap + g->series[k].values.cap;
 	}

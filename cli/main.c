@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <locale.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,6 +21,17 @@ static void raise_descriptors(void)
 	}
 }
 
+/* Tables grow in large pieces: each of its own, they grow without being copied and are given back at once. One arena: the
+ * threads hardly take memory once all has been seen. */
+static void tune_memory(void)
+{
+#ifdef M_MMAP_THRESHOLD
+	mallopt(M_MMAP_THRESHOLD, 64 << 10);
+	mallopt(M_TRIM_THRESHOLD, 64 << 10);
+	mallopt(M_ARENA_MAX, 1);
+#endif
+}
+
 /* Help that could not be written is no help. */
 static int printed(void)
 {
@@ -36,9 +48,9 @@ int main(int argc, char **argv)
 	struct culprit_error error = {""};
 	struct options o;
 
-	setlocale(LC_ALL, "");
-	/* Numbers are read and written with a point everywhere. */
-	setlocale(LC_NUMERIC, "C");
+	/* Which characters the terminal has; all else is English, with a point in numbers. */
+	setlocale(LC_CTYPE, "");
+	tune_memory();
 	if (options_parse(&o, argc, argv, &error))
 		return verb_fail(EXIT_USAGE, &error);
 	if (o.version) {

@@ -440,40 +440,27 @@ static void put_table(struct builder *b, struct wbuf *w, struct mirror *m, bool 
 	put_ended(b, w, m); /* last: what ends, ends with its final values */
 }
 
-static void put_section(struct wbuf *out, unsigned type, struct wbuf *body)
-{
-	wbuf_varint(out, type);
-	wbuf_string(out, body->data, body->len);
-	if (body->err)
-		out->err = body->err;
-}
-
-/* The dictionary must stand before the tables that use it, but is known only after them: the tables are written to
- * `out`, then the dictionary is put in front of them. */
+/* The dictionary must stand before the tables that use it, but is known only after them: it is put in front of those that
+ * were written from `at` on. */
 static void put_dictionary(struct builder *b, struct wbuf *out, size_t at)
 {
-	size_t tables = out->len - at;
+	size_t body;
 
 	wbuf_clear(&b->body);
+	wbuf_varint(&b->body, FORMAT_DICTIONARY);
+	body = b->body.len;
 	if (!dictwriter_flush(b->dictionary, &b->body))
 		return;
-	put_section(out, FORMAT_DICTIONARY, &b->body);
-	if (out->err)
-		return;
-	/* Rotate: what was appended last comes first. */
-	wbuf_clear(&b->body);
-	wbuf_bytes(&b->body, out->data + at, tables);
-	if (b->body.err) {
+	wbuf_string_end(&b->body, body);
+	if (b->body.err)
 		out->err = b->body.err;
-		return;
-	}
-	memmove(out->data + at, out->data + at + tables, out->len - at - tables);
-	memcpy(out->data + out->len - tables, b->body.data, tables);
+	else
+		wbuf_insert(out, at, b->body.data, b->body.len);
 }
 
 int builder_seal(struct builder *b, bool key, struct wbuf *out)
 {
-	size_t at;
+	size_t at, body;
 
 	wbuf_u64(out, b->mono_ns);
 	wbuf_u64(out, (uint64_t)b->wall_ns);
@@ -497,9 +484,12 @@ int builder_seal(struct builder *b, bool key, struct wbuf *out)
 			continue;
 		if (summarizer_note(b->summarizer, i, m, key))
 			out->err = -ENOMEM;
-		wbuf_clear(&b->body);
-		put_table(b, &b->body, m, key);
-		put_section(out, FORMAT_TABLE, &b->body);
+		wbuf_varint(out, FORMAT_TABLE);
+		body = out->len;
+		put_table(b, out, m, key);
+		if (b->rows.err)
+			out->err = b->rows.err;
+		wbuf_string_end(out, body);
 	}
 	put_dictionary(b, out, at);
 	if (key)

@@ -28,7 +28,7 @@ struct builder {
 	int err;
 	struct culprit_error error;
 	char remark[200]; /* the first reason or remark the collector gave */
-	struct wbuf body, rows; /* reused at every seal */
+	struct wbuf body, rows; /* reused at every seal: the dictionary; heads of rows */
 	uint32_t *order;        /* slots to write, reused */
 	uint32_t *changes;      /* of each: the next of its changes to write, + 1 */
 	uint32_t order_cap;

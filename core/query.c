@@ -262,7 +262,7 @@ static int run(struct query *q, const struct lens *lens, const char *table, unsi
 	if (err)
 		return err;
 	q->lost = query_lost(q);
-	if (query_sort_rows(q))
+	if (!q->unsorted && query_sort_rows(q))
 		return error_set(error, -ENOMEM, "out of memory");
 	return damage;
 }

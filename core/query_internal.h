@@ -96,6 +96,7 @@ struct query {
 	bool sort_descending;
 	double sort_grain;
 	bool sort_change;
+	bool unsorted; /* nobody looks at the order */
 	struct sort_cell *sort_cells;
 	size_t sort_cap;
 	struct key_index found; /* key -> row */

@@ -117,6 +117,7 @@ static int compute(struct query *q, struct qrollup *r)
 	if (!err)
 		err = key_index_build(&index, q);
 	if (!err) {
+		child->unsorted = true;
 		err = query_run(child, &lens, r->child->name, 0, NULL);
 		err = err == -EBADMSG ? 0 : err;
 	}

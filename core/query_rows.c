@@ -8,7 +8,7 @@
 static struct qrow *add(struct query *q)
 {
 	if (q->nrows == q->rows_cap) {
-		size_t cap = q->rows_cap ? q->rows_cap * 2 : 64;
+		size_t cap = q->rows_cap + q->rows_cap / 8 + 64;
 		struct qrow *grown = realloc(q->rows, cap * sizeof(*grown));
 
 		if (!grown)

@@ -146,6 +146,7 @@ int query_scope_apply(struct query *q, struct culprit_error *error)
 		lens.scope = *s;
 		if (!query_helper(&q->scope, q->view))
 			return -ENOMEM;
+		q->scope->unsorted = true;
 		err = query_run(q->scope, &lens, r.other->name, QUERY_RAW, error);
 		if (err && err != -EBADMSG)
 			return err;

@@ -6,13 +6,15 @@
 
 #include "query_internal.h"
 
-/* A value reduced to what comparing needs. */
+/* A value reduced to what comparing needs. All of a column have the same type. */
 struct sort_cell {
-	uint64_t ordinal; /* orders as the number does */
-	const char *text;
-	uint32_t len;
+	union {
+		uint64_t ordinal; /* orders as the number does */
+		const char *text;
+	};
 	uint32_t row;
-	bool none; /* absent or unread */
+	uint32_t len : 31; /* of the text */
+	uint32_t none : 1; /* absent or unread */
 };
 
 enum { INSERTION = 8 };
@@ -32,7 +34,6 @@ static void reduce(const struct value *v, double grain, struct sort_cell *c)
 	double x;
 
 	c->ordinal = 0;
-	c->text = NULL;
 	c->len = 0;
 	c->none = v->state != VALUE_OK;
 	if (c->none)
@@ -40,7 +41,7 @@ static void reduce(const struct value *v, double grain, struct sort_cell *c)
 	switch (v->type) {
 	case CULPRIT_TEXT:
 		c->text = v->text.p;
-		c->len = (uint32_t)v->text.len;
+		c->len = v->text.len & INT32_MAX;
 		break;
 	case CULPRIT_U64:
 		c->ordinal = v->u;
@@ -59,29 +60,33 @@ static void reduce(const struct value *v, double grain, struct sort_cell *c)
 	}
 }
 
-static int compare_cells(const struct sort_cell *a, const struct sort_cell *b)
-{
-	if (a->text && b->text) {
-		uint32_t n = a->len < b->len ? a->len : b->len;
-		int c = n ? memcmp(a->text, b->text, n) : 0;
+enum order { BY_KEY, BY_NUMBER, BY_TEXT };
 
-		return c ? c : (a->len > b->len) - (a->len < b->len);
-	}
-	return (a->ordinal > b->ordinal) - (a->ordinal < b->ordinal);
+static int compare_texts(const struct sort_cell *a, const struct sort_cell *b)
+{
+	uint32_t n = a->len < b->len ? a->len : b->len;
+	int c = n ? memcmp(a->text, b->text, n) : 0;
+
+	return c ? c : (a->len > b->len) - (a->len < b->len);
 }
 
 /* <= 0: a may stay before b. */
-static int before(const struct query *q, const struct sort_cell *a, const struct sort_cell *b, bool by_key)
+static int before(const struct query *q, const struct sort_cell *a, const struct sort_cell *b, enum order by)
 {
-	if (by_key)
-		return query_row_compare(q, &q->rows[a->row], &q->rows[b->row]);
+	int c;
+
+	/* Most keys differ in their first number. */
+	if (by == BY_KEY)
+		return !a->none && !b->none && a->ordinal != b->ordinal ? (a->ordinal > b->ordinal ? 1 : -1)
+									 : query_row_compare(q, &q->rows[a->row], &q->rows[b->row]);
 	if (a->none || b->none)
-		return a->none - b->none;
-	return q->sort_descending ? compare_cells(b, a) : compare_cells(a, b);
+		return (int)a->none - (int)b->none;
+	c = by == BY_TEXT ? compare_texts(a, b) : (a->ordinal > b->ordinal) - (a->ordinal < b->ordinal);
+	return q->sort_descending ? -c : c;
 }
 
 /* Merge sort, stable; runs of INSERTION by insertion; an ordered pair of runs is not touched. */
-static struct sort_cell *sort(const struct query *q, struct sort_cell *a, struct sort_cell *b, size_t n, bool by_key)
+static struct sort_cell *sort(const struct query *q, struct sort_cell *a, struct sort_cell *b, size_t n, enum order by)
 {
 	for (size_t from = 0; from < n; from += INSERTION) {
 		size_t to = from + INSERTION < n ? from + INSERTION : n;
@@ -90,7 +95,7 @@ static struct sort_cell *sort(const struct query *q, struct sort_cell *a, struct
 			struct sort_cell x = a[i];
 			size_t k = i;
 
-			for (; k > from && before(q, &a[k - 1], &x, by_key) > 0; k--)
+			for (; k > from && before(q, &a[k - 1], &x, by) > 0; k--)
 				a[k] = a[k - 1];
 			a[k] = x;
 		}
@@ -103,12 +108,12 @@ static struct sort_cell *sort(const struct query *q, struct sort_cell *a, struct
 			size_t to = from + 2 * width < n ? from + 2 * width : n;
 			size_t i = from, k = middle, out = from;
 
-			if (middle == to || before(q, &a[middle - 1], &a[middle], by_key) <= 0) {
+			if (middle == to || before(q, &a[middle - 1], &a[middle], by) <= 0) {
 				memcpy(b + from, a + from, (to - from) * sizeof(*a));
 				continue;
 			}
 			while (i < middle && k < to)
-				b[out++] = before(q, &a[i], &a[k], by_key) <= 0 ? a[i++] : a[k++];
+				b[out++] = before(q, &a[i], &a[k], by) <= 0 ? a[i++] : a[k++];
 			memcpy(b + out, a + i, (middle - i) * sizeof(*a));
 			out += middle - i;
 			memcpy(b + out, a + k, (to - k) * sizeof(*a));
@@ -137,13 +142,44 @@ static void sort_value(struct query *q, size_t row, size_t column, struct value 
 		v->state = VALUE_ABSENT;
 }
 
+/* What orders as the first key does, where that is a number. */
+static void reduce_key(const struct query *q, struct sort_cell *c, uint32_t row)
+{
+	const struct schema_table *t = q->schema;
+	const struct row_key *key = &q->rows[row].key;
+	unsigned type = t->kind == CULPRIT_STATE && t->nkeys && key->n ? t->columns[t->keys[0]].type : 0;
+
+	*c = (struct sort_cell){.row = row, .none = 1};
+	if (type != CULPRIT_U64 && type != CULPRIT_I64)
+		return;
+	c->none = 0;
+	c->ordinal = type == CULPRIT_I64 ? key->bits[0] ^ 1ull << 63 : key->bits[0];
+}
+
+/* Moves the rows to where the sorted cells say, in place. */
+static void permute(struct query *q, struct sort_cell *sorted, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct qrow first = q->rows[i];
+		size_t to = i;
+
+		while (sorted[to].row != i) {
+			size_t from = sorted[to].row;
+
+			q->rows[to] = q->rows[from];
+			sorted[to].row = (uint32_t)to;
+			to = from;
+		}
+		q->rows[to] = first;
+		sorted[to].row = (uint32_t)to;
+	}
+}
+
 int query_sort_rows(struct query *q)
 {
-	size_t n = q->nrows, bytes;
+	size_t n = q->nrows;
 	struct sort_cell *cells, *sorted;
-	struct qrow *rows;
 	int column = q->sort_column[0] ? query_column_find(q, q->sort_column) : -1;
-	bool moved = false;
 
 	if (n < 2)
 		return 0;
@@ -156,27 +192,20 @@ int query_sort_rows(struct query *q)
 	}
 	cells = q->sort_cells;
 	for (size_t i = 0; i < n; i++)
-		cells[i] = (struct sort_cell){.row = (uint32_t)i};
-	sorted = sort(q, cells, cells + n, n, true);
+		reduce_key(q, &cells[i], (uint32_t)i);
+	sorted = sort(q, cells, cells + n, n, BY_KEY);
 	if (column >= 0) {
+		bool text = q->columns[column].is.type == CULPRIT_TEXT;
+
 		for (size_t i = 0; i < n; i++) {
 			struct value v;
 
 			sort_value(q, sorted[i].row, (size_t)column, &v);
 			reduce(&v, q->sort_grain, &sorted[i]);
 		}
-		sorted = sort(q, sorted, sorted == cells ? cells + n : cells, n, false);
+		sorted = sort(q, sorted, sorted == cells ? cells + n : cells, n, text ? BY_TEXT : BY_NUMBER);
 	}
-	for (size_t i = 0; i < n && !moved; i++)
-		moved = sorted[i].row != i;
-	if (!moved)
-		return 0;
-	if (!size_mul(q->rows_cap, sizeof(*rows), &bytes) || !(rows = malloc(bytes)))
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
-		rows[i] = q->rows[sorted[i].row];
-	free(q->rows);
-	q->rows = rows;
+	permute(q, sorted, n);
 	return 0;
 }
 

@@ -60,18 +60,41 @@ static uint32_t block_crc(uint32_t type, uint32_t size, const void *payload)
 	return crc32c(crc32c(0, head, sizeof(head)), payload, size);
 }
 
-void segment_put_block(struct wbuf *w, uint32_t type, const void *payload, size_t n)
+size_t segment_begin_block(struct wbuf *w, uint32_t type)
 {
+	size_t begun = w->len;
+
+	wbuf_u32(w, type);
+	wbuf_u32(w, 0);
+	wbuf_u32(w, 0);
+	wbuf_u32(w, 0);
+	return begun;
+}
+
+void segment_end_block(struct wbuf *w, size_t begun)
+{
+	size_t payload = begun + FORMAT_BLOCK_HEADER, n = w->len - payload;
+	uint32_t type;
+
+	if (w->err)
+		return;
 	if (n > FORMAT_BLOCK_MAX) {
 		w->err = -E2BIG;
 		return;
 	}
-	wbuf_u32(w, type);
-	wbuf_u32(w, (uint32_t)n);
-	wbuf_u32(w, block_crc(type, (uint32_t)n, n ? payload : ""));
-	wbuf_u32(w, 0);
-	wbuf_bytes(w, payload, n);
+	type = (uint32_t)w->data[begun] | (uint32_t)w->data[begun + 1] << 8 | (uint32_t)w->data[begun + 2] << 16 |
+	       (uint32_t)w->data[begun + 3] << 24;
+	wbuf_patch_u32(w, begun + 4, (uint32_t)n);
+	wbuf_patch_u32(w, begun + 8, block_crc(type, (uint32_t)n, w->data + payload));
 	wbuf_pad(w, FORMAT_ALIGN);
+}
+
+void segment_put_block(struct wbuf *w, uint32_t type, const void *payload, size_t n)
+{
+	size_t begun = segment_begin_block(w, type);
+
+	wbuf_bytes(w, payload, n);
+	segment_end_block(w, begun);
 }
 
 int64_t segment_get_block(const void *bytes, size_t n, struct segment_block *block, struct culprit_error *error)

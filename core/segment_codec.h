@@ -15,6 +15,9 @@ int segment_get_header(const void *bytes, size_t n, struct segment_meta *, uint3
 
 /* Header, payload, zeros up to FORMAT_ALIGN. */
 void segment_put_block(struct wbuf *, uint32_t type, const void *payload, size_t n);
+/* The same for a payload that is written into the buffer itself, between these two. */
+size_t segment_begin_block(struct wbuf *, uint32_t type);
+void segment_end_block(struct wbuf *, size_t begun);
 /* Reads the block at the beginning of the bytes. Returns how many bytes it takes, 0 where it isn't there as a whole yet,
  * -EBADMSG where it is damaged. */
 int64_t segment_get_block(const void *bytes, size_t n, struct segment_block *, struct culprit_error *);

@@ -278,8 +278,14 @@ static int series_note(struct gathered *g, const struct mirror *m, uint32_t slot
 	}
 	if (now - s->first != s->n)
 		return 0; /* it was not there for a while: the series ends there */
-	s->whole = s->whole && state == FORMAT_CELL_OK;
-	wbuf_u8(&s->states, state);
+	/* States are kept from the first that is not ok. */
+	if (s->whole && state != FORMAT_CELL_OK) {
+		s->whole = false;
+		for (uint32_t i = 0; i < s->n; i++)
+			wbuf_u8(&s->states, FORMAT_CELL_OK);
+	}
+	if (!s->whole)
+		wbuf_u8(&s->states, state);
 	if (m->schema->columns[column].type == CULPRIT_F64)
 		wbuf_varint(&s->values, __builtin_bswap64(s->before ^ cell));
 	else

@@ -34,14 +34,10 @@ uint8_t *wbuf_reserve(struct wbuf *w, size_t n)
 		return NULL;
 	}
 	if (need > w->cap || !w->data) {
-		size_t cap = w->cap ? w->cap : 256;
+		/* Half as much again: buffers that are filled to about the same size again and again soon stop growing. */
+		size_t cap = need < SIZE_MAX / 2 ? (need + need / 2 + 63) & ~(size_t)63 : need;
 		uint8_t *data;
 
-		/* Half as much again: buffers that are filled to about the same size again and again soon stop growing. */
-		while (cap < need + need / 2 && cap <= SIZE_MAX / 4)
-			cap *= 2;
-		if (cap < need)
-			cap = need;
 		data = realloc(w->data, cap);
 		if (!data) {
 			w->err = -ENOMEM;
@@ -111,6 +107,30 @@ void wbuf_pad(struct wbuf *w, size_t align)
 {
 	while (!w->err && w->len % align)
 		wbuf_u8(w, 0);
+}
+
+void wbuf_insert(struct wbuf *w, size_t at, const void *bytes, size_t n)
+{
+	if (!wbuf_reserve(w, n))
+		return;
+	memmove(w->data + at + n, w->data + at, w->len - at);
+	memcpy(w->data + at, bytes, n);
+	w->len += n;
+}
+
+void wbuf_string_end(struct wbuf *w, size_t at)
+{
+	uint8_t head[10];
+	size_t n = 0;
+
+	if (w->err)
+		return;
+	for (uint64_t v = w->len - at;; v >>= 7) {
+		head[n++] = (uint8_t)(v | (v >= 0x80 ? 0x80 : 0));
+		if (v < 0x80)
+			break;
+	}
+	wbuf_insert(w, at, head, n);
 }
 
 void wbuf_patch_u32(struct wbuf *w, size_t at, uint32_t v)

@@ -27,6 +27,9 @@ void wbuf_varint(struct wbuf *, uint64_t);
 void wbuf_zigzag(struct wbuf *, int64_t);
 /* Varint length, then the bytes. */
 void wbuf_string(struct wbuf *, const void *, size_t n);
+/* All from `at` on becomes a string: its length comes in front of it. For what is too long to be held twice. */
+void wbuf_string_end(struct wbuf *, size_t at);
+void wbuf_insert(struct wbuf *, size_t at, const void *bytes, size_t n);
 /* Zeros up to a multiple of `align`. */
 void wbuf_pad(struct wbuf *, size_t align);
 /* Overwrites four bytes at `at`. */

@@ -34,7 +34,7 @@ struct writer {
 	bool start_anew;    /* the next frame begins a segment */
 	uint32_t frames;
 	size_t key_bytes, delta_bytes;
-	struct wbuf payload, blocks; /* reused */
+	struct wbuf blocks;          /* reused */
 	struct wbuf constant;        /* HOST and SCHEMA blocks, the same in every segment */
 	size_t size;                 /* bytes of the open segment */
 };
@@ -42,14 +42,16 @@ struct writer {
 /* What every segment begins with. */
 static int constant_make(struct writer *w)
 {
+	size_t begun;
+
 	wbuf_clear(&w->constant);
-	wbuf_clear(&w->payload);
-	host_info_encode(&w->host, &w->payload);
-	segment_put_block(&w->constant, FORMAT_HOST, w->payload.data, w->payload.len);
-	wbuf_clear(&w->payload);
-	schema_encode(w->schema, &w->payload);
-	segment_put_block(&w->constant, FORMAT_SCHEMA, w->payload.data, w->payload.len);
-	return w->payload.err ? w->payload.err : w->constant.err;
+	begun = segment_begin_block(&w->constant, FORMAT_HOST);
+	host_info_encode(&w->host, &w->constant);
+	segment_end_block(&w->constant, begun);
+	begun = segment_begin_block(&w->constant, FORMAT_SCHEMA);
+	schema_encode(w->schema, &w->constant);
+	segment_end_block(&w->constant, begun);
+	return w->constant.err;
 }
 
 struct writer *writer_create(struct schema *schema, const struct host_info *host)
@@ -80,7 +82,6 @@ void writer_destroy(struct writer *w)
 	free(w->sinks);
 	builder_destroy(w->builder);
 	schema_unlock(w->schema);
-	wbuf_finish(&w->payload);
 	wbuf_finish(&w->blocks);
 	wbuf_finish(&w->constant);
 	free(w);
@@ -158,16 +159,19 @@ static void note(struct writer_sink *s, int err, const struct culprit_error *err
 int writer_finish_segment(struct writer *w)
 {
 	struct culprit_error error = {""};
+	size_t begun;
 
 	if (!w->open)
 		return 0;
 	w->open = false;
-	wbuf_clear(&w->payload);
 	wbuf_clear(&w->blocks);
+	begun = segment_begin_block(&w->blocks, FORMAT_SUMMARY);
 	/* Without it readers make their own: an empty one says so. */
-	if (builder_summary(w->builder, &w->payload))
-		wbuf_clear(&w->payload);
-	segment_put_block(&w->blocks, FORMAT_SUMMARY, w->payload.data, w->payload.len);
+	if (builder_summary(w->builder, &w->blocks)) {
+		wbuf_clear(&w->blocks);
+		segment_begin_block(&w->blocks, FORMAT_SUMMARY);
+	}
+	segment_end_block(&w->blocks, begun);
 	for (size_t i = 0; i < w->nsinks; i++) {
 		struct writer_sink *s = &w->sinks[i];
 
@@ -176,7 +180,7 @@ int writer_finish_segment(struct writer *w)
 		s->begun = false;
 	}
 	w->size = 0;
-	return w->blocks.err ? w->blocks.err : w->payload.err;
+	return w->blocks.err;
 }
 
 static size_t segment_max(const struct writer *w)
@@ -239,10 +243,9 @@ int writer_commit(struct writer *w)
 	wbuf_clear(&w->blocks);
 	if (key)
 		segment_begin(w, mono_ns, wall_ns);
-	wbuf_clear(&w->payload);
-	before = w->blocks.len;
-	r = builder_seal(w->builder, key, &w->payload);
-	segment_put_block(&w->blocks, FORMAT_FRAME, w->payload.data, w->payload.len);
+	before = segment_begin_block(&w->blocks, FORMAT_FRAME);
+	r = builder_seal(w->builder, key, &w->blocks);
+	segment_end_block(&w->blocks, before);
 	if (!r)
 		r = w->blocks.err;
 	if (r) {

@@ -6,6 +6,8 @@
 
 #include "wire.h"
 
+enum { CHANGES_SPARE = 8192 }; /* less than that is not worth giving back */
+
 int mirror_init(struct mirror *m, const struct schema_table *t)
 {
 	uint32_t words = (t->ncolumns + 63) / 64;
@@ -621,7 +623,7 @@ void mirror_sealed(struct mirror *m)
 
 void mirror_tighten(struct mirror *m)
 {
-	uint32_t want = m->changes_peak * 2 + 64;
+	uint32_t want = m->changes_peak * 2 + CHANGES_SPARE;
 
 	grid_tighten(&m->grid);
 	if (m->changes_cap > 2 * want) {

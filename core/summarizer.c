@@ -253,6 +253,13 @@ static struct series *series_new(struct gathered *g)
 	return &g->series[g->nseries++];
 }
 
+/* Room that doubles: so that a segment's last hundred ticks take none. */
+static void series_reserve(struct wbuf *w)
+{
+	if (w->cap - w->len < 10)
+		wbuf_reserve(w, w->len + 32);
+}
+
 static int series_note(struct gathered *g, const struct mirror *m, uint32_t slot, uint32_t k)
 {
 	uint32_t *at = &g->series_at[(size_t)slot * g->ncolumns + k], column = g->columns[k];
@@ -278,14 +285,17 @@ static int series_note(struct gathered *g, const struct mirror *m, uint32_t slot
 	}
 	if (now - s->first != s->n)
 		return 0; /* it was not there for a while: the series ends there */
+	series_reserve(&s->values);
 	/* States are kept from the first that is not ok. */
 	if (s->whole && state != FORMAT_CELL_OK) {
 		s->whole = false;
 		for (uint32_t i = 0; i < s->n; i++)
 			wbuf_u8(&s->states, FORMAT_CELL_OK);
 	}
-	if (!s->whole)
+	if (!s->whole) {
+		series_reserve(&s->states);
 		wbuf_u8(&s->states, state);
+	}
 	if (m->schema->columns[column].type == CULPRIT_F64)
 		wbuf_varint(&s->values, __builtin_bswap64(s->before ^ cell));
 	else

@@ -313,6 +313,9 @@ int cursor_seek(struct cursor *c, uint64_t to_ns, struct culprit_error *error)
 			;
 		onward = current < (size_t)n && current <= target;
 	}
+	/* A window that begins before all there is: it stands on the first frame, and stays there. */
+	if (c->valid && !keeps && !target && c->frame == 1 && c->seq == info_at(c, 0)->seq && to_ns < c->mono_ns)
+		return 0;
 	if (onward && keeps && c->complete_from > c->keep_since && info_at(c, 0)->from_ns < c->complete_from)
 		onward = false;
 	/* What ended on the way is not asked for: it would be decoded, and forgotten. */

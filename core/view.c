@@ -13,7 +13,7 @@
 
 enum {
 	SOURCES_MAX = 16,
-	PLACES_MAX = 4,
+	PLACES_MAX = 6,
 	PLACE_TABLES_MAX = 64,
 	PLACE_IDLE = 16, /* refreshes after which an unused place gives its memory back */
 	STALE_TRIES = 4,

@@ -428,13 +428,9 @@ static int tcp_flow_sample(void *self, struct culprit_frame *f)
 	int err;
 
 	ring_buffer__consume(s->ends);
-	if (begun_ns < s->next_ns) {
-		for (uint32_t t = FLOW_TABLE; t <= LISTEN_TABLE; t++) {
-			culprit_table(f, t);
-			culprit_state(f, t, CULPRIT_RESTING, NULL);
-		}
+	/* A table that is not begun rests. */
+	if (begun_ns < s->next_ns)
 		return 0;
-	}
 	err = bpf_is_on(s->unit, TCP_FILES) || !why ? pass(s) : -ENOTSUP;
 	took_ns = s->host->now_ns(s->host, CULPRIT_MONOTONIC) - begun_ns;
 	s->next_ns = begun_ns + (took_ns < pass_at_latest_ns / PASS_SHARE ? took_ns * PASS_SHARE : pass_at_latest_ns);

@@ -68,7 +68,7 @@ base_cflags = -std=gnu11 -Wall -Wextra -Wshadow -Wvla -Wpointer-arith -Wstrict-p
 	$(if $(FUZZ),-fsanitize=fuzzer-no-link -DCULPRIT_FUZZ=1) \
 	$(if $(STATIC),-DCULPRIT_STATIC=1) $(if $(PLAIN_COPY),-DRING_PLAIN_COPY=1) $(if $(filter 0,$(BPF)),-DCULPRIT_NO_BPF=1)
 ldflags = -pthread $(if $(sanitize),-fsanitize=$(sanitize)) $(if $(STATIC),-static) $(LDFLAGS)
-libs = $(pkg_libs) $(if $(STATIC),,-ldl) -lm
+libs = $(pkg_libs) -liberty $(if $(STATIC),,-ldl) -lm
 
 # A folder sees only what it may know: the wrong include does not compile.
 inc_include = -Iinclude

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "demangle.h"
 #include "dump_internal.h"
 #include "json.h"
 #include "text.h"
@@ -61,6 +62,8 @@ static int stack(struct dump *d, const struct value *v)
 {
 	struct segment_location frames[255];
 	size_t n = segment_stack(v->stack.segment, v->stack.id, frames, 255);
+	char readable[DEMANGLE_MAX + 1];
+	struct segment_name named;
 	int err = 0;
 
 	putc('[', d->out);
@@ -70,9 +73,19 @@ static int stack(struct dump *d, const struct value *v)
 			err = text(d, frames[i].module, frames[i].module_len);
 		else
 			fputs("null", d->out);
-		fputs(",\"build_id\":null,\"offset\":", d->out);
+		fputs(",\"build_id\":", d->out);
+		if (frames[i].build_id_len)
+			putc('"', d->out);
+		for (size_t k = 0; k < frames[i].build_id_len; k++)
+			fprintf(d->out, "%02x", frames[i].build_id[k]);
+		fputs(frames[i].build_id_len ? "\",\"offset\":" : "null,\"offset\":", d->out);
 		whole(d->out, frames[i].offset);
-		fputs(",\"name\":null}", d->out);
+		fputs(",\"name\":", d->out);
+		if (!err && segment_symbol(v->stack.segment, &frames[i], &named))
+			err = text(d, readable, demangle(named.name, named.len, 0, readable, sizeof(readable)));
+		else
+			fputs("null", d->out);
+		putc('}', d->out);
 	}
 	putc(']', d->out);
 	return err;

@@ -245,6 +245,19 @@ static void op_put_stack(struct culprit_frame *f, uint32_t column, const struct 
 		put_entry(b, column, dictwriter_stack(b->dictionary, frames, n));
 }
 
+static void op_put_code(struct culprit_frame *f, uint32_t column, const struct culprit_code *frames, uint32_t n)
+{
+	struct builder *b = of(f);
+
+	if (put_begins(b, column, column_type(b, column) != CULPRIT_STACK ? "a stack in a column of another type" : NULL))
+		put_entry(b, column, dictwriter_code(b->dictionary, frames, n));
+}
+
+void builder_set_symbols(struct builder *b, struct symbols *symbols)
+{
+	dictwriter_set_symbols(b->dictionary, symbols);
+}
+
 static void op_put_task(struct culprit_frame *f, uint32_t column, uint64_t tid, uint64_t start_ticks)
 {
 	struct builder *b = of(f);
@@ -369,6 +382,7 @@ static const struct culprit_frame_ops builder_ops = {
 	.put_stack = op_put_stack,
 	.put_task = op_put_task,
 	.unread = op_unread,
+	.put_code = op_put_code,
 };
 
 struct builder *builder_create(struct schema *schema)

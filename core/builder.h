@@ -13,6 +13,7 @@
 #include "schema.h"
 
 struct builder;
+struct symbols;
 
 /* Locks the schema. NULL: out of memory. */
 struct builder *builder_create(struct schema *);
@@ -20,6 +21,9 @@ void builder_destroy(struct builder *);
 
 /* Adopts a schema that starts with the same tables and has more. The next frame must be a key frame. */
 int builder_grow(struct builder *, struct schema *);
+
+/* Where the modules of culprit_put_code() are known, and names come from; borrowed. */
+void builder_set_symbols(struct builder *, struct symbols *);
 
 /* Most rows all foldable tables may hold together; the rest folds (see table.h: fold_by). 0: no bound. */
 void builder_set_row_budget(struct builder *, uint64_t rows);

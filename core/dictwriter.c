@@ -1,16 +1,34 @@
 #include "dictwriter.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "format.h"
+#include "symbols.h"
 
 struct entry {
 	uint64_t id;
 	uint64_t segment; /* in which it was last used */
 	uint32_t hash, len;
+	uint32_t module; /* of a text that names one: its number; two builds of one name are two texts */
 	uint8_t kind;
 	uint8_t bytes[];
+};
+
+enum {
+	PLACES_MAX = 1 << 17, /* distinct places of stacks in a segment whose names are asked for; those beyond stay unnamed */
+};
+
+/* A place whose name is written when it is known. */
+struct place {
+	uint64_t id; /* of its module's text; 0: empty */
+	uint64_t offset;
+	uint32_t module;
+};
+
+struct written {
+	uint64_t id, start; /* a function written in this segment */
 };
 
 /* Two open-addressing tables over the same entries: by content and by number. */
@@ -22,6 +40,18 @@ struct dictwriter {
 	size_t npending, pending_cap;
 	size_t bytes;
 	struct wbuf scratch;
+
+	struct symbols *symbols;
+	struct place *places; /* hash of all places of this segment */
+	size_t nplaces, places_cap;
+	struct place *waiting;
+	size_t nwaiting, waiting_cap;
+	struct written *written; /* hash */
+	size_t nwritten, written_cap;
+	uint64_t asked; /* symbols_generation() when names were last asked for */
+	bool new_places;
+	struct wbuf extra; /* entries about modules, reused */
+	size_t nextra;
 };
 
 struct dictwriter *dictwriter_create(void)
@@ -35,6 +65,7 @@ struct dictwriter *dictwriter_create(void)
 	d->by_content = calloc(d->cap, sizeof(*d->by_content));
 	d->by_id = calloc(d->cap, sizeof(*d->by_id));
 	wbuf_init(&d->scratch);
+	wbuf_init(&d->extra);
 	if (!d->by_content || !d->by_id) {
 		dictwriter_destroy(d);
 		return NULL;
@@ -52,6 +83,10 @@ void dictwriter_destroy(struct dictwriter *d)
 	free(d->by_content);
 	free(d->pending);
 	wbuf_finish(&d->scratch);
+	wbuf_finish(&d->extra);
+	free(d->places);
+	free(d->waiting);
+	free(d->written);
 	free(d);
 }
 
@@ -112,14 +147,14 @@ static bool rebuild(struct dictwriter *d, size_t cap)
 	return true;
 }
 
-static uint64_t intern(struct dictwriter *d, uint8_t kind, const void *bytes, size_t n)
+static uint64_t intern_of(struct dictwriter *d, uint8_t kind, uint32_t module, const void *bytes, size_t n)
 {
-	uint32_t hash = hash_bytes(kind, bytes, n);
+	uint32_t hash = hash_bytes(kind, bytes, n) ^ module * 2654435761u;
 	struct entry *e;
 	size_t i;
 
 	for (i = hash & (d->cap - 1); (e = d->by_content[i]); i = (i + 1) & (d->cap - 1)) {
-		if (e->hash == hash && e->kind == kind && e->len == n && !memcmp(e->bytes, bytes, n))
+		if (e->hash == hash && e->kind == kind && e->module == module && e->len == n && !memcmp(e->bytes, bytes, n))
 			return e->id;
 	}
 	if (d->n * 2 >= d->cap && !rebuild(d, d->cap * 2))
@@ -132,6 +167,7 @@ static uint64_t intern(struct dictwriter *d, uint8_t kind, const void *bytes, si
 	e->hash = hash;
 	e->len = (uint32_t)n;
 	e->kind = kind;
+	e->module = module;
 	if (n)
 		memcpy(e->bytes, bytes, n);
 	place(d->by_content, d->cap, hash, e);
@@ -139,6 +175,11 @@ static uint64_t intern(struct dictwriter *d, uint8_t kind, const void *bytes, si
 	d->n++;
 	d->bytes += sizeof(*e) + n;
 	return e->id;
+}
+
+static uint64_t intern(struct dictwriter *d, uint8_t kind, const void *bytes, size_t n)
+{
+	return intern_of(d, kind, 0, bytes, n);
 }
 
 uint64_t dictwriter_text(struct dictwriter *d, const void *bytes, size_t n)
@@ -165,6 +206,33 @@ uint64_t dictwriter_stack(struct dictwriter *d, const struct culprit_location *f
 	return d->scratch.err ? 0 : intern(d, FORMAT_ENTRY_STACK, d->scratch.data, d->scratch.len);
 }
 
+void dictwriter_set_symbols(struct dictwriter *d, struct symbols *symbols)
+{
+	d->symbols = symbols;
+}
+
+uint64_t dictwriter_code(struct dictwriter *d, const struct culprit_code *frames, uint32_t n)
+{
+	if (n > FORMAT_STACK_MAX)
+		n = FORMAT_STACK_MAX;
+	wbuf_clear(&d->scratch);
+	wbuf_varint(&d->scratch, n);
+	for (uint32_t i = 0; i < n; i++) {
+		const struct symbols_module *m = d->symbols ? symbols_module(d->symbols, frames[i].module) : NULL;
+		size_t len = m ? strlen(m->name) : 0;
+		uint64_t id = 0;
+
+		if (m)
+			id = intern_of(d, FORMAT_ENTRY_TEXT, frames[i].module, m->name,
+				       len < FORMAT_TEXT_MAX ? len : FORMAT_TEXT_MAX - 1);
+		if (m && !id)
+			return 0;
+		wbuf_varint(&d->scratch, id);
+		wbuf_varint(&d->scratch, frames[i].offset);
+	}
+	return d->scratch.err ? 0 : intern(d, FORMAT_ENTRY_STACK, d->scratch.data, d->scratch.len);
+}
+
 uint64_t dictwriter_task(struct dictwriter *d, uint64_t tid, uint64_t start_ticks)
 {
 	wbuf_clear(&d->scratch);
@@ -177,6 +245,145 @@ void dictwriter_begin_segment(struct dictwriter *d)
 {
 	d->segment++;
 	d->npending = 0;
+	d->nwaiting = 0;
+	if (d->nplaces)
+		memset(d->places, 0, d->places_cap * sizeof(*d->places));
+	if (d->nwritten)
+		memset(d->written, 0, d->written_cap * sizeof(*d->written));
+	d->nplaces = d->nwritten = 0;
+}
+
+static struct entry *entry_of(const struct dictwriter *d, uint64_t id)
+{
+	struct entry *e;
+
+	for (size_t i = id_place(id) & (d->cap - 1); (e = d->by_id[i]); i = (i + 1) & (d->cap - 1)) {
+		if (e->id == id)
+			return e;
+	}
+	return NULL;
+}
+
+/* A place in a module, met for the first time in this segment: its name is to be written. */
+static void place_note(struct dictwriter *d, uint64_t id, uint64_t offset)
+{
+	const struct entry *e = entry_of(d, id);
+	size_t i;
+
+	if (!d->symbols || !e || !e->module || d->nplaces == PLACES_MAX)
+		return;
+	if ((d->nplaces + 1) * 2 > d->places_cap) {
+		size_t cap = d->places_cap ? d->places_cap * 2 : 1024;
+		struct place *places = calloc(cap, sizeof(*places));
+
+		if (!places)
+			return;
+		for (size_t k = 0; k < d->places_cap; k++) {
+			if (!d->places[k].id)
+				continue;
+			for (i = id_place(d->places[k].id ^ d->places[k].offset * 31) & (cap - 1); places[i].id; i = (i + 1) & (cap - 1))
+				;
+			places[i] = d->places[k];
+		}
+		free(d->places);
+		d->places = places;
+		d->places_cap = cap;
+	}
+	for (i = id_place(id ^ offset * 31) & (d->places_cap - 1); d->places[i].id; i = (i + 1) & (d->places_cap - 1)) {
+		if (d->places[i].id == id && d->places[i].offset == offset)
+			return;
+	}
+	if (d->nwaiting == d->waiting_cap) {
+		size_t cap = d->waiting_cap ? d->waiting_cap * 2 : 512;
+		struct place *waiting = realloc(d->waiting, cap * sizeof(*waiting));
+
+		if (!waiting)
+			return;
+		d->waiting = waiting;
+		d->waiting_cap = cap;
+	}
+	d->places[i] = d->waiting[d->nwaiting++] = (struct place){id, offset, e->module};
+	d->nplaces++;
+	d->new_places = true;
+}
+
+/* Whether this function is written for the first time in this segment. */
+static bool written_first(struct dictwriter *d, uint64_t id, uint64_t start)
+{
+	size_t i;
+
+	if ((d->nwritten + 1) * 2 > d->written_cap) {
+		size_t cap = d->written_cap ? d->written_cap * 2 : 1024;
+		struct written *written = calloc(cap, sizeof(*written));
+
+		if (!written)
+			return false;
+		for (size_t k = 0; k < d->written_cap; k++) {
+			if (!d->written[k].id)
+				continue;
+			for (i = id_place(d->written[k].id ^ d->written[k].start * 31) & (cap - 1); written[i].id;
+			     i = (i + 1) & (cap - 1))
+				;
+			written[i] = d->written[k];
+		}
+		free(d->written);
+		d->written = written;
+		d->written_cap = cap;
+	}
+	for (i = id_place(id ^ start * 31) & (d->written_cap - 1); d->written[i].id; i = (i + 1) & (d->written_cap - 1)) {
+		if (d->written[i].id == id && d->written[i].start == start)
+			return false;
+	}
+	d->written[i] = (struct written){id, start};
+	d->nwritten++;
+	return true;
+}
+
+static void extra_module(struct dictwriter *d, const struct entry *e)
+{
+	const struct symbols_module *m = symbols_module(d->symbols, e->module);
+
+	if (!m)
+		return;
+	wbuf_clear(&d->scratch);
+	wbuf_varint(&d->scratch, m->kind);
+	wbuf_string(&d->scratch, m->build_id, m->build_id_len);
+	wbuf_varint(&d->extra, e->id);
+	wbuf_u8(&d->extra, FORMAT_ENTRY_MODULE);
+	wbuf_string(&d->extra, d->scratch.data, d->scratch.len);
+	d->nextra++;
+}
+
+/* Names that have become known. Asks only when there are new places, or new answers. */
+static void extra_symbols(struct dictwriter *d)
+{
+	uint64_t generation = symbols_generation(d->symbols);
+	size_t kept = 0;
+
+	if (!d->nwaiting || (generation == d->asked && !d->new_places))
+		return;
+	d->asked = generation;
+	d->new_places = false;
+	for (size_t i = 0; i < d->nwaiting; i++) {
+		const struct place *p = &d->waiting[i];
+		struct symbol symbol;
+		char name[4096];
+		int r = symbols_lookup(d->symbols, p->module, p->offset, &symbol, name, sizeof(name));
+
+		if (r == -EINPROGRESS || (r == -ENOENT && symbols_module(d->symbols, p->module)->kind == CULPRIT_MODULE_GENERATED))
+			d->waiting[kept++] = *p; /* a map of generated code may yet come */
+		if (r || !written_first(d, p->id, symbol.start))
+			continue;
+		wbuf_clear(&d->scratch);
+		wbuf_varint(&d->scratch, symbol.start);
+		wbuf_varint(&d->scratch, symbol.size);
+		wbuf_bytes(&d->scratch, name, symbol.name_len < sizeof(name) ? symbol.name_len : sizeof(name) - 1);
+		wbuf_varint(&d->extra, p->id);
+		wbuf_u8(&d->extra, FORMAT_ENTRY_SYMBOL);
+		wbuf_string(&d->extra, d->scratch.data, d->scratch.len);
+		d->nextra++;
+	}
+	d->nwaiting = kept;
 }
 
 void dictwriter_use(struct dictwriter *d, uint64_t id)
@@ -209,8 +416,10 @@ void dictwriter_use(struct dictwriter *d, uint64_t id)
 
 		rbuf_init(&r, e->bytes, e->len);
 		for (n = rbuf_varint(&r); n && !r.err; n--) {
-			dictwriter_use(d, rbuf_varint(&r));
-			rbuf_varint(&r);
+			uint64_t module = rbuf_varint(&r);
+
+			dictwriter_use(d, module);
+			place_note(d, module, rbuf_varint(&r));
 		}
 	}
 }
@@ -219,7 +428,15 @@ size_t dictwriter_flush(struct dictwriter *d, struct wbuf *w)
 {
 	size_t n = d->npending;
 
-	wbuf_varint(w, n);
+	wbuf_clear(&d->extra);
+	d->nextra = 0;
+	for (size_t i = 0; i < n && d->symbols; i++) {
+		if (d->pending[i]->module)
+			extra_module(d, d->pending[i]);
+	}
+	if (d->symbols)
+		extra_symbols(d);
+	wbuf_varint(w, n + d->nextra);
 	for (size_t i = 0; i < n; i++) {
 		const struct entry *e = d->pending[i];
 
@@ -227,8 +444,10 @@ size_t dictwriter_flush(struct dictwriter *d, struct wbuf *w)
 		wbuf_u8(w, e->kind);
 		wbuf_string(w, e->bytes, e->len);
 	}
+	/* After the texts they say more of: a reader that does not know them takes the first of a number. */
+	wbuf_bytes(w, d->extra.data, d->extra.len);
 	d->npending = 0;
-	return n;
+	return n + d->nextra;
 }
 
 /* Lays both tables anew in place, from a by_id table with holes, which make probing unsafe. Takes no memory: by_content
@@ -282,5 +501,6 @@ void dictwriter_sweep(struct dictwriter *d)
 
 size_t dictwriter_memory(const struct dictwriter *d)
 {
-	return sizeof(*d) + d->bytes + d->cap * 2 * sizeof(void *) + d->pending_cap * sizeof(void *);
+	return sizeof(*d) + d->places_cap * sizeof(*d->places) + d->waiting_cap * sizeof(*d->waiting) +
+	       d->written_cap * sizeof(*d->written) + d->extra.cap + d->bytes + d->cap * 2 * sizeof(void *) + d->pending_cap * sizeof(void *);
 }

@@ -9,6 +9,7 @@
 #include "wire.h"
 
 struct dictwriter;
+struct symbols;
 
 struct dictwriter *dictwriter_create(void);
 void dictwriter_destroy(struct dictwriter *);
@@ -17,6 +18,12 @@ void dictwriter_destroy(struct dictwriter *);
 uint64_t dictwriter_text(struct dictwriter *, const void *bytes, size_t n);
 uint64_t dictwriter_stack(struct dictwriter *, const struct culprit_location *, uint32_t n);
 uint64_t dictwriter_task(struct dictwriter *, uint64_t tid, uint64_t start_ticks);
+
+/* Where modules of dictwriter_code() are known; borrowed. What names they have is written as soon as it is known, once a
+ * segment. NULL, as at first: stacks of dictwriter_code() have addresses only. */
+void dictwriter_set_symbols(struct dictwriter *, struct symbols *);
+/* A stack of places in modules of `symbols`. The same file name in two builds is two modules. */
+uint64_t dictwriter_code(struct dictwriter *, const struct culprit_code *, uint32_t n);
 
 /* A new segment begins: nothing is emitted yet. */
 void dictwriter_begin_segment(struct dictwriter *);

@@ -34,7 +34,14 @@ enum format_section {
 	FORMAT_TABLE = 2,
 };
 
-enum format_entry { FORMAT_ENTRY_TEXT = 1, FORMAT_ENTRY_STACK = 2, FORMAT_ENTRY_TASK = 3 };
+enum format_entry {
+	FORMAT_ENTRY_TEXT = 1,
+	FORMAT_ENTRY_STACK = 2,
+	FORMAT_ENTRY_TASK = 3,
+	/* These say more of the text with the same number, which names a module; they may come in a later frame. */
+	FORMAT_ENTRY_MODULE = 4, /* which build of it */
+	FORMAT_ENTRY_SYMBOL = 5, /* one function of it */
+};
 
 enum { FORMAT_FRAME_KEY = 1 }; /* frame flags */
 

@@ -52,7 +52,8 @@ void query_row_key(const struct schema_table *t, const struct row *row, const ui
 			len = segment_stack(row->segment, cell, frames, 255);
 			for (size_t k = 0; k < len && k < 255; k++)
 				key->bits[i] = key->bits[i] * 0x9e3779b97f4a7c15ull + frames[k].offset +
-					       (frames[k].module ? row_key_text(frames[k].module, frames[k].module_len) : 0);
+					       (frames[k].module ? row_key_text(frames[k].module, frames[k].module_len) : 0) +
+					       (frames[k].build_id_len ? row_key_text(frames[k].build_id, frames[k].build_id_len) : 0);
 			break;
 		default:
 			key->bits[i] = cell;

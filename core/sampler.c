@@ -44,7 +44,8 @@ struct sampler *sampler_create(const struct sampler_options *options, struct cul
 	s->without = options->without ? strdup(options->without) : NULL;
 	s->schema = schema_create();
 	s->asks = ask_pool_create(options->zygote, options->proc_fd, error);
-	if (s->wake_fd < 0 || !s->schema || !s->asks) {
+	s->symbols = symbols_create(&(struct symbols_options){.proc_fd = options->proc_fd});
+	if (s->wake_fd < 0 || !s->schema || !s->asks || !s->symbols) {
 		if (error && !error->sentence[0])
 			error_set(error, -ENOMEM, "out of memory or of descriptors");
 		goto fail;
@@ -70,6 +71,7 @@ struct sampler *sampler_create(const struct sampler_options *options, struct cul
 		goto fail;
 	}
 	builder_set_row_budget(writer_builder(s->writer), options->row_budget);
+	builder_set_symbols(writer_builder(s->writer), s->symbols);
 	return s;
 fail:
 	sampler_destroy(s);
@@ -84,6 +86,7 @@ void sampler_destroy(struct sampler *s)
 	sampler_stop(s);
 	sampler_later_finish(s);
 	writer_destroy(s->writer);
+	symbols_destroy(s->symbols);
 	sampler_entries_close(s);
 	ask_pool_destroy(s->asks);
 	schema_unlock(s->schema);

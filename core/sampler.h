@@ -14,6 +14,7 @@
 #include "zygote.h"
 
 struct sampler;
+struct symbols;
 
 struct sampler_options {
 	const struct culprit_collector *const *builtins; /* NULL-terminated, static */
@@ -51,6 +52,9 @@ void sampler_settle_late(struct sampler *, uint64_t ns);
 /* Samples on a thread of its own from now on, the first tick at once. -errno with a sentence. */
 int sampler_start(struct sampler *, struct culprit_error *);
 void sampler_stop(struct sampler *);
+
+/* What it knows of modules and names, for who wants more than segments have (source lines). Borrowed; any thread. */
+struct symbols *sampler_symbols(struct sampler *);
 
 /* From any thread: */
 /* What is looked at (copied, at most 64); replaces what was said before. */

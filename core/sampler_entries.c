@@ -146,6 +146,7 @@ static void builtin_open(struct sampler *s, struct entry *e)
 		.ask_wait = ask_host_wait,
 		.log = host_log,
 	};
+	sampler_code_host(&e->host);
 	e->period_ns = c->period_ns;
 	if (!is_chosen(s, c->name)) {
 		e->off = true;

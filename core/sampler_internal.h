@@ -7,6 +7,7 @@
 #include "ask.h"
 #include "kernel_cost.h"
 #include "sampler.h"
+#include "symbols.h"
 
 enum { SAMPLER_ENTRIES_MAX = 128, SAMPLER_INTERESTS_MAX = 64, SAMPLER_MARKS_MAX = 64,
        SAMPLER_LATER_MAX = 32 };
@@ -54,6 +55,7 @@ struct sampler {
 	struct schema *schema;
 	struct writer *writer;
 	struct ask_pool *asks;
+	struct symbols *symbols;
 	struct entry *entries[SAMPLER_ENTRIES_MAX];
 	size_t nentries;
 	struct plugin_slot *plugins;
@@ -102,6 +104,8 @@ void sampler_later_finish(struct sampler *);
 void sampler_cost(struct sampler *, uint64_t now_ns, uint64_t program_cpu_ns);
 /* Takes in plug-ins that have become ready. Returns how many tables are new, or -errno. */
 int sampler_plugins_adopt(struct sampler *);
+/* The functions of culprit_host about code. */
+void sampler_code_host(struct culprit_host *);
 /* Plug-ins are asked before the built-ins are sampled, so that they work meanwhile. */
 void entry_ask(struct sampler *, struct entry *, uint64_t now_ns);
 /* Samples one entry into the frame that is begun; of a plug-in it takes in what was answered. */

@@ -16,9 +16,28 @@ struct dictionary_entry {
 	uint8_t kind;
 };
 
+/* What is said of a module beside its name. */
+struct dictionary_module {
+	uint64_t id;
+	size_t build_id; /* offset in the segment's bytes */
+	uint32_t build_id_len, kind;
+};
+
+struct dictionary_symbol {
+	uint64_t module, start, size;
+	size_t name;
+	uint32_t name_len;
+	uint32_t order;
+};
+
 struct dictionary {
 	struct dictionary_entry *entries;
 	size_t cap, n; /* cap is a power of two */
+	struct dictionary_module *modules; /* by id after sorting */
+	size_t nmodules, modules_cap;
+	struct dictionary_symbol *symbols; /* by module and start after sorting */
+	size_t nsymbols, symbols_cap;
+	bool unsorted;
 };
 
 struct segment *segment_create(void)
@@ -82,6 +101,8 @@ void segment_unlock(struct segment *s)
 	wbuf_finish(&s->bytes);
 	free(s->frames);
 	free(s->dictionary->entries);
+	free(s->dictionary->modules);
+	free(s->dictionary->symbols);
 	free(s->dictionary);
 	free(s);
 }
@@ -134,6 +155,92 @@ static int entry_add(struct dictionary *d, struct dictionary_entry e)
 	return 0;
 }
 
+static int module_add(struct segment *s, uint64_t id, const uint8_t *bytes, size_t n)
+{
+	struct dictionary *d = s->dictionary;
+	struct dictionary_module m = {.id = id};
+	struct rbuf r;
+	const uint8_t *build_id;
+	size_t len;
+
+	rbuf_init(&r, bytes, n);
+	m.kind = (uint32_t)rbuf_varint(&r);
+	build_id = rbuf_string(&r, 64, &len);
+	if (r.err)
+		return 0; /* as if it were not said */
+	m.build_id = len ? (size_t)(build_id - s->bytes.data) : 0;
+	m.build_id_len = (uint32_t)len;
+	if (d->nmodules == d->modules_cap) {
+		size_t cap = d->modules_cap ? d->modules_cap * 2 : 32;
+		struct dictionary_module *modules = realloc(d->modules, cap * sizeof(*modules));
+
+		if (!modules)
+			return -ENOMEM;
+		d->modules = modules;
+		d->modules_cap = cap;
+	}
+	d->modules[d->nmodules++] = m;
+	d->unsorted = true;
+	return 0;
+}
+
+static int symbol_add(struct segment *s, uint64_t id, const uint8_t *bytes, size_t n)
+{
+	struct dictionary *d = s->dictionary;
+	struct dictionary_symbol symbol = {.module = id, .order = (uint32_t)d->nsymbols};
+	struct rbuf r;
+
+	rbuf_init(&r, bytes, n);
+	symbol.start = rbuf_varint(&r);
+	symbol.size = rbuf_varint(&r);
+	symbol.name_len = (uint32_t)rbuf_left(&r);
+	if (r.err || !symbol.name_len)
+		return 0;
+	symbol.name = (size_t)(r.p - s->bytes.data);
+	if (d->nsymbols == d->symbols_cap) {
+		size_t cap = d->symbols_cap ? d->symbols_cap * 2 : 256;
+		struct dictionary_symbol *symbols = realloc(d->symbols, cap * sizeof(*symbols));
+
+		if (!symbols)
+			return -ENOMEM;
+		d->symbols = symbols;
+		d->symbols_cap = cap;
+	}
+	d->symbols[d->nsymbols++] = symbol;
+	d->unsorted = true;
+	return 0;
+}
+
+static int module_order(const void *a, const void *b)
+{
+	const struct dictionary_module *x = a, *y = b;
+
+	return x->id < y->id ? -1 : x->id > y->id;
+}
+
+static int symbol_order(const void *a, const void *b)
+{
+	const struct dictionary_symbol *x = a, *y = b;
+
+	if (x->module != y->module)
+		return x->module < y->module ? -1 : 1;
+	if (x->start != y->start)
+		return x->start < y->start ? -1 : 1;
+	return x->order < y->order ? -1 : x->order > y->order;
+}
+
+/* Code that a runtime made anew at a place: the name said last counts, and symbols stay as many as there are places. */
+static void dictionary_sort(struct dictionary *d)
+{
+	if (!d->unsorted)
+		return;
+	d->unsorted = false;
+	if (d->nmodules)
+		qsort(d->modules, d->nmodules, sizeof(*d->modules), module_order);
+	if (d->nsymbols)
+		qsort(d->symbols, d->nsymbols, sizeof(*d->symbols), symbol_order);
+}
+
 static int dictionary_parse(struct segment *s, struct rbuf *r)
 {
 	uint64_t n = rbuf_bounded(r, rbuf_left(r));
@@ -145,6 +252,11 @@ static int dictionary_parse(struct segment *s, struct rbuf *r)
 
 		if (!p || !e.id)
 			continue;
+		if (e.kind == FORMAT_ENTRY_MODULE || e.kind == FORMAT_ENTRY_SYMBOL) {
+			if (e.kind == FORMAT_ENTRY_MODULE ? module_add(s, e.id, p, len) : symbol_add(s, e.id, p, len))
+				return -ENOMEM;
+			continue;
+		}
 		e.offset = (size_t)(p - s->bytes.data);
 		e.len = (uint32_t)len;
 		if (entry_add(s->dictionary, e))
@@ -323,6 +435,48 @@ bool segment_task(const struct segment *s, uint64_t id, uint64_t *ret_tid, uint6
 	return true;
 }
 
+static const struct dictionary_module *module_find(const struct segment *s, uint64_t id)
+{
+	const struct dictionary_module wanted = {.id = id};
+	struct dictionary *d = s->dictionary;
+
+	if (!id || !d->nmodules)
+		return NULL;
+	dictionary_sort(d);
+	return bsearch(&wanted, d->modules, d->nmodules, sizeof(*d->modules), module_order);
+}
+
+bool segment_symbol(const struct segment *s, const struct segment_location *l, struct segment_name *ret)
+{
+	struct dictionary *d = s->dictionary;
+	size_t low = 0, high = d->nsymbols;
+
+	if (!l->module_id || !high)
+		return false;
+	dictionary_sort(d);
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		const struct dictionary_symbol *m = &d->symbols[mid];
+
+		if (m->module < l->module_id || (m->module == l->module_id && m->start <= l->offset))
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	/* Outlined parts of other functions may stand in between. */
+	for (size_t back = 0; back < 16 && back < low; back++) {
+		const struct dictionary_symbol *m = &d->symbols[low - 1 - back];
+
+		if (m->module != l->module_id)
+			return false;
+		if (m->size ? l->offset - m->start >= m->size : back > 0)
+			continue;
+		*ret = (struct segment_name){(const char *)s->bytes.data + m->name, m->name_len, m->start, m->size};
+		return true;
+	}
+	return false;
+}
+
 size_t segment_stack(const struct segment *s, uint64_t id, struct segment_location *locations, size_t cap)
 {
 	const struct dictionary_entry *e = entry_find(s, id, FORMAT_ENTRY_STACK);
@@ -334,14 +488,22 @@ size_t segment_stack(const struct segment *s, uint64_t id, struct segment_locati
 	rbuf_init(&r, s->bytes.data + e->offset, e->len);
 	n = rbuf_bounded(&r, FORMAT_STACK_MAX);
 	for (uint64_t i = 0; i < n; i++) {
-		struct segment_location l;
+		struct segment_location l = {.module_id = rbuf_varint(&r)};
+		const struct dictionary_module *m;
 
-		l.module = segment_text(s, rbuf_varint(&r), &l.module_len);
 		l.offset = rbuf_varint(&r);
 		if (r.err)
 			return i;
-		if (i < cap)
-			locations[i] = l;
+		if (i >= cap)
+			continue;
+		l.module = segment_text(s, l.module_id, &l.module_len);
+		m = module_find(s, l.module_id);
+		if (m) {
+			l.kind = m->kind;
+			l.build_id = s->bytes.data + m->build_id;
+			l.build_id_len = m->build_id_len;
+		}
+		locations[i] = l;
 	}
 	return n;
 }

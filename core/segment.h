@@ -58,8 +58,20 @@ struct segment_location {
 	const char *module; /* not NUL-terminated; NULL: unknown */
 	size_t module_len;
 	uint64_t offset;
+	uint64_t module_id;  /* the text's number, for segment_symbol(); 0 where unknown */
+	uint32_t kind;       /* enum culprit_module_kind; 0: not recorded */
+	const uint8_t *build_id;
+	size_t build_id_len; /* 0: none recorded */
 };
 /* Number of frames, innermost first, at most `cap` written; 0: unknown id. */
 size_t segment_stack(const struct segment *, uint64_t id, struct segment_location *, size_t cap);
+
+struct segment_name {
+	const char *name; /* as the file has it (mangled), not NUL-terminated */
+	size_t len;
+	uint64_t start, size; /* the function's place in its module; size 0: unknown */
+};
+/* The recorded name of a place; false: none (yet). Names may come in later frames than their stacks. */
+bool segment_symbol(const struct segment *, const struct segment_location *, struct segment_name *);
 
 #endif

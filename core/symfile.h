@@ -6,6 +6,7 @@
 
 #include <culprit/types.h>
 
+#include "symtab.h"
 #include "unwind_table.h"
 
 struct symfile;
@@ -31,5 +32,19 @@ bool symfile_address(const struct symfile *, uint64_t offset, uint64_t *ret_addr
 
 /* Makes the rows. 0, also where it has no call frame information (no rows); -ENOMEM. */
 int symfile_unwind(struct symfile *, struct unwind_rules *, struct unwind_table *, struct culprit_error *);
+
+enum symfile_origin {
+	SYMFILE_NOTHING,
+	SYMFILE_SYMTAB,
+	SYMFILE_DEBUG,     /* its debug file */
+	SYMFILE_MINIDEBUG, /* .gnu_debugdata */
+	SYMFILE_DYNSYM,
+};
+
+/* Its functions, by offset in the file; where it has none, no entries. `root_fd`: the root folder in which its debug file may
+ * be, beside the host's; -1: none. `path`: its own, for .gnu_debuglink; may be NULL. 0 or -ENOMEM. Opens files: blocks. */
+int symfile_symbols(struct symfile *, int root_fd, const char *path, struct symtab *ret, enum symfile_origin *);
+/* Its debug file, checked by build-id or checksum. NULL: none. */
+struct symfile *symfile_debug(struct symfile *, int root_fd, const char *path);
 
 #endif

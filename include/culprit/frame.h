@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include <culprit/host.h>
 #include <culprit/types.h>
 
 struct culprit_frame_ops;
@@ -48,6 +49,8 @@ struct culprit_frame_ops {
 	void (*put_stack)(struct culprit_frame *, uint32_t column, const struct culprit_location *, uint32_t n);
 	void (*put_task)(struct culprit_frame *, uint32_t column, uint64_t tid, uint64_t start_ticks);
 	void (*unread)(struct culprit_frame *, uint32_t column, const char *reason);
+	/* Since stacks; NULL in plug-ins. */
+	void (*put_code)(struct culprit_frame *, uint32_t column, const struct culprit_code *, uint32_t n);
 };
 
 /* Begins the collector's table number `table` (its place in culprit_collector.tables). Its sample time is now. */
@@ -147,6 +150,13 @@ static inline void culprit_put_stack(struct culprit_frame *f, uint32_t column, c
 				     uint32_t n)
 {
 	f->ops->put_stack(f, column, frames, n);
+}
+
+/* A stack of places that culprit_host.code_locate() gave, innermost first, at most 255. Locate return addresses minus one, so
+ * that a place lies in the instruction that called. Recordings then carry build-ids and names. Not for plug-ins. */
+static inline void culprit_put_code(struct culprit_frame *f, uint32_t column, const struct culprit_code *frames, uint32_t n)
+{
+	f->ops->put_code(f, column, frames, n);
 }
 
 static inline void culprit_put_task(struct culprit_frame *f, uint32_t column, uint64_t tid, uint64_t start_ticks)

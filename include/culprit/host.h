@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include <culprit/types.h>
+#include <culprit/unwind.h>
 
 enum culprit_clock {
 	CULPRIT_MONOTONIC = 1, /* ns, for order; the time of frames */
@@ -42,6 +43,43 @@ struct culprit_ask {
 	uint32_t len; /* written on success */
 };
 
+/* What code belongs to. Modules have numbers, unique while the program runs: the same file as built (build-id) is the same
+ * module in all processes and containers. */
+enum culprit_module_kind {
+	CULPRIT_MODULE_FILE = 1,
+	CULPRIT_MODULE_VDSO = 2,
+	CULPRIT_MODULE_GENERATED = 3, /* of one process: a runtime's code; offsets are addresses; no unwind rows */
+	CULPRIT_MODULE_KERNEL = 4,    /* the kernel, or one of its modules; offsets count from where it begins */
+};
+
+/* Executable memory of a process. */
+struct culprit_mapping {
+	uint64_t start, end; /* addresses */
+	uint64_t offset;     /* in the file, of start */
+	uint32_t module;     /* 0: unknown */
+	uint32_t kind;       /* enum culprit_module_kind; 0 where the module is unknown */
+};
+
+/* A place in code, as stacks have it: see culprit_put_code(). */
+struct culprit_code {
+	uint32_t module; /* 0: unknown */
+	uint32_t flags;  /* 0 */
+	uint64_t offset; /* in the file; the address itself where module is 0 or generated code */
+};
+
+struct culprit_module {
+	size_t size; /* set by the caller: sizeof(struct culprit_module) */
+	uint32_t kind;
+	uint32_t build_id_len; /* bytes; 0: none */
+	uint8_t build_id[32];
+	const char *name; /* path in its process's root when first seen, "[kernel]", "[vdso]", "[jit 1234]"; lives as long as the
+			   * host */
+};
+
+enum culprit_code_flags {
+	CULPRIT_CODE_ANEW = 1u << 0, /* it has changed (exec, dlopen, another process under this number): read it again */
+};
+
 struct culprit_host {
 	size_t size; /* sizeof(struct culprit_host) of the core that calls */
 	uint32_t abi;
@@ -67,6 +105,31 @@ struct culprit_host {
 
 	/* One sentence into the bounded log that `:log` and `culprit collectors` show. */
 	void (*log)(const struct culprit_host *, uint32_t level, const char *sentence);
+
+	/* --- since stacks; check `size`. NULL in plug-ins. All answer at once with what is known; what must be read is read
+	 * on another thread, and code_generation() counts up when asking again may tell more. --- */
+
+	/* The executable mappings of a process, ascending; at most `cap` are written, ret_n is how many there are.
+	 * ret_generation changes with them. The first call begins to read them: -EINPROGRESS. -ESRCH: gone before they were
+	 * read; -EACCES, -EPERM: of another user. Ask when a process is first seen in a sample, it may be gone soon after;
+	 * mappings of processes that have gone stay known for a while. */
+	int (*code_of)(const struct culprit_host *, uint32_t pid, uint32_t flags, struct culprit_mapping *, uint32_t cap,
+		       uint32_t *ret_n, uint64_t *ret_generation);
+	/* Addresses of a process (pid 0: of the kernel) to places in code, one each; of an unknown address module is 0.
+	 * -EINPROGRESS, -ESRCH, -EACCES as above. Mappings are read again by themselves when addresses are in none of them. */
+	int (*code_locate)(const struct culprit_host *, uint32_t pid, const uint64_t *addresses, uint32_t n,
+			   struct culprit_code *);
+	/* -ENOENT: no such number. */
+	int (*module)(const struct culprit_host *, uint32_t module, struct culprit_module *);
+	/* The unwind rows of a module, sorted by pc. 0: borrowed until unwind_release() (each call needs one); 0 and none:
+	 * it has no call frame information. -EINPROGRESS: being made; -ENOEXEC: can't be had; -ENOENT: not of this kind. */
+	int (*unwind_rows)(const struct culprit_host *, uint32_t module, const struct culprit_unwind_row **ret_rows,
+			   uint32_t *ret_n);
+	void (*unwind_release)(const struct culprit_host *, uint32_t module);
+	/* Copies rules from place `from` on, at most `cap`; returns how many. Rules are only ever added, at most 65536: fetch
+	 * those that are new after each unwind_rows(). */
+	uint32_t (*unwind_rules)(const struct culprit_host *, uint32_t from, struct culprit_unwind_rule *, uint32_t cap);
+	uint64_t (*code_generation)(const struct culprit_host *);
 };
 
 #endif

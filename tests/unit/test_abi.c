@@ -144,6 +144,41 @@ static void the_host_is_laid_out_as_published(void **state)
 	AT(culprit_host, ask, 72);
 	AT(culprit_host, ask_wait, 80);
 	AT(culprit_host, log, 88);
+	/* since stacks */
+	AT_LEAST(culprit_host, 152);
+	AT(culprit_host, code_of, 96);
+	AT(culprit_host, code_locate, 104);
+	AT(culprit_host, module, 112);
+	AT(culprit_host, unwind_rows, 120);
+	AT(culprit_host, unwind_release, 128);
+	AT(culprit_host, unwind_rules, 136);
+	AT(culprit_host, code_generation, 144);
+	EXACTLY(culprit_mapping, 32);
+	AT(culprit_mapping, start, 0);
+	AT(culprit_mapping, end, 8);
+	AT(culprit_mapping, offset, 16);
+	AT(culprit_mapping, module, 24);
+	AT(culprit_mapping, kind, 28);
+	EXACTLY(culprit_code, 16);
+	AT(culprit_code, module, 0);
+	AT(culprit_code, flags, 4);
+	AT(culprit_code, offset, 8);
+	AT_LEAST(culprit_module, 56);
+	AT(culprit_module, size, 0);
+	AT(culprit_module, kind, 8);
+	AT(culprit_module, build_id_len, 12);
+	AT(culprit_module, build_id, 16);
+	AT(culprit_module, name, 48);
+	EXACTLY(culprit_unwind_row, 8);
+	EXACTLY(culprit_unwind_rule, 20);
+	AT(culprit_unwind_rule, cfa, 0);
+	AT(culprit_unwind_rule, fp, 1);
+	AT(culprit_unwind_rule, ra, 2);
+	AT(culprit_unwind_rule, flags, 3);
+	AT(culprit_unwind_rule, cfa_offset, 4);
+	AT(culprit_unwind_rule, cfa_add, 8);
+	AT(culprit_unwind_rule, fp_offset, 12);
+	AT(culprit_unwind_rule, ra_offset, 16);
 }
 
 static void frames_are_laid_out_as_published(void **state)
@@ -169,6 +204,8 @@ static void frames_are_laid_out_as_published(void **state)
 	AT(culprit_frame_ops, put_stack, 88);
 	AT(culprit_frame_ops, put_task, 96);
 	AT(culprit_frame_ops, unread, 104);
+	AT_LEAST(culprit_frame_ops, 120);
+	AT(culprit_frame_ops, put_code, 112);
 }
 
 static void numbers_are_as_published(void **state)

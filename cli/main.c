@@ -65,6 +65,8 @@ int main(int argc, char **argv)
 		return verb_replay(&o);
 	case VERB_DUMP:
 		return verb_dump(&o);
+	case VERB_FLAME:
+		return verb_flame(&o);
 	case VERB_INFO:
 		return verb_info(&o);
 	case VERB_COLLECTORS:

@@ -22,9 +22,9 @@ enum kind {
 };
 
 #define V(verb) (1u << VERB_##verb)
-#define LIVE (V(CONSOLE) | V(RECORD) | V(DUMP) | V(COLLECTORS))
+#define LIVE (V(CONSOLE) | V(RECORD) | V(DUMP) | V(FLAME) | V(COLLECTORS))
 #define SEES (V(CONSOLE) | V(REPLAY))
-#define WINDOW (V(REPLAY) | V(DUMP))
+#define WINDOW (V(REPLAY) | V(DUMP) | V(FLAME))
 #define ALL ((1u << VERB_COUNT) - 1)
 #define AT(field) offsetof(struct options, field)
 #define NOWHERE SIZE_MAX
@@ -42,23 +42,31 @@ struct option_row {
 
 static const struct option_row rows[] = {
 	{"interval", 'i', DURATION, LIVE, AT(interval_ns), NOWHERE, "TIME", "time between two samples, from 10ms on (1s)"},
-	{"for", 0, DURATION, V(RECORD) | V(DUMP), AT(for_ns), NOWHERE, "TIME", "how long to sample: 30, 90s, 1h"},
-	{"output", 'o', TEXT, V(RECORD), AT(output), NOWHERE, "FILE", "where the recording goes; - is standard output"},
+	{"for", 0, DURATION, V(RECORD) | V(DUMP) | V(FLAME), AT(for_ns), NOWHERE, "TIME", "how long to sample: 30, 90s, 1h"},
+	{"output", 'o', TEXT, V(RECORD) | V(FLAME), AT(output), NOWHERE, "FILE", "where it goes; - is standard output"},
 	{"keep", 0, DURATION, V(RECORD), AT(keep_ns), NOWHERE, "TIME",
 	 "-o is a directory of hour files; what is older goes, a file at a time: 12h, 7d"},
 	{"max-size", 0, SIZE, V(RECORD), AT(max_bytes), NOWHERE, "SIZE",
 	 "-o is a directory of hour files; the oldest go before all of them are larger"},
+	{"format", 0, TEXT, V(FLAME), AT(format), NOWHERE, "NAME", "text, folded, speedscope, pprof or svg (text)"},
+	{"import", 0, FLAG, V(FLAME), AT(import), NOWHERE, NULL,
+	 "FILE is another tool's: output of perf script, or folded stacks; with -o alone: make it a recording"},
+	{"baseline", 0, TEXT, V(FLAME), AT(baseline), NOWHERE, "FILE", "compare with this one (with --import: likewise imported)"},
+	{"inverted", 0, FLAG, V(FLAME), AT(inverted), NOWHERE, NULL, "innermost functions first, then who calls them"},
+	{"by", 0, TEXT, V(FLAME), AT(by), NOWHERE, "WHAT", "a tree for each thread, or each process"},
+	{"table", 0, TEXT, V(FLAME), AT(table), NOWHERE, "TABLE", "whose stacks, where several have some"},
+	{"value", 0, TEXT, V(FLAME), AT(value), NOWHERE, "COLUMN", "what stacks weigh: a column of numbers of that table"},
 	{"json", 0, FLAG, V(DUMP) | V(INFO) | V(COLLECTORS), AT(json), NOWHERE, NULL, "one JSON object"},
 	{"csv", 0, FLAG, V(DUMP), AT(csv), NOWHERE, NULL, "comma-separated values"},
 	{"raw", 0, FLAG, V(DUMP), AT(raw), NOWHERE, NULL, "raw columns as last read: no rates, no differences"},
-	{"filter", 0, TEXT, V(DUMP) | SEES, AT(filter), NOWHERE, "EXPR",
+	{"filter", 0, TEXT, V(DUMP) | V(FLAME) | SEES, AT(filter), NOWHERE, "EXPR",
 	 "only rows for which it holds: 'rss>2G and (user~^www or cpu>=50%) and not kworker'"},
 	{"sort", 's', TEXT, V(DUMP), AT(sort), NOWHERE, "COLUMN", "largest first; +COLUMN: smallest first"},
 	{"columns", 0, TEXT, V(DUMP), AT(columns), NOWHERE, "LIST", "which columns, comma-separated; all: every one"},
 	{"limit", 'n', NUMBER, V(DUMP), AT(limit), NOWHERE, "N", "at most N rows, from 1 on"},
-	{"pid", 'p', NUMBER, V(DUMP) | SEES, AT(pid), AT(has_pid), "PID", "one process and what belongs to it"},
-	{"tid", 0, NUMBER, V(DUMP) | SEES, AT(tid), AT(has_tid), "TID", "one thread"},
-	{"cgroup", 0, TEXT, V(DUMP) | SEES, AT(cgroup), NOWHERE, "PATH", "one control group and those below it"},
+	{"pid", 'p', NUMBER, V(DUMP) | V(FLAME) | SEES, AT(pid), AT(has_pid), "PID", "one process and what belongs to it"},
+	{"tid", 0, NUMBER, V(DUMP) | V(FLAME) | SEES, AT(tid), AT(has_tid), "TID", "one thread"},
+	{"cgroup", 0, TEXT, V(DUMP) | V(FLAME) | SEES, AT(cgroup), NOWHERE, "PATH", "one control group and those below it"},
 	{"from", 0, TEXT, WINDOW, AT(from), NOWHERE, "TIME",
 	 "begin of the window: RFC 3339, 14:03, 14:03:22, -5m, start, +90s"},
 	{"to", 0, TEXT, WINDOW, AT(to), NOWHERE, "TIME", "its end, likewise (+90s: after --from); end"},
@@ -103,6 +111,10 @@ static const struct verb_row {
 		       "FILE is a recording, a directory of recordings, or - for standard input. All of it is read and checked.\n"
 		       "Damage is exit status 1. What its recorder had no time to finish is told, but is no damage: 0.",
 		       1, 1},
+	[VERB_FLAME] = {"flame", "[FILE]", "stacks as text, or for flame graph tools: live (5 s) or from a recording",
+			"-: a recording from standard input. Without --from and --to the window is all that is recorded.\n"
+			"The SVG is one file with search and zoom; speedscope and pprof files open in these tools.",
+			0, 1},
 	[VERB_COLLECTORS] = {"collectors", "", "what is collected here, what is not, and what would bring it", NULL, 0, 0},
 };
 

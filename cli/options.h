@@ -16,6 +16,7 @@ enum verb {
 	VERB_REPLAY,
 	VERB_DUMP,
 	VERB_INFO,
+	VERB_FLAME,
 	VERB_COLLECTORS,
 	VERB_COUNT,
 };
@@ -58,6 +59,8 @@ struct options {
 	double budget;       /* --budget: own cost as a share of the machine, 0.01 is 1 %; has_budget; 0: none */
 	bool has_budget;
 	const char *also;    /* not an option: a second table that dump shows */
+	const char *format, *table, *value, *by, *baseline; /* flame */
+	bool import, inverted;
 };
 
 /* 0, or -EINVAL with a sentence (then exit with EXIT_USAGE). --help and --version only set their flags. */

@@ -63,21 +63,16 @@ static int save_segment(struct source *source, uint64_t seq, struct sink *sink, 
 	return r;
 }
 
-int save_ring(struct ring *ring, const char *file, struct culprit_error *error)
+int save_source(struct source *source, const char *file, struct culprit_error *error)
 {
-	struct source *source = ring_source(ring, error);
 	struct sink *sink;
 	char name[4096];
 	int n, r = 0, saved = 0;
 
-	if (!source)
-		return -ENOMEM;
 	file_name(name, sizeof(name), file, "rec");
 	sink = recfile_sink(name, RECFILE_REFUSE, error);
-	if (!sink) {
-		source_destroy(source);
+	if (!sink)
 		return -EIO;
-	}
 	n = source->ops->refresh(source, error);
 	for (int i = 0; i < n && !r; i++) {
 		r = save_segment(source, source->ops->segment(source, (size_t)i)->seq, sink, error);
@@ -88,10 +83,18 @@ int save_ring(struct ring *ring, const char *file, struct culprit_error *error)
 			saved += !r;
 	}
 	sink->ops->destroy(sink);
-	source_destroy(source);
 	if (n < 0)
 		return n;
 	return r ? r : error_set(error, 0, "saved to %.200s; open it with: culprit replay FILE", name);
+}
+
+int save_ring(struct ring *ring, const char *file, struct culprit_error *error)
+{
+	struct source *source = ring_source(ring, error);
+	int r = source ? save_source(source, file, error) : -ENOMEM;
+
+	source_destroy(source);
+	return r;
 }
 
 int save_screen(const struct surface *surface, const char *file, const char *command, struct culprit_error *error)

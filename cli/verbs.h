@@ -11,6 +11,7 @@ int verb_console(const struct options *);
 int verb_record(const struct options *);
 int verb_replay(const struct options *);
 int verb_dump(const struct options *);
+int verb_flame(const struct options *);
 int verb_info(const struct options *);
 int verb_collectors(const struct options *);
 

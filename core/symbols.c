@@ -310,7 +310,7 @@ void symbols_trim(struct symbols *s)
 			size_t own = symtab_memory(&m->symbols) + (m->pins ? 0 : m->unwind.n * sizeof(*m->unwind.rows));
 
 			bytes += symtab_memory(&m->symbols) + m->unwind.n * sizeof(*m->unwind.rows);
-			if (own && (!oldest || m->used < oldest->used))
+			if (own && !m->made && (!oldest || m->used < oldest->used))
 				oldest = m;
 			files += m->fd >= 0;
 			if (m->fd >= 0 && (!file || m->fd_used < file->fd_used))
@@ -547,6 +547,8 @@ uint32_t symbols_rules(struct symbols *s, uint32_t from, struct culprit_unwind_r
 static const struct symtab *table_of(struct symbols *s, struct module *m, int *ret)
 {
 	*ret = 0;
+	if (m->made)
+		return &m->symbols;
 	if (m->is.kind == CULPRIT_MODULE_KERNEL)
 		return m->kernel_index < s->kallsyms.n ? &s->kallsyms.modules[m->kernel_index].symbols : NULL;
 	if (m->is.kind == CULPRIT_MODULE_GENERATED) {
@@ -599,6 +601,43 @@ int symbols_lookup(struct symbols *s, uint32_t module, uint64_t offset, struct s
 	} else if (!r) {
 		r = -ENOENT;
 	}
+	pthread_mutex_unlock(&s->mutex);
+	return r;
+}
+
+int symbols_named(struct symbols *s, const char *module, size_t module_len, uint32_t kind, const char *name, size_t name_len,
+		  struct culprit_code *ret)
+{
+	char key[96];
+	struct module *m;
+	bool made;
+	int r = 0;
+
+	/* The key tells apart by kind, beginning and length; two long names that agree in these are one module. */
+	key[0] = 'I';
+	key[1] = (char)('0' + kind);
+	if (module_len > SYMTAB_NAME_MAX)
+		module_len = SYMTAB_NAME_MAX;
+	if (module_len <= sizeof(key) - 2)
+		memcpy(key + 2, module, module_len);
+	else
+		memcpy(key + 2, module + module_len - (sizeof(key) - 2), sizeof(key) - 2);
+	pthread_mutex_lock(&s->mutex);
+	m = symbols_module_intern(s, key, (module_len < sizeof(key) - 2 ? module_len : sizeof(key) - 2) + 2, &made);
+	if (m && made) {
+		m->is.name = strndup(module, module_len);
+		m->is.kind = kind;
+		m->made = true;
+		m->symbols_want = WANT_HERE;
+	}
+	if (!m || !m->is.name)
+		r = -ENOMEM;
+	else if (m->symbols.n >= SYMTAB_ENTRIES_MAX - 1)
+		r = -E2BIG;
+	else
+		r = symtab_add(&m->symbols, (m->symbols.n + 1) * 16, 16, name, name_len, 0);
+	if (!r)
+		*ret = (struct culprit_code){.module = m->number, .offset = m->symbols.n * 16};
 	pthread_mutex_unlock(&s->mutex);
 	return r;
 }

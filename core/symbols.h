@@ -60,6 +60,11 @@ const struct symbols_module *symbols_module(struct symbols *, uint32_t module);
 /* The module of a file named by path, opened below the host's root; for tools. 0: none. Blocks where `here`. */
 uint32_t symbols_module_of_file(struct symbols *, const char *path, struct culprit_error *);
 
+/* A place that has this name in a module of this name and kind: how profiles of other tools get names. Each call makes another
+ * one. 0, -ENOMEM, -E2BIG. */
+int symbols_named(struct symbols *, const char *module, size_t module_len, uint32_t kind, const char *name, size_t name_len,
+		  struct culprit_code *);
+
 struct symbol {
 	uint64_t start, size; /* places in the module; size 0: not known */
 	size_t name_len;      /* of the whole name; what was written is at most cap - 1 */

@@ -32,6 +32,7 @@ struct module {
 	struct perfmap_stamp stamp;
 	uint64_t map_read_ns;
 	bool map_queued, map_known;
+	bool made; /* by symbols_named() */
 	uint32_t kernel_index; /* of kallsyms.modules */
 };
 

@@ -1,0 +1,279 @@
+/* The tree from a table: any table with a column of stacks will do; columns are found by their names and roles. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "demangle.h"
+#include "error.h"
+#include "flame.h"
+#include "query.h"
+#include "schema.h"
+
+enum { FRAMES_MAX = 2 * FORMAT_STACK_MAX + 2 };
+
+static const struct schema_column *column_named(const struct schema_table *t, const char *const *names)
+{
+	for (; *names; names++) {
+		for (uint32_t i = 0; i < t->ncolumns; i++) {
+			if (!strcmp(t->columns[i].name, *names))
+				return &t->columns[i];
+		}
+	}
+	return NULL;
+}
+
+static void set(char to[32], const struct schema_column *c)
+{
+	snprintf(to, 32, "%s", c ? c->name : "");
+}
+
+static bool source_of(const struct schema_table *t, const struct flame_options *o, struct flame_source *s)
+{
+	static const char *const kernels[] = {"kernel_stack", "kstack", NULL}, *const users[] = {"user_stack", "ustack", NULL};
+	static const char *const counts[] = {"samples", "count", "waits", NULL};
+	static const char *const weights[] = {"time", "weight", "wait", "bytes", "ns", "samples", "count", NULL};
+	static const char *const threads[] = {"thread", "thread_name", "comm", "tid", NULL};
+	static const char *const processes[] = {"process", "process_name", "name", "comm", "pid", NULL};
+	static const char *const cuts[] = {"truncated", "end", "cut", NULL};
+	const struct schema_column *first = NULL, *second = NULL, *kernel = column_named(t, kernels),
+				   *user = column_named(t, users), *value;
+
+	memset(s, 0, sizeof(*s));
+	for (uint32_t i = 0; i < t->ncolumns; i++) {
+		if (t->columns[i].type != CULPRIT_STACK)
+			continue;
+		if (!first)
+			first = &t->columns[i];
+		else if (!second)
+			second = &t->columns[i];
+	}
+	if (!first)
+		return false;
+	if (kernel && user && kernel->type == CULPRIT_STACK && user->type == CULPRIT_STACK) {
+		first = kernel;
+		second = user;
+	}
+	snprintf(s->table, sizeof(s->table), "%s", t->name);
+	set(s->stacks[0], o->user_only && second ? second : first);
+	set(s->stacks[1], o->user_only || o->kernel_only ? NULL : second);
+	set(s->samples, column_named(t, counts));
+	if (o->value) {
+		const char *const asked[] = {o->value, NULL};
+
+		value = column_named(t, asked);
+	} else {
+		value = column_named(t, weights);
+	}
+	for (uint32_t i = 0; i < t->ncolumns && !value && !o->value; i++) {
+		if (t->columns[i].role == CULPRIT_COUNTER)
+			value = &t->columns[i];
+	}
+	set(s->value, value);
+	s->unit = value ? value->unit : CULPRIT_COUNT;
+	set(s->thread, column_named(t, threads));
+	set(s->process, column_named(t, processes));
+	set(s->cut, column_named(t, cuts));
+	return !o->value || value;
+}
+
+int flame_source_find(struct view *view, const struct flame_options *o, struct flame_source *ret, struct culprit_error *error)
+{
+	static const char *const best[] = {"oncpu", "cpu_stack", "stack", "stacks", "profile", NULL};
+	const struct schema *schema = view_schema(view);
+	char near[96];
+
+	if (!schema)
+		return view_nothing(view, error);
+	if (o->table) {
+		const struct schema_table *t = view_table(view, o->table);
+
+		if (!t)
+			return error_set(error, -ENOENT, "there is no table %.40s here%s", o->table,
+					 view_suggest_table(view, o->table, near, sizeof(near)));
+		if (!source_of(t, o, ret))
+			return error_set(error, -ENOENT, o->value ? "table %.40s has no column %.40s to weigh its stacks by" :
+					 "table %.40s has no stacks", o->table, o->value);
+		return 0;
+	}
+	for (const char *const *name = best; *name; name++) {
+		const struct schema_table *t = view_table(view, *name);
+
+		if (t && source_of(t, o, ret))
+			return 0;
+	}
+	for (uint32_t i = 0; i < schema->ntables; i++) {
+		if (source_of(schema->tables[i], o, ret))
+			return 0;
+	}
+	return error_set(error, -ENOENT, "no stacks were recorded: no table here has any");
+}
+
+struct filling {
+	struct flame_frame frames[FRAMES_MAX];
+	struct segment_location locations[FORMAT_STACK_MAX];
+	char names[FRAMES_MAX][DEMANGLE_MAX + 1];
+};
+
+static bool is_library(const char *module, size_t n)
+{
+	for (size_t i = 0; i + 3 <= n; i++) {
+		if (!memcmp(module + i, ".so", 3) && (i + 3 == n || module[i + 3] == '.'))
+			return true;
+	}
+	return false;
+}
+
+static void frame_of(const struct segment *segment, const struct segment_location *l, struct flame_frame *f, char *name)
+{
+	const char *base = l->module;
+	struct segment_name known;
+	size_t len = l->module_len;
+
+	f->module = l->module ? l->module : "";
+	f->module_len = l->module ? l->module_len : 0;
+	f->kind = l->kind == CULPRIT_MODULE_KERNEL || (len && base[0] == '[' && !l->kind) ? FLAME_KERNEL :
+		  l->kind == CULPRIT_MODULE_GENERATED ? FLAME_JIT : !l->module ? FLAME_UNKNOWN :
+		  l->kind == CULPRIT_MODULE_VDSO || is_library(base, len) ? FLAME_LIBRARY : FLAME_NATIVE;
+	f->named = segment_symbol(segment, l, &known);
+	f->name = name;
+	if (f->named) {
+		f->name_len = demangle(known.name, known.len, 1, name, DEMANGLE_MAX + 1);
+		return;
+	}
+	for (size_t i = 0; i < l->module_len; i++) {
+		if (l->module[i] == '/' && i + 1 < l->module_len) {
+			base = l->module + i + 1;
+			len = l->module_len - i - 1;
+		}
+	}
+	f->name_len = (size_t)(l->module ? snprintf(name, DEMANGLE_MAX + 1, "%.*s+0x%llx", (int)(len < 500 ? len : 500), base,
+						    (unsigned long long)l->offset) :
+			       snprintf(name, DEMANGLE_MAX + 1, "0x%llx", (unsigned long long)l->offset));
+}
+
+static void group_of(struct query *q, size_t row, int column, struct flame_frame *f, char *name)
+{
+	struct value v;
+	size_t n = 0;
+
+	query_value(q, row, (size_t)column, &v);
+	*f = (struct flame_frame){.name = name, .module = "", .kind = FLAME_GROUP, .named = true};
+	if (value_ok(&v) && v.type == CULPRIT_TEXT) {
+		n = v.text.len < DEMANGLE_MAX ? v.text.len : DEMANGLE_MAX;
+		memcpy(name, v.text.p, n);
+	} else if (value_ok(&v) && v.type == CULPRIT_TASK) {
+		n = (size_t)snprintf(name, DEMANGLE_MAX, "thread %llu", (unsigned long long)v.task.tid);
+	} else if (value_ok(&v) && (v.type == CULPRIT_U64 || v.type == CULPRIT_I64)) {
+		n = (size_t)snprintf(name, DEMANGLE_MAX, "%lld", (long long)v.i);
+	} else {
+		n = (size_t)snprintf(name, DEMANGLE_MAX, "?");
+	}
+	f->name_len = n;
+}
+
+static double number_of(struct query *q, size_t row, int column, double otherwise)
+{
+	struct value v;
+	double n;
+
+	if (column < 0)
+		return otherwise;
+	query_value(q, row, (size_t)column, &v);
+	return value_ok(&v) && value_number(&v, &n) && n >= 0 ? n : 0;
+}
+
+static bool is_cut(struct query *q, size_t row, int column)
+{
+	struct value v;
+	double n;
+
+	if (column < 0)
+		return false;
+	query_value(q, row, (size_t)column, &v);
+	if (!value_ok(&v))
+		return false;
+	return v.type == CULPRIT_TEXT ? v.text.len > 0 : value_number(&v, &n) && n != 0;
+}
+
+static int find(const struct query *q, const char *name)
+{
+	return name[0] ? query_column_find(q, name) : -1;
+}
+
+int flame_fill(struct flame *f, struct query *q, const struct lens *lens, const struct flame_source *s,
+	       const struct flame_options *o, bool base, struct culprit_error *error)
+{
+	struct filling *w = malloc(sizeof(*w));
+	int r = w ? query_run(q, lens, s->table, 0, error) : error_set(error, -ENOMEM, "out of memory"), damage = 0;
+	int stacks[2], value, samples, thread, process, cut;
+
+	if (r == -EBADMSG) {
+		damage = r;
+		r = 0;
+	}
+	if (r) {
+		free(w);
+		return r;
+	}
+	for (int i = 0; i < 2; i++)
+		stacks[i] = find(q, s->stacks[i]);
+	value = find(q, s->value);
+	samples = find(q, s->samples);
+	thread = o->by_thread ? find(q, s->thread) : -1;
+	process = o->by_process ? find(q, s->process) : -1;
+	cut = find(q, s->cut);
+	for (size_t row = 0; row < query_nrows(q) && !r; row++) {
+		double weight = number_of(q, row, value, 1), count = number_of(q, row, samples, weight);
+		bool truncated = is_cut(q, row, cut);
+		size_t n = 0;
+
+		if (!(weight > 0))
+			continue;
+		/* Innermost first, as stacks are. */
+		for (int part = 0; part < 2; part++) {
+			struct value v;
+			size_t have;
+
+			if (stacks[part] < 0)
+				continue;
+			query_value(q, row, (size_t)stacks[part], &v);
+			if (!value_ok(&v))
+				continue;
+			have = segment_stack(v.stack.segment, v.stack.id, w->locations, FORMAT_STACK_MAX);
+			for (size_t i = 0; i < have && i < FORMAT_STACK_MAX; i++, n++)
+				frame_of(v.stack.segment, &w->locations[i], &w->frames[n], w->names[n]);
+		}
+		if (truncated) {
+			w->frames[n++] = (struct flame_frame){.name = "(cut)", .name_len = 5, .module = "", .kind = FLAME_CUT,
+							      .named = true};
+			if (!base)
+				flame_truncated(f, count);
+		}
+		if (!o->inverted) {
+			for (size_t i = 0; i < n / 2; i++) {
+				struct flame_frame swap = w->frames[i];
+
+				w->frames[i] = w->frames[n - 1 - i];
+				w->frames[n - 1 - i] = swap;
+			}
+		}
+		for (int group = 0; group < 2 && n < FRAMES_MAX; group++) {
+			int column = group ? process : thread;
+
+			if (column < 0)
+				continue;
+			memmove(w->frames + 1, w->frames, n * sizeof(*w->frames));
+			group_of(q, row, column, &w->frames[0], w->names[n]);
+			n++;
+		}
+		if (n)
+			r = flame_add(f, w->frames, n, weight, count, base);
+		if (r == -E2BIG)
+			r = 0;
+	}
+	free(w);
+	if (r)
+		return error_set(error, r, "out of memory for stacks");
+	return damage;
+}

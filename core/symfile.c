@@ -278,21 +278,6 @@ static uint32_t row_rule(const struct cfi_rows *rows, uint64_t pc, uint64_t *ret
 	return low ? rows->rows[low - 1].rule : 0;
 }
 
-static int row_append(struct cfi_rows *rows, uint64_t pc, uint32_t rule)
-{
-	if (rows->n == rows->cap) {
-		size_t cap = rows->cap ? rows->cap * 2 : 64;
-		struct cfi_row *grown = realloc(rows->rows, cap * sizeof(*grown));
-
-		if (!grown)
-			return -ENOMEM;
-		rows->rows = grown;
-		rows->cap = cap;
-	}
-	rows->rows[rows->n++] = (struct cfi_row){pc, rule};
-	return 0;
-}
-
 /* Procedure linkage tables that the linker left undescribed (lld and gold do). */
 static int plt_rows(struct symfile *f, struct unwind_rules *rules, struct cfi_rows *rows)
 {
@@ -314,16 +299,9 @@ static int plt_rows(struct symfile *f, struct unwind_rules *rules, struct cfi_ro
 		rows->n = all;
 		if (covered || next < s.address + s.size)
 			continue;
-		if (x86) {
-			rule.ra = CULPRIT_SAVED_CFA;
-			rule.ra_offset = -8;
-			rule.cfa_offset = 8;
-			if (!strcmp(names[i], ".plt")) {
-				rule.cfa = CULPRIT_CFA_PLT;
-				rule.cfa_offset = 11; /* jmp of 6 bytes, push of 5 */
-			}
-		}
-		if (row_append(rows, s.address, unwind_rules_intern(rules, &rule)) || row_append(rows, s.address + s.size, 0))
+		if (x86 ? unwind_plt(s.bytes, s.size, s.address, rules, rows) :
+			  cfi_rows_add(rows, s.address, unwind_rules_intern(rules, &rule)) ||
+				  cfi_rows_add(rows, s.address + s.size, 0))
 			return -ENOMEM;
 	}
 	return rows->n > settled ? cfi_rows_settle(rows) : 0;

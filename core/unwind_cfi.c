@@ -559,26 +559,29 @@ static uint32_t state_rule(struct parser *p, const struct state *s)
 	return unwind_rules_intern(p->rules, &rule);
 }
 
-static void row_add(struct parser *p, uint64_t pc, uint32_t rule)
+int cfi_rows_add(struct cfi_rows *out, uint64_t pc, uint32_t rule)
 {
-	struct cfi_rows *out = p->out;
-
 	if (out->n == CFI_ROWS_MAX) {
 		out->full = true;
-		return;
+		return 0;
 	}
 	if (out->n == out->cap) {
 		size_t cap = out->cap ? out->cap * 2 : 4096;
 		struct cfi_row *rows = realloc(out->rows, cap * sizeof(*rows));
 
-		if (!rows) {
-			p->err = -ENOMEM;
-			return;
-		}
+		if (!rows)
+			return -ENOMEM;
 		out->rows = rows;
 		out->cap = cap;
 	}
 	out->rows[out->n++] = (struct cfi_row){pc, rule};
+	return 0;
+}
+
+static void row_add(struct parser *p, uint64_t pc, uint32_t rule)
+{
+	if (cfi_rows_add(p->out, pc, rule))
+		p->err = -ENOMEM;
 }
 
 static struct saved *saved_of(const struct parser *p, struct state *s, uint64_t reg)

@@ -54,10 +54,15 @@ struct cfi_rows {
 	bool full;       /* there were more than CFI_ROWS_MAX */
 };
 void cfi_rows_finish(struct cfi_rows *);
+/* 0 or -ENOMEM; beyond CFI_ROWS_MAX it is left out and `full` says so. */
+int cfi_rows_add(struct cfi_rows *, uint64_t pc, uint32_t rule);
 
 /* Appends the rows of all descriptions in the section, in the order they are found, each description ended by a row of
  * rule 0. Damage leaves out what is damaged. 0, -ENOMEM, -EOPNOTSUPP (byte order). */
 int cfi_parse(const struct cfi_section *, struct unwind_rules *, struct cfi_rows *);
+/* Appends rows for a procedure linkage table of x86-64 that has no description, from its instructions; from one that is not
+ * known on: CFA_UNKNOWN. 0 or -ENOMEM. (unwind_plt.c) */
+int unwind_plt(const uint8_t *bytes, size_t size, uint64_t address, struct unwind_rules *, struct cfi_rows *);
 /* Sorts by pc; where descriptions overlap the first one found counts; joins rows of equal rules. Keeps memory. */
 int cfi_rows_settle(struct cfi_rows *);
 

@@ -24,6 +24,7 @@
 
 #include "procmaps.h"
 #include "symfile.h"
+#include "symfile_internal.h"
 #include "unwind_walk.h"
 
 enum { REGISTER_FP = 6, REGISTER_SP = 7, REGISTER_RA = 16 };
@@ -120,6 +121,18 @@ struct compared {
 	size_t rows, same, unknown, skipped;
 };
 
+static bool in_plt(struct symfile *f, uint64_t address)
+{
+	static const char *const names[] = {".plt", ".plt.got", ".plt.sec", ".iplt"};
+	struct symfile_section s;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (symfile_section(f, names[i], &s) && address - s.address < s.size)
+			return true;
+	}
+	return false;
+}
+
 /* Every stride-th row at its first and last instruction byte. */
 static void compare_file(const char *path, size_t most, struct compared *c)
 {
@@ -160,7 +173,7 @@ static void compare_file(const char *path, size_t most, struct compared *c)
 			c->rows++;
 			if (!oracle_rule(cfi, address, &theirs)) {
 				/* It has nothing: nor may we, but for linkage tables that nobody described. */
-				if (ours->cfa == CULPRIT_CFA_NONE || ours->cfa == CULPRIT_CFA_PLT)
+				if (ours->cfa == CULPRIT_CFA_NONE || in_plt(f, address))
 					c->same++;
 				else
 					c->skipped++;

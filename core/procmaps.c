@@ -52,6 +52,8 @@ static int name_keep(struct procmaps *p, const char *from, size_t n, struct proc
 	char *to;
 	size_t len = 0;
 
+	if (!n)
+		return 0;
 	if (n > 4096 + 16)
 		n = 4096 + 16;
 	if (p->names_len + n > p->names_cap) {

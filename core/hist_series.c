@@ -33,7 +33,7 @@ struct run {
 	/* The column being filled, of this segment: */
 	int64_t at;
 	struct hist_column column_is;
-	uint64_t longest_ns;
+	uint64_t shortest_ns;
 	uint64_t *sums; /* [series][slot] */
 	/* The segment's columns before it, encoded. */
 	struct wbuf done;
@@ -207,7 +207,7 @@ static size_t column_flush(struct run *r)
 	wbuf_varint(w, r->column_is.failed);
 	wbuf_varint(w, r->column_is.other);
 	wbuf_varint(w, r->column_is.covered_ns);
-	wbuf_varint(w, r->longest_ns);
+	wbuf_varint(w, r->shortest_ns);
 	for (size_t i = 0; i < r->out->nseries; i++) {
 		const uint64_t *counts = r->sums + i * slots;
 		uint32_t some = 0, before = 0;
@@ -234,7 +234,7 @@ static void column_open(struct run *r, int64_t at)
 	}
 	r->at = at;
 	memset(&r->column_is, 0, sizeof(r->column_is));
-	r->longest_ns = 0;
+	r->shortest_ns = 0;
 	memset(r->sums, 0, r->out->nseries * r->out->bounds.count * sizeof(uint64_t));
 }
 
@@ -252,7 +252,7 @@ static bool column_read(struct run *r, struct rbuf *in, int64_t *before)
 	r->column_is.failed = (uint32_t)rbuf_varint(in);
 	r->column_is.other = (uint32_t)rbuf_varint(in);
 	r->column_is.covered_ns = rbuf_varint(in);
-	r->longest_ns = rbuf_varint(in);
+	r->shortest_ns = rbuf_varint(in);
 	memset(r->sums, 0, r->out->nseries * slots * sizeof(uint64_t));
 	for (size_t i = 0; i < r->out->nseries && !in->err; i++) {
 		uint64_t some = rbuf_bounded(in, slots), slot = 0;
@@ -302,8 +302,8 @@ static void chart_add(struct run *r)
 	to->failed += r->column_is.failed;
 	to->other += r->column_is.other;
 	to->covered_ns += r->column_is.covered_ns;
-	if (r->longest_ns > out->period_ns)
-		out->period_ns = r->longest_ns;
+	if (r->shortest_ns && (!out->period_ns || r->shortest_ns < out->period_ns))
+		out->period_ns = r->shortest_ns;
 	histogram_add(r->total, r->sums, (uint32_t)(out->nseries * out->bounds.count));
 }
 
@@ -369,8 +369,8 @@ static int take_tick(void *of, struct tick *t)
 	if (any || !t->nrows) {
 		r->column_is.ticks++;
 		r->column_is.covered_ns += t->at_ns - t->from_ns;
-		if (t->at_ns - t->from_ns > r->longest_ns)
-			r->longest_ns = t->at_ns - t->from_ns;
+		if (!r->shortest_ns || t->at_ns - t->from_ns < r->shortest_ns)
+			r->shortest_ns = t->at_ns - t->from_ns;
 	}
 	return r->done.err;
 }

@@ -40,7 +40,7 @@ struct hist_series {
 	struct hist_column *columns;   /* n */
 	struct histogram_stats *stats; /* [series][column] */
 	uint64_t *counts;              /* [column][slot]; NULL where apart */
-	uint64_t period_ns;            /* the longest time between two samples, in the columns; 0: not known */
+	uint64_t period_ns;            /* the shortest time between two samples, in the columns; 0: not known */
 	/* private */
 	double *edges;
 	size_t columns_cap, stats_cap, counts_cap;

@@ -166,7 +166,7 @@ static void draw_line(const struct heat_grid *g, struct surface *s, int x0, int 
 	}
 }
 
-/* The axis: times, `=` below the window, nothing below what is not known, `?` where it could not be read. */
+/* The axis: times, a double rule below the window, nothing below what is not known, `?` where it could not be read. */
 static void draw_axis(const struct heat_grid *g, struct surface *s, int x0, int y, int columns)
 {
 	struct chart_time t = g->time;
@@ -191,7 +191,7 @@ static void draw_axis(const struct heat_grid *g, struct surface *s, int x0, int 
 		else if (g->columns[i] == HEAT_COLUMN_GAP)
 			surface_char(s, x0 + i, y, role, ' ');
 		else if (window)
-			surface_char(s, x0 + i, y, role, '=');
+			surface_char(s, x0 + i, y, role, surface_form(s) == TEXT_UTF8 ? 0x2550 : '=');
 	}
 }
 

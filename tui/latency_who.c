@@ -200,14 +200,15 @@ static void count(struct latency_who *w, const char *name)
 	w->groups[w->ngroups++].n = 1;
 }
 
+/* Of equals the newest first. */
 static void keep_slowest(struct latency_who *w, struct query *q, size_t row, const struct columns *c, const char *name,
 			 uint64_t at, double value)
 {
 	size_t i = w->nslowest < WHO_SLOWEST ? w->nslowest : WHO_SLOWEST - 1;
 
-	if (w->nslowest == WHO_SLOWEST && value <= w->slowest[i].value)
+	if (w->nslowest == WHO_SLOWEST && value < w->slowest[i].value)
 		return;
-	while (i && w->slowest[i - 1].value < value) {
+	while (i && w->slowest[i - 1].value <= value) {
 		w->slowest[i] = w->slowest[i - 1];
 		i--;
 	}

@@ -74,11 +74,12 @@ struct places {
 	int title, legend, stats, status; /* y; -1: not shown */
 	struct rect map, list;
 	int label_w;
+	int room; /* lines there are for the map */
 };
 
 static struct places lay_out(const struct latency *p, struct rect r)
 {
-	struct places l = {-1, -1, -1, -1, r, {0, 0, 0, 0}, HEAT_LABEL};
+	struct places l = {-1, -1, -1, -1, r, {0, 0, 0, 0}, HEAT_LABEL, 0};
 	int top = r.y, bottom = r.y + r.h;
 
 	if (r.h >= 3)
@@ -97,6 +98,10 @@ static struct places lay_out(const struct latency *p, struct rect r)
 	if (bottom - top < 2)
 		bottom = top;
 	l.map = (struct rect){r.x, top, r.w, bottom - top};
+	l.room = l.map.h > 1 ? l.map.h - 1 : 0;
+	/* Few lines stand on top, not at the bottom of nothing. */
+	if (p->nlines && p->nlines < l.room)
+		l.map.h = p->nlines + 1;
 	if (p->mode == LATENCY_STRIPS && r.w >= 60)
 		l.label_w = WIDE_LABEL;
 	return l;
@@ -105,7 +110,7 @@ static struct places lay_out(const struct latency *p, struct rect r)
 static bool take_room(struct latency *p, struct rect r)
 {
 	struct places l = lay_out(p, r);
-	int columns = heat_grid_columns(r.w, l.label_w), lines = l.map.h > 1 ? l.map.h - 1 : 0;
+	int columns = heat_grid_columns(r.w, l.label_w), lines = l.room;
 
 	columns = columns > COLUMNS_MOST ? COLUMNS_MOST : columns;
 	if (columns == p->columns && lines == p->lines && p->list_below == (l.list.h > 0))
@@ -276,6 +281,9 @@ static void draw_stats(const struct latency *p, struct surface *s, struct rect r
 	char length[32], n[32];
 	uint64_t from, to;
 	int used = 1, w = r.w;
+	bool differ = p->before_ns && p->mode == LATENCY_MAP;
+	/* Where there is little room the comparison is what counts. */
+	bool all = w >= 50 && (!differ || w >= 110);
 
 	lens_resolve(&p->lens, p->time.newest_ns, &from, &to);
 	units_duration(length, sizeof(length), to - from);
@@ -284,28 +292,28 @@ static void draw_stats(const struct latency *p, struct surface *s, struct rect r
 	used += surface_sayf(s, r.x + used, y, w - used, ROLE_STRONG, "n %s", count_text(n, sizeof(n), now->n));
 	if (!now->n || p->mode == LATENCY_SECONDS)
 		return;
-	used += say_number(s, r.x + used, y, w - used, w >= 60 ? "  p50 " : " p50 ", now->p50, "", p->unit, ROLE_TEXT);
-	if (w >= 50)
+	if (!differ || all)
+		used += say_number(s, r.x + used, y, w - used, w >= 60 ? "  p50 " : " p50 ", now->p50, "", p->unit, ROLE_TEXT);
+	if (all)
 		used += say_number(s, r.x + used, y, w - used, "  p90 ", now->p90, "", p->unit, ROLE_TEXT);
 	used += say_number(s, r.x + used, y, w - used, w >= 60 ? "  p99 " : " p99 ", now->p99, "", p->unit, ROLE_STRONG);
 	used += say_number(s, r.x + used, y, w - used, w >= 60 ? "  max " : " max ", now->max, now->max_open ? ">=" : "<", p->unit,
 			   ROLE_TEXT);
-	if (!p->before_ns || p->mode != LATENCY_MAP || w - used < 16)
+	if (!differ || w - used < 16)
 		return;
-	used += surface_say(s, r.x + used, y, w - used, ROLE_MUTED, "  before:");
+	used += surface_sayf(s, r.x + used, y, w - used, ROLE_MUTED, "  before, in %s: ",
+			     units_duration(length, sizeof(length), p->before_ns));
+	used += surface_sayf(s, r.x + used, y, w - used, ROLE_TEXT, "n %s", count_text(n, sizeof(n), was->n));
 	if (was->n)
-		used += say_number(s, r.x + used, y, w - used, " p99 ", was->p99, "", p->unit, ROLE_TEXT);
-	surface_sayf(s, r.x + used, y, w - used, ROLE_TEXT, " n %s", count_text(n, sizeof(n), was->n));
+		say_number(s, r.x + used, y, w - used, " p99 ", was->p99, "", p->unit, ROLE_STRONG);
 }
 
-/* "restic 9911 71%, mysqld 27%; 300 of 412 named" or "not attributed". */
+/* "restic 9911 71%, mysqld 27% of 300 named" or "not attributed". */
 static void say_who(const struct latency *p, struct surface *s, int x, int y, int w)
 {
 	const struct latency_who *who = &p->who;
-	char n[32], m[32];
-	int used = 0;
-	/* What is named at the end always has its room. */
-	int tail = w > 60 ? 24 : 0;
+	char n[32], tail[48];
+	int used = 0, tail_w;
 
 	if (!p->box_n)
 		return;
@@ -313,20 +321,22 @@ static void say_who(const struct latency *p, struct surface *s, int x, int y, in
 		surface_say(s, x, y, w, ROLE_MUTED, "not attributed");
 		return;
 	}
-	for (size_t i = 0; i < who->ngroups && i < 8; i++) {
+	/* Shares are of those whose names are known: how many that are always has its room. */
+	snprintf(tail, sizeof(tail), " of %s named", count_text(n, sizeof(n), who->named));
+	tail_w = p->mode == LATENCY_SECONDS || w < 40 ? 0 : (int)strlen(tail);
+	for (size_t i = 0; i < who->ngroups; i++) {
 		int share = (int)((double)who->groups[i].n * 100 / (double)who->named + 0.5);
 		int need = (int)text_width(who->groups[i].name, strlen(who->groups[i].name), surface_form(s)) + 6;
 
-		if (i && used + need > w - tail)
+		if (i && used + 2 + need > w - tail_w)
 			break;
 		if (i)
 			used += surface_say(s, x + used, y, w - used, ROLE_TEXT, ", ");
 		used += surface_put(s, x + used, y, w - used, ROLE_TEXT, 0, who->groups[i].name, strlen(who->groups[i].name));
 		used += surface_sayf(s, x + used, y, w - used, ROLE_TEXT, " %d%%", share);
 	}
-	if (p->mode != LATENCY_SECONDS)
-		surface_sayf(s, x + used, y, w - used, ROLE_MUTED, "; named %s of %s", count_text(n, sizeof(n), who->named),
-			     count_text(m, sizeof(m), p->box_n > who->named ? p->box_n : who->named));
+	if (tail_w)
+		surface_say(s, x + used, y, w - used, ROLE_MUTED, tail);
 }
 
 static void draw_box_line(const struct latency *p, const struct latency_box *b, struct surface *s, struct rect r, int y)
@@ -347,7 +357,7 @@ static void draw_box_line(const struct latency *p, const struct latency_box *b, 
 		snprintf(range, sizeof(range), "%.70s", p->strips[p->nstrips - 1 - (size_t)b->low].name);
 	else
 		snprintf(range, sizeof(range), "%d rows", b->high - b->low + 1);
-	used += surface_say(s, r.x + used, y, r.w - used, ROLE_MUTED, p->boxed && r.w >= 60 ? "selected " : "");
+	used += surface_say(s, r.x + used, y, r.w - used, ROLE_MUTED, p->boxed && r.w >= 100 ? "selected " : "");
 	used += surface_sayf(s, r.x + used, y, r.w - used, ROLE_STRONG, "%s-%s ", from_text, r.w >= 60 ? to_text : to_text + 6);
 	used += surface_put(s, r.x + used, y, r.w - used, ROLE_STRONG, 0, range, strlen(range));
 	used += surface_sayf(s, r.x + used, y, r.w - used, ROLE_TEXT, ": %s ", count_text(n, sizeof(n), p->box_n));
@@ -380,7 +390,7 @@ static void draw_remarks(const struct latency *p, struct surface *s, struct rect
 	if (p->reason[0])
 		used += surface_put(s, r.x + used, y, r.w - used, ROLE_UNREAD, 0, p->reason, strlen(p->reason)) + 2;
 	if (not_sampled)
-		used += surface_sayf(s, r.x + used, y, r.w - used, ROLE_WARN, "%s of it not sampled  ",
+		used += surface_sayf(s, r.x + used, y, r.w - used, ROLE_WARN, "%s of it without a sample  ",
 				     units_duration(text, sizeof(text), not_sampled));
 	if (p->nleft_out)
 		used += surface_sayf(s, r.x + used, y, r.w - used, ROLE_WARN, "%s rows left out  ",

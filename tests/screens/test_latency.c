@@ -1,0 +1,476 @@
+/* The Latency panel over a made-up machine: a disk whose writes become slow after two minutes, run queues of four CPUs. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "console_data.h"
+#include "latency.h"
+#include "panels.h"
+#include "schema.h"
+#include "support/golden.h"
+#include "textframes.h"
+
+#define S 1000000000ULL
+
+enum { SLOTS = 240, SECONDS = 180, SLOW_FROM = 120 };
+
+struct stage {
+	struct textframes *frames;
+	struct view *view;
+	struct console_data data;
+	struct console *console;
+	struct surface *surface;
+	char *text;
+	size_t len, cap;
+	uint64_t counts[6][SLOTS]; /* vda write queue, service; vda read queue, service; runq of two kinds of CPU */
+	uint32_t random;
+};
+
+static void add(struct stage *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void add(struct stage *s, const char *format, ...)
+{
+	va_list args;
+
+	if (s->cap - s->len < 4096) {
+		s->cap = s->cap ? s->cap * 2 : 1 << 20;
+		s->text = realloc(s->text, s->cap);
+		assert_non_null(s->text);
+	}
+	va_start(args, format);
+	s->len += (size_t)vsnprintf(s->text + s->len, s->cap - s->len, format, args);
+	va_end(args);
+}
+
+static double chance(struct stage *s)
+{
+	s->random = s->random * 1664525 + 1013904223;
+	return (double)(s->random >> 8) / (1 << 24);
+}
+
+/* n things about `around` ns, spread over a few octaves, mostly below it. */
+static void counted(struct stage *s, int which, int n, double around)
+{
+	struct schema_bounds b = {.kind = CULPRIT_LOG_LINEAR, .count = SLOTS};
+
+	for (int i = 0; i < n; i++) {
+		double x = chance(s), y = chance(s);
+
+		s->counts[which][schema_slot(&b, around * (0.25 + x) * (y > 0.97 ? 8 : 1))]++;
+	}
+}
+
+static void put_counts(struct stage *s, const char *name, int which)
+{
+	add(s, " %s=", name);
+	for (int i = 0; i < SLOTS; i++)
+		add(s, i ? "/%llu" : "%llu", (unsigned long long)s->counts[which][i]);
+}
+
+/* Seconds [from, to) of the story. `gap`: 40..49 are not recorded, in 60..64 the disks could not be read. */
+static void tell(struct stage *s, int from, int to, bool gap)
+{
+	for (int t = from; t < to; t++) {
+		bool slow = t >= SLOW_FROM;
+
+		counted(s, 1, 150 + (slow ? 100 : 0), slow ? 30e6 : 800e3);
+		counted(s, 0, 150, slow ? 4e6 : 60e3);
+		counted(s, 3, 40, 400e3);
+		counted(s, 2, 40, 30e3);
+		counted(s, 4, 900, 9e3);
+		counted(s, 5, 300, slow ? 3e6 : 20e3);
+		if (gap && t >= 40 && t < 50)
+			continue;
+		add(s, "tick %ds wall=%lldms\n", 1000 + t, 1772373600000LL + t * 1000LL);
+		if (gap && t >= 60 && t < 65) {
+			add(s, "state disk_latency failed \"the ring of the kernel was not read\"\n");
+		} else {
+			add(s, "sample disk_latency\nrow disk_latency device=vda operation=write");
+			put_counts(s, "queue", 0);
+			put_counts(s, "service", 1);
+			add(s, "\nrow disk_latency device=vda operation=read");
+			put_counts(s, "queue", 2);
+			put_counts(s, "service", 3);
+			add(s, "\n");
+		}
+		add(s, "sample runq\n");
+		for (int cpu = 0; cpu < 4; cpu++) {
+			add(s, "row runq cpu=%d", cpu);
+			put_counts(s, "wait", cpu == 3 ? 5 : 4);
+			add(s, "\n");
+		}
+		for (int i = 0; slow && i < 8; i++)
+			add(s,
+			    "event disk_slow time=%dms latency=%dms device=vda operation=%s pid=%d comm=\"%s\"\n",
+			    (1000 + t) * 1000 - 900 + i * 100, 40 + i * 10, i == 5 ? "read" : "write", i < 6 ? 9911 : 812,
+			    i < 6 ? "restic" : i < 7 ? "mysqld" : "ev\\x1b[31mil");
+		if (t % 30 == 29)
+			add(s, "lost disk_slow 3\nsegment\n");
+	}
+}
+
+static void now(struct stage *s)
+{
+	struct culprit_error error = {""};
+	struct console_now n;
+
+	if (console_data_now(&s->data, &n, &error))
+		fail_msg("%s", error.sentence);
+	console_now(s->console, &n);
+}
+
+static void draw(struct stage *s)
+{
+	now(s);
+	console_draw(s->console, s->surface);
+}
+
+static void stage_open_with(struct stage *s, const char *text, int w, int h, enum text_form form)
+{
+	struct console_options options = {.panels = console_panels, .panel = "latency", .timeline = console_data_timeline};
+	struct culprit_error error = {""};
+
+	s->frames = textframes_create(text, &error);
+	if (!s->frames)
+		fail_msg("%s", error.sentence);
+	s->view = view_create();
+	assert_int_equal(view_add_source(s->view, textframes_source(s->frames)), 0);
+	assert_int_equal(console_data_init(&s->data, s->view), 0);
+	options.view = s->view;
+	options.timeline_self = &s->data;
+	assert_int_equal(console_create(&s->console, &options, NULL), 0);
+	s->surface = surface_create(w, h, form);
+	draw(s);
+	draw(s);
+}
+
+static void stage_open(struct stage *s, int seconds, bool gap, int w, int h, enum text_form form)
+{
+	memset(s, 0, sizeof(*s));
+	s->random = 5;
+	add(s,
+	    "host hz=100 interval=1s zone=+00:00\n"
+	    "table disk_latency state key=disk_latency device=key:text operation=key:text queue=histogram:loglinear(%d):ns "
+	    "service=histogram:loglinear(%d):ns\n"
+	    "table runq state key=cpu cpu=key:u64 wait=histogram:loglinear(%d):ns\n"
+	    "table disk_slow event time=time:u64:mono_ns latency=gauge:u64:ns device=attribute:text operation=attribute:text "
+	    "pid=attribute:u64 comm=attribute:text\n",
+	    SLOTS, SLOTS, SLOTS);
+	tell(s, 0, seconds, gap);
+	stage_open_with(s, s->text, w, h, form);
+}
+
+static void stage_close(struct stage *s)
+{
+	surface_destroy(s->surface);
+	console_destroy(s->console);
+	console_data_finish(&s->data);
+	view_destroy(s->view);
+	textframes_destroy(s->frames);
+	free(s->text);
+}
+
+static void press(struct stage *s, const char *keys)
+{
+	while (*keys) {
+		size_t n = strcspn(keys, " ");
+		struct key key = {0};
+		struct console_effect effect;
+
+		if (!key_parse(keys, n, &key.code))
+			fail_msg("no key %.*s", (int)n, keys);
+		console_key(s->console, &key);
+		while (console_effect(s->console, &effect))
+			;
+		console_draw(s->console, s->surface);
+		keys += n + (keys[n] == ' ');
+	}
+}
+
+static void type(struct stage *s, const char *text)
+{
+	console_type(s->console, text);
+	console_draw(s->console, s->surface);
+}
+
+static bool shows(struct stage *s, const char *text)
+{
+	char *all = surface_text(s->surface);
+	bool found = strstr(all, text) != NULL;
+
+	free(all);
+	return found;
+}
+
+#define assert_shows(s, text)                                                                                          \
+	do {                                                                                                           \
+		if (!shows(s, text)) {                                                                                 \
+			char *all_ = surface_text((s)->surface);                                                       \
+			fprintf(stderr, "%s", all_);                                                                   \
+			free(all_);                                                                                    \
+			fail_msg("the screen does not show \"%s\"", text);                                             \
+		}                                                                                                      \
+	} while (0)
+
+static struct latency *panel(struct stage *s)
+{
+	return console_panel_state(s->console, "latency");
+}
+
+static void every_size(void **state)
+{
+	static const struct {
+		int w, h;
+		enum text_form form;
+		const char *name;
+	} sizes[] = {
+		{80, 24, TEXT_ASCII, "80x24-ascii"}, {80, 24, TEXT_UTF8, "80x24"}, {132, 43, TEXT_UTF8, "132x43"},
+		{132, 43, TEXT_ASCII, "132x43-ascii"}, {40, 12, TEXT_ASCII, "40x12"}, {40, 12, TEXT_UTF8, "40x12-utf8"},
+		{20, 5, TEXT_ASCII, "20x5"},
+	};
+	char name[64];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct stage s;
+
+		stage_open(&s, SECONDS, false, sizes[i].w, sizes[i].h, sizes[i].form);
+		type(&s, ":window 2m\r");
+		press(&s, "o");
+		snprintf(name, sizeof(name), "latency-%s", sizes[i].name);
+		golden_check(s.surface, name);
+		stage_close(&s);
+	}
+}
+
+/* A rectangle, who is in it, as the lens, and back. */
+static void rectangle_to_lens_and_back(void **state)
+{
+	struct stage s;
+	const struct lens *l;
+	uint64_t n;
+
+	(void)state;
+	stage_open(&s, SECONDS, false, 80, 24, TEXT_ASCII);
+	press(&s, "o");
+	assert_shows(&s, "service");
+	press(&s, "v h h h h h");
+	press(&s, "PgDn");
+	golden_check(s.surface, "latency-box");
+	n = panel(&s)->box_n;
+	assert_true(n > 0);
+	assert_true(panel(&s)->who.named > 0);
+	press(&s, "Enter");
+	l = console_lens(s.console);
+	assert_true(l->has_range);
+	assert_false(l->live);
+	assert_string_equal(l->range_table, "disk_latency");
+	assert_string_equal(l->range_column, "service");
+	/* The window counts exactly what was in the rectangle. */
+	assert_int_equal(panel(&s)->stats.n, n);
+	golden_check(s.surface, "latency-box-open");
+	/* The other panels look through it, too. */
+	press(&s, "t");
+	assert_shows(&s, "> service");
+	press(&s, "5 Backspace");
+	l = console_lens(s.console);
+	assert_false(l->has_range);
+	assert_true(l->live);
+	/* Esc and u give up what is chosen, before they lead anywhere. */
+	press(&s, "v");
+	assert_true(panel(&s)->boxed);
+	press(&s, "Esc");
+	assert_false(panel(&s)->boxed);
+	press(&s, "v u");
+	assert_false(panel(&s)->boxed);
+	press(&s, "u");
+	assert_shows(&s, "whole host");
+	stage_close(&s);
+}
+
+/* What is chosen stays where it is when time goes on, and the map stands still until its margin is full. */
+static void rectangle_stays_with_its_time(void **state)
+{
+	struct culprit_error error = {""};
+	struct latency_box before, after;
+	uint64_t from, to, from2, to2, edge, n;
+	double lo, hi;
+	struct stage s;
+	int moved = 0;
+
+	(void)state;
+	stage_open(&s, SECONDS, false, 80, 24, TEXT_ASCII);
+	press(&s, "o v h h h Up Up");
+	assert_true(latency_box(panel(&s), &before));
+	latency_box_edges(panel(&s), &before, &from, &to, &lo, &hi);
+	n = panel(&s)->box_n;
+	edge = panel(&s)->edge_ns;
+	for (int t = SECONDS; t < SECONDS + 30; t++) {
+		s.len = 0;
+		tell(&s, t, t + 1, false);
+		if (textframes_add(s.frames, s.text, &error))
+			fail_msg("%s", error.sentence);
+		view_refresh(s.view, NULL);
+		draw(&s);
+		moved += panel(&s)->edge_ns != edge;
+		edge = panel(&s)->edge_ns;
+		assert_true(latency_box(panel(&s), &after));
+		latency_box_edges(panel(&s), &after, &from2, &to2, &lo, &hi);
+		assert_true(from == from2 && to == to2);
+		assert_int_equal(panel(&s)->box_n, n);
+	}
+	assert_in_range(moved, 1, 6);
+	stage_close(&s);
+}
+
+static void rows_strips_and_seconds(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	stage_open(&s, SECONDS, false, 80, 24, TEXT_ASCII);
+	press(&s, "T");
+	golden_check(s.surface, "latency-menu");
+	type(&s, "/runq\r");
+	press(&s, "Enter");
+	assert_shows(&s, "runq (all rows): wait");
+	press(&s, "w");
+	golden_check(s.surface, "latency-rows");
+	press(&s, "Esc V");
+	golden_check(s.surface, "latency-strips");
+	press(&s, "a");
+	assert_shows(&s, "maximum by row");
+	/* The CPU that is slow, by itself. */
+	press(&s, "Left PgDn PgDn Enter");
+	assert_shows(&s, "cpu 3");
+	press(&s, "Backspace ;");
+	assert_shows(&s, "(all rows)");
+	press(&s, "; ;");
+	assert_shows(&s, "cpu 1");
+	press(&s, ",");
+	assert_shows(&s, "cpu 0");
+	type(&s, ":histogram disk_latency.queue\r");
+	press(&s, "V V");
+	assert_shows(&s, "disk_slow");
+	golden_check(s.surface, "latency-seconds");
+	press(&s, "v h h PgDn");
+	assert_shows(&s, "restic");
+	golden_check(s.surface, "latency-seconds-box");
+	type(&s, ":histogram disk_latency.nope\r");
+	assert_shows(&s, "TABLE.COLUMN");
+	stage_close(&s);
+}
+
+static void gaps_are_told(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	stage_open(&s, 90, true, 80, 24, TEXT_ASCII);
+	type(&s, ":histogram disk_latency.service\r");
+	assert_shows(&s, "without a sample");
+	golden_check(s.surface, "latency-gaps");
+	stage_close(&s);
+}
+
+static void baseline_shows_the_difference(void **state)
+{
+	struct stage s;
+	struct lens *l;
+
+	(void)state;
+	stage_open(&s, SECONDS, false, 80, 24, TEXT_ASCII);
+	press(&s, "o");
+	l = (struct lens *)console_lens(s.console);
+	l->has_baseline = true;
+	l->baseline_from_ns = 1020 * S + S / 2;
+	l->baseline_to_ns = 1080 * S + S / 2;
+	draw(&s);
+	assert_shows(&s, "before, in 60s: n ");
+	golden_check(s.surface, "latency-difference");
+	stage_close(&s);
+}
+
+static void mouse_and_nothing(void **state)
+{
+	struct stage s;
+	struct key click = {.code = KEY_MOUSE, .button = MOUSE_LEFT, .x = 60, .y = 10};
+
+	(void)state;
+	stage_open(&s, SECONDS, false, 80, 24, TEXT_ASCII);
+	console_key(s.console, &click);
+	console_draw(s.console, s.surface);
+	assert_true(panel(&s)->pointing && !panel(&s)->boxed);
+	click.x = 70;
+	click.y = 15;
+	console_key(s.console, &click);
+	console_draw(s.console, s.surface);
+	assert_true(panel(&s)->boxed);
+	stage_close(&s);
+	/* No histogram at all; one that cannot be had. */
+	memset(&s, 0, sizeof(s));
+	stage_open_with(&s, "table load state key=load id=key:u64 one=gauge:f64\ntick 1s\nsample load\nrow load id=0 one=1\n", 80, 24,
+			TEXT_ASCII);
+	golden_check(s.surface, "latency-nothing");
+	press(&s, "v V o w T Enter ; , Up g G Enter Esc");
+	stage_close(&s);
+	memset(&s, 0, sizeof(s));
+	stage_open_with(&s,
+			"table runq state key=cpu cpu=key:u64 wait=histogram:loglinear(100):ns\ntick 1s\nstate runq missing \"needs root: "
+			"run sudo culprit\"\ntick 2s\nstate runq missing \"needs root: run sudo culprit\"\n",
+			80, 24, TEXT_ASCII);
+	assert_shows(&s, "needs root");
+	golden_check(s.surface, "latency-missing");
+	press(&s, "v V V V o w T Enter ; , Up g G Enter Esc");
+	stage_close(&s);
+}
+
+/* Any keys in any order over what is hostile: nothing but no crash is asked. */
+static void any_keys(void **state)
+{
+	static const char *const keys[] = {"v", "V", "o", "w", "T", "Enter", "Esc", "u", ";", ",", "Up", "Down", "Left", "Right", "g", "G",
+					   "PgUp", "PgDn", "a", "[", "]", "Space", "+", "-", "L", "5", "t"};
+	static const char *const stories[] = {
+		"table a state key=a id=key:u64 h=histogram:edges(0):ns\ntick 1s\nsample a\nrow a id=1 h=0\ntick 2s\nsample a\nrow a id=1 "
+		"h=18446744073709551615\n",
+		"table a state key=a id=key:u64 h=histogram:edges(0/1):none\ntick 1s\nsample a\n",
+		"table a state key=a id=key:u64 h=histogram:linear(-5/0.5/1024):percent\ntable a_slow event time=time:u64:mono_ns\ntick "
+		"1s\nsample a\ntick 2s\nsample a\ntick 40000000s\nsample a\nevent a_slow time=18446744073709551615ns\n",
+	};
+	struct stage s;
+
+	(void)state;
+	srand(11);
+	for (size_t i = 0; i < sizeof(stories) / sizeof(stories[0]); i++) {
+		memset(&s, 0, sizeof(s));
+		stage_open_with(&s, stories[i], 20 + (int)i * 40, 5 + (int)i * 18, i % 2 ? TEXT_UTF8 : TEXT_ASCII);
+		for (int k = 0; k < 400; k++)
+			press(&s, keys[(size_t)rand() % (sizeof(keys) / sizeof(keys[0]))]);
+		stage_close(&s);
+	}
+	stage_open(&s, 60, true, 100, 40, TEXT_UTF8);
+	for (int k = 0; k < 300; k++)
+		press(&s, keys[(size_t)rand() % (sizeof(keys) / sizeof(keys[0]))]);
+	stage_close(&s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_size),
+		cmocka_unit_test(rectangle_to_lens_and_back),
+		cmocka_unit_test(rectangle_stays_with_its_time),
+		cmocka_unit_test(rows_strips_and_seconds),
+		cmocka_unit_test(gaps_are_told),
+		cmocka_unit_test(baseline_shows_the_difference),
+		cmocka_unit_test(mouse_and_nothing),
+		cmocka_unit_test(any_keys),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

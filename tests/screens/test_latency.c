@@ -9,8 +9,10 @@
 
 #include <cmocka.h>
 
+#include "caps_builtin.h"
 #include "console_data.h"
 #include "latency.h"
+#include "paint.h"
 #include "panels.h"
 #include "schema.h"
 #include "support/golden.h"
@@ -459,6 +461,57 @@ static void any_keys(void **state)
 	stage_close(&s);
 }
 
+/* Bytes a second to a terminal of 120x40 that refreshes each second, while disks and CPUs are busy: a tick costs a column,
+ * and a screen only when the margin of the map is full. */
+static void a_tick_costs_a_column(void **state)
+{
+	static const struct {
+		const char *what, *keys;
+	} cases[] = {{"map", "o"}, {"map of a slow disk, box", "o v h h h Up Up"}, {"strips", "V"}, {"seconds", "V V"}};
+	enum { TICKS = 60, MOST = 2048 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct culprit_error error = {""};
+		struct theme theme;
+		struct paint paint;
+		struct stage s;
+		size_t bytes = 0, most = 0, median[TICKS];
+
+		stage_open(&s, SECONDS, false, 120, 40, TEXT_UTF8);
+		theme_builtin(&theme, "default");
+		paint_init(&paint, caps_builtin("xterm-256color"), DEPTH_256, &theme);
+		press(&s, cases[i].keys);
+		assert_int_equal(paint_surface(&paint, s.surface), 0);
+		for (int t = 0; t < TICKS; t++) {
+			paint.out.len = 0;
+			s.len = 0;
+			tell(&s, SECONDS + t, SECONDS + t + 1, false);
+			if (textframes_add(s.frames, s.text, &error))
+				fail_msg("%s", error.sentence);
+			view_refresh(s.view, NULL);
+			draw(&s);
+			assert_int_equal(paint_surface(&paint, s.surface), 0);
+			bytes += median[t] = paint.out.len;
+			most = paint.out.len > most ? paint.out.len : most;
+		}
+		for (int a = 0; a < TICKS; a++)
+			for (int b = a + 1; b < TICKS; b++)
+				if (median[b] < median[a]) {
+					size_t swap = median[a];
+
+					median[a] = median[b];
+					median[b] = swap;
+				}
+		printf("latency, %s: %zu bytes/s, a usual tick %zu, at most %zu\n", cases[i].what, bytes / TICKS, median[TICKS / 2],
+		       most);
+		if (bytes / TICKS > MOST)
+			fail_msg("%s: %zu bytes a second, at most %d allowed", cases[i].what, bytes / TICKS, MOST);
+		paint_finish(&paint);
+		stage_close(&s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -470,6 +523,7 @@ int main(void)
 		cmocka_unit_test(baseline_shows_the_difference),
 		cmocka_unit_test(mouse_and_nothing),
 		cmocka_unit_test(any_keys),
+		cmocka_unit_test(a_tick_costs_a_column),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

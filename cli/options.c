@@ -86,7 +86,7 @@ static const struct option_row rows[] = {
 	{"budget", 0, SHARE, LIVE, AT(budget), AT(has_budget), "SHARE",
 	 "own cost, of the whole machine, above which less is measured (1%); off: no bound"},
 	{"readonly", 0, FLAG, SEES, AT(readonly), NOWHERE, NULL, "change nothing: no signals, no renice"},
-	{"panel", 0, TEXT, SEES, AT(panel), NOWHERE, "NAME", "open there: overview, processes, threads, tables"},
+	{"panel", 0, TEXT, SEES, AT(panel), NOWHERE, "NAME", "open there: overview, processes, threads, latency, disks, cgroups, memory, tables"},
 	{"theme", 0, TEXT, SEES, AT(theme), NOWHERE, "NAME", "colours: a name, or a file"},
 	{"no-color", 0, FLAG, SEES, AT(no_color), NOWHERE, NULL, "no colours (also where NO_COLOR is set)"},
 	{"keys", 0, TEXT, V(REPLAY), AT(keys), NOWHERE, "FILE", "without a terminal: the keys to press"},

@@ -9,7 +9,7 @@
 #include "panel.h"
 #include "query.h"
 
-enum { LATENCY_NAME = 64, WHO_GROUPS = 64, WHO_SLOWEST = 16, STRIPS_MAX = 200, COLUMNS_MOST = 1000 };
+enum { LATENCY_NAME = 64, WHO_GROUPS = 64, WHO_SLOWEST = 16, WHO_NEWEST = 2000, STRIPS_MAX = 200, COLUMNS_MOST = 1000 };
 
 enum latency_mode {
 	LATENCY_MAP,     /* time x slots of a histogram */
@@ -41,6 +41,7 @@ struct latency_who {
 		double value;
 	} slowest[WHO_SLOWEST]; /* the slowest first */
 	size_t nslowest;
+	size_t left_out; /* older events that were not looked at */
 };
 
 /* Which events. */
@@ -53,6 +54,7 @@ struct latency_who_request {
 	int64_t wall_offset_ns;
 	const struct schema_table *parent; /* with `key`: only events of this row; NULL: of any */
 	const struct row_key *key;
+	size_t newest; /* looks at no more than so many, the newest ones; 0: at all */
 };
 
 struct latency_entry {

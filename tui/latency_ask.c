@@ -641,6 +641,8 @@ static int ask_box(struct latency *p, struct culprit_error *error)
 		lens_resolve(&p->lens, p->time.newest_ns, &from, &to);
 		ask.from_ns = from;
 		ask.to_ns = to + 1;
+		/* Of hours, in every tick anew: the newest do. */
+		ask.newest = WHO_NEWEST;
 		if (in_range(p)) {
 			ask.lo = p->lens.range_lo;
 			ask.hi = p->lens.range_hi;

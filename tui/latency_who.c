@@ -232,6 +232,7 @@ int latency_who_ask(struct query *q, const struct lens *lens, const struct laten
 	struct lens l = *lens;
 	struct columns c;
 	struct query_info info;
+	size_t n;
 	int err;
 
 	memset(w, 0, sizeof(*w));
@@ -253,7 +254,10 @@ int latency_who_ask(struct query *q, const struct lens *lens, const struct laten
 	find_columns(q, ask, &c);
 	query_info(q, &info);
 	w->lost = info.lost;
-	for (size_t i = 0; i < query_nrows(q); i++) {
+	/* They are in the order of their time. */
+	n = query_nrows(q);
+	w->left_out = ask->newest && n > ask->newest ? n - ask->newest : 0;
+	for (size_t i = w->left_out; i < n; i++) {
 		char name[LATENCY_NAME];
 		double value;
 		uint64_t at;

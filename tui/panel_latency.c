@@ -399,7 +399,7 @@ static void draw_remarks(const struct latency *p, struct surface *s, struct rect
 		used += surface_sayf(s, r.x + used, y, r.w - used, ROLE_WARN, "%s lost  ", count_text(text, sizeof(text), p->lost));
 	if (p->who.table[0] && p->who.named && used < r.w - 30)
 		used += surface_sayf(s, r.x + used, y, r.w - used, ROLE_MUTED, "%s known by name in %s  ",
-				     count_text(of, sizeof(of), p->who.named), p->who.table);
+				     count_text(of, sizeof(of), p->who.named + p->who.left_out), p->who.table);
 	if (used == 1 && p->nlines)
 		surface_say(s, r.x + 1, y, r.w - 1, ROLE_MUTED,
 			    r.w >= 60 ? "arrows point at a cell, v begins a rectangle there, Enter looks at it" : "arrows, v box, Enter");
@@ -414,7 +414,10 @@ static void draw_slowest(const struct latency *p, struct surface *s, struct rect
 		surface_say(s, r.x + 1, r.y, r.w - 2, ROLE_MUTED, "not attributed: no table says who was slow");
 		return;
 	}
-	surface_sayf(s, r.x + 1, r.y, r.w - 2, ROLE_STRONG, "the slowest in %s", p->pointing ? "the rectangle" : "the window");
+	if (who->left_out)
+		surface_sayf(s, r.x + 1, r.y, r.w - 2, ROLE_STRONG, "the slowest of the newest %d in the window", WHO_NEWEST);
+	else
+		surface_sayf(s, r.x + 1, r.y, r.w - 2, ROLE_STRONG, "the slowest in %s", p->pointing ? "the rectangle" : "the window");
 	if (!who->nslowest)
 		surface_sayf(s, r.x + 1, r.y + 1, r.w - 2, ROLE_MUTED, "none in %s", who->table);
 	for (size_t i = 0; i < who->nslowest && (int)i + 1 < r.h; i++) {

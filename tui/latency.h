@@ -119,6 +119,7 @@ struct latency {
 	uint8_t *column_states;
 	size_t levels_cap;
 	int nlines, ncolumns;
+	bool stale; /* something else was chosen since: keys typed ahead must not be taken on what is drawn */
 
 	/* The rectangle. */
 	bool pointing, boxed;

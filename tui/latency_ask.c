@@ -26,6 +26,7 @@ void latency_show(struct latency *p, const char *table, const char *column)
 	memcpy(p->table, t, sizeof(t));
 	memcpy(p->column, c, sizeof(c));
 	p->pointing = p->boxed = false;
+	p->stale = true;
 	memset(&p->rows, 0, sizeof(p->rows));
 }
 
@@ -688,6 +689,7 @@ int latency_ask(struct latency *p, struct culprit_error *error)
 		return error_set(error, -ENOMEM, "out of memory");
 	if (!p->slow && !(p->slow = query_create(p->view)))
 		return error_set(error, -ENOMEM, "out of memory");
+	p->stale = false;
 	lens_resolve(&p->lens, p->time.newest_ns, &from, &to);
 	p->tick_ns = series_tick_ns(p->view);
 	p->nleft_out = 0;

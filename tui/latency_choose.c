@@ -266,6 +266,7 @@ static void take_row(struct latency *p, const struct latency_entry *e)
 	p->one_row = e->key.n > 0;
 	p->key = e->key;
 	snprintf(p->row, sizeof(p->row), "%s", p->one_row ? e->name : "");
+	p->stale = true;
 	p->pointing = p->boxed = false;
 }
 
@@ -282,6 +283,7 @@ bool latency_choose_take(struct latency *p)
 	} else if (e->events) {
 		snprintf(p->events, sizeof(p->events), "%s", e->table);
 		p->mode = LATENCY_SECONDS;
+		p->stale = true;
 		p->pointing = p->boxed = false;
 	} else {
 		latency_show(p, e->table, e->column);

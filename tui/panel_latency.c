@@ -583,10 +583,25 @@ static void latency_draw(void *self, struct surface *s, struct rect r)
 
 /* --- keys --- */
 
+/* The last column that time has reached: behind it is the margin. */
+static int last_column(const struct latency *p)
+{
+	uint64_t after = p->time.newest_ns > p->from_ns ? p->time.newest_ns - p->from_ns : 0;
+	uint64_t column = p->step_ns && after ? (after - 1) / p->step_ns : 0;
+
+	return column >= (uint64_t)p->ncolumns ? p->ncolumns - 1 : (int)column;
+}
+
+static void settle(struct latency *p)
+{
+	if (p->stale && p->asked && p->view && (p->table[0] || p->mode == LATENCY_SECONDS))
+		p->err = latency_ask(p, NULL);
+}
+
 /* Where pointing begins: the newest column that counted something, at its p99. */
 static void point(struct latency *p)
 {
-	int column = p->ncolumns - 1, line = 0;
+	int column = last_column(p), line = 0;
 
 	for (int i = p->ncolumns - 1; i >= 0 && p->nlines; i--) {
 		bool found = false;
@@ -641,12 +656,12 @@ static enum panel_result move(struct latency *p, int action)
 		column = 0;
 		break;
 	case ACTION_LAST:
-		column = p->ncolumns - 1;
+		column = last_column(p);
 		break;
 	default:
 		return PANEL_IGNORED;
 	}
-	column = column < 0 ? 0 : column >= p->ncolumns ? p->ncolumns - 1 : column;
+	column = column < 0 ? 0 : column > last_column(p) ? last_column(p) : column;
 	line = line < 0 ? 0 : line >= p->nlines ? p->nlines - 1 : line;
 	p->corner = latency_corner_at(p, column, line);
 	return PANEL_UPDATE;
@@ -716,6 +731,7 @@ static enum panel_result open_box(struct latency *p, struct panel_request *want)
 		p->mode = LATENCY_MAP;
 	}
 	p->pointing = p->boxed = false;
+	p->stale = true;
 	return PANEL_UPDATE;
 }
 
@@ -761,6 +777,7 @@ static bool first_events(struct latency *p)
 static enum panel_result next_view(struct latency *p, struct panel_request *want)
 {
 	p->pointing = p->boxed = false;
+	p->stale = true;
 	p->mode = (enum latency_mode)((p->mode + 1) % LATENCY_MODES);
 	if (p->mode == LATENCY_SECONDS && !(p->view && first_events(p))) {
 		p->mode = LATENCY_MAP;
@@ -777,6 +794,7 @@ static enum panel_result latency_action(void *self, int action, struct panel_req
 		return latency_choose_take(p) ? PANEL_UPDATE : PANEL_IGNORED;
 	if (p->choosing && action < ACTION_PANEL)
 		return list_move(&p->list, &p->source, action) ? PANEL_DRAW : PANEL_IGNORED;
+	settle(p);
 	switch (action) {
 	case ACTION_DEEPER:
 		return open_box(p, want);
@@ -804,12 +822,17 @@ static enum panel_result latency_action(void *self, int action, struct panel_req
 		if (!p->view || !p->table[0] || p->mode == LATENCY_SECONDS)
 			return PANEL_IGNORED;
 		p->mode = LATENCY_MAP;
+		p->pointing = p->boxed = false;
+		p->stale = true;
 		return latency_row_step(p, action == LATENCY_ROW_NEXT ? 1 : -1, NULL) ? PANEL_UPDATE : PANEL_IGNORED;
 	case LATENCY_VIEW:
 		return next_view(p, want);
 	case LATENCY_VALUE:
-		p->by_max = !p->by_max;
+		if (p->mode != LATENCY_STRIPS)
+			p->pointing = p->boxed = false;
+		p->by_max = p->mode == LATENCY_STRIPS ? !p->by_max : p->by_max;
 		p->mode = LATENCY_STRIPS;
+		p->stale = true;
 		return PANEL_UPDATE;
 	default:
 		return move(p, action);
@@ -846,6 +869,7 @@ static enum panel_result latency_click(void *self, struct rect r, int x, int y, 
 	g = grid_of(p, &l);
 	if (!p->nlines || !heat_grid_at(&g, l.map, x, y, &column, &line))
 		return PANEL_IGNORED;
+	column = column > last_column(p) ? last_column(p) : column;
 	/* The first click is one corner, the second the other one, the third begins anew. */
 	p->corner = latency_corner_at(p, column, line);
 	if (!p->pointing || p->boxed) {

@@ -368,6 +368,28 @@ static void rows_strips_and_seconds(void **state)
 	stage_close(&s);
 }
 
+/* Keys typed ahead of the drawing count on what was chosen before them, not on what is still on the screen. */
+static void keys_typed_ahead(void **state)
+{
+	struct latency_box b;
+	struct stage s;
+
+	(void)state;
+	stage_open(&s, SECONDS - 3, false, 80, 24, TEXT_ASCII);
+	press(&s, "V V");
+	console_type(s.console, "Vvhh");
+	console_draw(s.console, s.surface);
+	assert_int_equal(panel(&s)->mode, LATENCY_MAP);
+	assert_true(latency_box(panel(&s), &b));
+	assert_int_equal(b.right - b.left, 2);
+	assert_true(panel(&s)->box_n > 0);
+	/* Nothing lies in the margin that time has not reached. */
+	press(&s, "l l l l l l l l l l l l");
+	assert_true(latency_box(panel(&s), &b));
+	assert_true(panel(&s)->from_ns + (uint64_t)b.right * panel(&s)->step_ns < panel(&s)->time.newest_ns);
+	stage_close(&s);
+}
+
 static void gaps_are_told(void **state)
 {
 	struct stage s;
@@ -519,6 +541,7 @@ int main(void)
 		cmocka_unit_test(rectangle_to_lens_and_back),
 		cmocka_unit_test(rectangle_stays_with_its_time),
 		cmocka_unit_test(rows_strips_and_seconds),
+		cmocka_unit_test(keys_typed_ahead),
 		cmocka_unit_test(gaps_are_told),
 		cmocka_unit_test(baseline_shows_the_difference),
 		cmocka_unit_test(mouse_and_nothing),

@@ -88,7 +88,7 @@ struct latency {
 
 	/* The answer. */
 	int err;
-	struct query *query, *before, *slow;
+	struct query *query, *slow;
 	char reason[256]; /* why there is nothing, or less; raw bytes */
 	bool missing;     /* the reason is that the table cannot be had */
 	unsigned unit;
@@ -97,6 +97,11 @@ struct latency {
 	struct hist_series series;
 	uint64_t *sum, *sum_before; /* SCHEMA_SLOTS_MAX: over the window, over the baseline's */
 	uint64_t before_ns;         /* time that sum_before covers; 0: there is no baseline */
+	/* What sum_before was asked for: a baseline stands still, and is asked for once. */
+	struct lens before_lens;
+	struct view *before_view;
+	char before_of[2][LENS_NAME_MAX];
+	struct row_key before_key;
 	struct histogram_stats stats, stats_before;
 	struct row_key *keys;
 	size_t nkeys, keys_cap, nrows, nleft_out;

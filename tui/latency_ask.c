@@ -193,17 +193,36 @@ static void take_reason(struct latency *p, const struct query_info *info)
 			 info->reason);
 }
 
+/* Slots of another recording may mean something else. */
+static bool same_slots(struct latency *p, const struct query *q)
+{
+	const struct schema_table *t = view_table(p->view, p->table), *b = query_table(q);
+	int c = t ? schema_column(t, p->column) : -1, d = b ? schema_column(b, p->column) : -1;
+
+	return c >= 0 && d >= 0 && t->columns[c].type == CULPRIT_HIST && b->columns[d].type == CULPRIT_HIST &&
+	       histogram_same_bounds(&t->columns[c].bounds, &b->columns[d].bounds);
+}
+
+static bool knows_baseline(const struct latency *p, struct view *view, const struct lens *l)
+{
+	return p->before_view == view && lens_equal(&p->before_lens, l) && !strcmp(p->before_of[0], p->table) &&
+	       !strcmp(p->before_of[1], p->column) &&
+	       (p->one_row ? row_key_equal(&p->before_key, &p->key) : !p->before_key.n);
+}
+
 static void ask_baseline(struct latency *p)
 {
 	struct view *view = view_baseline(p->view) ? view_baseline(p->view) : p->view;
 	struct lens l = lens_window(p->lens.baseline_from_ns, p->lens.baseline_to_ns);
 	struct query_info info;
+	struct query *q;
 	int err;
 
-	p->before_ns = 0;
-	memset(&p->stats_before, 0, sizeof(p->stats_before));
-	if (!p->lens.has_baseline)
+	if (!p->lens.has_baseline) {
+		p->before_ns = 0;
+		p->before_view = NULL;
 		return;
+	}
 	l.scope = p->lens.scope;
 	memcpy(l.filter, p->lens.filter, sizeof(l.filter));
 	memcpy(l.filter_table, p->lens.filter_table, sizeof(l.filter_table));
@@ -212,17 +231,26 @@ static void ask_baseline(struct latency *p)
 	memcpy(l.range_column, p->lens.range_column, sizeof(l.range_column));
 	l.range_lo = p->lens.range_lo;
 	l.range_hi = p->lens.range_hi;
-	/* The views may have changed. */
-	query_destroy(p->before);
-	p->before = query_create(view);
-	if (!p->before)
+	if (knows_baseline(p, view, &l))
 		return;
-	err = query_run(p->before, &l, p->table, 0, NULL);
-	if (err && err != -EBADMSG)
+	p->before_ns = 0;
+	p->before_view = NULL;
+	/* Not kept: the baseline's view may go away before the panel does. */
+	q = query_create(view);
+	if (!q)
 		return;
-	query_info(p->before, &info);
-	add_rows(p->before, p->column, p->one_row ? &p->key : NULL, p->sum_before);
-	p->before_ns = info.empty ? 0 : info.used_to_ns - info.used_from_ns;
+	err = query_run(q, &l, p->table, 0, NULL);
+	if (!err || err == -EBADMSG) {
+		query_info(q, &info);
+		add_rows(q, p->column, p->one_row ? &p->key : NULL, p->sum_before);
+		p->before_ns = info.empty || !same_slots(p, q) ? 0 : info.used_to_ns - info.used_from_ns;
+		p->before_lens = l;
+		p->before_view = view;
+		memcpy(p->before_of[0], p->table, sizeof(p->table));
+		memcpy(p->before_of[1], p->column, sizeof(p->column));
+		p->before_key = p->one_row ? p->key : (struct row_key){0};
+	}
+	query_destroy(q);
 }
 
 static int ask_window(struct latency *p, struct culprit_error *error)
@@ -693,7 +721,6 @@ int latency_ask(struct latency *p, struct culprit_error *error)
 	lens_resolve(&p->lens, p->time.newest_ns, &from, &to);
 	p->tick_ns = series_tick_ns(p->view);
 	p->nleft_out = 0;
-	p->before_ns = 0;
 	if (p->mode != LATENCY_SECONDS) {
 		err = ask_window(p, error);
 		if (err && err != -EBADMSG)

@@ -55,7 +55,6 @@ static void latency_destroy(void *self)
 	if (!p)
 		return;
 	query_destroy(p->query);
-	query_destroy(p->before);
 	query_destroy(p->slow);
 	hist_series_finish(&p->series);
 	free(p->sum);
@@ -129,8 +128,7 @@ static int latency_update(void *self, struct view *view, const struct lens *lens
 	if (p->view != view) {
 		query_destroy(p->query);
 		query_destroy(p->slow);
-		query_destroy(p->before);
-		p->query = p->slow = p->before = NULL;
+		p->query = p->slow = NULL;
 		p->view = view;
 	}
 	/* A lens on a part of another histogram: that is what one wants to see. */
@@ -389,6 +387,8 @@ static void draw_remarks(const struct latency *p, struct surface *s, struct rect
 	}
 	if (p->reason[0])
 		used += surface_put(s, r.x + used, y, r.w - used, ROLE_UNREAD, 0, p->reason, strlen(p->reason)) + 2;
+	if (p->lens.has_baseline && !p->before_ns && p->mode == LATENCY_MAP)
+		used += surface_say(s, r.x + used, y, r.w - used, ROLE_WARN, "the baseline has nothing to compare with  ");
 	if (not_sampled)
 		used += surface_sayf(s, r.x + used, y, r.w - used, ROLE_WARN, "%s of it without a sample  ",
 				     units_duration(text, sizeof(text), not_sampled));

@@ -57,6 +57,12 @@ static const struct culprit_derived derived[] = {
 	RATE("disk_write_rate", "write_bytes", CULPRIT_BYTES_PER_S, "Bytes a second it wrote itself"),
 };
 
+/* Into the row of the process itself. */
+static const struct culprit_rollup rollups[] = {
+	{.column = "in_flight", .table = "process", .name = "disk_in_flight", .op = CULPRIT_ROLL_SUM,
+	 .help = "mean number of its disk requests in progress; 1 is one thread that does nothing but wait for disks"},
+};
+
 const struct culprit_table disk_process_table = {
 	.size = sizeof(struct culprit_table),
 	.name = "disk_process",
@@ -66,6 +72,9 @@ const struct culprit_table disk_process_table = {
 	.key = "process",
 	CULPRIT_COLUMNS(columns),
 	CULPRIT_DERIVED(derived),
+	CULPRIT_ROLLUPS(rollups),
+	.parent = "process",
+	.parent_columns = "pid start",
 	.sort = "in_flight",
 	.show = "pid comm in_flight read_iops read_p50 read_p99 write_iops write_p50 write_p99 flush_iops flush_mean "
 		"disk_read_rate disk_write_rate",

@@ -52,6 +52,16 @@ static const struct culprit_derived derived[] = {
 	RATE("fail_rate", "failed+killed", CULPRIT_COUNT_PER_S, "Children a second that fail or are killed"),
 };
 
+/* Into the row of the process itself. */
+static const struct culprit_rollup rollups[] = {
+	{.column = "short_now", .table = "process", .name = "short_children", .op = CULPRIT_ROLL_SUM,
+	 .help = "children of it that ended in the window and lived less than a second"},
+	{.column = "short_mean_life", .table = "process", .name = "short_children_life", .op = CULPRIT_ROLL_MAX,
+	 .help = "how long those lived, on average"},
+	{.column = "short_cpu", .table = "process", .name = "short_children_cpu", .op = CULPRIT_ROLL_SUM,
+	 .help = "CPU time those took, as a share of one CPU"},
+};
+
 const struct culprit_table lifecycle_children_table = {
 	.size = sizeof(struct culprit_table),
 	.name = "children",
@@ -61,6 +71,9 @@ const struct culprit_table lifecycle_children_table = {
 	.key = "process",
 	CULPRIT_COLUMNS(columns),
 	CULPRIT_DERIVED(derived),
+	CULPRIT_ROLLUPS(rollups),
+	.parent = "process",
+	.parent_columns = "pid start",
 	.sort = "ended_now",
 	.show = "pid comm ended_now mean_life ended_cpu short_now short_mean_life short_cpu fork_rate fail_rate ended failed "
 		"killed",

@@ -96,6 +96,12 @@ static const struct culprit_derived process_derived[] = {
 	      CULPRIT_NS, 1, "Mean length of a stall"),
 };
 
+/* Into the row of the process itself. */
+static const struct culprit_rollup process_rollups[] = {
+	{.column = "memory_stalled", .table = "process", .name = "memory_stalled", .op = CULPRIT_ROLL_SUM,
+	 .help = "threads of it that stand still for memory on average: 100 % is one thread all the time"},
+};
+
 static const struct culprit_table process_table = {
 	.size = sizeof(process_table),
 	.name = "reclaim_process",
@@ -104,6 +110,9 @@ static const struct culprit_table process_table = {
 	.key = "process",
 	CULPRIT_COLUMNS(process_columns),
 	CULPRIT_DERIVED(process_derived),
+	CULPRIT_ROLLUPS(process_rollups),
+	.parent = "process",
+	.parent_columns = "pid start",
 	.sort = "memory_stalled",
 	.show = "pid comm memory_stalled memory_stall_rate stall_p99 stall_mean cgroup_stalled machine_stalls cgroup_stalls "
 		"compaction_stalls",

@@ -5,7 +5,7 @@
 #include "bpf_common.bpf.h"
 #include "sched_shared.h"
 
-enum { OFFSET_WINDOW_NS = 20000000 };
+enum { OFFSET_DRIFT_SHIFT = 10, OFFSET_JUMP_NS = 1000000000 };
 
 enum {
 	STATE_RUNNING = 0,
@@ -27,6 +27,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE); /* nobody maps it; its elements begin on cache lines then */
 	__uint(max_entries, 1024); /* a power of two, sched_mask + 1 */
 	__type(key, __u32);
 	__type(value, struct sched_thread);
@@ -57,21 +58,20 @@ volatile __u32 sched_epoch;
 /* The iterator forgets what was accounted: it rested meanwhile. */
 volatile __u32 sched_forget;
 
-/* Now, on the clock of this task's run queue. rq->clock itself stands still between a wakeup and the switch it causes, so
- * that short waits would read 0; the smallest distance between it and the machine's clock within 20-40 ms is its true
- * offset. */
+/* Now, on the clock of this task's run queue. rq->clock itself may stand still between a wakeup and the switch it causes, by
+ * microseconds as a rule, by as long as the host stops this CPU at worst. The smallest distance between it and the machine's
+ * clock is the true one; the two drift apart by less than a thousandth, so by so much it may grow meanwhile. */
 static __always_inline __u64 sched_now(struct sched_cpu *cpu, struct task_struct *task)
 {
 	__u64 now = bpf_ktime_get_ns(), offset = now - task->se.cfs_rq->rq->clock;
+	__u64 most = cpu->offset + ((now - cpu->offset_time) >> OFFSET_DRIFT_SHIFT);
 
-	if (now - cpu->window_start > OFFSET_WINDOW_NS) {
-		cpu->offset_before = now - cpu->window_start > 2 * OFFSET_WINDOW_NS ? offset : cpu->offset;
-		cpu->offset = offset;
-		cpu->window_start = now;
-	} else if ((__s64)(offset - cpu->offset) < 0) {
-		cpu->offset = offset;
-	}
-	return now - ((__s64)(cpu->offset_before - cpu->offset) < 0 ? cpu->offset_before : cpu->offset);
+	/* The first time, and where one of the clocks has jumped. */
+	if (!cpu->offset_time || (__s64)(offset - most) > OFFSET_JUMP_NS)
+		most = offset;
+	cpu->offset = (__s64)(offset - most) < 0 ? offset : most;
+	cpu->offset_time = now;
+	return now - cpu->offset;
 }
 
 static __always_inline __u32 task_state(struct task_struct *task)
@@ -211,8 +211,9 @@ static __always_inline __u8 reason_of_futex(__u64 op, __u32 value)
 static __always_inline __u8 reason_of(struct task_struct *task, struct sched_thread *t, __u32 state)
 {
 	bool for_io = BPF_CORE_READ_BITFIELD(task, in_iowait);
-	__u64 call, key;
 	struct pt_regs *regs;
+	__u64 call, file;
+	__u32 key;
 	__u8 reason;
 
 	if (task->flags & FLAG_KTHREAD)
@@ -237,10 +238,13 @@ static __always_inline __u8 reason_of(struct task_struct *task, struct sched_thr
 		return reason_of_futex(REGS_ARG2(regs), REGS_ARG3(regs));
 	if (reason != SCHED_BY_FILE && reason != SCHED_BY_FILE_OUT)
 		return reason;
+	file = REGS_ARG1(regs) & 0xffffffff;
+	if (file >= 0x7fff)
+		return reason_of_file(task, file, reason == SCHED_BY_FILE_OUT);
 	/* Descriptors come to stand for something else: an answer is good for one tick. */
-	key = call << 40 | (REGS_ARG1(regs) & 0xffffffff) << 8 | (sched_epoch & 0xff);
-	if (t->file_key != key || !t->file_reason) {
-		t->file_reason = reason_of_file(task, REGS_ARG1(regs) & 0xffffffff, reason == SCHED_BY_FILE_OUT);
+	key = call << 23 | (file + 1) << 8 | (sched_epoch & 0xff);
+	if (t->file_key != key) {
+		t->file_reason = reason_of_file(task, file, reason == SCHED_BY_FILE_OUT);
 		t->file_key = key;
 	}
 	return t->file_reason;
@@ -298,7 +302,7 @@ static __always_inline __u64 thread_in(struct task_struct *next, __u64 queued, _
 	woken = t->out;
 	if (t->reason) {
 		/* Moved from one run queue to another while it waits, it is stamped anew; what came before, the kernel keeps. */
-		before = next->sched_info.run_delay - t->delay;
+		before = (__u32)((__u32)next->sched_info.run_delay - t->delay);
 		woken = queued - (before < now - t->out ? before : 0);
 		/* Since 6.12 a task that sleeps may stay queued for a while; moved to another CPU then, it is stamped, and
 		 * nobody takes the stamp away. The iterator has seen it. When it was woken nobody knows; most run soon. */
@@ -360,9 +364,12 @@ static __always_inline void on_switch(struct bpf_cost *cost, bool preempt, struc
 	if (!next->pid)
 		return;
 	queued = next->sched_info.last_queued;
+	/* It was not stamped: of one that was pushed aside it is known from when it wanted to run, of another it is not. */
 	if (!queued) {
 		cost->lost++;
-		return;
+		if (!threads)
+			return;
+		queued = now;
 	}
 	/* The clocks differ by less than it takes to read them. */
 	if ((__s64)(now - queued) < 0)
@@ -459,7 +466,7 @@ int sched_threads(struct bpf_iter__task *ctx)
 		return 0;
 	/* This CPU's offset; run queues' clocks agree to a few microseconds. Not updated: this is not its run queue. */
 	r.at = bpf_ktime_get_ns();
-	now = r.at - ((__s64)(cpu->offset_before - cpu->offset) < 0 ? cpu->offset_before : cpu->offset);
+	now = r.at - cpu->offset;
 	r.tid = task->pid;
 	r.pid = task->tgid;
 	r.start = task->start_boottime;

@@ -34,28 +34,30 @@ enum sched_reason {
 /* Of one CPU, which alone writes it. Counts are cumulative, so user space reads them at any time and loses nothing. */
 struct sched_cpu {
 	/* The run queue's clock against CLOCK_MONOTONIC, see sched_now(). */
-	unsigned long long offset, offset_before, window_start;
+	unsigned long long offset, offset_time;
 	unsigned long long waits;   /* ends of waits for this CPU */
 	unsigned long long wait_ns; /* their sum */
 	unsigned long long longest[2]; /* of the tick, by the parity of sched_epoch */
+	unsigned long long reserved;
 	unsigned long long throttled_ns; /* of waits that ended here: time in which the quota forbade to run */
 	unsigned long long wait[BPF_HIST_SLOTS]; /* ns, log-linear */
 };
 
-/* One thread. Two places are looked at for a tid; a thread that finds both taken is not accounted, and counted. */
+/* One thread, in two cache lines, of which most switches touch the first. Two places are looked at for a tid; a thread that
+ * finds both taken is not accounted, and counted. */
 struct sched_thread {
-	unsigned int tid; /* 0: free */
-	unsigned char reason; /* why it is off the CPU now; SCHED_NONE: it is on it, or wants to be */
-	unsigned char file_reason;  /* the answer of the last SCHED_BY_FILE, */
-	unsigned short off;         /* it is not on a CPU */
-	unsigned long long file_key; /* and what it was the answer to */
-	unsigned long long out;       /* when it left the CPU, on the run queue's clock */
-	unsigned long long delay;     /* sched_info.run_delay then */
+	unsigned int tid;          /* 0: free */
+	unsigned char reason;      /* why it is off the CPU now; SCHED_NONE: it is on it, or wants to be */
+	unsigned char file_reason; /* the answer of the last SCHED_BY_FILE, */
+	unsigned short off;        /* it is not on a CPU */
+	unsigned int file_key;     /* and what file_reason was the answer to; 0: to nothing */
+	unsigned int delay;        /* the low half of sched_info.run_delay when it left the CPU */
+	unsigned long long out;    /* when that was, on the run queue's clock; 0: never */
 	unsigned long long throttled_before; /* its run queue's throttled time then */
-	unsigned long long throttled; /* cumulative, as are: */
-	unsigned long long held;      /* from being given a CPU to leaving it */
-	unsigned long long blocked[SCHED_REASONS]; /* [SCHED_NONE]: it wanted to run and waited */
-	unsigned long long stale; /* a last_queued of no meaning, see thread_in() */
+	unsigned long long held;   /* cumulative: from being given a CPU to leaving it */
+	unsigned long long stale;  /* a last_queued of no meaning, see thread_in() */
+	unsigned long long blocked[SCHED_REASONS]; /* cumulative; [SCHED_NONE]: it wanted to run and waited */
+	unsigned long long throttled; /* cumulative */
 };
 
 /* A thread that has a histogram; user space says who. */

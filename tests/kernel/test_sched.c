@@ -113,9 +113,13 @@ static void world_close(struct world *w)
 	fixture_host_finish(&w->host);
 }
 
-static void world_sample(struct world *w)
+/* Returns how long it took: on a busy machine it is pushed aside, and threads that it reads later have done more. */
+static uint64_t world_sample(struct world *w)
 {
+	uint64_t begin = now_ns();
+
 	assert_int_equal(recorder_sample(w->recorder, w->self), 0);
+	return now_ns() - begin;
 }
 
 static pid_t start(struct world *w, void (*run)(void *), void *arg)
@@ -294,6 +298,7 @@ static void sums_and_reasons(void **state)
 	int listener = socket(AF_INET, SOCK_STREAM, 0);
 	char path[] = "/var/tmp/test_sched.XXXXXX";
 	int file = mkstemp(path);
+	double blur, took = 0;
 	struct world w;
 
 	(void)state;
@@ -318,15 +323,16 @@ static void sums_and_reasons(void **state)
 	sleep_ms(500);
 	world_sample(&w);
 	sleep_ms(200);
-	world_sample(&w);
+	blur = (double)world_sample(&w);
 	for (unsigned i = 0; i < KIDS; i++)
 		kids[i].before = account_of(&w, kids[i].pid);
 	uint64_t begin = recorder_table(w.recorder, "thread_time")->time_ns;
 
 	for (unsigned i = 0; i < 6; i++) {
 		sleep_ms(WINDOW_MS / 6);
-		world_sample(&w);
+		took = (double)world_sample(&w);
 	}
+	blur += took;
 	uint64_t end = recorder_table(w.recorder, "thread_time")->time_ns;
 
 	for (unsigned i = 0; i < KIDS; i++)
@@ -342,7 +348,7 @@ static void sums_and_reasons(void **state)
 			assert_true(b->t[t] >= a->t[t]);
 			sum += (double)(b->t[t] - a->t[t]);
 		}
-		if (sum < wall * 0.99 || sum > wall * 1.01)
+		if (sum < wall * 0.99 - blur || sum > wall * 1.01 + blur)
 			fail_msg("%s: its times add up to %.2f ms of %.2f ms", kids[i].name, sum / 1e6, wall / 1e6);
 		assert_true(b->user + b->kernel == b->t[0]);
 		if (!kids[i].expect)
@@ -451,16 +457,18 @@ static void preempted_wait(void **state)
 	const struct recorded_table *t = recorder_table(w.recorder, "runq_task");
 	unsigned found = 0;
 
-	world_sample(&w);
-	sleep_ms(300);
-	world_sample(&w);
-	t = recorder_table(w.recorder, "runq_task");
-	for (size_t i = 0; i < t->nrows; i++) {
-		uint64_t tid = recorder_u64(w.recorder, "runq_task", &t->rows[i], "tid");
+	/* At most eight come to be among them in a sample, the busiest first. */
+	for (unsigned tries = 0; tries < 20 && found < 2; tries++) {
+		sleep_ms(200);
+		world_sample(&w);
+		t = recorder_table(w.recorder, "runq_task");
+		found = 0;
+		for (size_t i = 0; i < t->nrows; i++) {
+			uint64_t tid = recorder_u64(w.recorder, "runq_task", &t->rows[i], "tid");
 
-		if ((tid == (uint64_t)pid[0] || tid == (uint64_t)pid[1]) &&
-		    recorder_u64(w.recorder, "runq_task", &t->rows[i], "waits"))
-			found++;
+			found += (tid == (uint64_t)pid[0] || tid == (uint64_t)pid[1]) &&
+				 recorder_u64(w.recorder, "runq_task", &t->rows[i], "waits");
+		}
 	}
 	assert_int_equal(found, 2);
 	world_close(&w);
@@ -560,8 +568,9 @@ static void throttled_apart(void **state)
 	print_message("on CPU %.0f ms, runnable %.0f ms, throttled %.0f ms; the group says %.0f ms\n", cpu / 1e6, run / 1e6,
 		      throttled / 1e6, (double)group / 1e6);
 	assert_true(cpu + run + throttled > 1.4e9);
-	assert_true(throttled < 1.1 * (double)group + 2e7);
-	assert_true(throttled > 0.5 * (double)group - 2e7);
+	/* The group counts a stop at its end, which is up to a period (50 ms) later, at both ends of the window. */
+	assert_true(throttled < 1.1 * (double)group + 5e7);
+	assert_true(throttled > 0.5 * (double)group - 5e7);
 }
 
 int main(void)

@@ -191,8 +191,16 @@ static void put_marks(struct console_data *d, uint64_t to_ns, uint64_t step_ns, 
 {
 	uint64_t span = step_ns * s->n;
 	struct lens lens = lens_window(to_ns > span ? to_ns - span : 0, to_ns);
+	const struct marks *kept = view_marks(d->view);
 	size_t n;
 
+	for (size_t i = 0; i < marks_count(kept); i++) {
+		double when = (double)view_mono_ns(d->view, marks_at(kept, i)->wall_ns);
+		double at = (when - (double)s->from_ns) / (double)step_ns;
+
+		if (at >= 0 && at < (double)s->n)
+			t->marks[(size_t)at] = true;
+	}
 	if (query_run(d->query, &lens, "mark", 0, NULL))
 		return;
 	n = query_nrows(d->query);

@@ -101,16 +101,29 @@ static int step_resize(struct script *s, const char *argument, struct culprit_er
 	return surface_resize(s->surface, w, h);
 }
 
+static void effects(struct script *s)
+{
+	struct console_effect effect;
+	struct culprit_error said = {""};
+
+	while (console_effect(s->console, &effect)) {
+		s->quit = s->quit || effect.kind == EFFECT_QUIT;
+		if (effect.kind != EFFECT_MARK || !s->options->mark)
+			continue;
+		s->options->mark(s->options->self, effect.time_ns, effect.argument, &said);
+		console_say(s->console, said.sentence);
+		console_marked(s->console);
+	}
+}
+
 static int step_key(struct script *s, const char *argument, struct culprit_error *error)
 {
 	struct key key = {0};
-	struct console_effect effect;
 
 	if (!key_parse(argument, strlen(argument), &key.code))
 		return error_set(error, -EINVAL, "line %u: there is no key %.40s", s->line, argument);
 	console_key(s->console, &key);
-	while (console_effect(s->console, &effect))
-		s->quit = s->quit || effect.kind == EFFECT_QUIT;
+	effects(s);
 	/* What a key chose is asked before the next one works on it. */
 	console_draw(s->console, s->surface);
 	return 0;

@@ -19,6 +19,8 @@ struct script_options {
 	const char *shots; /* folder; made where it isn't there */
 	int width, height;
 	enum text_form form;
+	int (*mark)(void *self, uint64_t mono_ns, const char *text, struct culprit_error *); /* as struct loop_options */
+	void *self;
 };
 
 /* 0; -EINVAL with a sentence that names the line; -errno. Only a logical clock: the same recording and steps give the same

@@ -50,6 +50,14 @@ static int live_print(void *self, const char *file, const struct surface *surfac
 	return save_screen(surface, file, command, error);
 }
 
+/* What is live is marked where it is sampled: in the next frame. */
+static int live_mark(void *self, uint64_t mono_ns, const char *text, struct culprit_error *error)
+{
+	(void)mono_ns;
+	sampler_mark(((struct live *)self)->session.sampler, "user", text);
+	return error_set(error, 0, "marked, with the next sample");
+}
+
 static void live_close(struct live *l)
 {
 	/* The sampler first: nobody writes while readers go. */
@@ -173,6 +181,7 @@ int verb_console(const struct options *o)
 		loop.interests = live_interests;
 		loop.save = live_save;
 		loop.print = live_print;
+		loop.mark = live_mark;
 		loop.self = &l;
 		r = loop_run(&loop, &error);
 	}

@@ -8,6 +8,7 @@
 #include "cut.h"
 #include "error.h"
 #include "file_source.h"
+#include "marks.h"
 #include "recfile.h"
 #include "timeparse.h"
 #include "units.h"
@@ -45,6 +46,22 @@ static void tell(struct view *v, const struct options *o, const struct cut_optio
 		fprintf(stderr, "; command lines and their arguments are in it\n");
 }
 
+/* The user's marks go with it. */
+static void cut_marks(struct view *v, const struct options *o, const struct cut_result *result)
+{
+	int64_t from = view_wall_ns(v, result->from_ns), to = view_wall_ns(v, result->to_ns);
+	struct marks *marks = marks_open(o->args[0], NULL), *out = marks_count(marks) ? marks_open(o->output, NULL) : NULL;
+
+	for (size_t i = 0; out && i < marks_count(marks); i++) {
+		const struct mark_note *note = marks_at(marks, i);
+
+		if (note->wall_ns >= from && note->wall_ns <= to)
+			marks_add(out, note->wall_ns, note->text, NULL);
+	}
+	marks_destroy(out);
+	marks_destroy(marks);
+}
+
 static int cut(struct view *v, struct source *source, const struct options *o, struct culprit_error *error)
 {
 	struct cut_options options = {.redact = !o->no_redact};
@@ -64,6 +81,8 @@ static int cut(struct view *v, struct source *source, const struct options *o, s
 	if (!sink)
 		return -EIO;
 	r = cut_run(source, &options, sink, &result, error);
+	if (!r && !pipe)
+		cut_marks(v, o, &result);
 	if (!r)
 		tell(v, o, &options, &result, recfile_sink_written(sink));
 	sink->ops->destroy(sink);

@@ -17,6 +17,7 @@
 
 struct replay {
 	struct view *view, *baseline;
+	struct marks *marks; /* beside the file; NULL: none can be kept */
 	struct console_data data;
 	struct console *console;
 	struct source *source; /* the view's */
@@ -51,12 +52,35 @@ static int replay_print(void *self, const char *file, const struct surface *surf
 	return save_screen(surface, file, command, error);
 }
 
+static int replay_mark(void *self, uint64_t mono_ns, const char *text, struct culprit_error *error)
+{
+	struct replay *r = self;
+
+	if (!r->marks)
+		return error_set(error, -ENOSYS, "there is no file to keep marks beside: save the recording to one first");
+	return marks_add(r->marks, view_wall_ns(r->view, mono_ns), text, error);
+}
+
+/* Without them it goes, too; what is wrong with them is said. */
+static void replay_marks(struct replay *r, const char *file)
+{
+	struct culprit_error error = {""};
+
+	if (!strcmp(file, "-"))
+		return;
+	r->marks = marks_open(file, &error);
+	if (!r->marks)
+		console_say(r->console, error.sentence);
+	view_set_marks(r->view, r->marks);
+}
+
 static void replay_close(struct replay *r)
 {
 	console_destroy(r->console);
 	console_data_finish(&r->data);
 	view_destroy(r->view);
 	view_destroy(r->baseline);
+	marks_destroy(r->marks);
 }
 
 static bool only_damage(struct replay *r)
@@ -114,6 +138,8 @@ static int replay_open(struct replay *r, const struct options *o, struct culprit
 	if (!e)
 		e = replay_compare(r, o, error);
 	if (!e)
+		replay_marks(r, file);
+	if (!e)
 		return 0;
 	if (e == -ENOMEM)
 		error_set(error, e, "out of memory");
@@ -133,6 +159,7 @@ static int replay_screen(struct replay *r, const struct options *o, struct culpr
 		.data_fd = replay_fd,
 		.now = replay_now,
 		.print = replay_print,
+		.mark = replay_mark,
 		.self = r,
 	};
 
@@ -166,6 +193,8 @@ int verb_replay(const struct options *o)
 			.width = o->width ? (int)o->width : 80,
 			.height = o->height ? (int)o->height : 24,
 			.form = screen_locale_form(),
+			.mark = replay_mark,
+			.self = &replay,
 		};
 
 		r = script_run(replay.console, &replay.data, &script, &error);

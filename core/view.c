@@ -41,6 +41,7 @@ struct view {
 	struct holder holders[SOURCES_MAX];
 	size_t nholders;
 	struct view *baseline;
+	struct marks *marks;
 	struct own_place *places[PLACES_MAX];
 	size_t nplaces;
 	bool refreshed, has;
@@ -105,6 +106,16 @@ int view_add_source(struct view *v, struct source *source)
 void view_set_baseline(struct view *v, struct view *baseline)
 {
 	v->baseline = baseline;
+}
+
+void view_set_marks(struct view *v, struct marks *marks)
+{
+	v->marks = marks;
+}
+
+struct marks *view_marks(struct view *v)
+{
+	return v->marks;
 }
 
 struct view *view_baseline(struct view *v)

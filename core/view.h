@@ -5,6 +5,7 @@
 #define CORE_VIEW_H
 
 #include "cursor.h"
+#include "marks.h"
 #include "schema.h"
 #include "source.h"
 #include "writer.h"
@@ -17,6 +18,10 @@ void view_destroy(struct view *);   /* NULL-safe; its sources too; not the basel
 int view_add_source(struct view *, struct source *);
 void view_set_baseline(struct view *, struct view *); /* borrowed; NULL: none */
 struct view *view_baseline(struct view *);
+
+/* Marks kept beside what it looks at. Borrowed; NULL: none. */
+void view_set_marks(struct view *, struct marks *);
+struct marks *view_marks(struct view *);
 
 /* Looks what there is now. Until the next call "the newest frame" stays what it is, so that all that is drawn at once
  * agrees. 1: there is something new; 0: no change; -errno with a sentence where no source could be read. */

@@ -165,6 +165,27 @@ static bool look_all(struct view *v, struct query *q, uint64_t from, uint64_t to
 	return any;
 }
 
+/* Those kept beside it stand at the first frame that is not before them. */
+static void look_marks(struct view *v, uint64_t at, int direction, bool *found, struct view_event *ret)
+{
+	const struct marks *marks = view_marks(v);
+
+	for (size_t i = 0; i < marks_count(marks); i++) {
+		const struct mark_note *note = marks_at(marks, i);
+		uint64_t time_ns = view_mono_ns(v, note->wall_ns), frame;
+
+		if (!time_ns || !view_frame_after(v, time_ns - 1, &frame) || (direction > 0 ? frame <= at : frame >= at))
+			continue;
+		if (*found && (direction > 0 ? frame >= ret->frame_ns : frame <= ret->frame_ns))
+			continue;
+		*found = true;
+		ret->frame_ns = frame;
+		ret->time_ns = time_ns;
+		snprintf(ret->table, sizeof(ret->table), "mark");
+		snprintf(ret->text, sizeof(ret->text), "user %.190s", note->text);
+	}
+}
+
 bool view_event_find(struct view *v, uint64_t at, int direction, struct view_event *ret)
 {
 	struct query *q = query_create(v);
@@ -191,5 +212,6 @@ bool view_event_find(struct view *v, uint64_t at, int direction, struct view_eve
 		free(list);
 	}
 	query_destroy(q);
+	look_marks(v, at, direction, &found, ret);
 	return found;
 }

@@ -57,6 +57,25 @@ check "sorts by them" has 'by change of cpu' "$dir/change.txt"
 echo 'shot two' > "$dir/keys"
 check "another recording as baseline" "$culprit" replay "$dir/a.rec" --baseline "$dir/before.rec" --keys "$dir/keys" --shots "$dir"
 check "it is named" has 'vs before.rec' "$dir/two.txt"
+cat > "$dir/keys" << 'KEYS'
+key ^
+type mdeploy began
+key Enter
+key $
+type :mark at the end
+key Enter
+type :marks
+key Enter
+shot marks
+key Esc
+key X
+shot mark
+KEYS
+check "marks" "$culprit" replay "$dir/a.rec" --keys "$dir/keys" --shots "$dir"
+check "are kept beside the recording" has 'Z deploy began' "$dir/a.rec.marks"
+check "are listed" has 'yours  at the end' "$dir/marks.txt"
+check "are gone to" has 'mark: user deploy began' "$dir/mark.txt"
+check "stand on the timeline" has 'x.*cpu busy' "$dir/mark.txt"
 echo 'wait x' > "$dir/keys"
 check "a wrong step is usage" status 2 "$culprit" replay "$dir/a.rec" --keys "$dir/keys" --shots "$dir"
 

@@ -118,6 +118,7 @@ void console_destroy(struct console *c)
 			console_panel_at(c, i)->destroy(c->states[i]);
 	for (size_t i = 0; i < sizeof(c->histories) / sizeof(c->histories[0]); i++)
 		prompt_history_finish(&c->histories[i]);
+	free(c->listing);
 	free(c);
 }
 
@@ -157,6 +158,7 @@ void console_effect_push(struct console *c, enum console_effect_kind kind, bool 
 	e = &c->effects[c->neffects++];
 	e->kind = kind;
 	e->on = on;
+	e->time_ns = 0;
 	snprintf(e->argument, sizeof(e->argument), "%s", argument ? argument : "");
 }
 
@@ -448,6 +450,9 @@ bool console_act(struct console *c, int action)
 	case ACTION_LATER_WINDOW:
 		scrub(c, action == ACTION_EARLIER_WINDOW ? -1 : 1, true);
 		return true;
+	case ACTION_MARK:
+		console_mark_open(c);
+		return true;
 	case ACTION_BASELINE:
 		console_baseline_key(c);
 		return true;
@@ -468,6 +473,8 @@ bool console_act(struct console *c, int action)
 	case ACTION_FIND_PREVIOUS:
 		return find(c, action == ACTION_FIND_NEXT ? 1 : -1);
 	case ACTION_HELP:
+		free(c->listing);
+		c->listing = NULL;
 		c->helping = true;
 		c->help_top = 0;
 		return true;
@@ -503,7 +510,8 @@ static bool help_key(struct console *c, const struct key *key)
 	const struct binding *b = keys_find(console_keys, console_nkeys, key->code);
 	size_t page = c->panel_rect.h > 2 ? (size_t)c->panel_rect.h - 1 : 1;
 	struct keys_table tables[2] = {console_panel_keys(c), {"everywhere", console_keys, console_nkeys}};
-	size_t lines = dialog_help(NULL, c->panel_rect, "", console_panel(c)->help, tables, 2, 0);
+	size_t lines = dialog_help(NULL, c->panel_rect, "", c->listing ? c->listing : console_panel(c)->help, tables,
+				   c->listing ? 0 : 2, 0);
 	size_t last = lines > (size_t)c->panel_rect.h ? lines - (size_t)c->panel_rect.h : 0;
 
 	switch (b ? b->action : ACTION_NONE) {

@@ -44,12 +44,14 @@ enum console_effect_kind {
 	EFFECT_MOUSE,      /* on or off */
 	EFFECT_SAVE,       /* the ring into a file; argument: its name, "" for one made up */
 	EFFECT_COPY,       /* argument: the text */
+	EFFECT_MARK,       /* argument: its text, of the time time_ns */
 	EFFECT_PRINT,      /* the screen as text into a file; argument: its name, "" for one made up */
 };
 
 struct console_effect {
 	enum console_effect_kind kind;
 	bool on;
+	uint64_t time_ns;
 	char argument[2048];
 };
 
@@ -71,6 +73,8 @@ struct console_options {
 int console_create(struct console **ret, const struct console_options *, struct culprit_error *);
 void console_destroy(struct console *); /* NULL-safe */
 
+/* The marks changed: the timeline is to be asked for anew. */
+void console_marked(struct console *);
 /* New data are there, or time went on. */
 void console_now(struct console *, const struct console_now *);
 /* So long, by clock_ns, until console_now() has something to do by itself (playing); UINT64_MAX: never. */

@@ -14,6 +14,7 @@ static const struct {
 	{"panel", "panel NAME"},     {"filter", "filter EXPRESSION"}, {"find", "find TEXT"},
 	{"window", "window 5m"},     {"goto", "goto 14:03 | -5m | start | end"},
 	{"baseline", "baseline [none | 14:00 14:05]"},
+	{"mark", "mark TEXT"},	     {"marks", "marks"},
 	{"speed", "speed 10"},	     {"theme", "theme NAME"},     {"save", "save [FILE]"},	      {"print", "print [FILE]"},
 	{"quit", "quit"},
 };
@@ -21,7 +22,7 @@ enum { NCOMMANDS = sizeof(commands) / sizeof(commands[0]) };
 
 static const char *label_of(enum prompt_kind kind)
 {
-	return kind == PROMPT_FIND ? "find: " : kind == PROMPT_FILTER ? "filter: " : ":";
+	return kind == PROMPT_MARK ? "mark: " : kind == PROMPT_FIND ? "find: " : kind == PROMPT_FILTER ? "filter: " : ":";
 }
 
 void console_prompt_open(struct console *c, enum prompt_kind kind)
@@ -75,7 +76,7 @@ static void complete(struct console *c)
 	const char *space = strchr(c->prompt.text, ' '), *word, *name;
 	size_t matches = 0;
 
-	if (c->prompt_kind == PROMPT_FIND)
+	if (c->prompt_kind == PROMPT_FIND || c->prompt_kind == PROMPT_MARK)
 		return;
 	if (c->prompt_kind == PROMPT_FILTER) {
 		/* The last word, if it is the beginning of a column. */
@@ -163,6 +164,8 @@ bool console_prompt_key(struct console *c, const struct key *key)
 			find_as_typed(c);
 		} else if (kind == PROMPT_FILTER) {
 			console_set_filter(c, c->prompt.text);
+		} else if (kind == PROMPT_MARK) {
+			console_mark_done(c, c->prompt.text);
 		} else {
 			console_run_command(c, c->prompt.text);
 		}
@@ -208,6 +211,8 @@ void console_run_command(struct console *c, const char *line)
 	struct culprit_error error = {""};
 	const struct binding *b;
 	const char *rest;
+	uint64_t from;
+	bool live;
 	char name[64];
 	size_t n, panel;
 
@@ -233,6 +238,11 @@ void console_run_command(struct console *c, const char *line)
 	} else if (command_is(line, n, "baseline")) {
 		if (console_baseline_command(c, rest, &error))
 			console_error(c, error.sentence);
+	} else if (command_is(line, n, "marks") && !*rest) {
+		console_mark_list(c);
+	} else if (command_is(line, n, "mark") && *rest) {
+		console_window(c, &from, &c->mark_ns, &live);
+		console_mark_done(c, rest);
 	} else if (command_is(line, n, "speed")) {
 		if (console_play_speed(c, rest, &error))
 			console_error(c, error.sentence);

@@ -342,6 +342,7 @@ static int rank_of(const struct console *c, const struct binding *b)
 	case ACTION_FRAME_BACK:
 	case ACTION_SLOWER:
 	case ACTION_EVENT_NEXT:
+	case ACTION_MARK:
 		return c->options.mode == CONSOLE_REPLAY ? 5 : 100;
 	case ACTION_SAVE:
 		return c->options.mode == CONSOLE_REPLAY ? 100 : 8;
@@ -476,7 +477,8 @@ void console_draw(struct console *c, struct surface *s)
 	if (c->helping) {
 		struct keys_table tables[2] = {console_panel_keys(c), {"everywhere", console_keys, console_nkeys}};
 
-		help_lines = dialog_help(s, l.panel, p->name, p->help, tables, 2, c->help_top);
+		help_lines = dialog_help(s, l.panel, c->listing ? "marks" : p->name, c->listing ? c->listing : p->help, tables,
+					 c->listing ? 0 : 2, c->help_top);
 	} else if (l.panel.h > 0) {
 		p->draw(c->states[c->current], s, l.panel);
 	}

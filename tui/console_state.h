@@ -10,7 +10,7 @@
 
 enum { EFFECTS_MAX = 8, PANELS_MAX = 32, CRUMBS_MAX = LENS_DEPTH };
 
-enum prompt_kind { PROMPT_NONE, PROMPT_FIND, PROMPT_FILTER, PROMPT_COMMAND };
+enum prompt_kind { PROMPT_NONE, PROMPT_FIND, PROMPT_FILTER, PROMPT_COMMAND, PROMPT_MARK };
 
 /* One step of the way down, beside the lens of the same place. */
 struct crumb {
@@ -54,7 +54,7 @@ struct console {
 
 	enum prompt_kind prompt_kind;
 	struct prompt prompt;
-	struct prompt_history histories[4];
+	struct prompt_history histories[5];
 	char found[PROMPT_MAX];          /* last text looked for */
 	char filter_before[LENS_FILTER_MAX];
 
@@ -64,6 +64,8 @@ struct console {
 	bool offered_save;
 
 	bool helping;
+	char *listing; /* shown in place of the help: the marks; NULL: the help */
+	uint64_t mark_ns; /* of the mark being typed */
 	size_t help_top;
 
 	bool mouse;
@@ -103,6 +105,11 @@ void console_play_stop(struct console *);
 int console_play_speed(struct console *, const char *text, struct culprit_error *);
 /* "REPLAY 2x playing", and shorter. */
 void console_play_say(const struct console *, char *out, size_t cap, char *brief, size_t brief_cap);
+
+/* console_mark.c */
+void console_mark_open(struct console *);
+void console_mark_done(struct console *, const char *text);
+void console_mark_list(struct console *);
 
 /* console_baseline.c */
 void console_baseline_key(struct console *);

@@ -26,6 +26,7 @@ const struct binding console_keys[] = {
 	{ACTION_EVENT_PREVIOUS, "event-previous", {'X'}, NULL, "to the one before"},
 	{ACTION_BASELINE, "baseline", {'b'}, "b baseline",
 	 "compare with this window from now on; in another window: with that one; again in this one: no more"},
+	{ACTION_MARK, "mark", {'m'}, "m mark", "set a mark at this time, with a text (:marks lists them, x goes to them)"},
 	{ACTION_WINDOW_LONGER, "window-longer", {'+', '='}, NULL, "a longer window"},
 	{ACTION_WINDOW_SHORTER, "window-shorter", {'-'}, NULL, "a shorter window"},
 	{ACTION_FIND, "find", {'/'}, "/ find", "select the next row that holds a text"},

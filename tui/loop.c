@@ -163,6 +163,13 @@ static void apply_effects(struct loop *l)
 		case EFFECT_COPY:
 			screen_copy(l->screen, e.argument, strlen(e.argument));
 			break;
+		case EFFECT_MARK:
+			error_set(&error, 0, "marks cannot be kept here");
+			if (l->options->mark)
+				l->options->mark(l->options->self, e.time_ns, e.argument, &error);
+			console_say(l->options->console, error.sentence);
+			console_marked(l->options->console);
+			break;
 		case EFFECT_SAVE:
 		case EFFECT_PRINT:
 			save_or_print(l, &e, &failed);

@@ -23,6 +23,8 @@ struct loop_options {
 	int (*save)(void *self, const char *file, struct culprit_error *);
 	int (*print)(void *self, const char *file, const struct surface *, const char *command_line,
 		     struct culprit_error *);
+	/* Optional: keeps a mark of that time. */
+	int (*mark)(void *self, uint64_t mono_ns, const char *text, struct culprit_error *);
 	void *self;
 };
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "confine.h"
 #include "cut.h"
 #include "error.h"
 #include "file_source.h"
@@ -66,6 +67,7 @@ static int cut(struct view *v, struct source *source, const struct options *o, s
 {
 	struct cut_options options = {.redact = !o->no_redact};
 	struct cut_result result = {0};
+	struct sandbox_report sandbox;
 	bool pipe = !strcmp(o->output, "-");
 	struct sink *sink;
 	int r = view_refresh(v, error);
@@ -80,6 +82,7 @@ static int cut(struct view *v, struct source *source, const struct options *o, s
 		      recfile_sink(o->output, RECFILE_REFUSE, error);
 	if (!sink)
 		return -EIO;
+	confine(o, o->args[0], &sandbox);
 	r = cut_run(source, &options, sink, &result, error);
 	if (!r && !pipe)
 		cut_marks(v, o, &result);

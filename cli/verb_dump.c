@@ -6,14 +6,17 @@
 
 #include "baseline.h"
 #include "builtin.h"
+#include "confine.h"
 #include "dump.h"
 #include "error.h"
 #include "file_source.h"
 #include "session.h"
 #include "verbs.h"
 
-static int dump_view(struct view *v, const struct options *o, const char *table, struct culprit_error *error)
+/* `file`: whose view it is; NULL: our own. */
+static int dump_view(struct view *v, const struct options *o, const char *table, const char *file, struct culprit_error *error)
 {
+	struct sandbox_report sandbox;
 	struct view *other = NULL;
 	struct lens lens;
 	int r = view_refresh(v, error);
@@ -23,6 +26,8 @@ static int dump_view(struct view *v, const struct options *o, const char *table,
 	r = dump_lens(v, o, table, &lens, error);
 	if (!r)
 		r = baseline_open(v, o, &lens, &other, error);
+	if (!r && file)
+		confine(o, file, &sandbox);
 	if (!r)
 		r = dump_run(v, &lens, o, table, stdout, error);
 	/* For people: a second table below. */
@@ -46,7 +51,7 @@ static int dump_file(const struct options *o, const char *table, const char *fil
 	source = file_source_whole(file, o->history_bytes, error);
 	r = source ? view_add_source(v, source) : -EIO;
 	if (!r)
-		r = dump_view(v, o, table, error);
+		r = dump_view(v, o, table, file, error);
 	if ((!r || r == -EBADMSG) && view_notice(v)[0]) {
 		struct culprit_error notice;
 
@@ -125,7 +130,7 @@ static int dump_live(const struct options *o, const char *table, struct culprit_
 			sampler_settle(s.sampler, 500000000u);
 	}
 	if (!r)
-		r = dump_view(v, o, table, error);
+		r = dump_view(v, o, table, NULL, error);
 end:
 	view_destroy(v);
 	session_close(&s);

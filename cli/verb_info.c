@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "confine.h"
 #include "error.h"
 #include "file_source.h"
 #include "json.h"
@@ -237,6 +238,7 @@ int verb_info(const struct options *o)
 {
 	struct culprit_error error = {""};
 	struct source *source;
+	struct sandbox_report sandbox;
 	struct survey survey;
 	const char *notice;
 	int r;
@@ -244,12 +246,15 @@ int verb_info(const struct options *o)
 	source = file_source_whole(o->args[0], 0, &error);
 	if (!source)
 		return verb_fail(EXIT_COULD_NOT, &error);
+	confine(o, o->args[0], &sandbox);
 	r = survey_run(source, &survey, &error);
 	if (r) {
 		source_destroy(source);
 		return verb_fail(EXIT_COULD_NOT, &error);
 	}
 	(o->json ? json : text)(&survey, source->name);
+	if (!o->json)
+		printf("read in   %s\n", sandbox.sentence);
 	notice = source->ops->notice ? source->ops->notice(source) : "";
 	if (notice[0]) {
 		error_set(&error, 0, "%s", notice);

@@ -1,9 +1,11 @@
 /* culprit replay FILE|-: the console over a recording; with --keys, a scripted session without a terminal. */
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "baseline.h"
+#include "confine.h"
 #include "console_data.h"
 #include "error.h"
 #include "file_source.h"
@@ -16,6 +18,7 @@
 #include "verbs.h"
 
 struct replay {
+	const struct options *options;
 	struct view *view, *baseline;
 	struct marks *marks; /* beside the file; NULL: none can be kept */
 	struct console_data data;
@@ -114,6 +117,7 @@ static int replay_open(struct replay *r, const struct options *o, struct culprit
 	int e;
 
 	memset(r, 0, sizeof(*r));
+	r->options = o;
 	snprintf(r->command, sizeof(r->command), "culprit replay %.400s%s%.400s", file, o->baseline ? " --baseline " : "",
 		 o->baseline ? o->baseline : "");
 	options.command = r->command;
@@ -147,6 +151,19 @@ static int replay_open(struct replay *r, const struct options *o, struct culprit
 	return e;
 }
 
+/* From here on no other file, no network, no program, whatever the recording holds. */
+static void replay_confine(void *self)
+{
+	struct replay *r = self;
+	struct sandbox_report report;
+
+	confine(r->options, r->options->args[0], &report);
+	console_sandbox(r->console, report.sentence);
+	/* What is missing is said without being asked. */
+	if (!report.landlock || !report.seccomp)
+		console_say(r->console, report.sentence);
+}
+
 static int replay_screen(struct replay *r, const struct options *o, struct culprit_error *error)
 {
 	char dir[4096];
@@ -160,6 +177,7 @@ static int replay_screen(struct replay *r, const struct options *o, struct culpr
 		.now = replay_now,
 		.print = replay_print,
 		.mark = replay_mark,
+		.opened = replay_confine,
 		.self = r,
 	};
 
@@ -170,6 +188,7 @@ static int replay_screen(struct replay *r, const struct options *o, struct culpr
 int verb_replay(const struct options *o)
 {
 	struct culprit_error error = {""};
+	struct sandbox_report report;
 	struct replay replay;
 	int r;
 
@@ -197,6 +216,11 @@ int verb_replay(const struct options *o)
 			.self = &replay,
 		};
 
+		/* Made before it is shut off. */
+		if (o->shots)
+			(void)!mkdir(o->shots, 0777);
+		confine(o, o->args[0], &report);
+		console_sandbox(replay.console, report.sentence);
 		r = script_run(replay.console, &replay.data, &script, &error);
 	} else {
 		r = replay_screen(&replay, o, &error);

@@ -73,6 +73,8 @@ struct console_options {
 int console_create(struct console **ret, const struct console_options *, struct culprit_error *);
 void console_destroy(struct console *); /* NULL-safe */
 
+/* What `:sandbox` says. Copied. */
+void console_sandbox(struct console *, const char *sentence);
 /* The marks changed: the timeline is to be asked for anew. */
 void console_marked(struct console *);
 /* New data are there, or time went on. */

@@ -15,6 +15,7 @@ static const struct {
 	{"window", "window 5m"},     {"goto", "goto 14:03 | -5m | start | end"},
 	{"baseline", "baseline [none | 14:00 14:05]"},
 	{"mark", "mark TEXT"},	     {"marks", "marks"},
+	{"sandbox", "sandbox"},
 	{"speed", "speed 10"},	     {"theme", "theme NAME"},     {"save", "save [FILE]"},	      {"print", "print [FILE]"},
 	{"quit", "quit"},
 };
@@ -243,6 +244,8 @@ void console_run_command(struct console *c, const char *line)
 	} else if (command_is(line, n, "mark") && *rest) {
 		console_window(c, &from, &c->mark_ns, &live);
 		console_mark_done(c, rest);
+	} else if (command_is(line, n, "sandbox") && !*rest) {
+		console_say(c, c->sandbox[0] ? c->sandbox : "no sandbox: it is for recordings of others (replay)");
 	} else if (command_is(line, n, "speed")) {
 		if (console_play_speed(c, rest, &error))
 			console_error(c, error.sentence);
@@ -278,6 +281,11 @@ void console_run_command(struct console *c, const char *line)
 	} else {
 		unknown(c, line, n);
 	}
+}
+
+void console_sandbox(struct console *c, const char *sentence)
+{
+	snprintf(c->sandbox, sizeof(c->sandbox), "%s", sentence);
 }
 
 const char *console_prompt_label(const struct console *c)

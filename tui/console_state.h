@@ -63,6 +63,8 @@ struct console {
 	bool asks_to_save; /* the question is the one before quitting; else the panel's */
 	bool offered_save;
 
+	char sandbox[256]; /* own text; "": none */
+
 	bool helping;
 	char *listing; /* shown in place of the help: the marks; NULL: the help */
 	uint64_t mark_ns; /* of the mark being typed */

@@ -308,6 +308,8 @@ int loop_run(const struct loop_options *options, struct culprit_error *error)
 	err = screen_open(&l.screen, &options->screen, &l.theme, error);
 	if (err)
 		return err;
+	if (options->opened)
+		options->opened(options->self);
 	screen_size(l.screen, &w, &h);
 	l.surface = surface_create(w, h, screen_form(l.screen));
 	l.signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);

@@ -19,6 +19,7 @@ enum kind {
 	LIST,     /* may be given several times */
 	GEOMETRY, /* COLSxROWS */
 	SHARE,    /* 1%, off */
+	MAYBE,    /* a text, or nothing where another option or the end follows: "" */
 };
 
 #define V(verb) (1u << VERB_##verb)
@@ -56,6 +57,13 @@ static const struct option_row rows[] = {
 	{"by", 0, TEXT, V(FLAME), AT(by), NOWHERE, "WHAT", "a tree for each thread, or each process"},
 	{"table", 0, TEXT, V(FLAME), AT(table), NOWHERE, "TABLE", "whose stacks, where several have some"},
 	{"value", 0, TEXT, V(FLAME), AT(value), NOWHERE, "COLUMN", "what stacks weigh: a column of numbers of that table"},
+	{"ring", 0, TEXT, V(RECORD), AT(ring), NOWHERE, "NAME",
+	 "publish the newest samples, for consoles to attach to; shows all command lines to --group"},
+	{"group", 0, TEXT, V(RECORD), AT(group), NOWHERE, "GROUP",
+	 "who may read the ring: root's is for group culprit, else adm, where there is one"},
+	{"attach", 0, MAYBE, V(CONSOLE) | V(DUMP) | V(COLLECTORS), AT(attach), NOWHERE, "[RING]",
+	 "look at what a recorder publishes: RING is its name or file, else the one there is"},
+	{"no-attach", 0, FLAG, V(CONSOLE), AT(no_attach), NOWHERE, NULL, "sample here, although a recorder publishes"},
 	{"json", 0, FLAG, V(DUMP) | V(INFO) | V(COLLECTORS), AT(json), NOWHERE, NULL, "one JSON object"},
 	{"csv", 0, FLAG, V(DUMP), AT(csv), NOWHERE, NULL, "comma-separated values"},
 	{"raw", 0, FLAG, V(DUMP), AT(raw), NOWHERE, NULL, "raw columns as last read: no rates, no differences"},
@@ -103,7 +111,7 @@ static const struct verb_row {
 } verbs[VERB_COUNT] = {
 	[VERB_CONSOLE] = {"culprit", "", "live console: what this machine and every process on it is doing, and was doing",
 			  NULL, 0, 0},
-	[VERB_RECORD] = {"record", "-o FILE", "record without a screen",
+	[VERB_RECORD] = {"record", "-o FILE", "record without a screen, into a file, a ring, or both",
 			 "SIGTERM and SIGINT finish it. After SIGHUP it writes to a new file: the next of the directory, or FILE again\n"
 			 "where that was moved away. When the disk is full it says so, waits, and goes on when there is room.",
 			 0, 0},
@@ -167,6 +175,7 @@ static int set(struct options *o, const struct option_row *row, const char *valu
 		*(bool *)at = true;
 		break;
 	case TEXT:
+	case MAYBE:
 		*(const char **)at = value;
 		break;
 	case DURATION:
@@ -260,6 +269,8 @@ static int option(struct options *o, const char *word, const char *next, bool *r
 			value = name + len + 1;
 		else if (!is_long && name[1])
 			value = name + 1;
+		else if (row->kind == MAYBE && (!next || next[0] == '-'))
+			value = "";
 		else if (next) {
 			value = next;
 			*ret_took_next = true;
@@ -338,12 +349,18 @@ int options_parse(struct options *o, int argc, char *const *argv, struct culprit
 				 o->cgroup);
 	if (o->collect && o->without)
 		return error_set(error, -EINVAL, "--collect and --without exclude each other");
-	if (o->verb == VERB_RECORD && !o->output)
-		return error_set(error, -EINVAL, "where to? culprit record -o FILE, or -o - for standard output");
 	if (o->verb == VERB_CUT && !o->output)
 		return error_set(error, -EINVAL, "where to? culprit cut FILE --from 14:00 --to 14:05 -o OUT");
 	if (o->redact && o->no_redact)
 		return error_set(error, -EINVAL, "--redact and --no-redact exclude each other");
+	if (o->verb == VERB_RECORD && !o->output && !o->ring)
+		return error_set(error, -EINVAL, "where to? culprit record -o FILE, -o - for standard output, or --ring NAME");
+	if (o->group && !o->ring)
+		return error_set(error, -EINVAL, "--group says who may read a ring: it goes with --ring NAME");
+	if (o->attach && o->no_attach)
+		return error_set(error, -EINVAL, "--attach and --no-attach exclude each other");
+	if (o->attach && o->verb == VERB_DUMP && o->nargs > 1)
+		return error_set(error, -EINVAL, "--attach and a file exclude each other");
 	if (o->output && !o->output[0])
 		return error_set(error, -EINVAL, "--output names no file; use -o FILE, or -o - for standard output");
 	if ((o->shots || o->width) && !o->keys)

@@ -55,6 +55,9 @@ struct options {
 	const char *output;  /* -o */
 	uint64_t keep_ns, max_bytes; /* 0: not given */
 	bool redact, no_redact;
+	const char *ring, *group; /* the ring to publish, and who may read it */
+	const char *attach; /* a ring's name or file; "": whichever is there; NULL: not given */
+	bool no_attach;
 	const char *keys, *shots;
 	unsigned width, height; /* --size; 0: not given */
 	const char *root;    /* fixture tree; undocumented */

@@ -64,7 +64,9 @@ int recorder_open(struct recorder_output *out, const struct options *o, struct c
 {
 	const struct recdir_limits limits = {o->keep_ns, o->max_bytes};
 
-	*out = (struct recorder_output){.path = strcmp(o->output, "-") ? o->output : NULL};
+	*out = (struct recorder_output){.path = o->output && strcmp(o->output, "-") ? o->output : NULL};
+	if (!o->output)
+		return 0;
 	if (!out->path) {
 		out->sink = recfile_sink_fd(dup(STDOUT_FILENO), "standard output", error);
 	} else if (o->keep_ns || o->max_bytes) {
@@ -251,9 +253,10 @@ static bool wait_until(struct recorder *r, int signal_fd, uint64_t until_ns)
 
 		if (ppoll(&fd, 1, &ts, NULL) <= 0 || read(signal_fd, &info, sizeof(info)) != sizeof(info))
 			continue;
-		if (info.ssi_signo != SIGHUP || !r->out->path)
+		if (info.ssi_signo != SIGHUP || (r->out->sink && !r->out->path))
 			return true;
-		reopen(r);
+		if (r->out->sink)
+			reopen(r);
 	}
 	return false;
 }
@@ -273,6 +276,8 @@ static int run(struct recorder *r, int signal_fd, struct culprit_error *error)
 			err = look(r, error);
 		if (err)
 			return err;
+		if (r->out->publish)
+			publish_check(r->out->publish, w);
 		show_progress(r);
 		late = now_ns(CULPRIT_MONOTONIC);
 		next = late + r->interval_ns - now_ns(CULPRIT_WALL) % r->interval_ns;

@@ -4,6 +4,7 @@
 #define CLI_RECORDER_H
 
 #include "options.h"
+#include "publish.h"
 #include "session.h"
 
 /* Where a recording goes. */
@@ -11,9 +12,10 @@ struct recorder_output {
 	struct sink *sink; /* of the session's writer, once the recorder runs; NULL: nothing is written to a file */
 	const char *path;  /* NULL: standard output */
 	bool folder;       /* a directory of hour files */
+	struct publish *publish; /* the ring beside it; borrowed; NULL: none */
 };
 
-/* Opens what -o, --keep and --max-size ask for. 0, or -errno with a sentence. */
+/* Opens what -o, --keep and --max-size ask for; without -o there is nothing. 0, or -errno with a sentence. */
 int recorder_open(struct recorder_output *, const struct options *, struct culprit_error *);
 
 /* SIGTERM, SIGINT and SIGHUP, blocked, as a descriptor. Before any thread. */

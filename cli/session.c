@@ -93,7 +93,8 @@ int session_open(struct session *s, const struct options *o, uint32_t flags, con
 	}
 	options.builtins = culprit_builtin;
 	options.plugins = (const char *const *)s->plugins;
-	options.collect = collect ? collect : o->collect;
+	options.idle = collect && !*collect;
+	options.collect = collect && *collect ? collect : o->collect;
 	options.without = o->without;
 	options.interval_ns = o->interval_ns;
 	/* Programs look at the running kernel, whatever tree is read. */

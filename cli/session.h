@@ -21,7 +21,7 @@ struct session {
 };
 
 /* Makes everything but the frames' destination. Must come before any thread. `flags`: enum culprit_host_flags; `collect`:
- * overrides --collect where not NULL. 0, or -errno with a sentence; then it is closed already. */
+ * overrides --collect where not NULL; "": nothing is collected until sampler_collect() says so. 0, or -errno with a sentence; then it is closed already. */
 int session_open(struct session *, const struct options *, uint32_t flags, const char *collect, struct culprit_error *);
 void session_close(struct session *);
 

@@ -1,4 +1,4 @@
-/* culprit: the live console. Where standard output is no terminal, one Overview as text. */
+/* culprit: the live console, on a recorder's ring where one is there, else on samples of its own. Where standard output is no terminal, one Overview as text. */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "attach.h"
 #include "console_data.h"
 #include "error.h"
 #include "loop.h"
@@ -20,6 +21,8 @@
 
 struct live {
 	struct session session;
+	struct attach attach; /* to a recorder's ring; recorder is NULL where there is none */
+	int attach_fd;
 	struct view *view;
 	struct console_data data;
 	struct console *console;
@@ -31,16 +34,32 @@ static void live_now(void *self, struct console_now *now)
 	struct culprit_error error;
 
 	console_data_now(&l->data, now, &error);
+	attach_now(&l->attach, now);
+}
+
+static int live_fd(void *self)
+{
+	return ((struct live *)self)->attach_fd;
 }
 
 static void live_interests(void *self, const struct culprit_interest *list, size_t n)
 {
-	sampler_set_interests(((struct live *)self)->session.sampler, list, n);
+	struct live *l = self;
+
+	if (l->attach.recorder)
+		attach_interests(&l->attach, list, n);
+	else
+		sampler_set_interests(l->session.sampler, list, n);
 }
 
 static int live_save(void *self, const char *file, struct culprit_error *error)
 {
-	return save_ring(((struct live *)self)->session.ring, file, error);
+	struct live *l = self;
+
+	/* Its past is worth more than the moments sampled here. */
+	if (l->attach.recorder && !l->attach.ended)
+		return save_source(l->attach.recorder, file, error);
+	return save_ring(l->session.ring, file, error);
 }
 
 static int live_print(void *self, const char *file, const struct surface *surface, const char *command,
@@ -64,6 +83,9 @@ static void live_close(struct live *l)
 	sampler_stop(l->session.sampler);
 	console_destroy(l->console);
 	console_data_finish(&l->data);
+	attach_close(&l->attach);
+	if (l->attach_fd >= 0)
+		close(l->attach_fd);
 	view_destroy(l->view);
 	session_close(&l->session);
 }
@@ -79,17 +101,35 @@ static int live_open(struct live *l, const struct options *o, struct source **re
 		.offer_save = true,
 	};
 	struct source *source;
-	int r;
+	int r, attached;
 
 	memset(l, 0, sizeof(*l));
-	r = session_open(&l->session, o, 0, NULL, error);
-	if (r)
-		return r;
-	source = session_ring(&l->session, o, error);
+	l->attach_fd = -1;
 	l->view = view_create();
-	if (!source || !l->view || view_add_source(l->view, source)) {
+	if (!l->view)
+		return error_set(error, -ENOMEM, "out of memory");
+	attached = attach_open(&l->attach, l->view, o, error);
+	if (attached < 0) {
+		view_destroy(l->view);
+		return attached;
+	}
+	r = session_open(&l->session, o, 0, attached ? "" : NULL, error);
+	if (r) {
+		view_destroy(l->view);
+		return r;
+	}
+	source = session_ring(&l->session, o, error);
+	if (!source || view_add_source(l->view, source)) {
 		r = error->sentence[0] ? -EIO : error_set(error, -ENOMEM, "out of memory");
 		goto fail;
+	}
+	if (attached) {
+		r = attach_local(&l->attach, &l->session, source, error);
+		if (r)
+			goto fail;
+		l->attach_fd = attach_fd(&l->attach);
+		/* What was recorded stays recorded. */
+		options.offer_save = !l->attach.status.live;
 	}
 	*ret_source = source;
 	options.view = l->view;
@@ -113,17 +153,19 @@ static int print_once(struct live *l, const struct options *o, struct culprit_er
 	struct surface *s = surface_create(o->width ? (int)o->width : 80, o->height ? (int)o->height : 24,
 					   screen_locale_form());
 	struct timespec second = {1, 0};
+	bool recorded = l->attach.recorder && !l->attach.ended;
 	struct console_now now;
 	char *text;
 	int r = s ? 0 : -ENOMEM;
 
-	for (int i = 0; i < 2 && !r; i++) {
+	for (int i = 0; i < 2 && !r && !recorded; i++) {
 		if (i)
 			nanosleep(&second, NULL);
 		r = sampler_tick(l->session.sampler, error);
 	}
 	if (!r)
 		r = console_data_now(&l->data, &now, error);
+	attach_now(&l->attach, &now);
 	if (!r) {
 		console_now(l->console, &now);
 		console_draw(l->console, s);
@@ -168,15 +210,23 @@ int verb_console(const struct options *o)
 	}
 	/* The console must not page out on the box it is meant to save. Where it isn't allowed it goes without. */
 	(void)!mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
-	r = sampler_start(l.session.sampler, &error);
+	/* On a recorder that runs nothing is sampled here until something is missing there. */
+	l.attach.running = !l.attach.recorder || l.attach.ended;
+	r = l.attach.running ? sampler_start(l.session.sampler, &error) : 0;
 	if (!r) {
 		loop.console = l.console;
 		loop.screen = (struct screen_options){.in_fd = STDIN_FILENO, .out_fd = STDOUT_FILENO, .no_color = o->no_color,
 						      .mark = verb_test_mark()};
 		loop.config_dir = theme_config_dir(dir, sizeof(dir));
 		theme_of_options(o, loop.config_dir, &loop.theme, l.console);
-		loop.notify_fd = source->ops->fd ? source->ops->fd(source) : -1;
+		loop.notify_fd = -1;
 		loop.refresh_ns = o->interval_ns;
+		if (l.attach_fd >= 0)
+			loop.data_fd = live_fd;
+		else
+			loop.notify_fd = source->ops->fd ? source->ops->fd(source) : -1;
+		if (l.attach.note[0])
+			console_say(l.console, l.attach.note);
 		loop.now = live_now;
 		loop.interests = live_interests;
 		loop.save = live_save;

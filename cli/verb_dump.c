@@ -10,6 +10,7 @@
 #include "dump.h"
 #include "error.h"
 #include "file_source.h"
+#include "ring_place.h"
 #include "session.h"
 #include "verbs.h"
 
@@ -58,6 +59,23 @@ static int dump_file(const struct options *o, const char *table, const char *fil
 		error_set(&notice, 0, "%s", view_notice(v));
 		verb_fail(EXIT_DONE, &notice);
 	}
+	view_destroy(v);
+	return r;
+}
+
+/* What a recorder publishes, as it stands. */
+static int dump_ring(const struct options *o, const char *table, struct culprit_error *error)
+{
+	struct view *v = view_create();
+	struct source *source;
+	int r;
+
+	if (!v)
+		return error_set(error, -ENOMEM, "out of memory");
+	source = o->attach[0] ? ring_attach(o->attach, error) : ring_attach_best(error);
+	r = source ? view_add_source(v, source) : -EIO;
+	if (!r)
+		r = dump_view(v, o, table, NULL, error);
 	view_destroy(v);
 	return r;
 }
@@ -147,6 +165,9 @@ int verb_dump(const struct options *o)
 		error_set(&error, 0, "dump takes the name of a table, and a file or none; see culprit dump --help");
 		return verb_fail(EXIT_USAGE, &error);
 	}
-	r = o->nargs == 2 ? dump_file(o, o->args[0], o->args[1], &error) : dump_live(o, o->args[0], &error);
+	if (o->attach)
+		r = dump_ring(o, o->args[0], &error);
+	else
+		r = o->nargs == 2 ? dump_file(o, o->args[0], o->args[1], &error) : dump_live(o, o->args[0], &error);
 	return r ? verb_fail(verb_status(r), &error) : EXIT_DONE;
 }

@@ -1,4 +1,4 @@
-/* culprit record -o FILE|-: samples into a file, a directory or a pipe until it is told to stop. */
+/* culprit record -o FILE|- --ring NAME: samples into a file, a directory or a pipe, a ring, or both, until it is told to stop. */
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,10 +13,16 @@ static int refuse(const struct options *o, struct culprit_error *error)
 {
 	struct stat st;
 
-	if (!o->output || o->nargs) {
-		error_set(error, 0, "record needs -o FILE, or -o - for standard output; see culprit record --help");
+	if ((!o->output && !o->ring) || o->nargs) {
+		error_set(error, 0, "record needs -o FILE, -o - for standard output, or --ring NAME; see culprit record --help");
 		return EXIT_USAGE;
 	}
+	if (!o->output && (o->keep_ns || o->max_bytes)) {
+		error_set(error, 0, "--keep and --max-size need a directory: -o DIR; what a ring holds is said by --history");
+		return EXIT_USAGE;
+	}
+	if (!o->output)
+		return 0;
 	if (!strcmp(o->output, "-") && (o->keep_ns || o->max_bytes)) {
 		error_set(error, 0, "--keep and --max-size need a directory: -o DIR; what went through a pipe cannot be dropped");
 		return EXIT_USAGE;
@@ -42,9 +48,10 @@ static int refuse(const struct options *o, struct culprit_error *error)
 int verb_record(const struct options *o)
 {
 	struct culprit_error error = {""};
+	struct publish publish = {0};
 	struct recorder_output out;
 	struct session s;
-	int r = refuse(o, &error), signal_fd;
+	int r = refuse(o, &error), signal_fd, status = EXIT_COULD_NOT;
 
 	if (r)
 		return verb_fail(r, &error);
@@ -52,14 +59,21 @@ int verb_record(const struct options *o)
 	if (r)
 		return verb_fail(verb_status(r), &error);
 	signal_fd = recorder_signals();
-	r = recorder_open(&out, o, &error);
+	/* The ring first: a name that is taken must leave no file behind. */
+	r = publish_open(&publish, o, sampler_writer(s.sampler), &error);
+	if (r)
+		status = verb_status(r);
+	if (!r)
+		r = recorder_open(&out, o, &error);
+	out.publish = &publish;
 	if (!r)
 		r = recorder_run(&s, &out, o, signal_fd, &error);
 	session_close(&s);
+	publish_close(&publish);
 	if (signal_fd >= 0)
 		close(signal_fd);
 	/* Nobody reads any more: that is how a pipe ends. */
-	if (r == -EPIPE && !strcmp(o->output, "-"))
+	if (r == -EPIPE && o->output && !strcmp(o->output, "-"))
 		return EXIT_DONE;
-	return r ? verb_fail(EXIT_COULD_NOT, &error) : EXIT_DONE;
+	return r ? verb_fail(status, &error) : EXIT_DONE;
 }

@@ -187,6 +187,19 @@ static void interests(void *self, const struct culprit_interest *list, size_t n)
 	}
 }
 
+bool task_is_narrow(const struct task_collector *c)
+{
+	return c->host->flags & CULPRIT_HOST_ONLY_INTERESTS && !c->all_processes && !c->all_threads;
+}
+
+bool task_is_wanted(const struct task_collector *c, uint32_t pid)
+{
+	for (uint32_t i = 0; i < c->ninterests; i++)
+		if (c->interests[i].pid == pid)
+			return true;
+	return false;
+}
+
 static bool wanted(const struct task_collector *c, uint32_t pid, bool thread)
 {
 	for (uint32_t i = 0; i < c->ninterests; i++)

@@ -195,6 +195,11 @@ struct task_collector {
 	char *listing;
 };
 
+/* task.c */
+/* Is only what interests name to be read? Is this process among that? */
+bool task_is_narrow(const struct task_collector *);
+bool task_is_wanted(const struct task_collector *, uint32_t pid);
+
 /* task_walk.c */
 int task_walk(struct task_collector *);
 /* Reads stat of a process's threads: brings p->threads up to date, but takes no new ones beyond `max`. */

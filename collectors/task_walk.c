@@ -420,6 +420,14 @@ static int find_new(struct task_collector *c, uint32_t last_pid)
 	bool regular = c->dir_offset != INT64_MIN;
 	int r = 0;
 
+	if (task_is_narrow(c)) {
+		c->npids = 0;
+		c->dir_offset = INT64_MIN; /* should all be wanted again: all are listed then */
+		for (uint32_t i = 0; i < c->ninterests && r == 0; i++)
+			r = add_pid(c, c->interests[i].pid);
+		sort_pids(c);
+		return r;
+	}
 	if (last_pid && since && regular && c->sample % LIST_ALL_EVERY != 1 && last_pid >= c->last_pid &&
 	    c->last_pid >= since && last_pid - since <= NEW_PIDS_MAX) {
 		if (last_pid != since) {
@@ -449,6 +457,11 @@ static int refresh_known(struct task_collector *c)
 		int r;
 
 		p->task.flags &= ~(uint32_t)NEWS;
+		if (task_is_narrow(c) && !task_is_wanted(c, p->task.id)) {
+			task_ask_ended(c, p);
+			process_give(c, p);
+			continue;
+		}
 		r = refresh(c, &p->task, p->task.id, 0, &exec);
 		if (r == ALIVE) {
 			if (exec) {

@@ -504,9 +504,8 @@ int hist_series_run(struct view *v, const struct hist_series_request *ask, struc
 {
 	uint64_t first, last, end;
 	struct run r = {.ask = ask, .out = out};
-	struct segment_info *list = NULL;
-	struct source *source;
-	size_t nsegments = 0;
+	struct view_piece pieces[VIEW_PIECES_MAX];
+	size_t npieces;
 	int err;
 
 	out->n = out->nseries = 0;
@@ -525,19 +524,24 @@ int hist_series_run(struct view *v, const struct hist_series_request *ask, struc
 		err = prepare(out, ask);
 	if (err || !out->known)
 		return err ? error_set(error, err, "out of memory") : 0;
-	source = view_source_at(v, end - 1 < last ? end - 1 : last);
-	list = source ? source_segments(source, &nsegments) : NULL;
+	npieces = view_pieces(v, ask->table, ask->from_ns, end, pieces);
 	err = run_init(&r);
-	for (size_t i = 0; list && i < nsegments && !err; i++) {
-		/* What a tick counted lies before its frame. */
-		if (list[i].to_ns < ask->from_ns || (list[i].from_ns > end && list[i].from_ns - end > ask->step_ns))
-			continue;
-		err = one_segment(&r, v, source, &list[i]);
-		if (err == -ESTALE)
-			err = 0; /* overwritten meanwhile: nothing is known of it */
+	for (size_t p = 0; p < npieces && !err; p++) {
+		size_t nsegments = 0;
+		struct segment_info *list = source_segments(pieces[p].source, &nsegments);
+
+		for (size_t i = 0; list && i < nsegments && !err; i++) {
+			/* What a tick counted lies before its frame. */
+			if (list[i].to_ns < ask->from_ns || (list[i].from_ns > end && list[i].from_ns - end > ask->step_ns) ||
+			    list[i].to_ns <= pieces[p].from_ns || list[i].from_ns > pieces[p].to_ns)
+				continue;
+			err = one_segment(&r, v, pieces[p].source, &list[i]);
+			if (err == -ESTALE)
+				err = 0; /* overwritten meanwhile: nothing is known of it */
+		}
+		free(list);
 	}
 	chart_close(&r);
 	run_finish(&r);
-	free(list);
 	return err ? error_set(error, err, "the history cannot be read for a heatmap") : 0;
 }

@@ -325,6 +325,8 @@ void query_info(const struct query *q, struct query_info *info)
 		.covers_less = q->place && query_stands(q) && (q->from_ns < q->place->first_ns || !q->has_start),
 		.host_wide = q->host_wide,
 		.filtered = q->filter != NULL,
+		.routed = q->place && query_stands(q) && view_routed(q->view, q->table) == q->place->source,
+		.source_from_ns = q->place && query_stands(q) ? q->place->first_ns : 0,
 		.state = q->end_view.state,
 		.sample_ns = q->end_view.sample_ns,
 		.attempt_ns = q->end_view.attempt_ns,

@@ -47,6 +47,8 @@ struct query_info {
 	bool empty;                  /* fewer than two samples of it in the window: no differences */
 	bool host_wide;              /* the table has no relation to the lens's scope: all rows are shown */
 	bool filtered;               /* the filter took part */
+	bool routed;                 /* another source than the view's first answers for this table (view_route) */
+	uint64_t source_from_ns;     /* first frame of the source that answers */
 	uint32_t state;              /* enum culprit_table_state of its newest frame */
 	const char *reason;          /* why, not NUL-terminated: "needs root: ..."; NULL: none */
 	size_t reason_len;

@@ -65,82 +65,174 @@ static int open_anonymous(struct ring *ring, struct culprit_error *error)
 		ring->fd = memfd_create("culprit-ring", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (ring->fd < 0)
 		return error_set(error, -errno, "cannot make the ring: %s", strerror(errno));
-	if (ftruncate(ring->fd, (off_t)ring->map_size) < 0)
-		return error_set(error, -errno, "cannot make a ring of %zu bytes: %s; ask for a smaller one", ring->map_size,
+	if (ftruncate(ring->fd, (off_t)ring->size) < 0)
+		return error_set(error, -errno, "cannot make a ring of %zu bytes: %s; ask for a smaller one", ring->size,
 				 strerror(errno));
 	return 0;
 }
 
-/* A folder anybody may read can be locked by anybody: never wait long. */
-static int lock_folder(int fd)
+bool ring_name_valid(const char *name)
 {
-	for (int i = 0; i < 50; i++) {
-		const struct timespec pause = {.tv_nsec = 10000000};
+	size_t n = name ? strnlen(name, RING_NAME_MAX + 1) : 0;
 
-		if (!flock(fd, LOCK_EX | LOCK_NB))
-			return 0;
-		if (errno != EWOULDBLOCK && errno != EINTR)
-			return -errno;
-		nanosleep(&pause, NULL);
-	}
-	return -EBUSY;
+	if (!n || n > RING_NAME_MAX || *name == '.' || *name == '-')
+		return false;
+	for (const char *p = name; *p; p++)
+		if (!(*p >= 'a' && *p <= 'z') && !(*p >= 'A' && *p <= 'Z') && !(*p >= '0' && *p <= '9') &&
+		    !strchr("._-@", *p))
+			return false;
+	return true;
 }
 
-/* May a file of that name be replaced? */
-static int check_existing(int dir_fd, const char *dir, const char *name, struct culprit_error *error)
+/* Who holds .NAME.lock writes under the name. A file of its own, which nobody else may open: whoever may read a ring could
+ * lock it, and so keep its writer from coming back. It stays: removing it would let two hold it. */
+static int lock_name(struct ring *ring, struct culprit_error *error)
 {
-	int fd = openat(dir_fd, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	char lock[RING_NAME_MAX + 8];
+	struct stat st;
+
+	snprintf(lock, sizeof(lock), ".%s.lock", ring->name);
+	ring->lock_fd = openat(ring->dir_fd, lock, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
+	if (ring->lock_fd < 0)
+		return error_set(error, -errno, "cannot write %s/%s: %s", ring->dir, lock, strerror(errno));
+	if (fstat(ring->lock_fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return error_set(error, -EEXIST, "%s/%s is not a file of ours; remove it", ring->dir, lock);
+	if (!flock(ring->lock_fd, LOCK_EX | LOCK_NB))
+		return 0;
+	return error_set(error, -EBUSY, "%s/%s is being written by another process; stop that one or choose another name",
+			 ring->dir, ring->name);
+}
+
+/* May a file of that name be replaced? What is not a ring may not. */
+static int check_existing(const struct ring *ring, struct culprit_error *error)
+{
+	int fd = openat(ring->dir_fd, ring->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	char magic[8];
 	struct stat st;
 	int err = 0;
 
 	if (fd < 0)
 		return errno == ENOENT ? 0
-				       : error_set(error, -errno, "cannot replace %s/%s: %s", dir, name, strerror(errno));
+				       : error_set(error, -errno, "cannot replace %s/%s: %s", ring->dir, ring->name,
+						   strerror(errno));
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || pread(fd, magic, 8, 0) != 8 || memcmp(magic, RING_MAGIC, 8) != 0)
-		err = error_set(error, -EEXIST, "%s/%s is there and is not a ring; remove it or choose another name", dir,
-				name);
-	else if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		err = error_set(error, -EBUSY, "%s/%s is being written by another process; stop that one or choose another name",
-				dir, name);
+		err = error_set(error, -EEXIST, "%s/%s is there and is not a ring; remove it or choose another name",
+				ring->dir, ring->name);
 	close(fd);
 	return err;
 }
 
-static int open_named(struct ring *ring, const char *dir, const char *name, char *temporary, size_t temporary_size,
-		      struct culprit_error *error)
+static int write_header(struct ring *ring)
+{
+	ssize_t n = pwrite(ring->fd, &ring->geometry, sizeof(ring->geometry), 0);
+
+	return n == sizeof(ring->geometry) ? 0 : n < 0 ? -errno : -EIO;
+}
+
+/* The file, whole and locked before anybody else can open it, then its name. */
+static int make_file(struct ring *ring, struct culprit_error *error)
+{
+	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	char temporary[RING_NAME_MAX + 8];
+	int err;
+
+	snprintf(temporary, sizeof(temporary), ".%s.new", ring->name);
+	unlinkat(ring->dir_fd, temporary, 0); /* of a writer that died here; the name is ours now */
+	ring->fd = openat(ring->dir_fd, temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (ring->fd < 0)
+		return error_set(error, -errno, "cannot make a file in %s: %s", ring->dir, strerror(errno));
+	/* Its readers see by this lock that the writer lives. */
+	err = fcntl(ring->fd, F_OFD_SETLK, &whole) < 0 ? -errno : 0;
+	if (!err && ring->shared && ring->group != (gid_t)-1 && fchown(ring->fd, (uid_t)-1, ring->group) < 0) {
+		err = error_set(error, -errno, "%s/%s cannot be given to group %u: %s; be a member of it, or root", ring->dir,
+				ring->name, (unsigned)ring->group, strerror(errno));
+		goto fail;
+	}
+	if (!err && fchmod(ring->fd, ring->shared ? 0640 : 0600) < 0)
+		err = -errno;
+	if (err) {
+		error_set(error, err, "cannot make %s/%s: %s", ring->dir, ring->name, strerror(-err));
+		goto fail;
+	}
+	/* Its space is taken now: a full disk is met here, not in a month. */
+	err = -posix_fallocate(ring->fd, 0, (off_t)ring->size);
+	if (!err)
+		err = write_header(ring);
+	if (err) {
+		error_set(error, err, "no room for a ring of %zu bytes in %s: %s", ring->size, ring->dir, strerror(-err));
+		goto fail;
+	}
+	if (renameat(ring->dir_fd, temporary, ring->dir_fd, ring->name) < 0) {
+		err = error_set(error, -errno, "cannot make %s/%s: %s", ring->dir, ring->name, strerror(errno));
+		goto fail;
+	}
+	return 0;
+fail:
+	unlinkat(ring->dir_fd, temporary, 0);
+	close(ring->fd);
+	ring->fd = -1;
+	return err;
+}
+
+static int open_named(struct ring *ring, const char *dir, const char *name, struct culprit_error *error)
 {
 	int err;
 
-	if (!name || !*name || *name == '.' || strchr(name, '/') || strlen(name) > RING_NAME_MAX)
-		return error_set(error, -EINVAL, "a ring cannot be named \"%.40s\"", name ? name : "");
+	if (!ring_name_valid(name))
+		return error_set(error, -EINVAL, "a ring cannot be named \"%.40s\": use letters, digits and . _ - inside, at "
+				 "most %d of them", name ? name : "", RING_NAME_MAX);
+	if (strlen(dir) >= sizeof(ring->dir))
+		return error_set(error, -ENAMETOOLONG, "the name of the folder is too long");
 	memcpy(ring->name, name, strlen(name) + 1);
+	memcpy(ring->dir, dir, strlen(dir) + 1);
 	ring->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (ring->dir_fd < 0)
 		return error_set(error, -errno, "cannot open the folder %s: %s", dir, strerror(errno));
-	err = lock_folder(ring->dir_fd);
-	if (err)
-		return error_set(error, err, "cannot lock the folder %s: %s", dir, strerror(-err));
-	err = check_existing(ring->dir_fd, dir, name, error);
+	err = lock_name(ring, error);
+	if (!err)
+		err = check_existing(ring, error);
+	return err ? err : make_file(ring, error);
+}
+
+int ring_make_again(struct ring *ring, struct culprit_error *error)
+{
+	struct stat ours, there;
+	int err = 0;
+
+	/* Another file may have come under the name. Ours may be replaced whatever it holds now. */
+	if (ring->fd < 0 || fstat(ring->fd, &ours) < 0 ||
+	    fstatat(ring->dir_fd, ring->name, &there, AT_SYMLINK_NOFOLLOW) < 0 || ours.st_dev != there.st_dev ||
+	    ours.st_ino != there.st_ino)
+		err = check_existing(ring, error);
 	if (err)
 		return err;
-	snprintf(temporary, temporary_size, ".%s.new", name);
-	unlinkat(ring->dir_fd, temporary, 0); /* of a writer that died here; the folder is ours now */
-	ring->fd = openat(ring->dir_fd, temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
-	if (ring->fd < 0) {
-		*temporary = '\0';
-		return error_set(error, -errno, "cannot make a file in %s: %s", dir, strerror(errno));
-	}
-	if (fchmod(ring->fd, 0640) < 0 || flock(ring->fd, LOCK_EX | LOCK_NB) < 0)
-		return error_set(error, -errno, "cannot make %s/%s: %s", dir, name, strerror(errno));
-	/* Storing into a page that the disk has no room for would kill us. */
-	err = posix_fallocate(ring->fd, 0, (off_t)ring->map_size);
+	if (ring->fd >= 0)
+		close(ring->fd);
+	ring->fd = -1;
+	err = make_file(ring, error);
 	if (err)
-		return error_set(error, -err, "no room for a ring of %zu bytes in %s: %s", ring->map_size, dir, strerror(err));
+		return err;
+	ring->w.lost = false;
+	memset(&ring->w.live, 0, sizeof(ring->w.live));
+	memset(&ring->w.entry, 0, sizeof(ring->w.entry));
 	return 0;
 }
 
-static int ring_init(struct ring *ring)
+int ring_check_name(const struct ring *ring, struct culprit_error *error)
+{
+	struct stat ours, there;
+
+	if (ring->fd < 0 || fstat(ring->fd, &ours) < 0 || (uint64_t)ours.st_size != ring->size)
+		return error_set(error, -ESTALE, "%s/%s was cut short by somebody; it is made anew, its past is lost", ring->dir,
+				 ring->name);
+	if (fstatat(ring->dir_fd, ring->name, &there, AT_SYMLINK_NOFOLLOW) < 0 || ours.st_dev != there.st_dev ||
+	    ours.st_ino != there.st_ino)
+		return error_set(error, -ESTALE, "%s/%s was taken away by somebody; it is made anew, its past is lost",
+				 ring->dir, ring->name);
+	return 0;
+}
+
+static void geometry_init(struct ring *ring)
 {
 	struct ring_geometry *g = &ring->geometry;
 
@@ -153,29 +245,31 @@ static int ring_init(struct ring *ring)
 	g->directory_count = RING_DIRECTORY_COUNT;
 	g->entry_size = sizeof(struct ring_entry);
 	g->data_offset = g->directory_offset + g->directory_count * g->entry_size;
-	g->data_size = ring->map_size - g->data_offset;
+	g->data_size = ring->size - g->data_offset;
 	g->created_wall_ns = wall_ns();
 	g->writer_pid = (uint64_t)getpid();
 	g->crc = crc32c(0, g, offsetof(struct ring_geometry, crc));
+	ring->data_size = g->data_size;
+}
 
-	ring->map = mmap(NULL, ring->map_size, PROT_READ | PROT_WRITE, MAP_SHARED, ring->fd, 0);
+static int map_anonymous(struct ring *ring)
+{
+	ring->map = mmap(NULL, ring->size, PROT_READ | PROT_WRITE, MAP_SHARED, ring->fd, 0);
 	if (ring->map == MAP_FAILED) {
 		ring->map = NULL;
 		return -errno;
 	}
-	memcpy(ring->map, g, sizeof(*g));
-	ring->live = (void *)((uint8_t *)ring->map + RING_LIVE_OFFSET);
-	ring->directory = (void *)((uint8_t *)ring->map + g->directory_offset);
-	ring->data = (void *)((uint8_t *)ring->map + g->data_offset);
-	ring->data_size = g->data_size;
-	ring->w.starts = calloc(g->directory_count, sizeof(*ring->w.starts));
-	return ring->w.starts ? 0 : -ENOMEM;
+	memcpy(ring->map, &ring->geometry, sizeof(ring->geometry));
+	/* From now on only this mapping writes, and nobody cuts it short. Older kernels know less. */
+	if (fcntl(ring->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL) < 0)
+		fcntl(ring->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW);
+	return 0;
 }
 
-struct ring *ring_create(size_t budget, const char *dir, const char *name, struct culprit_error *error)
+static struct ring *create(size_t budget, const char *dir, const char *name, bool shared, gid_t group,
+			   struct culprit_error *error)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	char temporary[RING_NAME_MAX + 8] = "";
 	struct ring *ring;
 	int err;
 
@@ -190,37 +284,33 @@ struct ring *ring_create(size_t budget, const char *dir, const char *name, struc
 		return NULL;
 	}
 	ring->refs = 1;
-	ring->fd = ring->dir_fd = -1;
+	ring->fd = ring->dir_fd = ring->lock_fd = -1;
+	ring->shared = shared;
+	ring->group = group;
 	for (int i = 0; i < RING_READERS_MAX; i++)
 		ring->notify[i] = -1;
 	pthread_mutex_init(&ring->lock, NULL);
-	ring->map_size = (budget + page - 1) / page * page;
-
-	err = dir ? open_named(ring, dir, name, temporary, sizeof(temporary), error) : open_anonymous(ring, error);
-	if (err)
-		goto fail;
-	err = ring_init(ring);
-	if (err) {
-		error_set(error, err, "no memory for a ring of %zu bytes; ask for a smaller one", ring->map_size);
-		goto fail;
-	}
-	if (dir) {
-		if (renameat(ring->dir_fd, temporary, ring->dir_fd, ring->name) < 0) {
-			error_set(error, -errno, "cannot make %s/%s: %s", dir, name, strerror(errno));
-			goto fail;
-		}
-		flock(ring->dir_fd, LOCK_UN);
-	} else {
-		/* From now on only this mapping writes, and nobody cuts it short. Older kernels know less. */
-		if (fcntl(ring->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL) < 0)
-			fcntl(ring->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW);
-	}
-	return ring;
-fail:
-	if (*temporary)
-		unlinkat(ring->dir_fd, temporary, 0);
+	ring->size = (budget + page - 1) / page * page;
+	geometry_init(ring);
+	ring->w.starts = calloc(ring->geometry.directory_count, sizeof(*ring->w.starts));
+	err = dir ? open_named(ring, dir, name, error) : open_anonymous(ring, error);
+	if (!err && (!ring->w.starts || (!dir && map_anonymous(ring))))
+		err = error_set(error, -ENOMEM, "no memory for a ring of %zu bytes; ask for a smaller one", ring->size);
+	if (!err)
+		return ring;
 	ring_unlock(ring);
 	return NULL;
+}
+
+struct ring *ring_create(size_t budget, const char *dir, const char *name, struct culprit_error *error)
+{
+	return create(budget, dir, name, true, (gid_t)-1, error);
+}
+
+struct ring *ring_create_shared(size_t budget, const char *dir, const char *name, const gid_t *group,
+				struct culprit_error *error)
+{
+	return create(budget, dir, name, group != NULL, group ? *group : (gid_t)-1, error);
 }
 
 struct ring *ring_lock(struct ring *ring)
@@ -248,9 +338,11 @@ void ring_unlock(struct ring *ring)
 		close(ring->dir_fd);
 	}
 	if (ring->map)
-		munmap(ring->map, ring->map_size);
+		munmap(ring->map, ring->size);
 	if (ring->fd >= 0)
 		close(ring->fd);
+	if (ring->lock_fd >= 0)
+		close(ring->lock_fd);
 	pthread_mutex_destroy(&ring->lock);
 	free(ring->w.starts);
 	free(ring);

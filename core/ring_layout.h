@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/types.h>
 
 #include "ring.h"
 
@@ -21,7 +22,7 @@ enum {
 	RING_DIRECTORY_COUNT = 1024,
 	RING_DIRECTORY_MAX = 1 << 16,
 	RING_READERS_MAX = 16, /* in-process readers that are woken */
-	RING_NAME_MAX = 200,
+	RING_DIR_MAX = 2048,
 };
 
 /* Never changes after creation. */
@@ -65,12 +66,10 @@ _Static_assert(sizeof(struct ring_geometry) == 96 && sizeof(struct ring_live) ==
 struct ring {
 	unsigned refs;
 	int fd;
+	/* Anonymous: where it is mapped. A named one is never mapped, its writer writes it with pwrite: whoever cuts the file
+	 * short must not kill its writer. NULL then. */
 	void *map;
-	size_t map_size;
-	/* Where in the mapping. */
-	struct ring_live *live;
-	struct ring_entry *directory;
-	uint64_t *data;
+	size_t size; /* of all of it */
 	uint64_t data_size;
 	struct ring_geometry geometry;
 
@@ -79,8 +78,9 @@ struct ring {
 		bool taken;
 		bool open;    /* a segment is being written */
 		bool refused; /* the rest of this segment is refused */
-		uint64_t generation, first, next, tail, head;
-		uint64_t writer, seq; /* of the newest segment */
+		bool lost;    /* the named file was cut short or taken away */
+		struct ring_live live; /* as it was stored last, or is about to be */
+		struct ring_entry entry; /* of the newest segment, likewise */
 		uint64_t *starts;     /* of segment n at [n % directory_count] */
 	} w;
 
@@ -88,9 +88,17 @@ struct ring {
 	int notify[RING_READERS_MAX]; /* eventfds; -1: free */
 
 	/* The named file. */
-	int dir_fd; /* -1: anonymous */
-	char name[RING_NAME_MAX + 1];
+	int dir_fd;  /* -1: anonymous */
+	int lock_fd; /* of .NAME.lock: whoever holds its lock writes under this name */
+	char dir[RING_DIR_MAX], name[RING_NAME_MAX + 1];
+	bool shared; /* readable for `group` */
+	gid_t group;
 };
+
+/* Makes the named file anew, empty, after it was lost. -errno with a sentence; then the ring has none. */
+int ring_make_again(struct ring *, struct culprit_error *);
+/* Is the named file still the one we write, and whole? -ESTALE with a sentence: not. */
+int ring_check_name(const struct ring *, struct culprit_error *);
 
 /* The first bytes of the file: what is wrong with them, or NULL. `file_size`: of the whole. */
 const char *ring_geometry_check(const struct ring_geometry *, uint64_t file_size);

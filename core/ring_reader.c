@@ -4,9 +4,11 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <sched.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,14 +20,16 @@ enum { TRIES = 64 }; /* to see the directory between two changes */
 
 struct ring_reader {
 	struct source source;
-	struct ring *ring; /* NULL: by pread */
+	struct ring *ring; /* in the writer's process, else NULL */
+	bool mapped;       /* through its mapping; else by pread */
 	int fd;            /* pread: of the ring, owned */
-	int event_fd;      /* mapping: readable after appends; else -1 */
+	int event_fd;      /* readable after appends: an eventfd in the writer's process, else inotify; -1: none */
 	struct ring_geometry geometry;
 	struct ring_entry *raw; /* directory_count: what was copied of the directory */
 	struct segment_info *infos;
 	uint64_t *starts;
 	size_t count;
+	bool anonymous; /* of another process: it has no lock that tells of its writer */
 	uint64_t stuck; /* generation that was seen to stay odd; 0: none */
 };
 
@@ -40,7 +44,7 @@ static int fetch(struct ring_reader *self, uint64_t offset, void *to, size_t wor
 	uint8_t *p = to;
 	size_t left = words * 8;
 
-	if (self->ring) {
+	if (self->mapped) {
 		ring_copy_out(to, (const uint64_t *)(void *)((uint8_t *)self->ring->map + offset), words);
 		return 0;
 	}
@@ -60,13 +64,23 @@ static int fetch(struct ring_reader *self, uint64_t offset, void *to, size_t wor
 	return 0;
 }
 
+static const uint64_t *at(const struct ring_reader *self, uint64_t offset)
+{
+	return (const uint64_t *)(void *)((uint8_t *)self->ring->map + offset);
+}
+
+/* Never by plain copy, whatever the build: these words are what orders the others. */
+static void load_words(void *to, const uint64_t *from, size_t words)
+{
+	for (size_t i = 0; i < words; i++)
+		((uint64_t *)to)[i] = ring_load(from + i);
+}
+
 static int fetch_live(struct ring_reader *self, struct ring_live *live)
 {
-	if (!self->ring)
+	if (!self->mapped)
 		return fetch(self, RING_LIVE_OFFSET, live, RING_LIVE_WORDS);
-	/* Never by plain copy, whatever the build: these words are what orders the others. */
-	for (size_t i = 0; i < RING_LIVE_WORDS; i++)
-		((uint64_t *)live)[i] = ring_load((const uint64_t *)self->ring->live + i);
+	load_words(live, at(self, RING_LIVE_OFFSET), RING_LIVE_WORDS);
 	return 0;
 }
 
@@ -80,12 +94,12 @@ static int fetch_entries(struct ring_reader *self, uint64_t first, uint64_t next
 		struct ring_entry *to = self->raw + (n - first);
 		int err = 0;
 
-		if (self->ring)
-			for (size_t i = 0; i < run * RING_ENTRY_WORDS; i++)
-				((uint64_t *)to)[i] = ring_load((const uint64_t *)(self->ring->directory + slot) + i);
+		uint64_t offset = self->geometry.directory_offset + slot * sizeof(struct ring_entry);
+
+		if (self->mapped)
+			load_words(to, at(self, offset), run * RING_ENTRY_WORDS);
 		else
-			err = fetch(self, self->geometry.directory_offset + slot * sizeof(struct ring_entry), to,
-				    run * RING_ENTRY_WORDS);
+			err = fetch(self, offset, to, run * RING_ENTRY_WORDS);
 		if (err)
 			return err;
 		n += run;
@@ -182,12 +196,12 @@ static int ring_reader_refresh(struct source *source, struct culprit_error *erro
 	int err;
 
 	if (self->event_fd >= 0) {
-		uint64_t drained;
+		char drained[4096]; /* a counter, or events that all say the same */
 
-		if (read(self->event_fd, &drained, sizeof(drained)) < 0 && errno != EAGAIN)
+		if (read(self->event_fd, drained, sizeof(drained)) < 0 && errno != EAGAIN)
 			return error_set(error, -errno, "%s: cannot be polled", source->name);
 	}
-	if (!self->ring) {
+	if (!self->mapped) {
 		struct stat st;
 
 		if (fstat(self->fd, &st) < 0)
@@ -246,8 +260,8 @@ static int is_gone(struct ring_reader *self, uint64_t start)
 	struct ring_live live;
 	int err;
 
-	if (self->ring) {
-		uint64_t tail = ring_load(&self->ring->live->tail);
+	if (self->mapped) {
+		uint64_t tail = ring_load(at(self, RING_LIVE_OFFSET + offsetof(struct ring_live, tail)));
 
 		return tail > start ? -ESTALE : 0;
 	}
@@ -315,7 +329,8 @@ static void ring_reader_destroy(struct source *source)
 	struct ring_reader *self = reader_of(source);
 
 	if (self->event_fd >= 0) {
-		ring_notify_remove(self->ring, self->event_fd);
+		if (self->ring)
+			ring_notify_remove(self->ring, self->event_fd);
 		close(self->event_fd);
 	}
 	ring_unlock(self->ring);
@@ -327,11 +342,42 @@ static void ring_reader_destroy(struct source *source)
 	free(self);
 }
 
+static const struct source_ops ring_reader_ops;
+
+bool ring_source_status(struct source *source, struct ring_status *ret)
+{
+	struct ring_reader *self = reader_of(source);
+	struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+	struct ring_live live = {0};
+
+	if (source->ops != &ring_reader_ops)
+		return false;
+	fetch_live(self, &live);
+	*ret = (struct ring_status){
+		.closed = live.closed == 1,
+		.pid = self->geometry.writer_pid,
+		.created_wall_ns = self->geometry.created_wall_ns,
+	};
+	ret->live = !ret->closed;
+	/* A named one is held by its writer. Asking for its lock takes none. */
+	if (self->fd >= 0 && !self->anonymous && !self->ring)
+		ret->live = !ret->closed && !fcntl(self->fd, F_OFD_GETLK, &lock) && lock.l_type != F_UNLCK;
+	return true;
+}
+
+static bool ring_reader_live(struct source *source)
+{
+	struct ring_status status;
+
+	return ring_source_status(source, &status) && status.live;
+}
+
 static const struct source_ops ring_reader_ops = {
 	.refresh = ring_reader_refresh,
 	.segment = ring_reader_segment,
 	.read = ring_reader_read,
 	.fd = ring_reader_fd,
+	.live = ring_reader_live,
 	.destroy = ring_reader_destroy,
 };
 
@@ -367,6 +413,12 @@ struct source *ring_source(struct ring *ring, struct culprit_error *error)
 	if (!self)
 		return NULL;
 	self->ring = ring_lock(ring);
+	self->mapped = ring->map != NULL;
+	if (!self->mapped && (self->fd = fcntl(ring->fd, F_DUPFD_CLOEXEC, 0)) < 0) {
+		error_set(error, -errno, "the ring cannot take one more reader: %s", strerror(errno));
+		ring_reader_destroy(&self->source);
+		return NULL;
+	}
 	fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (fd < 0 || ring_notify_add(ring, fd)) {
 		error_set(error, -EMFILE, "the ring cannot take one more reader: %s",
@@ -380,6 +432,20 @@ struct source *ring_source(struct ring *ring, struct culprit_error *error)
 	return &self->source;
 }
 
+/* By the file itself, whatever has become of its name. Without it the reader looks from time to time. */
+static int watch(int fd)
+{
+	char path[32];
+	int events = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (events >= 0 && inotify_add_watch(events, path, IN_ATTRIB | IN_CLOSE_WRITE) < 0) {
+		close(events);
+		return -1;
+	}
+	return events;
+}
+
 /* Takes the descriptor over. */
 static struct source *attach(int fd, const char *name, struct culprit_error *error)
 {
@@ -388,6 +454,7 @@ static struct source *attach(int fd, const char *name, struct culprit_error *err
 	const char *wrong;
 	struct stat st;
 	ssize_t got;
+	int seals;
 
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
 		error_set(error, -EINVAL, "%s is not a ring: it is no regular file", name);
@@ -407,6 +474,10 @@ static struct source *attach(int fd, const char *name, struct culprit_error *err
 	if (!self)
 		goto fail;
 	self->fd = fd;
+	/* A file of /run has seals, too: that none can be added. */
+	seals = fcntl(fd, F_GET_SEALS);
+	self->anonymous = seals > 0 && seals & F_SEAL_SHRINK;
+	self->event_fd = self->anonymous ? -1 : watch(fd);
 	if (ring_reader_refresh(&self->source, error) < 0) {
 		ring_reader_destroy(&self->source);
 		return NULL;

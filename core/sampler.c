@@ -42,6 +42,7 @@ struct sampler *sampler_create(const struct sampler_options *options, struct cul
 	s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	s->collect = options->collect ? strdup(options->collect) : NULL;
 	s->without = options->without ? strdup(options->without) : NULL;
+	s->chosen_ever = options->idle;
 	s->schema = schema_create();
 	s->asks = ask_pool_create(options->zygote, options->proc_fd, error);
 	s->symbols = symbols_create(&(struct symbols_options){.proc_fd = options->proc_fd});
@@ -145,6 +146,16 @@ void sampler_set_interests(struct sampler *s, const struct culprit_interest *lis
 	}
 	s->ninterests = n;
 	s->interests_changed = true;
+	pthread_mutex_unlock(&s->mutex);
+}
+
+void sampler_collect(struct sampler *s, const char *whole, const char *narrow)
+{
+	pthread_mutex_lock(&s->mutex);
+	s->chosen = true;
+	s->chosen_ever = whole || narrow;
+	snprintf(s->chosen_whole, sizeof(s->chosen_whole), "%s", whole ? whole : "");
+	snprintf(s->chosen_narrow, sizeof(s->chosen_narrow), "%s", narrow ? narrow : "");
 	pthread_mutex_unlock(&s->mutex);
 }
 
@@ -383,6 +394,7 @@ int sampler_tick(struct sampler *s, struct culprit_error *error)
 	r = sampler_plugins_adopt(s);
 	if (r < 0)
 		return error_set(error, r, "out of memory: a plug-in's tables could not be added");
+	sampler_entries_choose(s);
 	interests_tell(s);
 	watch_clock(s, now_ns, wall_ns);
 	builder_begin(writer_builder(s->writer), now_ns, wall_ns);

@@ -21,6 +21,7 @@ struct sampler_options {
 	const char *const *plugins; /* paths; NULL-terminated; may be NULL */
 	const char *collect;   /* "process,cpu": only these; NULL: all */
 	const char *without;   /* all but these; NULL: none */
+	bool idle;             /* none at first, whatever these say: see sampler_collect() */
 	uint64_t interval_ns;  /* 0: 1 s; at least 10 ms */
 	uint32_t flags;        /* enum culprit_host_flags */
 	int proc_fd, sys_fd;   /* borrowed; -1: not there */
@@ -59,6 +60,10 @@ struct symbols *sampler_symbols(struct sampler *);
 /* From any thread: */
 /* What is looked at (copied, at most 64); replaces what was said before. */
 void sampler_set_interests(struct sampler *, const struct culprit_interest *, size_t n);
+/* Which collectors sample, from the next tick on: names in `whole` as always, those in `narrow` only what interests name (those
+ * that can, see CULPRIT_HOST_ONLY_INTERESTS), no others. Comma-separated, copied. NULL: those that the options named. What is
+ * chosen anew is opened then. */
+void sampler_collect(struct sampler *, const char *whole, const char *narrow);
 /* A row of `mark` in the next frame. Kinds: "user", "sampler", "clock", ... */
 void sampler_mark(struct sampler *, const char *kind, const char *text);
 /* Ticks done; and CPU time of the program, helpers included, in ns. */

@@ -15,6 +15,8 @@ void sampler_say(struct sampler *s, uint32_t level, const char *who, const char 
 		log_say(s->options.log, s->clock->now_ns(s->clock, CULPRIT_MONOTONIC), level, who, sentence);
 }
 
+static const char not_chosen[] = "not collected: switched off by --collect or --without";
+
 static uint64_t host_now(const struct culprit_host *host, uint32_t which)
 {
 	const struct clock *clock = ((const struct entry *)host->core)->sampler->clock;
@@ -52,6 +54,8 @@ static bool list_has(const char *list, const char *word)
 
 static bool is_chosen(const struct sampler *s, const char *name)
 {
+	if (s->chosen_ever)
+		return list_has(s->chosen_whole, name) || list_has(s->chosen_narrow, name);
 	return (!s->collect || list_has(s->collect, name)) && !list_has(s->without, name);
 }
 
@@ -147,10 +151,14 @@ static void builtin_open(struct sampler *s, struct entry *e)
 		.log = host_log,
 	};
 	sampler_code_host(&e->host);
+	e->narrow = s->chosen_ever && !list_has(s->chosen_whole, c->name);
+	if (e->narrow)
+		e->host.flags |= CULPRIT_HOST_ONLY_INTERESTS;
 	e->period_ns = c->period_ns;
+	e->off = false;
 	if (!is_chosen(s, c->name)) {
 		e->off = true;
-		error_set(&error, 0, "not collected: switched off by --collect or --without");
+		error_set(&error, 0, "%s", not_chosen);
 		entry_missing(e, &error);
 		return;
 	}
@@ -176,6 +184,58 @@ static void builtin_open(struct sampler *s, struct entry *e)
 		return;
 	}
 	e->open = true;
+	e->state = CULPRIT_RESTING;
+	e->next_ns = 0;
+	error_set(&e->reason, 0, "%s", "");
+	/* It is told of the interests with the next ones. */
+	s->interests_changed = true;
+}
+
+static void builtin_close(struct entry *e)
+{
+	if (e->open && e->collector->close)
+		e->collector->close(e->self);
+	ask_client_destroy(e->core.client);
+	e->core.client = NULL;
+	e->self = NULL;
+	e->open = false;
+}
+
+static void entry_choose(struct sampler *s, struct entry *e)
+{
+	bool chosen = is_chosen(s, e->name);
+	bool narrow = s->chosen_ever && !list_has(s->chosen_whole, e->name);
+
+	if (e->plugin) {
+		/* One that is missing for another reason stays so. */
+		if (e->open == chosen || (!e->off && !e->open))
+			return;
+		e->open = chosen;
+		e->off = !chosen;
+		error_set(&e->reason, 0, "%s", chosen ? "" : not_chosen);
+		e->state = chosen ? CULPRIT_RESTING : CULPRIT_MISSING;
+		return;
+	}
+	if (chosen ? !e->off && e->narrow == narrow : e->off)
+		return;
+	/* What is being loaded is waited for, tick by tick. */
+	if (e->waits || (chosen && e->collector->flags & CULPRIT_OPEN_LATER && !sampler_later_ready(s))) {
+		s->chosen = true;
+		return;
+	}
+	builtin_close(e);
+	builtin_open(s, e);
+}
+
+void sampler_entries_choose(struct sampler *s)
+{
+	pthread_mutex_lock(&s->mutex);
+	if (s->chosen) {
+		s->chosen = false;
+		for (size_t i = 0; i < s->nentries; i++)
+			entry_choose(s, s->entries[i]);
+	}
+	pthread_mutex_unlock(&s->mutex);
 }
 
 int sampler_entries_open(struct sampler *s, struct culprit_error *error)
@@ -229,9 +289,8 @@ void sampler_entries_close(struct sampler *s)
 	for (size_t i = 0; i < s->nentries; i++) {
 		struct entry *e = s->entries[i];
 
-		if (e->open && e->collector && e->collector->close)
-			e->collector->close(e->self);
-		ask_client_destroy(e->core.client);
+		if (e->collector)
+			builtin_close(e);
 		free(e);
 	}
 	for (size_t i = 0; i < s->nplugins; i++)
@@ -274,7 +333,7 @@ static int plugin_collector_adopt(struct sampler *s, struct plugin *p, uint32_t 
 	}
 	if (!is_chosen(s, c->name)) {
 		e->off = true;
-		error_set(&error, 0, "not collected: switched off by --collect or --without");
+		error_set(&error, 0, "%s", not_chosen);
 		entry_missing(e, &error);
 	} else if (c->probe) {
 		error_set(&error, 0, "%s", c->sentence);

@@ -10,7 +10,7 @@
 #include "symbols.h"
 
 enum { SAMPLER_ENTRIES_MAX = 128, SAMPLER_INTERESTS_MAX = 64, SAMPLER_MARKS_MAX = 64,
-       SAMPLER_LATER_MAX = 32 };
+       SAMPLER_LATER_MAX = 32, SAMPLER_CHOICE_MAX = 1024 };
 
 /* One collector: a built-in one, or one of a plug-in. */
 struct entry {
@@ -23,6 +23,7 @@ struct entry {
 	struct culprit_host host;
 	void *self;
 	bool open, off; /* off: not chosen */
+	bool narrow;    /* opened for interests alone */
 	uint32_t first_table, ntables;
 	uint64_t period_ns, next_ns;
 	uint32_t state; /* enum culprit_table_state of its last tick */
@@ -74,6 +75,9 @@ struct sampler {
 	char interest_names[SAMPLER_INTERESTS_MAX][2][32];
 	size_t ninterests;
 	bool interests_changed;
+	/* sampler_collect(): what is chosen at run time, in place of the options; `chosen` until the next tick has seen it. */
+	bool chosen, chosen_ever;
+	char chosen_whole[SAMPLER_CHOICE_MAX], chosen_narrow[SAMPLER_CHOICE_MAX];
 	struct mark marks[SAMPLER_MARKS_MAX];
 	size_t nmarks;
 	uint64_t marks_lost;
@@ -95,6 +99,8 @@ int sampler_entries_open(struct sampler *, struct culprit_error *);
 void sampler_entries_close(struct sampler *);
 /* Opens it on the thread for that, once the first tick is done. */
 int sampler_later_add(struct sampler *, struct entry *);
+/* May more be added? Not while the thread is at work. */
+bool sampler_later_ready(struct sampler *);
 void sampler_later_start(struct sampler *);
 /* Takes in what has been opened; true: nothing is waited for any more. */
 bool sampler_later_take(struct sampler *);
@@ -102,6 +108,8 @@ void sampler_later_wait(struct sampler *, uint64_t until_ns);
 void sampler_later_finish(struct sampler *);
 /* Writes the table `bpf`, adds up what the programs ran, and keeps to the budget. */
 void sampler_cost(struct sampler *, uint64_t now_ns, uint64_t program_cpu_ns);
+/* Opens and closes collectors as sampler_collect() said. */
+void sampler_entries_choose(struct sampler *);
 /* Takes in plug-ins that have become ready. Returns how many tables are new, or -errno. */
 int sampler_plugins_adopt(struct sampler *);
 /* The functions of culprit_host about code. */

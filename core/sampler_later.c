@@ -28,8 +28,24 @@ static void *later_main(void *arg)
 	return NULL;
 }
 
+bool sampler_later_ready(struct sampler *s)
+{
+	if (!s->later_started)
+		return true;
+	for (size_t i = 0; i < s->nlater; i++)
+		if (s->later[i]->waits)
+			return false;
+	if (s->later_running)
+		pthread_join(s->later_thread, NULL);
+	s->later_running = s->later_started = false;
+	s->nlater = 0;
+	return true;
+}
+
 int sampler_later_add(struct sampler *s, struct entry *e)
 {
+	e->later = OPENING;
+	e->later_error.sentence[0] = '\0';
 	if (s->nlater == SAMPLER_LATER_MAX)
 		return -ENOSPC;
 	s->later[s->nlater++] = e;

@@ -109,6 +109,10 @@ uint32_t schema_slot(const struct schema_bounds *, double value);
 void schema_encode(const struct schema *, struct wbuf *);
 struct schema *schema_decode(const void *bytes, size_t n, struct culprit_error *); /* NULL: refused */
 
+/* All tables of `a`, and those of `b` whose names it has not. One reference: of `a` itself where there is nothing to add (or no
+ * memory to add it in). */
+struct schema *schema_merged(struct schema *a, const struct schema *b);
+
 const char *schema_role_name(unsigned role);
 const char *schema_type_name(unsigned type);
 /* As in JSON: "bytes", "ns", "percent", "count/s", ... and "" for CULPRIT_NONE. */

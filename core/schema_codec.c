@@ -122,6 +122,40 @@ void schema_encode(const struct schema *s, struct wbuf *w)
 	wbuf_finish(&element);
 }
 
+struct schema *schema_merged(struct schema *a, const struct schema *b)
+{
+	struct wbuf tables, table, element, all;
+	struct schema *merged = NULL;
+	uint32_t more = 0;
+
+	wbuf_init(&tables);
+	wbuf_init(&table);
+	wbuf_init(&element);
+	wbuf_init(&all);
+	for (uint32_t i = 0; i < b->ntables; i++) {
+		if (schema_find(a, b->tables[i]->name) || a->ntables + more == SCHEMA_TABLES_MAX)
+			continue;
+		put_table(&table, &element, b->tables[i]);
+		put_element(&tables, &table);
+		more++;
+	}
+	if (more) {
+		wbuf_varint(&all, a->ntables + more);
+		for (uint32_t i = 0; i < a->ntables; i++) {
+			put_table(&table, &element, a->tables[i]);
+			put_element(&all, &table);
+		}
+		wbuf_bytes(&all, tables.data, tables.len);
+		if (!all.err && !tables.err)
+			merged = schema_decode(all.data, all.len, NULL);
+	}
+	wbuf_finish(&tables);
+	wbuf_finish(&table);
+	wbuf_finish(&element);
+	wbuf_finish(&all);
+	return merged ? merged : schema_lock(a);
+}
+
 /* Memory of one table being decoded. */
 struct decoder {
 	struct culprit_column columns[SCHEMA_COLUMNS_MAX];

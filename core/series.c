@@ -329,7 +329,8 @@ static void fill(const struct series_task *t)
 		double x = t->ticks[i].value;
 		struct series_bucket *to;
 
-		if (!after || after > out->n * out->step_ns)
+		if (!after || after > out->n * out->step_ns || t->ticks[i].at_ns <= t->after_ns ||
+		    t->ticks[i].at_ns > t->until_ns)
 			continue;
 		b = (after - 1) / out->step_ns;
 		to = &out->buckets[b];
@@ -487,15 +488,60 @@ static void set_unit(struct view *v, struct series_task *t)
 		t->out->unit = (uint8_t)table->derived[column].unit;
 }
 
+/* All requests of one table, from whoever answers for it when. */
+static int one_table(struct view *v, struct series_state *s, struct series_task *tasks, size_t n)
+{
+	struct view_piece pieces[VIEW_PIECES_MAX];
+	const struct series *out = tasks[0].out;
+	uint64_t end = out->from_ns + out->n * out->step_ns;
+	/* Buckets may begin before there was time. */
+	uint64_t from = (int64_t)out->from_ns < 0 ? 0 : out->from_ns;
+	size_t npieces = view_pieces(v, tasks[0].table, from, end, pieces);
+	int err = 0;
+
+	for (size_t p = 0; p < npieces && !err; p++) {
+		size_t nsegments = 0;
+		struct segment_info *list = source_segments(pieces[p].source, &nsegments);
+
+		for (size_t i = 0; i < n; i++) {
+			tasks[i].after_ns = pieces[p].from_ns;
+			tasks[i].until_ns = pieces[p].to_ns;
+		}
+		for (size_t i = 0; list && i < nsegments && !err; i++) {
+			/* A sample lies a little behind its frame. */
+			if ((int64_t)(list[i].to_ns + out->step_ns - out->from_ns) <= 0 || list[i].from_ns > end)
+				continue;
+			err = one_segment(v, s, pieces[p].source, &list[i], i ? &list[i - 1] : NULL, tasks, n);
+			if (err == -ESTALE)
+				err = 0; /* overwritten meanwhile: no data there */
+		}
+		free(list);
+	}
+	return err;
+}
+
+/* Those of one table stand together; in each the order stays. Returns how many the first ones are. */
+static size_t bring_together(struct series_task *tasks, size_t n)
+{
+	size_t same = 1;
+
+	for (size_t i = 1; i < n; i++) {
+		struct series_task task = tasks[i];
+
+		if (strcmp(task.table, tasks[0].table) != 0)
+			continue;
+		memmove(&tasks[same + 1], &tasks[same], (i - same) * sizeof(tasks[0]));
+		tasks[same++] = task;
+	}
+	return same;
+}
+
 int series_run(struct view *v, const struct series_request *requests, size_t nrequests, uint64_t to_ns, uint64_t step_ns,
 	       size_t n, struct series *out, struct culprit_error *error)
 {
 	uint64_t first, last, end, from;
-	struct segment_info *list;
 	struct series_state *s;
-	struct source *source;
 	struct series_task *tasks;
-	size_t nsegments;
 	int64_t over;
 	int err = 0;
 
@@ -510,11 +556,8 @@ int series_run(struct view *v, const struct series_request *requests, size_t nre
 	from = end - n * step_ns;
 	s = state_of(v);
 	tasks = calloc(nrequests + 1, sizeof(*tasks));
-	source = view_source_at(v, to_ns);
-	list = source ? source_segments(source, &nsegments) : NULL;
 	if (!s || !tasks) {
 		free(tasks);
-		free(list);
 		return error_set(error, -ENOMEM, "out of memory");
 	}
 	s->runs++;
@@ -527,13 +570,9 @@ int series_run(struct view *v, const struct series_request *requests, size_t nre
 		resolve(v, &tasks[i]);
 		set_unit(v, &tasks[i]);
 	}
-	for (size_t i = 0; list && i < nsegments && !err; i++) {
-		/* A sample lies a little behind its frame. */
-		if ((int64_t)(list[i].to_ns + step_ns - from) <= 0 || list[i].from_ns > end)
-			continue;
-		err = one_segment(v, s, source, &list[i], i ? &list[i - 1] : NULL, tasks, nrequests);
-		if (err == -ESTALE)
-			err = 0; /* overwritten meanwhile: no data there */
+	for (size_t done = 0, same; done < nrequests && !err; done += same) {
+		same = bring_together(tasks + done, nrequests - done);
+		err = one_table(v, s, tasks + done, same);
 	}
 	for (size_t i = 0; i < nrequests; i++) {
 		for (size_t b = 0; b < n; b++)
@@ -549,6 +588,5 @@ int series_run(struct view *v, const struct series_request *requests, size_t nre
 		}
 	}
 	free(tasks);
-	free(list);
 	return err ? error_set(error, err, "the history cannot be read for a chart") : 0;
 }

@@ -30,6 +30,7 @@ struct series_task {
 	struct series_tick *ticks; /* of the segment at work */
 	size_t n, cap;
 	bool wanted; /* not remembered for this segment */
+	uint64_t after_ns, until_ns; /* samples of this time count: of the source at work */
 };
 
 void series_find_column(struct series_task *, const struct schema_table *);

@@ -63,6 +63,8 @@ struct source_ops {
 	int (*head)(struct source *, uint64_t seq, struct wbuf *, struct culprit_error *);
 	/* Optional. */
 	void (*state)(struct source *, struct source_state *);
+	/* Optional: will more come? Then it answers for what lies after its newest frame, too. */
+	bool (*live)(struct source *);
 };
 
 void source_destroy(struct source *); /* NULL-safe */

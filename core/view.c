@@ -15,6 +15,9 @@ enum {
 	SOURCES_MAX = 16,
 	PLACES_MAX = 6,
 	PLACE_TABLES_MAX = 64,
+	ROUTES_MAX = 64,
+	MISSING_MAX = 32,
+	MISSING_KEPT = 4, /* refreshes for which one that was asked for is told */
 	PLACE_IDLE = 16, /* refreshes after which an unused place gives its memory back */
 	STALE_TRIES = 4,
 	MEMO_BYTES = 8 << 20,
@@ -23,7 +26,20 @@ enum {
 struct holder {
 	struct source *source;
 	bool has;
+	bool live; /* more will come: it answers for what is after its newest frame, too */
 	uint64_t first_ns, last_ns, newest_seq, newest_size;
+	/* As its newest segment says. */
+	struct schema *schema;
+	struct host_info host;
+	bool known;
+	uint64_t known_seq;
+};
+
+/* A table that another source answers for than whose turn it would be. */
+struct route {
+	char table[SCHEMA_NAME_MAX + 1];
+	const struct source *source;
+	uint64_t refresh; /* in which it was asked for last */
 };
 
 struct own_place {
@@ -46,9 +62,15 @@ struct view {
 	size_t nplaces;
 	bool refreshed, has;
 	uint64_t first_ns, last_ns, generation, refreshes, stamps, place_generations;
-	struct schema *schema, *schema_last; /* as first seen; of the newest segment looked at */
-	struct host_info host;
-	bool host_known;
+	struct route routes[ROUTES_MAX];
+	size_t nroutes;
+	struct {
+		char table[SCHEMA_NAME_MAX + 1];
+		uint64_t refresh; /* in which it was asked for last */
+	} missing[MISSING_MAX];
+	size_t nmissing;
+	struct schema *schema; /* of all sources; the same one as long as they say the same */
+	const struct host_info *host;
 	struct culprit_error damage; /* met on looking the schema up */
 	uint64_t schema_generation; /* of the view when it was looked up */
 	struct memo *memo;
@@ -84,10 +106,11 @@ void view_destroy(struct view *v)
 	tick_walks_destroy(v->walks);
 	for (size_t i = 0; i < v->nplaces; i++)
 		place_destroy(v->places[i]);
-	for (size_t i = 0; i < v->nholders; i++)
+	for (size_t i = 0; i < v->nholders; i++) {
+		schema_unlock(v->holders[i].schema);
 		source_destroy(v->holders[i].source);
+	}
 	schema_unlock(v->schema);
-	schema_unlock(v->schema_last);
 	memo_destroy(v->memo);
 	free(v);
 }
@@ -101,6 +124,74 @@ int view_add_source(struct view *v, struct source *source)
 	v->holders[v->nholders++] = (struct holder){.source = source};
 	v->refreshed = false;
 	return 0;
+}
+
+int view_add_source_before(struct view *v, struct source *source, const struct source *before)
+{
+	size_t at = 0;
+	int r = view_add_source(v, source);
+
+	while (!r && at + 1 < v->nholders && v->holders[at].source != before)
+		at++;
+	if (r || at + 1 == v->nholders)
+		return r;
+	memmove(&v->holders[at + 1], &v->holders[at], (v->nholders - 1 - at) * sizeof(v->holders[0]));
+	v->holders[at] = (struct holder){.source = source};
+	v->host = NULL;
+	return 0;
+}
+
+static struct route *route_of(const struct view *v, const char *table)
+{
+	for (size_t i = 0; table && i < v->nroutes; i++)
+		if (!strcmp(v->routes[i].table, table))
+			return (struct route *)&v->routes[i];
+	return NULL;
+}
+
+/* Who asked the same before must ask again. */
+static void answers_change(struct view *v)
+{
+	v->generation++;
+	for (size_t i = 0; i < v->nplaces; i++)
+		v->places[i]->place.generation = ++v->place_generations;
+}
+
+int view_route(struct view *v, const char *table, const struct source *source)
+{
+	struct route *r = route_of(v, table);
+
+	if (r ? r->source == source : !source)
+		return 0;
+	/* Whatever was asked of it may be answered otherwise now. */
+	answers_change(v);
+	if (!source) {
+		*r = v->routes[--v->nroutes];
+		return 0;
+	}
+	if (!r) {
+		if (v->nroutes == ROUTES_MAX)
+			return -ENOSPC;
+		r = &v->routes[v->nroutes++];
+		snprintf(r->table, sizeof(r->table), "%s", table);
+	}
+	r->source = source;
+	r->refresh = v->refreshes;
+	return 0;
+}
+
+uint64_t view_route_idle(const struct view *v, const char *table)
+{
+	const struct route *r = route_of(v, table);
+
+	return r ? v->refreshes - r->refresh : UINT64_MAX;
+}
+
+const struct source *view_routed(const struct view *v, const char *table)
+{
+	const struct route *r = route_of(v, table);
+
+	return r ? r->source : NULL;
 }
 
 void view_set_baseline(struct view *v, struct view *baseline)
@@ -127,7 +218,7 @@ struct view *view_baseline(struct view *v)
 static int holder_refresh(struct holder *h, struct culprit_error *error)
 {
 	const struct segment_info *first, *last;
-	bool changed;
+	bool changed, live = h->source->ops->live && h->source->ops->live(h->source);
 	int n = h->source->ops->refresh(h->source, error);
 
 	if (n < 0)
@@ -141,9 +232,10 @@ static int holder_refresh(struct holder *h, struct culprit_error *error)
 	last = h->source->ops->segment(h->source, (size_t)n - 1);
 	if (!first || !last)
 		return 0;
-	changed = !h->has || h->first_ns != first->from_ns || h->last_ns != last->to_ns || h->newest_seq != last->seq ||
+	changed = !h->has || h->live != live || h->first_ns != first->from_ns || h->last_ns != last->to_ns || h->newest_seq != last->seq ||
 		  h->newest_size != last->size;
 	h->has = true;
+	h->live = live;
 	h->first_ns = first->from_ns;
 	h->last_ns = last->to_ns;
 	h->newest_seq = last->seq;
@@ -249,17 +341,26 @@ struct source *view_source(struct view *v, size_t i)
 	return i < v->nholders ? v->holders[i].source : NULL;
 }
 
-struct source *view_source_at(struct view *v, uint64_t mono_ns)
+static bool holds(const struct holder *h, uint64_t mono_ns)
 {
+	return h->has && h->first_ns <= mono_ns && (mono_ns <= h->last_ns || h->live);
+}
+
+struct source *view_source_of(struct view *v, const char *table, uint64_t mono_ns)
+{
+	const struct source *routed = view_routed(v, table);
 	const struct holder *best = NULL;
 
 	refresh_once(v);
+	for (size_t i = 0; routed && i < v->nholders; i++)
+		if (v->holders[i].source == routed && holds(&v->holders[i], mono_ns))
+			return v->holders[i].source;
 	for (size_t i = 0; i < v->nholders; i++) {
 		const struct holder *h = &v->holders[i];
 
 		if (!h->has)
 			continue;
-		if (h->first_ns <= mono_ns && mono_ns <= h->last_ns)
+		if (holds(h, mono_ns))
 			return h->source;
 		/* Else the one that ended last before it; else the one that begins first. */
 		if (!best || (h->last_ns <= mono_ns && (best->last_ns > mono_ns || h->last_ns > best->last_ns)) ||
@@ -267,6 +368,50 @@ struct source *view_source_at(struct view *v, uint64_t mono_ns)
 			best = h;
 	}
 	return best ? best->source : NULL;
+}
+
+static int ascending(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+size_t view_pieces(struct view *v, const char *table, uint64_t from_ns, uint64_t to_ns, struct view_piece *pieces)
+{
+	uint64_t edges[2 * SOURCES_MAX + 1];
+	size_t nedges = 0, n = 0;
+
+	refresh_once(v);
+	if (v->nholders == 1) {
+		*pieces = (struct view_piece){v->holders[0].source, 0, UINT64_MAX};
+		return v->holders[0].has;
+	}
+	for (size_t i = 0; i < v->nholders; i++) {
+		const struct holder *h = &v->holders[i];
+
+		/* A piece begins behind its first time. */
+		if (h->has && h->first_ns && h->first_ns - 1 > from_ns && h->first_ns - 1 < to_ns)
+			edges[nedges++] = h->first_ns - 1;
+		if (h->has && !h->live && h->last_ns > from_ns && h->last_ns < to_ns)
+			edges[nedges++] = h->last_ns;
+	}
+	edges[nedges++] = to_ns;
+	qsort(edges, nedges, sizeof(edges[0]), ascending);
+	for (size_t i = 0; i < nedges; from_ns = edges[i++]) {
+		struct source *source = view_source_of(v, table, edges[i]);
+		bool there = false;
+
+		for (size_t k = 0; k < v->nholders; k++)
+			there |= v->holders[k].source == source && holds(&v->holders[k], edges[i]);
+		if (!there || edges[i] == from_ns)
+			continue;
+		if (n && pieces[n - 1].source == source && pieces[n - 1].to_ns == from_ns)
+			pieces[n - 1].to_ns = edges[i];
+		else
+			pieces[n++] = (struct view_piece){source, from_ns, edges[i]};
+	}
+	return n;
 }
 
 struct memo *view_memo(struct view *v)
@@ -397,64 +542,70 @@ static bool schema_same(const struct schema *a, const struct schema *b)
 	return same;
 }
 
-static void schema_take(struct view *v, const struct segment *segment)
+/* What the newest segment of a source says, looked at once a segment. */
+static void holder_schema(struct holder *h, struct culprit_error *damage)
 {
-	if (!segment || !segment->schema)
+	static const char *const none[] = {NULL};
+	const struct segment *segment;
+	struct cursor *c;
+	int err;
+
+	if (!h->has || (h->known && h->known_seq == h->newest_seq))
 		return;
-	/* Each segment has one of its own; as long as they say the same, what was borrowed from the first stays. */
-	if (segment->schema != v->schema && segment->schema != v->schema_last &&
-	    !(v->schema && schema_same(v->schema, segment->schema))) {
-		schema_unlock(v->schema);
-		v->schema = schema_lock(segment->schema);
+	c = cursor_create(h->source, none);
+	if (!c)
+		return;
+	err = cursor_seek(c, UINT64_MAX, damage);
+	if (!err)
+		damage->sentence[0] = '\0';
+	segment = !err || err == -EBADMSG ? cursor_segment(c) : NULL;
+	if (segment && segment->schema) {
+		schema_lock(segment->schema);
+		schema_unlock(h->schema);
+		h->schema = segment->schema;
+		h->host = segment->host;
+		h->known = true;
+		h->known_seq = h->newest_seq;
 	}
-	if (segment->schema != v->schema_last) {
-		schema_unlock(v->schema_last);
-		v->schema_last = schema_lock(segment->schema);
-	}
-	v->host = segment->host;
-	v->host_known = true;
-	v->schema_generation = v->generation;
+	cursor_destroy(c);
 }
 
 const struct schema *view_schema(struct view *v)
 {
-	static const char *const none[] = {NULL};
-	struct cursor *c;
-	struct source *s;
+	struct schema *all = NULL;
 
 	refresh_once(v);
-	if (v->schema && v->schema_generation == v->generation)
+	if ((v->schema && v->schema_generation == v->generation) || !v->has)
 		return v->schema;
-	if (!v->has)
+	for (size_t i = 0; i < v->nholders; i++) {
+		struct holder *h = &v->holders[i];
+		struct schema *merged;
+
+		holder_schema(h, &v->damage);
+		if (!h->known)
+			continue;
+		if (!v->host || !all)
+			v->host = &h->host;
+		merged = all ? schema_merged(all, h->schema) : schema_lock(h->schema);
+		schema_unlock(all);
+		all = merged;
+	}
+	if (!all)
 		return v->schema;
-	for (size_t i = 0; i < v->nplaces; i++) {
-		struct segment *segment = cursor_segment(v->places[i]->place.end);
-
-		/* A schema changes with a new segment only. */
-		if (v->schema && segment && segment->schema == v->schema_last &&
-		    segment->shown_seq == v->holders[0].newest_seq) {
-			v->schema_generation = v->generation;
-			return v->schema;
-		}
+	v->schema_generation = v->generation;
+	/* Each segment has one of its own; as long as they say the same, what was borrowed from the first stays. */
+	if (!v->schema || (all != v->schema && !schema_same(v->schema, all))) {
+		schema_unlock(v->schema);
+		v->schema = schema_lock(all);
 	}
-	s = view_source_at(v, v->last_ns);
-	c = s ? cursor_create(s, none) : NULL;
-	if (c) {
-		int err = cursor_seek(c, v->last_ns, &v->damage);
-
-		if (!err)
-			v->damage.sentence[0] = '\0';
-		if (!err || err == -EBADMSG)
-			schema_take(v, cursor_segment(c));
-		cursor_destroy(c);
-	}
+	schema_unlock(all);
 	return v->schema;
 }
 
 const struct host_info *view_host(struct view *v)
 {
 	view_schema(v);
-	return v->host_known ? &v->host : NULL;
+	return v->host;
 }
 
 const struct schema_table *view_table(struct view *v, const char *name)
@@ -589,11 +740,39 @@ bool view_place_stands(const struct view *v, const struct place *place, uint64_t
 	return false;
 }
 
+/* Remembers that a table was asked for which its source does not collect. */
+static void note_missing(struct view *v, const char *table, const struct place *place)
+{
+	struct table_view t;
+	size_t i = 0, oldest = 0;
+
+	if (cursor_table(place->end, table, &t) && t.state != CULPRIT_MISSING)
+		return;
+	for (; i < v->nmissing && strcmp(v->missing[i].table, table) != 0; i++)
+		if (v->missing[i].refresh < v->missing[oldest].refresh)
+			oldest = i;
+	if (i == MISSING_MAX)
+		i = oldest;
+	else if (i == v->nmissing)
+		v->nmissing++;
+	snprintf(v->missing[i].table, sizeof(v->missing[i].table), "%s", table);
+	v->missing[i].refresh = v->refreshes;
+}
+
+const char *view_missing(const struct view *v, size_t i)
+{
+	for (size_t k = 0; k < v->nmissing; k++)
+		if (v->refreshes - v->missing[k].refresh <= MISSING_KEPT && i-- == 0)
+			return v->missing[k].table;
+	return NULL;
+}
+
 int view_place(struct view *v, uint64_t from_ns, uint64_t to_ns, const char *const *tables, size_t ntables,
 	       struct place *last, uint64_t last_generation, struct place **ret, struct culprit_error *error)
 {
 	struct own_place *p = NULL;
 	struct source *source;
+	struct route *route;
 	int err;
 
 	refresh_once(v);
@@ -603,7 +782,10 @@ int view_place(struct view *v, uint64_t from_ns, uint64_t to_ns, const char *con
 		to_ns = v->last_ns;
 	if (from_ns > to_ns)
 		from_ns = to_ns;
-	source = view_source_at(v, to_ns);
+	source = view_source_of(v, tables[0], to_ns);
+	route = route_of(v, tables[0]);
+	if (route)
+		route->refresh = v->refreshes;
 	for (size_t i = 0; i < v->nplaces && !p; i++) {
 		struct own_place *q = v->places[i];
 
@@ -631,10 +813,7 @@ int view_place(struct view *v, uint64_t from_ns, uint64_t to_ns, const char *con
 		p->place.from_ns = from_ns;
 		p->place.to_ns = to_ns;
 		p->err = err;
-		if (!err || err == -EBADMSG) {
-			if (to_ns == v->last_ns)
-				schema_take(v, cursor_segment(p->place.end));
-		} else {
+		if (err && err != -EBADMSG) {
 			p->place.to_ns = 0;
 			if (!p->error.sentence[0])
 				error_set(&p->error, err, "%s", strerror(-err));
@@ -646,6 +825,8 @@ int view_place(struct view *v, uint64_t from_ns, uint64_t to_ns, const char *con
 		*error = p->error;
 	if (p->err && p->err != -EBADMSG)
 		return p->err;
+	if (to_ns == v->last_ns && !route)
+		note_missing(v, tables[0], &p->place);
 	*ret = &p->place;
 	return p->err;
 }

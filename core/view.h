@@ -14,10 +14,20 @@ struct view;
 
 struct view *view_create(void);     /* NULL: out of memory */
 void view_destroy(struct view *);   /* NULL-safe; its sources too; not the baseline view */
-/* The view owns the source from now on, also on failure. The first that holds a time answers for it. */
+/* The view owns the source from now on, also on failure. The first that holds a time answers for it, one that is live (struct
+ * source_ops) also for what comes after its newest frame. -ENOSPC: 16 are the most. */
 int view_add_source(struct view *, struct source *);
+/* The same, in front of another one of its sources. */
+int view_add_source_before(struct view *, struct source *, const struct source *before);
+/* From now on this source of the view answers for this table where it holds the time, whoever comes first: it has what the
+ * others have not. All that a query of it needs beside (scope, roll-ups) is asked of the same. NULL: no more. -ENOSPC. */
+int view_route(struct view *, const char *table, const struct source *);
+/* To which source the table is routed; NULL: none in particular. */
+const struct source *view_routed(const struct view *, const char *table);
 void view_set_baseline(struct view *, struct view *); /* borrowed; NULL: none */
 struct view *view_baseline(struct view *);
+/* For how many refreshes nobody has asked for that table. */
+uint64_t view_route_idle(const struct view *, const char *table);
 
 /* Marks kept beside what it looks at. Borrowed; NULL: none. */
 void view_set_marks(struct view *, struct marks *);
@@ -44,7 +54,11 @@ uint64_t view_mono_ns(const struct view *, int64_t wall_ns);
 /* Seconds east of UTC of the recorded host (from "+02:00" in its host block); 0 where not known. */
 int view_zone_offset(struct view *);
 
-/* What the newest segment says. NULL: no frames yet. Borrowed until the next refresh, query or series; as long as the
+/* Tables that were asked for at the newest time in one of the last refreshes, not routed, and are not collected where they were
+ * looked for; NULL at the end. Borrowed until the next query. */
+const char *view_missing(const struct view *, size_t i);
+
+/* What the newest segment says; of several sources all their tables, the host is the first one's. NULL: no frames yet. Borrowed until the next refresh, query or series; as long as the
  * segments say the same, it is the same schema. */
 const struct schema *view_schema(struct view *);
 const struct host_info *view_host(struct view *);
@@ -76,8 +90,15 @@ int view_place(struct view *, uint64_t from_ns, uint64_t to_ns, const char *cons
 bool view_place_stands(const struct view *, const struct place *, uint64_t generation);
 /* The sources, in order; NULL behind the last. */
 struct source *view_source(struct view *, size_t i);
-/* The source that holds this time. NULL: none has frames. */
-struct source *view_source_at(struct view *, uint64_t mono_ns);
+/* The source that answers for this table at this time. NULL: none has frames. */
+struct source *view_source_of(struct view *, const char *table, uint64_t mono_ns);
+/* Who answers for this table when, within (from, to]: in order, without overlaps, gaps left out. Returns how many. */
+struct view_piece {
+	struct source *source;
+	uint64_t from_ns, to_ns; /* (from, to] */
+};
+enum { VIEW_PIECES_MAX = 33 };
+size_t view_pieces(struct view *, const char *table, uint64_t from_ns, uint64_t to_ns, struct view_piece *);
 struct memo *view_memo(struct view *);
 /* The source's segments as of its last refresh, copied: a cursor that moves refreshes it. The caller frees. */
 struct segment_info *source_segments(struct source *, size_t *ret_n);

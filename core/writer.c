@@ -266,6 +266,7 @@ int writer_commit(struct writer *w)
 		note(s, err, &error);
 		/* A frame that is missing spoils those after it: wait for the next segment. */
 		s->begun = !err;
+		w->start_anew |= err == -EAGAIN;
 	}
 	w->frames++;
 	*(key ? &w->key_bytes : &w->delta_bytes) += w->blocks.len - before;

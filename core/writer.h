@@ -30,7 +30,7 @@ struct sink_ops {
 	/* A new segment begins; the former one has ended. */
 	int (*begin)(struct sink *, const struct segment_meta *, struct culprit_error *);
 	/* Whole blocks: one call is readable for others as a whole or not at all. `mono_ns`: of the newest frame so
-	 * far. */
+	 * far. -EAGAIN: what it had of this segment is lost; the next frame begins a new one. */
 	int (*append)(struct sink *, const void *bytes, size_t n, uint64_t mono_ns, struct culprit_error *);
 	/* The segment is complete; `summary` is its last block. */
 	int (*end)(struct sink *, const void *summary, size_t n, struct culprit_error *);

@@ -21,6 +21,8 @@ struct console_now {
 	char host[64];            /* raw bytes */
 	char summary[64];         /* "8cpu load 34 31 12"; raw bytes */
 	double self_percent;      /* of one CPU; NaN: unknown */
+	bool has_recorder;        /* attached to one: what is shown was sampled by it, */
+	double recorder_percent;  /* at this cost, of one CPU; NaN: unknown */
 	char notice[256];         /* what is missing or was thinned, shown until it is ""; raw bytes */
 	uint64_t clock_ns;        /* of who looks on, any beginning: how fast time passes while playing; 0: it stands */
 	bool follows;             /* replay: more may come (a pipe, a file that grows) */

@@ -367,12 +367,17 @@ static void draw_keys(const struct console *c, struct surface *s, int x, int y, 
 {
 	const struct panel *p = console_panel(c);
 	struct hint hints[HINTS_MAX];
-	char self[32] = "";
+	char self[64] = "";
 	size_t n = 0;
 	int self_w, used = 0, end = x + w;
 
 	if (isfinite(c->now.self_percent))
 		snprintf(self, sizeof(self), "self %.1f%%", c->now.self_percent);
+	if (c->now.has_recorder && isfinite(c->now.recorder_percent)) {
+		size_t at = strlen(self);
+
+		snprintf(self + at, sizeof(self) - at, "%srecorder %.1f%%", at ? "  " : "", c->now.recorder_percent);
+	}
 	self_w = w >= 40 && !x ? cells(s, self) : 0;
 	/* In the order of the tables, the panel's behind Enter and Backspace. */
 	for (size_t i = 0; i < console_nkeys && n < HINTS_MAX; i++) {

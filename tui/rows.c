@@ -475,10 +475,17 @@ ssize_t rows_selected(const struct rows *r)
 
 void rows_place(const struct rows *r, char *out, size_t cap)
 {
-	char place[64];
+	char place[64], clock[32], local[64] = "";
+	struct query_info info = {0};
 
 	list_place(&r->list, &r->source, place, sizeof(place));
-	snprintf(out, cap, "%s%s%s%s", place, r->sort[0] ? " by " : "", sorts_by_change(r) ? "change of " : "", r->sort);
+	/* Not of the recorder: its past does not reach farther back than this. */
+	if (r->query)
+		query_info(r->query, &info);
+	if (info.routed)
+		snprintf(local, sizeof(local), ", local since %s",
+			 units_clock(clock, sizeof(clock), view_wall_ns(r->view, info.source_from_ns), view_zone_offset(r->view)));
+	snprintf(out, cap, "%s%s%s%s%s", place, r->sort[0] ? " by " : "", sorts_by_change(r) ? "change of " : "", r->sort, local);
 }
 
 void rows_status(const struct rows *r, char *out, size_t cap)

@@ -22,6 +22,8 @@ enum culprit_host_flags {
 	CULPRIT_HOST_WHOLE = 1u << 0,
 	/* --safe: nothing is loaded into the kernel. Also where /proc and /sys are not this machine's own. */
 	CULPRIT_HOST_SAFE = 1u << 1,
+	/* Only what interests name is wanted: another process records the rest. Who can't tell samples as always. */
+	CULPRIT_HOST_ONLY_INTERESTS = 1u << 2,
 };
 
 /* What may block is asked of a helper process, never read on the sampling thread. */

@@ -32,8 +32,12 @@ static void read_all(struct source *source)
 {
 	struct culprit_error error;
 	int count = source->ops->refresh(source, &error);
+	struct ring_status status;
 	struct wbuf out;
 
+	/* Nobody holds its lock. */
+	if (!ring_source_status(source, &status) || status.live)
+		abort();
 	wbuf_init(&out);
 	for (int i = 0; i < count; i++) {
 		const struct segment_info *info = source->ops->segment(source, (size_t)i);

@@ -8,7 +8,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -441,9 +443,13 @@ struct folder {
 	char path[64];
 };
 
+/* Where memory is a file system, as /run is, if that can be had: its files differ in what they can. */
 static struct folder folder_make(void)
 {
 	struct folder folder = {"/tmp/culprit-ring-XXXXXX"};
+
+	if (!access("/dev/shm", W_OK))
+		memcpy(folder.path, "/dev/shm/culprit-ring-XXXXXX", sizeof("/dev/shm/culprit-ring-XXXXXX"));
 
 	assert_non_null(mkdtemp(folder.path));
 	return folder;
@@ -451,6 +457,10 @@ static struct folder folder_make(void)
 
 static void folder_remove(const struct folder *folder)
 {
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/.ring.lock", folder->path);
+	unlink(path);
 	assert_int_equal(rmdir(folder->path), 0);
 }
 
@@ -461,13 +471,14 @@ static void test_named(void **state)
 	struct ring *ring = ring_create(RING_BUDGET_MIN, folder.path, "ring", &error), *second;
 	struct sink *sink = ring_sink(ring, &error);
 	struct source *source;
-	char path[128];
+	char path[128], other[128];
 	struct stat st;
 	pid_t child;
 	int status;
 
 	(void)state;
 	snprintf(path, sizeof(path), "%s/ring", folder.path);
+	snprintf(other, sizeof(other), "%s/other", folder.path);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0640);
 	assert_int_equal(st.st_size, RING_BUDGET_MIN);
@@ -501,13 +512,15 @@ static void test_named(void **state)
 	ring = ring_create(RING_BUDGET_MIN, folder.path, "ring", &error);
 	assert_non_null(ring);
 	assert_int_equal(check_all(source, NULL), 1);
-	/* Somebody removed ours and has made another one: that is not ours to remove. */
-	assert_int_equal(unlink(path), 0);
+	/* The name is ours also where somebody removed the file; another one that has come there is not ours to remove. */
+	assert_int_equal(rename(path, other), 0);
 	second = ring_create(RING_BUDGET_MIN, folder.path, "ring", &error);
-	assert_non_null(second);
+	assert_null(second);
+	assert_non_null(strstr(error.sentence, "another process"));
+	close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
 	ring_unlock(ring);
-	assert_int_equal(stat(path, &st), 0);
-	ring_unlock(second);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(unlink(other), 0);
 	source_destroy(source);
 
 	/* What is not a ring is not replaced. */
@@ -519,6 +532,144 @@ static void test_named(void **state)
 	assert_null(ring_create(RING_BUDGET_MIN, folder.path, "ring", &error));
 	unlink(path);
 	folder_remove(&folder);
+}
+
+/* Cut short, removed or replaced under its writer: that says so, and goes on in a new file with the next segment. */
+static void test_made_anew(void **state)
+{
+	struct folder folder = folder_make();
+	struct culprit_error error = {""};
+	struct ring *ring = ring_create(RING_BUDGET_MIN, folder.path, "ring", &error);
+	struct sink *sink = ring_sink(ring, &error);
+	uint64_t seq = 0;
+	char path[128];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/ring", folder.path);
+	for (int how = 0; how < 4; how++) {
+		struct source *before = NULL, *after;
+
+		assert_int_equal(pattern_segment(sink, WRITER, seq++, 4, 16384, 64), 0);
+		assert_int_equal(pattern_begin(sink, WRITER, seq), 0);
+		assert_int_equal(pattern_append(sink, seq, 0, 1024, 5, &error), 0);
+		before = ring_source_path(path, &error);
+		assert_non_null(before);
+		if (how < 2)
+			assert_int_equal(truncate(path, how ? 8192 : 0), 0);
+		else
+			assert_int_equal(unlink(path), 0);
+		if (how == 3)
+			assert_int_equal(symlink("/dev/null", path), 0);
+		error.sentence[0] = '\0';
+		assert_int_equal(pattern_append(sink, seq, 1024, 1024, 6, &error), -EAGAIN);
+		assert_non_null(strstr(error.sentence, how < 2 ? "cut short" : "taken away"));
+		assert_int_equal(pattern_append(sink, seq, 2048, 8, 7, &error), -EAGAIN);
+		if (how == 3) {
+			/* What is no ring is not replaced: it waits until that is gone. */
+			assert_int_not_equal(pattern_begin(sink, WRITER, seq + 1), 0);
+			assert_int_equal(unlink(path), 0);
+		}
+		seq++;
+		assert_int_equal(pattern_segment(sink, WRITER, seq++, 4, 16384, 64), 0);
+		if (how < 2)
+			assert_int_equal(before->ops->refresh(before, &error), -EBADMSG);
+		else
+			assert_int_equal(check_all(before, NULL), 3);
+		after = ring_source_path(path, &error);
+		assert_non_null(after);
+		assert_int_equal(check_all(after, NULL), 1);
+		source_destroy(before);
+		source_destroy(after);
+	}
+	sink->ops->destroy(sink);
+	ring_unlock(ring);
+	folder_remove(&folder);
+}
+
+/* A reader is woken by appends and by the writer's end, sees whether it lives, and can hold up nobody with its locks. */
+static void test_watched(void **state)
+{
+	struct folder folder = folder_make();
+	struct culprit_error error = {""};
+	struct source *source;
+	struct ring_status status;
+	struct pollfd fd = {.events = POLLIN};
+	char path[128], byte;
+	int go[2], done[2], ours;
+	struct flock whole = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+	struct ring *ring;
+	pid_t child;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/ring", folder.path);
+	assert_int_equal(pipe2(go, O_CLOEXEC) | pipe2(done, O_CLOEXEC), 0);
+	child = fork();
+	if (!child) {
+		struct sink *sink;
+
+		ring = ring_create(RING_BUDGET_MIN, folder.path, "ring", NULL);
+		sink = ring ? ring_sink(ring, NULL) : NULL;
+		for (uint64_t seq = 0; sink && write(done[1], "x", 1) == 1 && read(go[0], &byte, 1) == 1; seq++)
+			pattern_segment(sink, WRITER, seq, 1, 64, 8);
+		_exit(1);
+	}
+	assert_int_equal(read(done[0], &byte, 1), 1);
+	source = ring_source_path(path, &error);
+	assert_non_null(source);
+	fd.fd = source->ops->fd(source);
+	assert_true(fd.fd >= 0);
+	assert_int_equal(poll(&fd, 1, 0), 0);
+	for (int i = 1; i <= 3; i++) {
+		assert_int_equal(write(go[1], "x", 1), 1);
+		assert_int_equal(read(done[0], &byte, 1), 1);
+		assert_int_equal(poll(&fd, 1, 10000), 1);
+		assert_int_equal(check_all(source, NULL), (size_t)i);
+		assert_int_equal(poll(&fd, 1, 0), 0);
+		assert_true(source->ops->live(source));
+	}
+	assert_true(ring_source_status(source, &status));
+	assert_true(status.live && !status.closed);
+	assert_int_equal(status.pid, child);
+	/* Whoever may read it may lock it, whichever way. */
+	ours = open(path, O_RDONLY | O_CLOEXEC);
+	flock(ours, LOCK_EX);
+	assert_true(fcntl(ours, F_OFD_SETLK, &whole) < 0);
+	kill(child, SIGKILL);
+	assert_int_equal(poll(&fd, 1, 10000), 1);
+	waitpid(child, NULL, 0);
+	assert_int_equal(check_all(source, NULL), 3);
+	assert_false(source->ops->live(source));
+	assert_int_equal(fcntl(ours, F_OFD_SETLK, &whole), 0);
+	assert_false(source->ops->live(source));
+	ring = ring_create(RING_BUDGET_MIN, folder.path, "ring", &error);
+	assert_non_null(ring);
+	ring_unlock(ring);
+	close(ours);
+	assert_int_equal(check_all(source, NULL), 3);
+	source_destroy(source);
+	for (int i = 0; i < 2; i++) {
+		close(go[i]);
+		close(done[i]);
+	}
+	folder_remove(&folder);
+}
+
+static void test_names(void **state)
+{
+	static const char *const bad[] = {"", ".", "..", ".x", "-x", "a/b", "a b", "a\n", "\xc3\xa4", "a:b", "$x"};
+	char longest[RING_NAME_MAX + 2];
+
+	(void)state;
+	assert_true(ring_name_valid("culprit"));
+	assert_true(ring_name_valid("a.b_c-d@9"));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_false(ring_name_valid(bad[i]));
+	memset(longest, 'a', sizeof(longest));
+	longest[RING_NAME_MAX + 1] = '\0';
+	assert_false(ring_name_valid(longest));
+	longest[RING_NAME_MAX] = '\0';
+	assert_true(ring_name_valid(longest));
+	assert_false(ring_name_valid(NULL));
 }
 
 static void test_cut_short(void **state)
@@ -541,9 +692,8 @@ static void test_cut_short(void **state)
 		uint64_t last;
 		int fd, count;
 
-		/* A copy: cutting the ring itself would kill its writer, this process. */
 		fd = open(copy, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-		assert_int_equal(write(fd, ring->map, ring->map_size), ring->map_size);
+		assert_int_equal(sendfile(fd, ring_fd(ring), &(off_t){0}, ring->size), ring->size);
 		source = ring_source_path(copy, &error);
 		assert_non_null(source);
 		count = (int)check_all(source, NULL);
@@ -736,6 +886,9 @@ int main(void)
 		cmocka_unit_test(test_notify),
 		cmocka_unit_test(test_processes),
 		cmocka_unit_test(test_named),
+		cmocka_unit_test(test_made_anew),
+		cmocka_unit_test(test_watched),
+		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_cut_short),
 		cmocka_unit_test(test_hostile),
 		cmocka_unit_test(test_odd_generation),

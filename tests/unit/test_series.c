@@ -228,7 +228,7 @@ static void test_summaries(void **state)
 	static char text[32768];
 	struct series_request one[4];
 	struct source_ops ops;
-	struct source *file;
+	struct source *made, *file;
 	struct series out[4];
 	struct series_bucket buckets[4][N];
 	struct view *view;
@@ -246,7 +246,9 @@ static void test_summaries(void **state)
 			      i % 4 ? "" : "segment\n");
 	}
 	set_up(&b, text);
-	file = recorded(textframes_source(b.frames));
+	made = textframes_source(b.frames);
+	file = recorded(made);
+	source_destroy(made);
 	assert_non_null(file);
 	counted = file->ops;
 	ops = *file->ops;
@@ -283,7 +285,9 @@ static void test_summaries(void **state)
 	assert_true(summaries > 0);
 	view_destroy(view);
 	/* Without histograms, rows that come and go, and before anything is remembered. */
-	file = recorded(textframes_source(b.frames));
+	made = textframes_source(b.frames);
+	file = recorded(made);
+	source_destroy(made);
 	file->ops = &ops;
 	view = view_create();
 	assert_int_equal(view_add_source(view, file), 0);

@@ -45,6 +45,16 @@ void list_panel_say(struct list_lines *lines, enum role role, const char *format
 	va_end(args);
 }
 
+void list_panel_append(char *to, size_t cap, const char *format, ...)
+{
+	size_t n = strlen(to);
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(to + n, cap - n, format, args);
+	va_end(args);
+}
+
 int list_panel_update(void *self, struct view *view, const struct lens *lens, const struct panel_time *time,
 		      struct culprit_error *error)
 {

@@ -50,6 +50,9 @@ struct list_state {
 /* One more line; those that are too many are dropped. */
 void list_panel_say(struct list_lines *, enum role, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
+/* Adds to the end of a text; what does not fit is cut. */
+void list_panel_append(char *to, size_t cap, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
 /* NULL: out of memory. */
 void *list_panel_create(const struct list_panel *);
 void list_panel_destroy(void *self);

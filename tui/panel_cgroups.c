@@ -40,31 +40,14 @@ static void limit_cell(struct rows *r, size_t row, struct list_cell *cell)
 	cpus_cell(r, row, "cpu_limit", cell);
 }
 
-static void warn_above(struct rows *r, size_t row, const char *column, double bound, struct list_cell *cell)
-{
-	struct value v;
-	double n;
-
-	rows_value(r, row, column, &v);
-	if (!value_number(&v, &n)) {
-		rows_cell_value(&v, cell);
-		return;
-	}
-	cell->own = true;
-	rows_percent(cell->text, sizeof(cell->text), n);
-	cell->len = (uint16_t)strlen(cell->text);
-	if (n >= bound)
-		cell->role = ROLE_WARN;
-}
-
 static void stopped_cell(struct rows *r, size_t row, struct list_cell *cell)
 {
-	warn_above(r, row, "throttled_pct", throttled_pct, cell);
+	rows_percent_cell(r, row, "throttled_pct", throttled_pct, cell);
 }
 
 static void memory_share_cell(struct rows *r, size_t row, struct list_cell *cell)
 {
-	warn_above(r, row, "memory_pct", memory_pct, cell);
+	rows_percent_cell(r, row, "memory_pct", memory_pct, cell);
 }
 
 /* The path, with long hexadecimal names (ids of containers) cut to the twelve digits that people use. */

@@ -1,6 +1,5 @@
 /* Disks: what each block device does, what it is made of and where it is mounted, who reads and writes most. */
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,19 +18,7 @@ struct disks {
 
 static void busy_cell(struct rows *r, size_t row, struct list_cell *cell)
 {
-	struct value v;
-	double n;
-
-	rows_value(r, row, "busy", &v);
-	if (!value_number(&v, &n)) {
-		rows_cell_value(&v, cell);
-		return;
-	}
-	cell->own = true;
-	rows_percent(cell->text, sizeof(cell->text), n);
-	cell->len = (uint16_t)strlen(cell->text);
-	if (n >= busy_pct)
-		cell->role = ROLE_WARN;
+	rows_percent_cell(r, row, "busy", busy_pct, cell);
 }
 
 /* "vda1 < vda", "dm-0 vg-root < vda2": what it is made of stands behind it. */
@@ -64,17 +51,6 @@ static const struct rows_column columns[] = {
 	{.column = "kind", .title = "kind", .min = 9, .max = 9, .priority = 6},
 	{.column = "model", .title = "model", .min = 8, .max = 24, .priority = 7},
 };
-
-static void append(char *to, size_t cap, const char *format, ...) __attribute__((format(printf, 3, 4)));
-static void append(char *to, size_t cap, const char *format, ...)
-{
-	size_t n = strlen(to);
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(to + n, cap - n, format, args);
-	va_end(args);
-}
 
 /* Raw text, sanitised. */
 static void shown(struct figures *f, size_t row, const char *column, char *out, size_t cap)
@@ -131,7 +107,7 @@ static void say_who(struct disks *d, size_t n)
 		char name[64], rate[32];
 
 		shown(&d->figures, best[k], "comm", name, sizeof(name));
-		append(line, sizeof(line), "%s%s %.0f %s%s", k ? ", " : "", name,
+		list_panel_append(line, sizeof(line), "%s%s %.0f %s%s", k ? ", " : "", name,
 		       figures_number(&d->figures, best[k], "pid"),
 		       units_format_short(rate, sizeof(rate), most[k], CULPRIT_BYTES_PER_S),
 		       out >= most[k] * 0.9 ? " written" : !(out > most[k] * 0.1) ? " read" : "");
@@ -152,11 +128,11 @@ static void say_fullest(struct disks *d, size_t n)
 		if (isnan(used) || (i && used < 1))
 			break;
 		shown(&d->figures, i, "mount", mount, sizeof(mount));
-		append(line, sizeof(line), "%s%s %s of %s%s", i ? ", " : "", mount, rows_percent(a, sizeof(a), used),
+		list_panel_append(line, sizeof(line), "%s%s %s of %s%s", i ? ", " : "", mount, rows_percent(a, sizeof(a), used),
 		       units_format_short(b, sizeof(b), size, CULPRIT_BYTES),
 		       figures_number(&d->figures, i, "read_only") > 0 ? " (read-only)" : "");
 		if (inodes >= full_pct)
-			append(line, sizeof(line), " (inodes %s)", rows_percent(a, sizeof(a), inodes));
+			list_panel_append(line, sizeof(line), " (inodes %s)", rows_percent(a, sizeof(a), inodes));
 		warn |= used >= full_pct || inodes >= full_pct;
 	}
 	if (n)
@@ -200,17 +176,17 @@ static void disks_detail(void *self, struct view *view, const struct lens *lens,
 	rows_text(r, row, "model", model, sizeof(model));
 	text_sanitise(line, sizeof(line) / 2, name, strlen(name), TEXT_UTF8);
 	if (model[0]) {
-		append(line, sizeof(line), ", ");
+		list_panel_append(line, sizeof(line), ", ");
 		text_sanitise(line + strlen(line), sizeof(line) / 2 - strlen(line), model, strlen(model), TEXT_UTF8);
 	}
 	if (!isnan(size))
-		append(line, sizeof(line), ", %s", units_format_short(a, sizeof(a), size, CULPRIT_BYTES));
+		list_panel_append(line, sizeof(line), ", %s", units_format_short(a, sizeof(a), size, CULPRIT_BYTES));
 	if (rows_number(r, row, "read_only", 0) > 0)
-		append(line, sizeof(line), ", read-only");
+		list_panel_append(line, sizeof(line), ", read-only");
 	if (!isnan(read))
-		append(line, sizeof(line), "; a read is %s", units_format_short(a, sizeof(a), read, CULPRIT_BYTES));
+		list_panel_append(line, sizeof(line), "; a read is %s", units_format_short(a, sizeof(a), read, CULPRIT_BYTES));
 	if (!isnan(written))
-		append(line, sizeof(line), "; a write is %s", units_format_short(b, sizeof(b), written, CULPRIT_BYTES));
+		list_panel_append(line, sizeof(line), "; a write is %s", units_format_short(b, sizeof(b), written, CULPRIT_BYTES));
 	list_panel_say(&d->list.detail, ROLE_STRONG, "%s", line);
 
 	snprintf(line, sizeof(line), "mounted on ");
@@ -223,7 +199,7 @@ static void disks_detail(void *self, struct view *view, const struct lens *lens,
 			continue;
 		shown(&d->figures, i, "mount", mount, sizeof(mount));
 		shown(&d->figures, i, "fstype", type, sizeof(type));
-		append(line, sizeof(line), "%s%s (%s, %s full)", mounts++ ? ", " : "", mount, type,
+		list_panel_append(line, sizeof(line), "%s%s (%s, %s full)", mounts++ ? ", " : "", mount, type,
 		       rows_percent(a, sizeof(a), figures_number(&d->figures, i, "used_pct")));
 	}
 	list_panel_say(&d->list.detail, mounts ? ROLE_TEXT : ROLE_MUTED, "%s", mounts ? line : "not mounted itself");

@@ -1,7 +1,6 @@
 /* Net: who talks to whom, and which side is slow: the devices and TCP as a whole above, a list of processes and their peers,
  * and of the selected one who lets whom wait. */
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -77,19 +76,7 @@ static void peer_cell(struct rows *r, size_t row, struct list_cell *cell)
 
 static void percent_cell(struct rows *r, size_t row, struct list_cell *cell)
 {
-	struct value v;
-	double n;
-
-	rows_value(r, row, "retrans_pct", &v);
-	if (!value_number(&v, &n)) {
-		rows_cell_value(&v, cell);
-		return;
-	}
-	cell->own = true;
-	rows_percent(cell->text, sizeof(cell->text), n);
-	cell->len = (uint16_t)strlen(cell->text);
-	if (n >= retrans_bad)
-		cell->role = ROLE_WARN;
+	rows_percent_cell(r, row, "retrans_pct", retrans_bad, cell);
 }
 
 static const struct rows_column columns[] = {
@@ -107,17 +94,6 @@ static const struct rows_column columns[] = {
 	{.column = "failures", .title = "fail", .min = 4, .max = 4, .priority = 1},
 	{.column = "byte_rate", .title = "bytes", .min = 7, .max = 7, .priority = 6},
 };
-
-static void append(char *to, size_t cap, const char *format, ...) __attribute__((format(printf, 3, 4)));
-static void append(char *to, size_t cap, const char *format, ...)
-{
-	size_t n = strlen(to);
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(to + n, cap - n, format, args);
-	va_end(args);
-}
 
 static const char *rate(struct net *n, size_t row, const char *column, unsigned unit, char buf[32])
 {
@@ -140,14 +116,14 @@ static void say_devices(struct net *n, size_t rows)
 
 		figures_text(&n->figures, i, "name", raw, sizeof(raw));
 		text_sanitise(name, sizeof(name), raw, strlen(raw), TEXT_UTF8);
-		append(line, sizeof(line), "%s%s in %s out %s", said++ ? "   " : "", name,
+		list_panel_append(line, sizeof(line), "%s%s in %s out %s", said++ ? "   " : "", name,
 		       rate(n, i, "rx_rate", CULPRIT_BYTES_PER_S, a), rate(n, i, "tx_rate", CULPRIT_BYTES_PER_S, b));
 		if (use >= 1)
-			append(line, sizeof(line), " (%s of the line)", rows_percent(a, sizeof(a), use));
+			list_panel_append(line, sizeof(line), " (%s of the line)", rows_percent(a, sizeof(a), use));
 		if (errors > 0)
-			append(line, sizeof(line), " errors %s", rate(n, i, "error_rate", CULPRIT_COUNT_PER_S, a));
+			list_panel_append(line, sizeof(line), " errors %s", rate(n, i, "error_rate", CULPRIT_COUNT_PER_S, a));
 		if (drops > 0)
-			append(line, sizeof(line), " dropped %s", rate(n, i, "drop_rate", CULPRIT_COUNT_PER_S, a));
+			list_panel_append(line, sizeof(line), " dropped %s", rate(n, i, "drop_rate", CULPRIT_COUNT_PER_S, a));
 		warn |= errors > 0 || use >= 80;
 	}
 	if (said)
@@ -249,13 +225,13 @@ static void net_detail(void *self, struct view *view, const struct lens *lens, c
 	rows_text(r, row, "comm", raw, sizeof(raw));
 	text_sanitise(name, sizeof(name), raw, strlen(raw), TEXT_UTF8);
 	rows_text(r, row, "peer", raw, sizeof(raw));
-	append(line, sizeof(line), "%s %.0f %s %s", name[0] ? name : "?", rows_number(r, row, "pid", 0), in ? "<-" : "->", raw);
-	append(line, sizeof(line), ": %.0f connection%s, %s new", rows_number(r, row, "open", 0),
+	list_panel_append(line, sizeof(line), "%s %.0f %s %s", name[0] ? name : "?", rows_number(r, row, "pid", 0), in ? "<-" : "->", raw);
+	list_panel_append(line, sizeof(line), ": %.0f connection%s, %s new", rows_number(r, row, "open", 0),
 	       rows_number(r, row, "open", 0) == 1 ? "" : "s",
 	       units_format_short(a, sizeof(a), rows_number(r, row, "open_rate", 0), CULPRIT_COUNT_PER_S));
 	if (failures > 0) {
 		rows_text(r, row, "failure", raw, sizeof(raw));
-		append(line, sizeof(line), "; %.0f could not be made%s%s", failures, raw[0] ? ": " : "", raw);
+		list_panel_append(line, sizeof(line), "; %.0f could not be made%s%s", failures, raw[0] ? ": " : "", raw);
 	}
 	list_panel_say(&n->list.detail, failures > 0 ? ROLE_WARN : ROLE_STRONG, "%s", line);
 
@@ -278,7 +254,7 @@ static void net_detail(void *self, struct view *view, const struct lens *lens, c
 		 units_format_short(a, sizeof(a), middle, CULPRIT_NS), units_format_short(b, sizeof(b), tail, CULPRIT_NS),
 		 (unsigned long long)p50.n, isnan(rtt) ? "-" : units_format_short(c, sizeof(c), rtt, CULPRIT_NS));
 	if (spoiled > 0)
-		append(line, sizeof(line), "; %.0f left out", spoiled);
+		list_panel_append(line, sizeof(line), "; %.0f left out", spoiled);
 	list_panel_say(&n->list.detail, verdict[0] ? ROLE_WARN : ROLE_TEXT, "%s", line);
 }
 
@@ -346,7 +322,7 @@ const struct panel net_panel = {
 		"connections now; line: the shortest round trip of the last minutes; again: segments sent again; p50, p99: how long the side that is "
 		"asked takes to answer, from the last segment of the request to the first of the answer (connections on which both "
 		"sides speak at once are left out). Below, of the selected row, which side is slow. Enter: the threads of the "
-		"process. :table tcp_listen has all listening sockets.",
+		"process. All listening sockets: Tables (t), tcp_listen.",
 	.keys = keys,
 	.nkeys = sizeof(keys) / sizeof(keys[0]),
 	.create = net_create,

@@ -135,6 +135,23 @@ static void cell_change(struct rows *r, size_t row, size_t column, struct list_c
 	cell_text(cell, text, strlen(text));
 }
 
+void rows_percent_cell(struct rows *r, size_t row, const char *column, double bound, struct list_cell *cell)
+{
+	struct value v;
+	double n;
+
+	rows_value(r, row, column, &v);
+	if (!value_number(&v, &n)) {
+		rows_cell_value(&v, cell);
+		return;
+	}
+	cell->own = true;
+	rows_percent(cell->text, sizeof(cell->text), n);
+	cell->len = (uint16_t)strlen(cell->text);
+	if (n >= bound)
+		cell->role = ROLE_WARN;
+}
+
 static void source_cell(const void *self, size_t row, size_t column, struct list_cell *cell)
 {
 	struct rows *r = (struct rows *)self;

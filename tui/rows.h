@@ -93,6 +93,8 @@ void rows_text(struct rows *, size_t row, const char *column, char *out, size_t 
 void rows_cell_value(const struct value *, struct list_cell *);
 /* A percentage with one decimal: "0%", "0.4%", "12.0%", "212%". Returns `buf`. */
 char *rows_percent(char *buf, size_t cap, double value);
+/* The percentage of a column of a row, with one decimal; a warning from `bound` on. */
+void rows_percent_cell(struct rows *, size_t row, const char *column, double bound, struct list_cell *);
 /* Width and alignment that suit a column of the query. */
 void rows_fit(const struct query_column *, struct rows_column *);
 

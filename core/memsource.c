@@ -215,6 +215,8 @@ struct source *memsource_source(struct memsource *m)
 void memsource_evict(struct memsource *m, size_t n)
 {
 	n = n < m->n ? n : m->n;
+	if (!n)
+		return;
 	for (size_t i = 0; i < n; i++)
 		wbuf_finish(&m->segments[i].bytes);
 	memmove(m->segments, m->segments + n, (m->n - n) * sizeof(*m->segments));

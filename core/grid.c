@@ -42,7 +42,8 @@ static uint32_t units(uint32_t code)
 
 static uint8_t *piece(const struct grid *g, uint32_t at)
 {
-	return g->pieces + ((size_t)at << g->shift);
+	/* Before there is any, only runs of one value ask, which look at none. */
+	return g->pieces ? g->pieces + ((size_t)at << g->shift) : NULL;
 }
 
 static void piece_free(struct grid *g, uint32_t at, uint32_t code)

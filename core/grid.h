@@ -74,6 +74,9 @@ static inline uint64_t grid_get(const struct grid *g, uint32_t row, uint32_t col
 {
 	const struct grid_run *r = grid_run_of(g, row, column);
 
+	/* One value for all of them: there may be no pieces yet. */
+	if (!r->code)
+		return r->base;
 	return r->base + grid_offset(g->pieces + ((size_t)r->at << g->shift), r->code, row & ((1u << g->shift) - 1));
 }
 

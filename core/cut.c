@@ -264,7 +264,9 @@ static int hand_over(struct cut *c, const struct segment *s, const struct segmen
 	return err;
 }
 
-static int cut_segment(struct cut *c, const struct segment_info *info, uint64_t from, uint64_t to, struct culprit_error *error)
+/* `more`: segments follow. Then the newest frame at or before `from` is in this one, be it the last. */
+static int cut_segment(struct cut *c, const struct segment_info *info, uint64_t from, uint64_t to, bool more,
+		       struct culprit_error *error)
 {
 	struct segment *s = segment_of(c->source, info->seq);
 	struct segment_meta meta;
@@ -283,7 +285,7 @@ static int cut_segment(struct cut *c, const struct segment_info *info, uint64_t 
 		if (s->frames[i].mono_ns <= to)
 			last = i;
 	}
-	if (!s->nframes || s->frames[first].mono_ns > to || s->frames[last].mono_ns < from)
+	if (!s->nframes || s->frames[first].mono_ns > to || (!more && s->frames[last].mono_ns < from))
 		goto out;
 	meta = s->meta;
 	if (c->result->segments && meta.writer != c->result->writer) {
@@ -341,7 +343,7 @@ int cut_run(struct source *source, const struct cut_options *options, struct sin
 		bool before = i + 1 < count && list[i + 1].from_ns <= options->from_ns;
 
 		if (!before && list[i].from_ns <= options->to_ns)
-			err = cut_segment(&c, &list[i], options->from_ns, options->to_ns, error);
+			err = cut_segment(&c, &list[i], options->from_ns, options->to_ns, i + 1 < count, error);
 	}
 	if (!err && !result->segments)
 		err = error_set(error, -ENODATA, "no frame of %.150s lies in this window", source->name);

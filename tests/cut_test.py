@@ -4,6 +4,7 @@ is in none of its bytes; what exists is not overwritten."""
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -55,8 +56,14 @@ with tempfile.TemporaryDirectory() as d:
     check("there is something to compare", len(tables) > 8 and span > 3 * 10**9)
     seed = random.randrange(10**6)
     rng = random.Random(seed)
-    for number in range(2):
-        start = first + int(span * rng.uniform(0.05, 0.5))
+    # Where segments begin: a piece may begin between the last frame of one and the first of the next.
+    plain = subprocess.run(["zstd", "-dc", whole], capture_output=True).stdout
+    heads = [m.start() for m in re.finditer(b"CULPSEG1", plain)]
+    begins = [int.from_bytes(plain[at + 40:at + 48], "little") for at in heads]
+    begins = [t for t in begins if first + span // 20 < t < first + span * 9 // 10]
+    check("it has several segments", begins)
+    for number in range(2 + len(begins[:1])):
+        start = first + int(span * rng.uniform(0.05, 0.5)) if number < 2 else begins[0] - 10**7
         end = start + int((last - start) * rng.uniform(0.3, 0.9))
         for path in (piece, redacted):
             if os.path.exists(path):

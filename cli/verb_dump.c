@@ -80,7 +80,7 @@ static int dump_ring(const struct options *o, const char *table, struct culprit_
 	return r;
 }
 
-/* A table whose columns all are levels is whole after one sample. */
+/* A state table whose columns all are levels is whole after one sample. */
 static bool needs_two_ticks(const struct options *o, const char *table)
 {
 	if (o->raw)
@@ -91,6 +91,9 @@ static bool needs_two_ticks(const struct options *o, const char *table)
 
 			if (strcmp(t->name, table))
 				continue;
+			/* What happened happened between two. */
+			if (t->kind == CULPRIT_EVENT)
+				return true;
 			for (uint32_t k = 0; k < t->ncolumns; k++) {
 				if (t->columns[k].role == CULPRIT_COUNTER || t->columns[k].role == CULPRIT_HISTOGRAM)
 					return true;

@@ -12,6 +12,7 @@ const struct culprit_collector *const culprit_builtin[] = {
 	&tcp_collector,
 	&cgroup_collector,
 	&task_collector,
+	&kmsg_collector,
 #ifndef CULPRIT_NO_BPF
 	&sched_collector,
 	&disk_latency_collector,

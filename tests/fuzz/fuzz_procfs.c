@@ -53,6 +53,7 @@ static const struct target {
 	{CGROUP1 "blkio.throttle.io_service_bytes_recursive", {&cgroup_collector}, ""},
 	{"sys/devices/system/cpu/possible", {&host_collector}, ""},
 	{"sys/class/dmi/id/product_name", {&host_collector}, ""},
+	{"dev/kmsg", {&kmsg_collector}, ""},
 };
 
 enum { NTARGETS = sizeof(targets) / sizeof(targets[0]) };

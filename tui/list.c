@@ -33,8 +33,8 @@ void list_sync(struct list *list, const struct list_source *source)
 	size_t n = source->count(source->self);
 
 	if (list->chosen) {
-		/* Mostly it is where it was, or near. */
-		for (size_t d = 0; d < n; d++) {
+		/* Mostly it is where it was, or near; where the list has shrunk, farther up than it is long now. */
+		for (size_t d = 0;; d++) {
 			size_t places[2] = {list->selected + d, list->selected - d};
 
 			for (int i = 0; i < (d ? 2 : 1); i++) {

@@ -1,9 +1,11 @@
 /* Overview: what box this is, the three questions to each resource, and the processes that use most. */
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "list_panel.h"
 #include "panels.h"
 #include "resources.h"
 #include "task_cells.h"
@@ -48,6 +50,9 @@ static const struct rows_column columns[] = {
 struct overview {
 	struct resources resources;
 	struct rows rows;
+	struct figures log; /* kernel_log_class */
+	char kernel[400];   /* the last serious line of the kernel's log, with its age; sanitised. "": nothing known */
+	bool kernel_warns;
 	char box[200];
 	int width;
 	bool asked;
@@ -72,6 +77,7 @@ static void overview_destroy(void *self)
 		return;
 	resources_finish(&o->resources);
 	rows_finish(&o->rows);
+	figures_finish(&o->log);
 	free(o);
 }
 
@@ -134,6 +140,49 @@ static void say_box(struct overview *o, struct view *view, const struct lens *le
 	snprintf(o->box, sizeof(o->box), "%s, kernel %.40s, %llu cpu%s, %s, up %s", system, host->kernel, (unsigned long long)host->cpus, host->cpus == 1 ? "" : "s", memory, up);
 }
 
+enum { FRESH_S = 600 };
+#define SECOND 1000000000ull
+
+/* "3m12s ago, io-error: EXT4-fs error ..."; a link that came or went is told by its line among the resources. */
+static void say_kernel(struct overview *o, struct view *view, const struct lens *lens, const struct panel_time *time)
+{
+	char class[16], text[160], shown[320], age[32];
+	struct query_info info;
+	size_t n = figures_ask(&o->log, view, lens, "kernel_log_class", "last");
+	uint64_t from, to, last, ago;
+	double when;
+
+	o->kernel[0] = '\0';
+	o->kernel_warns = false;
+	lens_resolve(lens, time->newest_ns, &from, &to);
+	for (size_t i = 0; i < n; i++) {
+		when = figures_number(&o->log, i, "last");
+		figures_text(&o->log, i, "class", class, sizeof(class));
+		if (isnan(when) || !strcmp(class, "link"))
+			continue;
+		figures_text(&o->log, i, "text", text, sizeof(text));
+		text_sanitise(shown, sizeof(shown), text, strlen(text), TEXT_UTF8);
+		last = (uint64_t)when;
+		ago = to > last ? to - last : 0;
+		/* Whole seconds, then minutes: it need not be drawn anew all the time. */
+		ago -= ago % (ago < FRESH_S * SECOND ? SECOND : 60 * SECOND);
+		snprintf(o->kernel, sizeof(o->kernel), "%s ago, %s: %s", units_duration(age, sizeof(age), ago), class, shown);
+		o->kernel_warns = to < last + FRESH_S * SECOND;
+		return;
+	}
+	if (n) {
+		snprintf(o->kernel, sizeof(o->kernel), "nothing serious: no oom, hung task, I/O error, segfault");
+		return;
+	}
+	if (!o->log.query)
+		return;
+	query_info(o->log.query, &info);
+	if (info.reason_len && info.state == CULPRIT_MISSING) {
+		text_sanitise(shown, sizeof(shown), info.reason, info.reason_len < 120 ? info.reason_len : 120, TEXT_UTF8);
+		snprintf(o->kernel, sizeof(o->kernel), "not read: %s", shown);
+	}
+}
+
 static int overview_update(void *self, struct view *view, const struct lens *lens, const struct panel_time *time,
 			   struct culprit_error *error)
 {
@@ -150,6 +199,7 @@ static int overview_update(void *self, struct view *view, const struct lens *len
 		return r;
 	top_processes(o, top);
 	say_box(o, view, lens);
+	say_kernel(o, view, lens, time);
 	e = resources_update(&o->resources, view, lens, time, &widths, top, error);
 	o->asked = true;
 	return e ? e : r;
@@ -222,13 +272,18 @@ static void overview_draw(void *self, struct surface *s, struct rect r)
 	}
 	if (r.h >= 12) {
 		/* At least five lines are the processes'. */
-		room = r.h - 2 - 1 - 7;
+		room = r.h - 2 - 1 - 7 - (o->kernel[0] != '\0');
 		if ((int)shown > room)
 			shown = room > 0 ? (size_t)room : 0;
 		draw_header(o, s, (struct rect){r.x, y, r.w, 1}, &l);
 		y++;
 		for (size_t i = 0; i < shown; i++)
 			draw_resource(&o->resources.list[i], s, (struct rect){r.x, y++, r.w, 1}, &l);
+		if (o->kernel[0]) {
+			surface_say(s, r.x, y, l.name, ROLE_STRONG, "kernel log");
+			surface_put(s, r.x + l.name + 1, y++, r.w - l.name - 1, o->kernel_warns ? ROLE_WARN : ROLE_TEXT, PUT_OWN,
+				    o->kernel, strlen(o->kernel));
+		}
 		surface_hline(s, r.x, y++, r.w, ROLE_RULE);
 	}
 	room = r.y + r.h - y;
@@ -286,7 +341,7 @@ const struct panel overview_panel = {
 	.help = "Each resource answers three questions: how much is used, does anybody wait (stalled: share of the window in "
 		"which some task stood still for want of it), does it fail. !! is beyond what is healthy. `changed` compares "
 		"with the baseline (b), or else with the mean of the time before the window. Below, the processes: C on a CPU, R waiting for one, D waiting "
-		"for disks, dots idle. Run queue and disk latency are not measured yet. Enter: the threads of a process.",
+		"for disks, dots idle. `kernel log` is its last serious line (e shows all). Enter: the threads of a process.",
 	.keys = keys,
 	.nkeys = sizeof(keys) / sizeof(keys[0]),
 	.create = overview_create,

@@ -11,6 +11,7 @@ const struct panel *const console_panels[] = {
 	&net_panel,
 	&cgroups_panel,
 	&memory_panel,
+	&events_panel,
 	&tables_panel,
 	NULL,
 };

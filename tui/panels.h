@@ -12,6 +12,7 @@ extern const struct panel disks_panel;
 extern const struct panel net_panel;
 extern const struct panel cgroups_panel;
 extern const struct panel memory_panel;
+extern const struct panel events_panel;
 extern const struct panel tables_panel;
 
 /* Ends with NULL. */

@@ -133,7 +133,8 @@ static const struct {
 /* Every panel in every size, and its help. */
 static void panels_look(void **state)
 {
-	static const char *const panels[] = {"overview", "processes", "threads", "disks", "net", "cgroups", "memory", "tables"};
+	static const char *const panels[] = {"overview", "processes", "threads", "disks", "net", "cgroups", "memory", "events",
+					      "tables"};
 	char name[64];
 
 	(void)state;
@@ -292,6 +293,54 @@ static void time_goes_back_and_on(void **state)
 	stage_close(&s);
 }
 
+/* One list of everything; the way of somebody who asks what happened before it got slow. */
+static void events_tell_what_happened(void **state)
+{
+	struct stage s;
+	uint64_t from, to;
+	bool live;
+
+	(void)state;
+	stage_open(&s, NULL, 180, "overview", 80, 24, TEXT_ASCII);
+	assert_shows(&s, "kernel log 49s ago, io-error: EXT4-fs error");
+	press(&s, "e");
+	assert_shows(&s, "1-6 of 6 by time");
+	assert_shows(&s, "x 214");
+	press(&s, "o");
+	assert_shows(&s, "without processes");
+	check(&s, "events-no-processes");
+	press(&s, "o");
+	assert_shows(&s, "oom-kill  python3");
+	press(&s, "o s");
+	assert_shows(&s, "by kind");
+	type(&s, ":sort who\r");
+	check(&s, "events-by-who");
+	press(&s, "r");
+	assert_shows(&s, "> ");
+	type(&s, ":sort time\r");
+	type(&s, "\\kind=ran or who=python3\r");
+	assert_shows(&s, "1-3 of 3");
+	check(&s, "events-filter");
+	type(&s, ":filter nosuch=1\r");
+	assert_shows(&s, "nosuch");
+	type(&s, ":filter kind=end\r");
+	assert_shows(&s, "1-2 of 2");
+	press(&s, "\\ ^U Enter");
+	/* To the time of the I/O error: the window ends with the sample that tells of it. */
+	type(&s, "/EXT4\r");
+	check(&s, "events-found");
+	press(&s, "Enter");
+	console_window(s.console, &from, &to, &live);
+	assert_false(live);
+	assert_int_equal(to, 1132ull * SECOND - 900000000);
+	check(&s, "events-there");
+	press(&s, "1");
+	assert_shows(&s, "kernel log 1s ago, io-error");
+	press(&s, "L e");
+	assert_shows(&s, "LIVE");
+	stage_close(&s);
+}
+
 static void tables_open(void **state)
 {
 	struct stage s;
@@ -340,7 +389,8 @@ static void hostile_names_are_escaped(void **state)
 
 static void panels_survive_every_size(void **state)
 {
-	static const char *const panels[] = {"overview", "processes", "threads", "disks", "net", "cgroups", "memory", "tables"};
+	static const char *const panels[] = {"overview", "processes", "threads", "disks", "net", "cgroups", "memory", "events",
+					      "tables"};
 
 	(void)state;
 	for (size_t p = 0; p < 4; p++) {
@@ -413,6 +463,7 @@ int main(void)
 		cmocka_unit_test(processes_keep_the_selection),
 		cmocka_unit_test(drilling_down_and_back),
 		cmocka_unit_test(time_goes_back_and_on),
+		cmocka_unit_test(events_tell_what_happened),
 		cmocka_unit_test(tables_open),
 		cmocka_unit_test(hostile_names_are_escaped),
 		cmocka_unit_test(panels_survive_every_size),

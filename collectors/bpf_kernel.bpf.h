@@ -90,7 +90,7 @@ struct sched_info {
 };
 
 struct rq {
-	__u64 clock;
+	__u64 clock, clock_task;
 };
 
 struct cfs_rq {
@@ -98,7 +98,7 @@ struct cfs_rq {
 };
 
 struct sched_entity {
-	__u64 sum_exec_runtime;
+	__u64 exec_start, sum_exec_runtime;
 	struct cfs_rq *cfs_rq;
 };
 

@@ -58,10 +58,16 @@ volatile __u32 sched_epoch;
 /* The iterator forgets what was accounted: it rested meanwhile. */
 volatile __u32 sched_forget;
 
-/* Now, on the clock of this task's run queue. rq->clock itself may stand still between a wakeup and the switch it causes, by
- * microseconds as a rule, by as long as the host stops this CPU at worst. The smallest distance between it and the machine's
- * clock is the true one; the two drift apart by less than a thousandth, so by so much it may grow meanwhile. */
-static __always_inline __u64 sched_now(struct sched_cpu *cpu, struct task_struct *task)
+/* This moment on both clocks: the machine's, in which every thread's time is booked, so that its parts add up whatever a run
+ * queue's clock does; and the run queue's, in which the kernel stamps who waits for a CPU. */
+struct sched_moment {
+	__u64 now, rq;
+};
+
+/* rq->clock itself may stand still between a wakeup and the switch it causes, by microseconds as a rule, by as long as the
+ * host stops this CPU at worst. The smallest distance between it and the machine's clock is the true one; the two drift apart
+ * by less than a thousandth, so by so much it may grow meanwhile. */
+static __always_inline struct sched_moment sched_now(struct sched_cpu *cpu, struct task_struct *task)
 {
 	__u64 now = bpf_ktime_get_ns(), offset = now - task->se.cfs_rq->rq->clock;
 	__u64 most = cpu->offset + ((now - cpu->offset_time) >> OFFSET_DRIFT_SHIFT);
@@ -71,7 +77,7 @@ static __always_inline __u64 sched_now(struct sched_cpu *cpu, struct task_struct
 		most = offset;
 	cpu->offset = (__s64)(offset - most) < 0 ? offset : most;
 	cpu->offset_time = now;
-	return now - cpu->offset;
+	return (struct sched_moment){now, now - cpu->offset};
 }
 
 static __always_inline __u32 task_state(struct task_struct *task)
@@ -126,6 +132,37 @@ static __always_inline struct sched_thread *thread_get(__u32 tid)
 		return NULL;
 	/* Two CPUs may want the place for two threads; one of them gets it, the other looks again at its next switch. */
 	return __sync_val_compare_and_swap(&t->tid, 0, tid) == 0 ? t : NULL;
+}
+
+/* A thread is written by the CPU that has it, and copied by the iterator on another. Where stores are seen in another order
+ * than they are made (not x86), a copy may be torn once in a long while: one thread's times are wrong in one sample then. */
+#define barrier() asm volatile("" ::: "memory")
+
+static __always_inline void thread_begin(struct sched_thread *t)
+{
+	t->writes++;
+	barrier();
+}
+
+static __always_inline void thread_end(struct sched_thread *t)
+{
+	barrier();
+	t->writes++;
+}
+
+/* False: it was being written, each time. */
+static __always_inline bool thread_copy(struct sched_thread *to, struct sched_thread *from)
+{
+	for (int i = 0; i < 4; i++) {
+		__u8 writes = *(volatile __u8 *)&from->writes;
+
+		barrier();
+		*to = *from;
+		barrier();
+		if (!(writes & 1) && *(volatile __u8 *)&from->writes == writes)
+			return true;
+	}
+	return false;
 }
 
 static __always_inline void thread_free(struct sched_thread *t)
@@ -252,7 +289,7 @@ static __always_inline __u8 reason_of(struct task_struct *task, struct sched_thr
 
 /* --- the switch -------------------------------------------------------------------------------------------------- */
 
-static __always_inline void thread_out(struct bpf_cost *cost, struct task_struct *prev, bool preempt, __u64 now)
+static __always_inline void thread_out(struct bpf_cost *cost, struct task_struct *prev, bool preempt, struct sched_moment m)
 {
 	__u32 state = task_state(prev);
 	struct sched_thread *t;
@@ -268,21 +305,44 @@ static __always_inline void thread_out(struct bpf_cost *cost, struct task_struct
 		cost->lost++;
 		return;
 	}
-	if (prev->sched_info.last_arrival && (__s64)(now - prev->sched_info.last_arrival) > 0)
-		t->held += now - prev->sched_info.last_arrival;
-	t->out = now;
+	thread_begin(t);
+	if (t->since && !t->off)
+		t->held += m.now - t->since;
+	/* It had its CPU when we came. */
+	else if (prev->sched_info.last_arrival && (__s64)(m.rq - prev->sched_info.last_arrival) > 0)
+		t->held += m.rq - prev->sched_info.last_arrival;
+	t->since = m.now;
 	t->off = 1;
 	t->delay = prev->sched_info.run_delay;
 	t->throttled_before = throttled_time(prev);
 	t->reason = preempt || state == STATE_RUNNING ? SCHED_NONE : reason_of(prev, t, state);
+	thread_end(t);
+}
+
+/* Of the time since it left its CPU, what it waited for one after it was woken. */
+static __always_inline __u64 wait_of(struct sched_thread *t, struct task_struct *next, __u64 queued, struct sched_moment m)
+{
+	__u64 away = m.now - t->since, wait, before;
+
+	/* Pushed aside: it wanted to run all the time. */
+	if (!t->reason)
+		return away;
+	/* Since 6.12 a task that sleeps may stay queued for a while; moved to another CPU then, it is stamped, and nobody takes
+	 * the stamp away. The iterator has seen it. When it was woken nobody knows; most run soon. */
+	if (queued == t->stale)
+		return 0;
+	/* Moved from one run queue to another while it waits, it is stamped anew; what came before, the kernel keeps. */
+	before = (__u32)((__u32)next->sched_info.run_delay - t->delay);
+	wait = m.rq - queued + (before < away ? before : 0);
+	return wait < away ? wait : away;
 }
 
 /* Books how long it was blocked, waited and was throttled; returns its wait for a CPU, without the time in which a quota
  * forbade it to run, and that time in *ret_throttled. */
-static __always_inline __u64 thread_in(struct task_struct *next, __u64 queued, __u64 now, __u64 *ret_throttled)
+static __always_inline __u64 thread_in(struct task_struct *next, __u64 queued, struct sched_moment m, __u64 *ret_throttled)
 {
 	struct sched_thread *t = thread_find(next->pid);
-	__u64 throttled = 0, rq_throttled, before, woken, wait = now - queued;
+	__u64 throttled = 0, rq_throttled, wait = m.rq - queued;
 
 	if (!t)
 		return wait;
@@ -292,29 +352,21 @@ static __always_inline __u64 thread_in(struct task_struct *next, __u64 queued, _
 
 		thread_free(t);
 		t->tid = tid;
+		t->since = m.now;
 		t->blocked[SCHED_NONE] = wait;
 		return wait;
 	}
-	t->off = 0;
-	if (!t->out)
+	if (!t->since || !t->off) {
+		t->off = 0;
 		return wait;
-	/* Pushed aside: it wanted to run all the time. */
-	woken = t->out;
-	if (t->reason) {
-		/* Moved from one run queue to another while it waits, it is stamped anew; what came before, the kernel keeps. */
-		before = (__u32)((__u32)next->sched_info.run_delay - t->delay);
-		woken = queued - (before < now - t->out ? before : 0);
-		/* Since 6.12 a task that sleeps may stay queued for a while; moved to another CPU then, it is stamped, and
-		 * nobody takes the stamp away. The iterator has seen it. When it was woken nobody knows; most run soon. */
-		if (queued == t->stale)
-			woken = now;
-		if ((__s64)(woken - t->out) < 0)
-			woken = t->out;
-		if (t->reason < SCHED_REASONS)
-			t->blocked[t->reason] += woken - t->out;
-		t->reason = SCHED_NONE;
 	}
-	wait = (__s64)(now - woken) > 0 ? now - woken : 0;
+	thread_begin(t);
+	wait = wait_of(t, next, queued, m);
+	if (t->reason && t->reason < SCHED_REASONS)
+		t->blocked[t->reason] += m.now - t->since - wait;
+	t->reason = SCHED_NONE;
+	t->off = 0;
+	t->since = m.now;
 	rq_throttled = throttled_time(next);
 	if (rq_throttled > t->throttled_before) {
 		throttled = rq_throttled - t->throttled_before;
@@ -324,6 +376,7 @@ static __always_inline __u64 thread_in(struct task_struct *next, __u64 queued, _
 		*ret_throttled = throttled;
 	}
 	t->blocked[SCHED_NONE] += wait - throttled;
+	thread_end(t);
 	return wait - throttled;
 }
 
@@ -351,15 +404,16 @@ static __always_inline void on_switch(struct bpf_cost *cost, bool preempt, struc
 {
 	__u32 key = bpf_get_smp_processor_id(), slot;
 	struct sched_cpu *cpu = bpf_map_lookup_elem(&sched_cpus, &key);
-	__u64 now, queued, wait, throttled = 0;
+	struct sched_moment m;
+	__u64 queued, wait, throttled = 0;
 	bool threads = cost->thinning <= 1;
 
 	if (!cpu || bpf_thinned_out(cost))
 		return;
-	now = sched_now(cpu, next);
+	m = sched_now(cpu, next);
 	/* Of a sample of the switches no thread's time can be told: then that rests, and what is left is cheap. */
 	if (threads && prev->pid)
-		thread_out(cost, prev, preempt, now);
+		thread_out(cost, prev, preempt, m);
 	/* The idle task waits for nobody. */
 	if (!next->pid)
 		return;
@@ -369,12 +423,12 @@ static __always_inline void on_switch(struct bpf_cost *cost, bool preempt, struc
 		cost->lost++;
 		if (!threads)
 			return;
-		queued = now;
+		queued = m.rq;
 	}
 	/* The clocks differ by less than it takes to read them. */
-	if ((__s64)(now - queued) < 0)
-		now = queued;
-	wait = threads ? thread_in(next, queued, now, &throttled) : now - queued;
+	if ((__s64)(m.rq - queued) < 0)
+		m.rq = queued;
+	wait = threads ? thread_in(next, queued, m, &throttled) : m.rq - queued;
 	slot = bpf_hist_slot(wait);
 	cpu->waits += bpf_weight(cost);
 	cpu->wait_ns += wait * bpf_weight(cost);
@@ -400,15 +454,26 @@ int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_s
 
 /* --- all threads, in one read ------------------------------------------------------------------------------------ */
 
-static __always_inline void record_fill(struct sched_record *r, struct task_struct *task, struct sched_thread *t, __u64 now)
+/* What a thread that has its CPU has used of it since the kernel last added it up, which it does at ticks. */
+static __always_inline __u64 not_added_yet(struct task_struct *task, struct sched_moment m)
 {
-	__u64 queued = task->sched_info.last_queued, goes_on = 0, rq_throttled;
+	struct rq *rq = task->se.cfs_rq->rq;
+	__u64 used = m.rq - (rq->clock - rq->clock_task) - task->se.exec_start;
+
+	return used < OFFSET_JUMP_NS ? used : 0;
+}
+
+/* With what goes on at the moment: on its CPU, away from it, or woken and not on one yet. *t: a copy; *own: what it is of. */
+static __always_inline void record_fill(struct sched_record *r, struct task_struct *task, struct sched_thread *t,
+					struct sched_thread *own, struct sched_moment m)
+{
+	__u64 queued = task->sched_info.last_queued, goes_on = 0, rq_throttled, since = t ? t->since : 0, away = 0;
 
 	r->on_cpu = task->se.sum_exec_runtime;
 	r->user = task->utime;
 	r->kernel = task->stime;
 	r->switches = task->sched_info.pcount;
-	r->accounted = t != NULL;
+	r->accounted = t ? SCHED_ACCOUNTED : SCHED_NO_ROOM;
 	if (!t) {
 		r->blocked[SCHED_NONE] = task->sched_info.run_delay;
 		return;
@@ -416,31 +481,33 @@ static __always_inline void record_fill(struct sched_record *r, struct task_stru
 	r->throttled = t->throttled;
 	r->held = t->held;
 	r->reason = t->reason;
-	if (!t->off && !queued) {
-		if ((__s64)(now - task->sched_info.last_arrival) > 0)
-			r->held += now - task->sched_info.last_arrival;
+	/* It may have been switched since this moment was read. */
+	if (since && (__s64)(m.now - since) > 0)
+		away = m.now - since;
+	if (!t->off && !since) {
+		if ((__s64)(m.rq - task->sched_info.last_arrival) > 0)
+			r->held += m.rq - task->sched_info.last_arrival;
+	} else if (!t->off) {
+		r->held += away;
+		r->on_cpu += not_added_yet(task, m);
 	} else if (t->reason && task_state(task) != STATE_RUNNING) {
 		if (queued)
-			t->stale = queued;
-		goes_on = now - t->out;
+			own->stale = queued;
+		goes_on = away;
 	} else if (t->reason) {
 		/* Woken, and not on the CPU yet. */
-		goes_on = (queued ? queued : now) - t->out;
-		if ((__s64)goes_on < 0)
-			goes_on = 0;
-		if ((__s64)(now - t->out - goes_on) > 0)
-			r->blocked[SCHED_NONE] = now - t->out - goes_on;
-	} else if (t->out && (__s64)(now - t->out) > 0) {
+		if (queued && (__s64)(m.rq - queued) > 0)
+			r->blocked[SCHED_NONE] = m.rq - queued < away ? m.rq - queued : away;
+		goes_on = away - r->blocked[SCHED_NONE];
+	} else {
 		/* Pushed aside. Of a wait that goes on under a quota the kernel says at its end how much was the quota's. */
 		rq_throttled = throttled_time(task);
-		r->blocked[SCHED_NONE] = now - t->out;
-		if (rq_throttled > t->throttled_before && rq_throttled - t->throttled_before < now - t->out) {
+		r->blocked[SCHED_NONE] = away;
+		if (rq_throttled > t->throttled_before && rq_throttled - t->throttled_before < away) {
 			r->throttled += rq_throttled - t->throttled_before;
 			r->blocked[SCHED_NONE] -= rq_throttled - t->throttled_before;
 		}
 	}
-	if ((__s64)goes_on < 0)
-		goes_on = 0;
 	r->blocked[SCHED_NONE] += t->blocked[SCHED_NONE];
 	/* By comparing: an index into the stack must be a constant. */
 #pragma unroll
@@ -454,10 +521,10 @@ int sched_threads(struct bpf_iter__task *ctx)
 	struct task_struct *task = ctx->task;
 	struct sched_record r = {.syscall = -1};
 	struct sched_cpu *cpu;
-	struct sched_thread *t;
+	struct sched_thread *t, copy = {0};
 	__u32 key = bpf_get_smp_processor_id();
 	struct pt_regs *regs;
-	__u64 now;
+	struct sched_moment m;
 
 	if (!task || !task->pid)
 		return 0;
@@ -465,8 +532,8 @@ int sched_threads(struct bpf_iter__task *ctx)
 	if (!cpu)
 		return 0;
 	/* This CPU's offset; run queues' clocks agree to a few microseconds. Not updated: this is not its run queue. */
-	r.at = bpf_ktime_get_ns();
-	now = r.at - cpu->offset;
+	m.now = r.at = bpf_ktime_get_ns();
+	m.rq = m.now - cpu->offset;
 	r.tid = task->pid;
 	r.pid = task->tgid;
 	r.start = task->start_boottime;
@@ -483,14 +550,20 @@ int sched_threads(struct bpf_iter__task *ctx)
 		t->tid = r.tid;
 	}
 	/* It slept when we came: from now on it is known that it does. */
-	if (t && !t->out && task_state(task) != STATE_RUNNING) {
+	if (t && !t->since && task_state(task) != STATE_RUNNING) {
 		t->delay = task->sched_info.run_delay;
 		t->throttled_before = throttled_time(task);
 		t->reason = reason_of(task, t, task_state(task));
-		t->out = now;
+		t->since = m.now;
 		t->off = 1;
 	}
-	record_fill(&r, task, t, now);
+	/* Not before the copy: what is in it began before now. */
+	if (t && !thread_copy(&copy, t))
+		r.accounted = SCHED_WRITTEN;
+	m.now = r.at = bpf_ktime_get_ns();
+	m.rq = m.now - cpu->offset;
+	if (r.accounted != SCHED_WRITTEN)
+		record_fill(&r, task, t ? &copy : NULL, t, m);
 	bpf_seq_write(ctx->meta->seq, &r, sizeof(r));
 	return 0;
 }

@@ -49,13 +49,14 @@ struct sched_thread {
 	unsigned int tid;          /* 0: free */
 	unsigned char reason;      /* why it is off the CPU now; SCHED_NONE: it is on it, or wants to be */
 	unsigned char file_reason; /* the answer of the last SCHED_BY_FILE, */
-	unsigned short off;        /* it is not on a CPU */
+	unsigned char off;         /* it left its CPU; 0: it has one, or nothing was seen */
+	unsigned char writes;      /* odd while its CPU changes what follows; the iterator copies and looks again */
 	unsigned int file_key;     /* and what file_reason was the answer to; 0: to nothing */
 	unsigned int delay;        /* the low half of sched_info.run_delay when it left the CPU */
-	unsigned long long out;    /* when that was, on the run queue's clock; 0: never */
+	unsigned long long since;  /* when it left or took it, CLOCK_MONOTONIC; 0: neither was seen */
 	unsigned long long throttled_before; /* its run queue's throttled time then */
 	unsigned long long held;   /* cumulative: from being given a CPU to leaving it */
-	unsigned long long stale;  /* a last_queued of no meaning, see thread_in() */
+	unsigned long long stale;  /* a last_queued of no meaning, see wait_of() */
 	unsigned long long blocked[SCHED_REASONS]; /* cumulative; [SCHED_NONE]: it wanted to run and waited */
 	unsigned long long throttled; /* cumulative */
 };
@@ -72,6 +73,12 @@ struct sched_watched {
 	unsigned long long wait[BPF_HIST_SLOTS];
 };
 
+enum sched_accounted {
+	SCHED_NO_ROOM, /* both its places are taken */
+	SCHED_ACCOUNTED,
+	SCHED_WRITTEN, /* it changed all the time while it was read: its times are missing in this sample */
+};
+
 /* What the iterator writes, one a thread. Times in ns, cumulative. */
 struct sched_record {
 	unsigned int tid, pid;
@@ -82,7 +89,7 @@ struct sched_record {
 	unsigned long long at; /* when it was read, CLOCK_MONOTONIC */
 	unsigned long long throttled;
 	unsigned long long blocked[SCHED_REASONS]; /* as in sched_thread, what goes on included */
-	unsigned int accounted; /* 0: no room for it */
+	unsigned int accounted; /* enum sched_accounted */
 	unsigned char reason;   /* now */
 	unsigned char kernel_thread;
 	short syscall; /* in which it is now; -1: none */

@@ -31,7 +31,7 @@ static const struct culprit_column columns[] = {
 	[NOW] = TEXT("now", "What it does now: runs (or wants to), or what it waits for", SWITCH),
 	[SYSCALL] = TEXT("syscall", "The system call it is in; none: it runs in user mode, or is the kernel's",
 			 "its saved registers"),
-	[ON_CPU] = TIME("on_cpu", "On a CPU, exact", "task_struct.se.sum_exec_runtime"),
+	[ON_CPU] = TIME("on_cpu", "On a CPU, exact", "task_struct.se.sum_exec_runtime, exec_start"),
 	[USER] = TIME("user", "On a CPU in user mode: on_cpu, shared out as utime and stime are", "task_struct.utime"),
 	[KERNEL] = TIME("kernel", "On a CPU in the kernel: the rest of on_cpu", "task_struct.stime"),
 	[RUNNABLE] = TIME("runnable", "Wanted to run and waited for a CPU, without what a quota forbade", SCHED ".run_delay"),
@@ -195,6 +195,8 @@ int sched_threads_take(struct sched_threads *t, const struct sched_record *r, ui
 	uint64_t start = r->start ? r->start : 1;
 	struct sched_known *k = find(t, r->tid, start);
 
+	if (!k->start && r->accounted == SCHED_WRITTEN)
+		return 0;
 	if (!k->start) {
 		if (t->used >= SCHED_THREADS_MOST) {
 			t->too_many++;
@@ -216,8 +218,11 @@ int sched_threads_take(struct sched_threads *t, const struct sched_record *r, ui
 			k->switches_before = r->switches;
 		}
 	}
-	k->now = *r;
 	k->seen = t->sample;
+	/* As it was a sample before; the next one has it all. */
+	if (r->accounted == SCHED_WRITTEN)
+		return 0;
+	k->now = *r;
 	k->waited = r->blocked[SCHED_NONE] > k->wait_before ? r->blocked[SCHED_NONE] - k->wait_before : 0;
 	k->switched = r->switches > k->switches_before ? r->switches - k->switches_before : 0;
 	k->wait_before = r->blocked[SCHED_NONE];
@@ -228,7 +233,7 @@ int sched_threads_take(struct sched_threads *t, const struct sched_record *r, ui
 		k->held_first = k->born ? 0 : r->held;
 		k->on_cpu_first = k->born ? 0 : r->on_cpu;
 	}
-	/* on_cpu of a thread that runs is up to a tick old: never less than it was. */
+	/* The two are of clocks that differ by microseconds: never less than it was. */
 	if (r->held - k->held_first > k->on_cpu - k->on_cpu_first + k->stolen_ns)
 		k->stolen_ns = r->held - k->held_first - (k->on_cpu - k->on_cpu_first);
 	return 0;
@@ -262,7 +267,7 @@ static const char *now_name(const struct sched_record *r)
 	static const char *const names[SCHED_REASONS] = {"cpu", "disk", "lock", "network", "memory", "pipe", "other", "idle",
 							 "idle?"};
 
-	return r->accounted && r->reason < SCHED_REASONS ? names[r->reason] : "?";
+	return r->accounted == SCHED_ACCOUNTED && r->reason < SCHED_REASONS ? names[r->reason] : "?";
 }
 
 /* What it did since it was last emitted, without being idle. */
@@ -297,7 +302,7 @@ static void put_times(struct culprit_frame *f, struct sched_known *k)
 	culprit_put_u64(f, USER, k->user_ns);
 	culprit_put_u64(f, KERNEL, k->kernel_ns);
 	culprit_put_u64(f, RUNNABLE, k->now.blocked[SCHED_NONE]);
-	if (!k->now.accounted) {
+	if (k->now.accounted != SCHED_ACCOUNTED) {
 		for (uint32_t i = STOLEN; i <= IDLE_MAYBE; i++)
 			culprit_unread(f, i, "not accounted: its place in the kernel's table is another thread's");
 	} else {

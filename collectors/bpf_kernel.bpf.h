@@ -28,12 +28,56 @@ struct cred {
 	kuid_t euid;
 };
 
+struct task_io_accounting {
+	__u64 rchar, wchar, syscr, syscw, read_bytes, write_bytes, cancelled_write_bytes;
+};
+
+/* What /proc last said of utime and stime, which it scales. Not there where the kernel times them exactly. */
+struct prev_cputime {
+	__u64 utime, stime;
+};
+
+struct tty_driver {
+	int major, minor_start;
+};
+
+struct tty_struct {
+	struct tty_driver *driver;
+	int index;
+};
+
 struct signal_struct {
 	atomic_t live;
 	unsigned int flags;
-	int group_exit_code;
+	int group_exit_code, nr_threads;
 	unsigned long long sum_sched_runtime;
 	short oom_score_adj;
+	/* Of its threads that ended; the c... of its children. */
+	__u64 utime, stime, cutime, cstime, gtime;
+	unsigned long min_flt, maj_flt;
+	struct task_io_accounting ioac;
+	struct prev_cputime prev_cputime;
+	struct tty_struct *tty;
+};
+
+/* Since 5.17 nothing that was swapped in is in blkio_delay's neighbour any more: /proc adds the two until then. */
+struct task_delay_info {
+	__u64 blkio_delay, swapin_delay, compact_delay;
+};
+
+struct thread_info {
+	__u32 cpu;
+};
+
+/* Threads of the kernel have longer names than comm since 5.17, and workers a word on what they do. */
+struct kthread {
+	void *data;
+	char *full_name;
+};
+
+struct worker {
+	void *current_work, *pool;
+	char desc[24];
 };
 
 struct percpu_counter {
@@ -41,7 +85,7 @@ struct percpu_counter {
 };
 
 struct mm_struct {
-	unsigned long arg_start, arg_end;
+	unsigned long arg_start, arg_end, start_code, env_start, total_vm, hiwater_rss;
 	struct percpu_counter rss_stat[4];
 };
 
@@ -166,9 +210,23 @@ struct task_struct {
 	int exit_code;
 	struct signal_struct *signal;
 	struct mm_struct *mm;
-	const struct cred *cred;
-	__u64 utime, stime;
-	struct task_struct *group_leader, *real_parent;
+	const struct cred *cred, *real_cred;
+	__u64 utime, stime, gtime;
+	struct prev_cputime prev_cputime;
+	unsigned long min_flt, maj_flt, nvcsw, nivcsw;
+	struct task_io_accounting ioac;
+	struct task_delay_info *delays;
+	int exit_state, prio, static_prio;
+	unsigned int rt_priority, policy, ptrace;
+	void *cgroups; /* a css_set */
+	void *worker_private, *set_child_tid;
+	struct thread_info thread_info;
+	struct task_struct *group_leader, *real_parent, *parent;
+};
+
+/* Its CPU, where that is not in thread_info. */
+struct task_struct___cpu {
+	unsigned int cpu;
 };
 
 /* The state of a task was renamed in 5.14. */

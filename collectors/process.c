@@ -239,8 +239,15 @@ static void unread(const struct task_collector *c, struct culprit_frame *f, uint
 static bool missing(const struct task_collector *c, struct culprit_frame *f, uint32_t first, uint32_t last,
 		    unsigned read, bool fresh)
 {
-	if (read == TASK_READ)
+	if (read == TASK_READ || (read == TASK_KNOWN && fresh))
 		return false;
+	if (read == TASK_SAME || read == TASK_KNOWN) {
+		if (!fresh) {
+			culprit_keep(f, columns[first].group);
+			return true;
+		}
+		read = TASK_NOT_NOW;
+	}
 	if (read == TASK_NOT_NOW && !fresh)
 		return true;
 	unread(c, f, first, last, read == TASK_NOT_NOW ? TASK_LATER : read);

@@ -2,7 +2,7 @@
  * thread. The other files cost ten times as much: they are read for tasks whose stat changed, in turn for the idle
  * ones, all at once only where somebody asked for whole rows (`dump`). The first sample leaves them to the next ones,
  * so that the first screen comes at once. Nothing here blocks; see task_ask.c for what would. */
-#include "task.h"
+#include "task_list.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -29,6 +29,11 @@ enum {
 	/* What changes only when somebody changes it, or is a guess for a rare day. */
 	RARE_FILES = BIT(LIMITS) | BIT(OOM) | BIT(CGROUP),
 	THREAD_FILES = BIT(STATUS) | BIT(IO) | BIT(SCHEDSTAT) | BIT(WCHAN),
+	/* What the iterator does not give. */
+	REST_FILES = ALL_FILES & ~(BIT(IO) | BIT(SCHEDSTAT)),
+	THREAD_REST_FILES = BIT(WCHAN),
+	/* Of these, what may change while the process does nothing. */
+	OTHERS_FILES = BIT(STATUS) | BIT(LIMITS) | BIT(OOM),
 };
 
 static const uint64_t second_ns = 1000 * 1000 * 1000;
@@ -107,7 +112,8 @@ static void close_task(void *self)
 
 	if (!c)
 		return;
-	task_walk_finish(c);
+	task_iter_unload(c);
+	task_list_finish(c);
 	task_ask_finish(c);
 	task_text_finish(&c->texts);
 	if (c->dir >= 0)
@@ -116,6 +122,7 @@ static void close_task(void *self)
 	free(c->wchan_buffer);
 	free(c->cgroup_buffer);
 	free(c->listing);
+	free(c->records);
 	free(c);
 }
 
@@ -238,6 +245,8 @@ static bool turn_take(struct task_turn *turn, uint32_t id)
 static void turns_begin(struct task_collector *c, struct task_turns *turns, uint64_t tasks)
 {
 	uint64_t interval = c->elapsed_ns;
+	/* The iterator sees whatever a task does: of one that does nothing only what others change is read again. */
+	uint64_t round_ns = ROUND_S * second_ns * (c->iterated ? RARE_ROUNDS : 1);
 
 	if (interval < second_ns / 20)
 		interval = second_ns / 20;
@@ -248,7 +257,7 @@ static void turns_begin(struct task_collector *c, struct task_turns *turns, uint
 	turns->idle.limit_ns = interval / 200;
 	turn_begin(&turns->busy, UINT32_MAX);
 	turn_begin(&turns->fresh, UINT32_MAX);
-	turn_begin(&turns->idle, (uint32_t)(tasks * interval / (ROUND_S * second_ns)) + 1);
+	turn_begin(&turns->idle, (uint32_t)(tasks * interval / round_ns) + 1);
 }
 
 /* Which of `all` are read for a task in this sample, and on whose account. */
@@ -268,9 +277,33 @@ static unsigned choose(struct task_collector *c, struct task_turns *turns, const
 	}
 	*ret_turn = &turns->idle;
 	if (turn_take(&turns->idle, t->id))
-		return (turns->idle.round + t->id) % RARE_ROUNDS == 0 ? all : all & ~RARE_FILES;
+		return c->iterating ? all & OTHERS_FILES : (turns->idle.round + t->id) % RARE_ROUNDS == 0 ? all : all & ~RARE_FILES;
 	*ret_turn = &turns->busy;
-	return t->flags & TASK_CHANGED && turn_take(&turns->busy, t->id) ? busy : 0;
+	return busy && (c->iterating || t->flags & TASK_CHANGED) && turn_take(&turns->busy, t->id) ? busy : 0;
+}
+
+/* Which files of a process that the iterator has read have something new to say. */
+static unsigned due(const struct process *p)
+{
+	return (p->task.flags & TASK_CHANGED ? BIT(FD) | BIT(WCHAN) : 0) | (p->memory != p->memory_served ? BIT(STATUS) : 0) |
+	       (p->css != p->css_served ? BIT(CGROUP) : 0);
+}
+
+/* What the iterator gave instead of files. */
+static void give(struct task_collector *c, struct process *p)
+{
+	struct task_files *out = &c->files;
+	uint8_t how = p->task.flags & TASK_CHANGED ? TASK_READ : TASK_KNOWN;
+
+	out->read[TASK_FILE_IO] = out->thread_io_read = c->kernel_lacks[TASK_FILE_IO] ? TASK_NO_KERNEL : how;
+	memcpy(out->io.v, p->sum.io, sizeof(out->io.v));
+	out->io.have = (1u << TASK_IO_FIELDS) - 1;
+	if (out->read[TASK_FILE_STATUS] == TASK_READ)
+		p->memory_served = p->memory;
+	else if (out->read[TASK_FILE_STATUS] == TASK_NOT_NOW && p->memory == p->memory_served)
+		out->read[TASK_FILE_STATUS] = TASK_SAME;
+	if (out->read[TASK_FILE_CGROUP] == TASK_READ)
+		p->css_served = p->css;
 }
 
 /* Reads them, and books the time they took. */
@@ -312,6 +345,11 @@ static bool only_thread_ever(struct task_collector *c, const struct process *p)
 	       thread.maj_faults >= is->maj_faults;
 }
 
+static bool by_iterator(const struct task_collector *c, const struct process *p)
+{
+	return c->iterated && !(p->task.flags & TASK_FROM_PROC);
+}
+
 static void sample_processes(struct task_collector *c, struct culprit_frame *f)
 {
 	turns_begin(c, &c->turns, c->nlist);
@@ -322,19 +360,26 @@ static void sample_processes(struct task_collector *c, struct culprit_frame *f)
 		unsigned which, all = ALL_FILES, busy = BUSY_FILES;
 		struct task_turn *turn;
 
-		if (t->flags & TASK_OWN_THREADS)
+		c->iterating = by_iterator(c, p);
+		if (c->iterating) {
+			all = REST_FILES;
+			busy = due(p);
+		} else if (t->flags & TASK_OWN_THREADS) {
 			all &= ~BIT(SCHEDSTAT);
-		else
+		} else {
 			busy |= BIT(SCHEDSTAT);
+		}
 		which = choose(c, &c->turns, t, want, all, busy, &turn);
 		serve(c, turn, t->id, 0, which, !(t->flags & TASK_OWN_THREADS || t->stat.flags & TASK_PF_KTHREAD));
+		if (c->iterating)
+			give(c, p);
 		if (which && !(t->flags & TASK_SERVED)) {
 			/* Were these the files of the process whose stat was read, or of the next owner of its pid? */
 			if (!task_same(c, p)) {
 				t->flags |= TASK_ENDED;
 				continue;
 			}
-			if (!(t->flags & (TASK_OWN_THREADS)) && !(t->stat.flags & TASK_PF_KTHREAD) &&
+			if (!c->iterating && !(t->flags & (TASK_OWN_THREADS)) && !(t->stat.flags & TASK_PF_KTHREAD) &&
 			    !only_thread_ever(c, p))
 				t->flags |= TASK_OWN_THREADS;
 		}
@@ -347,13 +392,15 @@ static void sample_processes(struct task_collector *c, struct culprit_frame *f)
 static void sample_own_threads(struct task_collector *c, struct culprit_frame *f, struct process *p, uint32_t max)
 {
 	bool want = c->all_threads || (c->ninterests && wanted(c, p->task.id, true));
+	unsigned all = c->iterating ? THREAD_REST_FILES : THREAD_FILES;
 
-	task_walk_threads(c, p, max);
-	for (uint32_t i = 0; i < p->nthreads; i++) {
+	if (!c->iterating)
+		task_walk_threads(c, p, max);
+	for (uint32_t i = 0; i < p->nthreads && i < max; i++) {
 		struct task *t = p->threads[i];
 		struct task_turn *turn;
-		unsigned which =
-			choose(c, &c->thread_turns, t, want && p->nthreads < 1000, THREAD_FILES, THREAD_FILES, &turn);
+		unsigned which = choose(c, &c->thread_turns, t, want && p->nthreads < 1000, all,
+					t->flags & TASK_CHANGED ? all : 0, &turn);
 
 		serve(c, turn, p->task.id, t->id, which, false);
 		task_keep_files(c, t);
@@ -383,6 +430,7 @@ static void sample_threads(struct task_collector *c, struct culprit_frame *f)
 	for (uint32_t i = 0; i < c->nlist; i++) {
 		struct process *p = c->list[i];
 
+		c->iterating = by_iterator(c, p);
 		if (p->task.flags & TASK_ENDED)
 			continue;
 		if (!all && !wanted(c, p->task.id, true)) {
@@ -435,7 +483,8 @@ static int sample(void *self, struct culprit_frame *f)
 	began_ns = now(c);
 	c->elapsed_ns = c->now_ns ? began_ns - c->now_ns : c->host->interval_ns;
 	c->now_ns = began_ns;
-	r = task_walk(c);
+	c->iterated = !task_is_narrow(c) && task_iter_walk(c) == 0;
+	r = c->iterated ? 0 : task_walk(c);
 	if (r != 0) {
 		c->resync = true;
 		return r;
@@ -468,6 +517,18 @@ static int sample(void *self, struct culprit_frame *f)
 	return 0;
 }
 
+#ifndef CULPRIT_NO_BPF
+static int later(void *self, struct culprit_error *error)
+{
+	return task_iter_load(self, error);
+}
+
+static size_t programs(void *self, const struct culprit_program **ret_list)
+{
+	return task_iter_programs(self, ret_list);
+}
+#endif
+
 static const struct culprit_table *const tables[] = {
 	[TASK_TABLE_PROCESS] = &task_process_table,
 	[TASK_TABLE_THREAD] = &task_thread_table,
@@ -477,7 +538,7 @@ const struct culprit_collector task_collector = {
 	.size = sizeof(struct culprit_collector),
 	.abi = CULPRIT_ABI_VERSION,
 	.name = "task",
-	.help = "processes and threads, from /proc/PID",
+	.help = "processes and threads: from /proc/PID, and from an iterator in the kernel once that is loaded (BPF)",
 	.tables = tables,
 	.ntables = sizeof(tables) / sizeof(tables[0]),
 	.probe = probe,
@@ -485,4 +546,8 @@ const struct culprit_collector task_collector = {
 	.interests = interests,
 	.sample = sample,
 	.close = close_task,
+#ifndef CULPRIT_NO_BPF
+	.programs = programs,
+	.later = later,
+#endif
 };

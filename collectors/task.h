@@ -1,7 +1,8 @@
-/* Processes and threads as the collector `task` holds them between samples: one walk of /proc serves the tables process
- * and thread. task.c runs a sample, task_walk.c finds who is alive and reads their `stat`, task_files.c reads the other
- * files, task_ask.c what may block (command lines, user names), process.c and thread.c declare the tables and turn a
- * task into a row. Nothing here is seen outside of these files. */
+/* Processes and threads as the collector `task` holds them between samples: one walk serves the tables process and
+ * thread. task.c runs a sample; task_walk.c finds who is alive and reads their `stat` in /proc, task_iter.c does both by an
+ * iterator in the kernel, once that is loaded; task_list.c has those that are known; task_files.c reads the other files,
+ * task_ask.c what may block (command lines, user names), process.c and thread.c declare the tables and turn a task into a
+ * row. Nothing here is seen outside of these files. */
 #ifndef COLLECTORS_TASK_H
 #define COLLECTORS_TASK_H
 
@@ -47,6 +48,9 @@ enum task_read {
 	TASK_FAILED,
 	TASK_MANY,  /* too many open files to count them by listing */
 	TASK_LATER, /* never read so far */
+	/* By the iterator: it is what it was in the last sample; */
+	TASK_SAME,
+	TASK_KNOWN, /* the same, and its values are at hand */
 };
 
 enum task_flags {
@@ -67,6 +71,7 @@ enum task_flags {
 	TASK_CMDLINE_DUE = 1u << 13, /* to be asked for */
 	TASK_CMDLINE_ASKED = 1u << 14,
 	TASK_CMDLINE_SHOWN = 1u << 15, /* some cell was put for it: text, or why not */
+	TASK_FROM_PROC = 1u << 17, /* the iterator does not show it */
 };
 
 struct task {
@@ -78,14 +83,29 @@ struct task {
 	uint32_t wchan;	 /* text */
 	/* Read in this sample, by enum task_file: what a thread's row shows. */
 	uint8_t read[TASK_FILES];
+	uint32_t pass;	 /* of the iterator, in which it was seen */
 	struct task_stat stat;
 	struct task_schedstat sched;
 	uint64_t voluntary, involuntary;
 	uint64_t rchar, wchar, read_bytes, write_bytes;
+	uint64_t user_ns, kernel_ns; /* as last made of what the iterator read */
+};
+
+/* What the threads of a process did, those that ended too, added up while the iterator passes. */
+struct task_sum {
+	uint64_t on_cpu, user, kernel, guest, min_faults, maj_faults;
+	uint64_t io[TASK_IO_FIELDS];
+	uint64_t said_user, said_kernel; /* not added up: what /proc said last */
+	bool exact;
 };
 
 struct process {
 	struct task task;
+	struct task_sum sum;
+	uint64_t pages;			/* of its record: changes with its memory */
+	uint64_t memory, memory_served; /* changes with what status says; as of when that was read */
+	uint64_t css, css_served;	/* changes with the cgroup; likewise */
+	uint32_t known;			/* threads that were there when the pass came to it; the others are new */
 	uint32_t thread_handle; /* of its thread's row, where that comes from the process's files */
 	uint32_t uid;
 	uint32_t cgroup; /* text */
@@ -183,6 +203,11 @@ struct task_collector {
 	struct task_user *users;
 	uint32_t nusers, users_cap;
 
+	struct task_iter *iter; /* NULL: not loaded yet, or not at all. Atomic: another thread loads it */
+	bool iterated;		/* this sample came from it, */
+	bool iterating;		/* and so did the process at hand */
+	uint32_t pass;
+
 	struct task_text_pool texts;
 	struct task_slab *slabs;
 	struct process *free_processes;
@@ -193,6 +218,7 @@ struct task_collector {
 	char *wchan_buffer; /* for files that must stay while another is read */
 	char *cgroup_buffer;
 	char *listing;
+	char *records; /* of the iterator; NULL until it is used */
 };
 
 /* task.c */
@@ -202,14 +228,35 @@ bool task_is_wanted(const struct task_collector *, uint32_t pid);
 
 /* task_walk.c */
 int task_walk(struct task_collector *);
+/* Brings one process up to date from its stat. false: it has ended, or cannot be read. */
+bool task_walk_one(struct task_collector *, struct process *);
 /* Reads stat of a process's threads: brings p->threads up to date, but takes no new ones beyond `max`. */
 void task_walk_threads(struct task_collector *, struct process *, uint32_t max);
 void task_drop_threads(struct task_collector *, struct process *);
-void task_walk_finish(struct task_collector *);
 /* Reads a whole small file below the folder. Returns its length, or -errno. */
 long task_read_file(struct task_collector *, const char *path, char *buf, size_t cap);
 /* Reads stat again: is it still the same process? */
 bool task_same(struct task_collector *, const struct process *);
+
+/* task_iter.c */
+#ifndef CULPRIT_NO_BPF
+/* Loads the iterator; may run while a sample is taken. -errno with the sentence: /proc it stays. */
+int task_iter_load(struct task_collector *, struct culprit_error *);
+void task_iter_unload(struct task_collector *);
+/* Like task_walk(), threads included. -errno: then the same sample walks /proc. */
+int task_iter_walk(struct task_collector *);
+size_t task_iter_programs(struct task_collector *, const struct culprit_program **ret_list);
+#else
+static inline void task_iter_unload(struct task_collector *c)
+{
+	(void)c;
+}
+static inline int task_iter_walk(struct task_collector *c)
+{
+	(void)c;
+	return -1;
+}
+#endif
 
 /* "PID/name" and "PID/task/TID/name". Returns the length. */
 size_t task_path(char *buf, uint32_t pid, uint32_t tid, const char *name);

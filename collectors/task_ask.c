@@ -256,6 +256,8 @@ static void learn_uid(struct task_collector *c, struct process *p)
 	char path[TASK_PATH_MAX];
 	struct stat st;
 
+	if (c->iterated && !(p->task.flags & TASK_FROM_PROC))
+		return; /* it is known */
 	/* The folder belongs to the effective user: cheaper than reading status. A fixture's belongs to whoever
 	 * unpacked it. */
 	if (c->procfs) {

@@ -4,7 +4,7 @@
  *
  * A kept descriptor belongs to one process for ever: reading it fails once that has ended, also when its pid has been
  * given to another. */
-#include "task.h"
+#include "task_list.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -14,15 +14,11 @@
 #include <unistd.h>
 
 enum {
-	SLAB_BYTES = 64 * 1024,
 	LISTING_BYTES = 64 * 1024,
 	SHORT_LISTING_BYTES = 1024,
 	NEW_PIDS_MAX = 2048, /* more of them since the last listing: list all */
 	LIST_ALL_EVERY = 8,  /* samples: finds what a wrap of pids between two samples hid */
 	STAT_BYTES = 2048,
-	/* What holds for one sample only. */
-	NEWS = TASK_CHANGED | TASK_FIRST | TASK_BORN | TASK_NEW_COMM | TASK_NEW_TTY | TASK_NO_TTY | TASK_NEW_POLICY |
-	       TASK_NEW_CGROUP | TASK_ENDED,
 };
 
 struct entry { /* struct linux_dirent64 */
@@ -32,126 +28,6 @@ struct entry { /* struct linux_dirent64 */
 	unsigned char type;
 	char name[];
 };
-
-/* --- memory ------------------------------------------------------------------------------------------------------ */
-
-struct task_slab {
-	struct task_slab *next;
-};
-
-static void *slab_take(struct task_collector *c, size_t size, void **free_list)
-{
-	void *item = *free_list;
-
-	if (!item) {
-		struct task_slab *slab = malloc(SLAB_BYTES);
-		char *p;
-
-		if (!slab)
-			return NULL;
-		slab->next = c->slabs;
-		c->slabs = slab;
-		p = (char *)slab + ((sizeof(*slab) + 15) & ~(size_t)15);
-		for (; p + size <= (char *)slab + SLAB_BYTES; p += size) {
-			*(void **)p = *free_list;
-			*free_list = p;
-		}
-		item = *free_list;
-	}
-	*free_list = *(void **)item;
-	memset(item, 0, size);
-	return item;
-}
-
-static void slab_give(void *item, void **free_list)
-{
-	*(void **)item = *free_list;
-	*free_list = item;
-}
-
-static void task_init(struct task *t, uint32_t id)
-{
-	t->id = id;
-	t->fd = -1;
-	t->handle = CULPRIT_NO_HANDLE;
-	t->flags = TASK_FIRST | TASK_CHANGED;
-}
-
-static void task_close_fd(struct task_collector *c, struct task *t)
-{
-	if (t->fd < 0)
-		return;
-	close(t->fd);
-	t->fd = -1;
-	c->nfds--;
-}
-
-static struct process *process_take(struct task_collector *c, uint32_t pid)
-{
-	struct process *p = slab_take(c, (sizeof(*p) + 15) & ~(size_t)15, (void **)&c->free_processes);
-
-	if (!p)
-		return NULL;
-	task_init(&p->task, pid);
-	p->thread_handle = CULPRIT_NO_HANDLE;
-	return p;
-}
-
-static void thread_give(struct task_collector *c, struct task *t)
-{
-	task_close_fd(c, t);
-	task_text_release(&c->texts, t->wchan);
-	slab_give(t, (void **)&c->free_threads);
-}
-
-void task_drop_threads(struct task_collector *c, struct process *p)
-{
-	for (uint32_t i = 0; i < p->nthreads; i++)
-		thread_give(c, p->threads[i]);
-	free(p->threads);
-	p->threads = NULL;
-	p->nthreads = p->threads_cap = 0;
-}
-
-static void process_give(struct task_collector *c, struct process *p)
-{
-	task_drop_threads(c, p);
-	task_close_fd(c, &p->task);
-	task_text_release(&c->texts, p->task.wchan);
-	task_text_release(&c->texts, p->cgroup);
-	slab_give(p, (void **)&c->free_processes);
-}
-
-/* 0; -ENOMEM, and nothing has changed. */
-static int list_reserve(void **list, uint32_t *cap, uint32_t n, size_t size)
-{
-	uint32_t want = *cap ? *cap : 8;
-	void *grown;
-
-	if (n <= *cap)
-		return 0;
-	while (want < n)
-		want *= 2;
-	grown = reallocarray(*list, want, size);
-	if (!grown)
-		return -ENOMEM;
-	*list = grown;
-	*cap = want;
-	return 0;
-}
-
-void task_walk_finish(struct task_collector *c)
-{
-	for (uint32_t i = 0; i < c->nlist; i++)
-		process_give(c, c->list[i]);
-	free(c->list);
-	free(c->spare);
-	free(c->pids);
-	for (struct task_slab *s = c->slabs, *next; s; s = next) {
-		next = s->next;
-		free(s);
-	}
-}
 
 /* --- reading ----------------------------------------------------------------------------------------------------- */
 
@@ -194,9 +70,9 @@ static int open_file(struct task_collector *c, const char *path)
 	if (errno == EMFILE || errno == ENFILE) {
 		/* Somebody needs descriptors more than we do. */
 		for (uint32_t i = 0; i < c->nlist && c->nfds; i++) {
-			task_close_fd(c, &c->list[i]->task);
+			task_list_close_fd(c, &c->list[i]->task);
 			for (uint32_t k = 0; k < c->list[i]->nthreads; k++)
-				task_close_fd(c, c->list[i]->threads[k]);
+				task_list_close_fd(c, c->list[i]->threads[k]);
 		}
 		c->fds_max /= 2;
 		fd = openat(c->host->proc_fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -259,28 +135,6 @@ static long read_stat(struct task_collector *c, struct task *t, uint32_t pid, ui
 	return n;
 }
 
-/* Flags of what differs between the last stat and this one. */
-static uint32_t compare(const struct task_stat *was, const struct task_stat *is)
-{
-	uint32_t flags = TASK_CHANGED;
-
-	if (was->comm_len != is->comm_len || memcmp(was->comm, is->comm, is->comm_len) != 0)
-		flags |= TASK_NEW_COMM;
-	if (was->tty != is->tty)
-		flags |= is->tty ? TASK_NEW_TTY : TASK_NO_TTY;
-	if (was->policy != is->policy)
-		flags |= TASK_NEW_POLICY;
-	return flags;
-}
-
-static bool exec_seen(const struct task *t, const struct task_stat *is)
-{
-	const struct task_stat *was = &t->stat;
-
-	return (t->flags & TASK_NEW_COMM) || was->start_code != is->start_code || was->arg_start != is->arg_start ||
-	       was->env_start != is->env_start;
-}
-
 enum { ALIVE, GONE, UNREADABLE };
 
 /* Brings a task up to date from its stat. GONE: it has ended, or its number belongs to another task now. */
@@ -304,8 +158,8 @@ static int refresh(struct task_collector *c, struct task *t, uint32_t pid, uint3
 	} else {
 		if (stat.start != t->stat.start)
 			return GONE;
-		t->flags |= compare(&t->stat, &stat);
-		*ret_exec = exec_seen(t, &stat);
+		t->flags |= task_list_compare(&t->stat, &stat);
+		*ret_exec = task_list_exec_seen(t, &stat);
 	}
 	t->stat = stat;
 	t->hash = hash;
@@ -327,18 +181,11 @@ bool task_same(struct task_collector *c, const struct process *p)
 	return n > 0 && task_parse_stat(c->buffer, (size_t)n, &stat) == 0 && stat.start == p->task.stat.start;
 }
 
-/* Began after the sample at `since_ns`, in which it was not there. Start times are cut to a tick: one that began in the
- * very tick of that sample was not listed then, so it began after it. */
-static bool born_since(const struct task_collector *c, const struct task_stat *s, uint64_t since_ns)
-{
-	return since_ns != 0 && s->start >= since_ns / c->tick_ns;
-}
-
 /* --- who is there ------------------------------------------------------------------------------------------------ */
 
 static int add_pid(struct task_collector *c, uint32_t pid)
 {
-	int r = list_reserve((void **)&c->pids, &c->pids_cap, c->npids + 1, sizeof(*c->pids));
+	int r = task_list_reserve((void **)&c->pids, &c->pids_cap, c->npids + 1, sizeof(*c->pids));
 
 	if (r == 0)
 		c->pids[c->npids++] = pid;
@@ -445,6 +292,24 @@ static int find_new(struct task_collector *c, uint32_t last_pid)
 	return r;
 }
 
+bool task_walk_one(struct task_collector *c, struct process *p)
+{
+	bool exec;
+
+	p->task.flags &= ~(uint32_t)TASK_NEWS;
+	if (refresh(c, &p->task, p->task.id, 0, &exec) != ALIVE)
+		return false;
+	if (exec) {
+		p->task.flags |= TASK_CMDLINE_DUE;
+		p->ask_after_ns = 0;
+		if (p->task.flags & TASK_CMDLINE_ASKED)
+			p->cmdline_again = 1;
+	}
+	if (p->task.stat.threads > 1)
+		p->task.flags |= TASK_OWN_THREADS;
+	return true;
+}
+
 /* Reads stat of those known; those gone leave the list. Their pids may have been given again: they join c->pids. */
 static int refresh_known(struct task_collector *c)
 {
@@ -456,10 +321,10 @@ static int refresh_known(struct task_collector *c)
 		bool exec;
 		int r;
 
-		p->task.flags &= ~(uint32_t)NEWS;
+		p->task.flags &= ~(uint32_t)TASK_NEWS;
 		if (task_is_narrow(c) && !task_is_wanted(c, p->task.id)) {
 			task_ask_ended(c, p);
-			process_give(c, p);
+			task_list_drop(c, p);
 			continue;
 		}
 		r = refresh(c, &p->task, p->task.id, 0, &exec);
@@ -478,7 +343,7 @@ static int refresh_known(struct task_collector *c)
 		if (add_pid(c, p->task.id) != 0)
 			err = -ENOMEM;
 		task_ask_ended(c, p);
-		process_give(c, p);
+		task_list_drop(c, p);
 	}
 	c->nlist = kept;
 	return err;
@@ -489,7 +354,7 @@ static int add_new(struct task_collector *c)
 {
 	struct process **list;
 	uint32_t i = 0, n = 0, cap;
-	int r = list_reserve((void **)&c->spare, &c->spare_cap, c->nlist + c->npids, sizeof(*c->spare));
+	int r = task_list_reserve((void **)&c->spare, &c->spare_cap, c->nlist + c->npids, sizeof(*c->spare));
 
 	if (r != 0 || c->npids == 0)
 		return r;
@@ -502,7 +367,7 @@ static int add_new(struct task_collector *c)
 			c->spare[n++] = c->list[i++];
 		if (i < c->nlist && c->list[i]->task.id == c->pids[k])
 			continue;
-		p = process_take(c, c->pids[k]);
+		p = task_list_process(c, c->pids[k]);
 		if (!p) {
 			r = -ENOMEM;
 			break;
@@ -511,10 +376,10 @@ static int add_new(struct task_collector *c)
 		if (state != ALIVE) {
 			if (state == UNREADABLE)
 				c->unreadable++;
-			process_give(c, p);
+			task_list_drop(c, p);
 			continue;
 		}
-		if (born_since(c, &p->task.stat, c->previous_boot_ns))
+		if (task_list_born(c, &p->task.stat, c->previous_boot_ns))
 			p->task.flags |= TASK_BORN;
 		if (!(p->task.stat.flags & TASK_PF_KTHREAD))
 			p->task.flags |= TASK_CMDLINE_DUE;
@@ -577,15 +442,6 @@ int task_walk(struct task_collector *c)
 
 /* --- threads ----------------------------------------------------------------------------------------------------- */
 
-static struct task *thread_take(struct task_collector *c, uint32_t tid)
-{
-	struct task *t = slab_take(c, (sizeof(*t) + 15) & ~(size_t)15, (void **)&c->free_threads);
-
-	if (t)
-		task_init(t, tid);
-	return t;
-}
-
 static int list_threads(struct task_collector *c, const struct process *p, uint32_t max)
 {
 	char path[TASK_PATH_MAX];
@@ -602,30 +458,6 @@ static int list_threads(struct task_collector *c, const struct process *p, uint3
 	return r;
 }
 
-static int compare_task(const void *a, const void *b)
-{
-	const struct task *x = *(struct task *const *)a, *y = *(struct task *const *)b;
-
-	return x->id < y->id ? -1 : x->id > y->id;
-}
-
-static struct task *find_thread(const struct process *p, uint32_t n, uint32_t tid)
-{
-	uint32_t low = 0;
-
-	while (low < n) {
-		uint32_t mid = low + (n - low) / 2;
-
-		if (p->threads[mid]->id == tid)
-			return p->threads[mid];
-		if (p->threads[mid]->id < tid)
-			low = mid + 1;
-		else
-			n = mid;
-	}
-	return NULL;
-}
-
 void task_walk_threads(struct task_collector *c, struct process *p, uint32_t max)
 {
 	uint32_t kept = 0, known;
@@ -634,11 +466,11 @@ void task_walk_threads(struct task_collector *c, struct process *p, uint32_t max
 	for (uint32_t i = 0; i < p->nthreads; i++) {
 		struct task *t = p->threads[i];
 
-		t->flags &= ~(uint32_t)NEWS;
+		t->flags &= ~(uint32_t)TASK_NEWS;
 		if (refresh(c, t, p->task.id, t->id, &exec) == ALIVE)
 			p->threads[kept++] = t;
 		else
-			thread_give(c, t);
+			task_list_drop_thread(c, t);
 	}
 	p->nthreads = known = kept;
 	/* As many as the process says it has: nobody has come. */
@@ -647,18 +479,18 @@ void task_walk_threads(struct task_collector *c, struct process *p, uint32_t max
 	for (uint32_t k = 0; k < c->npids && p->nthreads < max; k++) {
 		struct task *t;
 
-		if (find_thread(p, known, c->pids[k]))
+		if (task_list_find(p, known, c->pids[k]))
 			continue;
-		if (list_reserve((void **)&p->threads, &p->threads_cap, p->nthreads + 1, sizeof(*p->threads)) != 0)
+		if (task_list_reserve((void **)&p->threads, &p->threads_cap, p->nthreads + 1, sizeof(*p->threads)) != 0)
 			break;
-		t = thread_take(c, c->pids[k]);
+		t = task_list_thread(c, c->pids[k]);
 		if (!t)
 			break;
 		if (refresh(c, t, p->task.id, t->id, &exec) != ALIVE) {
-			thread_give(c, t);
+			task_list_drop_thread(c, t);
 			continue;
 		}
-		if (born_since(c, &t->stat, c->previous_boot_ns))
+		if (task_list_born(c, &t->stat, c->previous_boot_ns))
 			t->flags |= TASK_BORN;
 		/* Until now the main thread's row was made from the process's files. */
 		if (t->id == p->task.id && p->thread_handle != CULPRIT_NO_HANDLE) {
@@ -669,5 +501,5 @@ void task_walk_threads(struct task_collector *c, struct process *p, uint32_t max
 		p->threads[p->nthreads++] = t;
 	}
 	if (p->nthreads != known)
-		qsort(p->threads, p->nthreads, sizeof(*p->threads), compare_task);
+		task_list_sort(p);
 }

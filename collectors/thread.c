@@ -216,8 +216,12 @@ static void put_stat(const struct task_collector *c, struct culprit_frame *f, co
 static bool missing(const struct task_collector *c, struct culprit_frame *f, uint32_t first, uint32_t last,
 		    unsigned read, bool fresh)
 {
-	if (read == TASK_READ)
+	if (read == TASK_READ || (read == TASK_KNOWN && fresh))
 		return false;
+	if (read == TASK_KNOWN) {
+		culprit_keep(f, columns[first].group);
+		return true;
+	}
 	if (read == TASK_NOT_NOW && !fresh)
 		return true;
 	for (uint32_t i = first; i <= last; i++)
@@ -230,6 +234,17 @@ void task_keep_files(struct task_collector *c, struct task *t)
 	const struct task_files *in = &c->files;
 
 	memcpy(t->read, in->read, sizeof(t->read));
+	if (in->read[TASK_FILE_WCHAN] == TASK_READ)
+		task_text_set(&c->texts, &t->wchan, in->wchan, in->wchan_len);
+	/* The iterator has put them where they belong. */
+	if (c->iterating) {
+		uint8_t how = t->flags & TASK_CHANGED ? TASK_READ : TASK_KNOWN;
+
+		t->read[TASK_FILE_STATUS] = how;
+		t->read[TASK_FILE_SCHEDSTAT] = c->kernel_lacks[TASK_FILE_SCHEDSTAT] ? TASK_NO_KERNEL : how;
+		t->read[TASK_FILE_IO] = c->kernel_lacks[TASK_FILE_IO] ? TASK_NO_KERNEL : how;
+		return;
+	}
 	if (in->read[TASK_FILE_SCHEDSTAT] == TASK_READ)
 		t->sched = in->sched;
 	if (in->read[TASK_FILE_STATUS] == TASK_READ) {
@@ -252,8 +267,6 @@ void task_keep_files(struct task_collector *c, struct task *t)
 		if ((in->thread_io.have & need) != need)
 			t->read[TASK_FILE_IO] = TASK_FAILED;
 	}
-	if (in->read[TASK_FILE_WCHAN] == TASK_READ)
-		task_text_set(&c->texts, &t->wchan, in->wchan, in->wchan_len);
 }
 
 static void put_files(struct task_collector *c, struct culprit_frame *f, struct task *t, bool fresh)

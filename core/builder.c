@@ -114,6 +114,7 @@ static void row_begin(struct builder *b)
 
 	b->in_row = true;
 	b->row_born = false;
+	b->row_kept = 0;
 	b->again = false;
 	memset(m->row_put, 0, sizeof(m->row_put));
 }
@@ -150,6 +151,16 @@ static int op_again(struct culprit_frame *f, uint32_t handle)
 static void op_born(struct culprit_frame *f)
 {
 	of(f)->row_born = true;
+}
+
+static void op_keep(struct culprit_frame *f, uint32_t group)
+{
+	struct builder *b = of(f);
+
+	if (!b->table || !b->in_row || !b->again)
+		mistake(b, "a group kept outside a row that was there before");
+	else if (group < 8)
+		b->row_kept |= (uint8_t)(1u << group);
 }
 
 static bool put_begins(struct builder *b, uint32_t column, const char *wrong)
@@ -348,7 +359,7 @@ static uint32_t state_row_end(struct builder *b)
 		}
 	}
 	s = &m->slots[slot];
-	mirror_merge(m, slot, b->again);
+	mirror_merge(m, slot, b->again, b->row_kept);
 	s->idle = s->flags & SLOT_TOUCHED ? 0 : (uint16_t)(s->idle + (s->idle < UINT16_MAX));
 	return slot;
 }
@@ -384,6 +395,7 @@ static const struct culprit_frame_ops builder_ops = {
 	.put_task = op_put_task,
 	.unread = op_unread,
 	.put_code = op_put_code,
+	.keep = op_keep,
 };
 
 struct builder *builder_create(struct schema *schema)

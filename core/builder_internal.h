@@ -25,6 +25,7 @@ struct builder {
 	bool in_row, again;
 	uint32_t again_slot;
 	bool row_born;
+	uint8_t row_kept; /* groups */
 	int err;
 	struct culprit_error error;
 	char remark[200]; /* the first reason or remark the collector gave */

@@ -508,7 +508,7 @@ static void merge_counts(struct mirror *m, uint32_t slot, uint32_t column)
 		m->err = -ENOMEM;
 }
 
-void mirror_merge(struct mirror *m, uint32_t slot, bool again)
+void mirror_merge(struct mirror *m, uint32_t slot, bool again, uint8_t kept)
 {
 	struct slot *s = &m->slots[slot];
 	uint8_t groups = 1, stale;
@@ -541,7 +541,7 @@ void mirror_merge(struct mirror *m, uint32_t slot, bool again)
 	if (states_differ)
 		states_become(m, slot, m->merged_states);
 	/* What is not read now was read last in the sample before; of a new row never. */
-	stale = (uint8_t)(m->schema->groups & ~groups);
+	stale = (uint8_t)(m->schema->groups & ~(groups | kept));
 	for (uint32_t g = 1; g < m->columns.based - m->columns.read; g++) {
 		uint64_t last_ns = s->flags & SLOT_NEW ? 0 : m->last_sample_ns;
 

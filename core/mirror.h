@@ -150,8 +150,9 @@ void mirror_release(struct mirror *, uint32_t slot);
 /* Marks the row as ended in this frame. */
 void mirror_end(struct mirror *, uint32_t slot);
 
-/* Merges the row put together into the slot. `again`: cells of group 0 that were not put keep their value. */
-void mirror_merge(struct mirror *, uint32_t slot, bool again);
+/* Merges the row put together into the slot. `again`: cells of group 0 that were not put keep their value; so do those of the
+ * groups in `kept`, which were read too. */
+void mirror_merge(struct mirror *, uint32_t slot, bool again, uint8_t kept);
 /* Sets one cell and notes the change. Where there is no memory, m->err says so. */
 void mirror_set(struct mirror *, uint32_t slot, uint32_t column, uint8_t state, uint64_t cell);
 

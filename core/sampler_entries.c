@@ -186,6 +186,8 @@ static void builtin_open(struct sampler *s, struct entry *e)
 	e->open = true;
 	e->state = CULPRIT_RESTING;
 	e->next_ns = 0;
+	if (c->later && !(e->host.flags & (CULPRIT_HOST_WHOLE | CULPRIT_HOST_SAFE | CULPRIT_HOST_ONLY_INTERESTS)))
+		sampler_later_add(s, e);
 	error_set(&e->reason, 0, "%s", "");
 	/* It is told of the interests with the next ones. */
 	s->interests_changed = true;
@@ -219,7 +221,7 @@ static void entry_choose(struct sampler *s, struct entry *e)
 	if (chosen ? !e->off && e->narrow == narrow : e->off)
 		return;
 	/* What is being loaded is waited for, tick by tick. */
-	if (e->waits || (chosen && e->collector->flags & CULPRIT_OPEN_LATER && !sampler_later_ready(s))) {
+	if (e->waits || (chosen && (e->collector->flags & CULPRIT_OPEN_LATER || e->collector->later) && !sampler_later_ready(s))) {
 		s->chosen = true;
 		return;
 	}

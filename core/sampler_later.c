@@ -1,7 +1,7 @@
 /* Collectors that take long to open (CULPRIT_OPEN_LATER): a thread of its own opens them, one after the other, once the first
  * tick has been taken, so that neither the first screen nor any sample waits for what is loaded into the kernel. Until an
  * entry's open() has returned only that thread touches it; then it is handed over by `opened`, and the sampler takes it in
- * at its next tick. */
+ * at its next tick. After them come those that are open and have more to make (later()): they are sampled meanwhile. */
 #include "sampler_internal.h"
 
 #include <errno.h>
@@ -13,18 +13,31 @@
 
 enum { OPENING = 0, OPENED = 1 };
 
-static void *later_main(void *arg)
+/* It is open, and there is more to make. */
+static bool goes_on(const struct entry *e)
 {
-	struct sampler *s = arg;
+	return !(e->collector->flags & CULPRIT_OPEN_LATER);
+}
 
+static void make(struct sampler *s, bool more)
+{
 	for (size_t i = 0; i < s->nlater; i++) {
 		struct entry *e = s->later[i];
 
+		if (goes_on(e) != more)
+			continue;
 		if (__atomic_load_n(&s->later_stop, __ATOMIC_RELAXED))
-			break;
-		e->later_result = e->collector->open(&e->host, &e->self, &e->later_error);
+			return;
+		e->later_result = more ? e->collector->later(e->self, &e->later_error)
+				       : e->collector->open(&e->host, &e->self, &e->later_error);
 		__atomic_store_n(&e->later, OPENED, __ATOMIC_RELEASE);
 	}
+}
+
+static void *later_main(void *arg)
+{
+	make(arg, false);
+	make(arg, true);
 	return NULL;
 }
 
@@ -50,6 +63,8 @@ int sampler_later_add(struct sampler *s, struct entry *e)
 		return -ENOSPC;
 	s->later[s->nlater++] = e;
 	e->waits = true;
+	if (goes_on(e))
+		return 0;
 	e->state = CULPRIT_LATE;
 	error_set(&e->reason, 0, "being loaded");
 	return 0;
@@ -88,10 +103,16 @@ bool sampler_later_take(struct sampler *s)
 		if (!e->waits)
 			continue;
 		if (__atomic_load_n(&e->later, __ATOMIC_ACQUIRE) != OPENED) {
-			all = false;
+			all = all && goes_on(e);
 			continue;
 		}
 		e->waits = false;
+		if (goes_on(e)) {
+			/* Why not stands with its programs, or is nobody's business. */
+			if (e->later_result && e->later_error.sentence[0])
+				sampler_say(s, CULPRIT_LOG_INFO, e->name, e->later_error.sentence);
+			continue;
+		}
 		if (e->later_result) {
 			e->state = CULPRIT_MISSING;
 			e->reason = e->later_error;
@@ -112,6 +133,8 @@ bool sampler_later_take(struct sampler *s)
 
 void sampler_later_wait(struct sampler *s, uint64_t until_ns)
 {
+	if (sampler_later_take(s))
+		return;
 	sampler_later_start(s);
 	while (!sampler_later_take(s) && zygote_now_ns() < until_ns)
 		poll(NULL, 0, 2);

@@ -86,6 +86,10 @@ struct culprit_collector {
 	/* Optional: own cost is above the budget, or below it again. From now on program `index` looks at one event in
 	 * `thinning`; 0: it is detached. What it counts must stay true (weighted), or be said to be missing. 0 or -errno. */
 	int (*thin)(void *self, size_t index, uint32_t thinning);
+	/* Optional, built-ins only: what of opening takes long and is not needed at first. Called once, on the thread that opens
+	 * late collectors, after those and while sample() is called: what it makes is handed over atomically. Not called where
+	 * whole rows are wanted at once (CULPRIT_HOST_WHOLE), nor for interests alone. -errno with a sentence: it goes on as before. */
+	int (*later)(void *self, struct culprit_error *);
 };
 
 struct culprit_plugin {

@@ -51,6 +51,8 @@ struct culprit_frame_ops {
 	void (*unread)(struct culprit_frame *, uint32_t column, const char *reason);
 	/* Since stacks; NULL in plug-ins. */
 	void (*put_code)(struct culprit_frame *, uint32_t column, const struct culprit_code *, uint32_t n);
+	/* NULL in plug-ins. */
+	void (*keep)(struct culprit_frame *, uint32_t group);
 };
 
 /* Begins the collector's table number `table` (its place in culprit_collector.tables). Its sample time is now. */
@@ -89,6 +91,14 @@ static inline void culprit_row(struct culprit_frame *f)
 static inline int culprit_again(struct culprit_frame *f, uint32_t handle)
 {
 	return f->ops->again(f, handle);
+}
+
+/* In a row begun by culprit_again(): the cells of this group > 0 that are not put were read now too, and found to be what they
+ * were. Without it they count as read when they were put. */
+static inline void culprit_keep(struct culprit_frame *f, uint32_t group)
+{
+	if (f->ops->keep)
+		f->ops->keep(f, group);
 }
 
 /* Ends the row. Returns its handle, CULPRIT_NO_HANDLE for events, for a row that was dropped, and in plug-ins. */

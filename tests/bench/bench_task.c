@@ -1,13 +1,15 @@
 /* What reading all processes and threads costs, alone: starts sleeping processes, samples them with the collector
  *`task` into a real frame, and prints CPU time a tick.
  *
- *	bench_task [-p PROCESSES] [-t THREADS_EACH] [-b BUSY] [-n TICKS] [-i MS] [-w]
+ *	bench_task [-p PROCESSES] [-t THREADS_EACH] [-b BUSY] [-n TICKS] [-i MS] [-w] [-k]
  *
- * -b: so many of them work a little all the time. -w: whole rows in every tick, as `dump` reads them. */
+ * -b: so many of them work a little all the time. -w: whole rows in every tick, as `dump` reads them. -k: the same ticks again with
+ * the iterator in the kernel, beside those from /proc. */
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,61 +97,27 @@ static pid_t start(unsigned threads, int busy)
 	}
 }
 
-int main(int argc, char **argv)
+struct options {
+	unsigned processes, threads, busy, ticks, ms;
+	int whole;
+};
+
+/* Ticks of a collector of its own. 0, or 1. */
+static int measure(const struct options *o, bool iterator)
 {
-	unsigned processes = 1000, threads = 1, busy = 0, ticks = 40, ms = 50;
 	uint64_t first = 0, early = 0, steady = 0, wall = 0, seal = 0;
 	unsigned nsteady = 0;
-	struct rlimit files;
 	struct fixture_host host;
-	struct culprit_error error = {0};
+	struct culprit_error error = {""};
 	struct schema *schema;
 	struct builder *builder;
 	struct wbuf out;
 	void *self = NULL;
-	pid_t *pids;
-	int c, whole = 0;
 
-	while ((c = getopt(argc, argv, "p:t:b:n:i:w")) != -1) {
-		switch (c) {
-		case 'p':
-			processes = (unsigned)atoi(optarg);
-			break;
-		case 't':
-			threads = (unsigned)atoi(optarg);
-			break;
-		case 'b':
-			busy = (unsigned)atoi(optarg);
-			break;
-		case 'n':
-			ticks = (unsigned)atoi(optarg);
-			break;
-		case 'i':
-			ms = (unsigned)atoi(optarg);
-			break;
-		case 'w':
-			whole = 1;
-			break;
-		default:
-			return 2;
-		}
-	}
-	pids = calloc(processes ? processes : 1, sizeof(*pids));
-	for (unsigned i = 0; i < processes; i++) {
-		pids[i] = start(threads, i < busy);
-		if (pids[i] < 0) {
-			fprintf(stderr, "%u processes could be started, no more: %s\n", i, strerror(errno));
-			processes = i;
-		}
-	}
-	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-		files.rlim_cur = files.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &files);
-	}
 	fixture_host_init(&host, NULL);
 	host.host.ask = ask;
 	host.host.now_ns = now_ns;
-	if (whole)
+	if (o->whole)
 		host.host.flags = CULPRIT_HOST_WHOLE;
 	schema = schema_create();
 	for (uint32_t i = 0; i < task_collector.ntables; i++)
@@ -163,11 +131,16 @@ int main(int argc, char **argv)
 		fprintf(stderr, "%s\n", error.sentence);
 		return 1;
 	}
-	for (unsigned i = 0; i < ticks; i++) {
-		struct timespec ts = {ms / 1000, ms % 1000 * 1000000L};
+	for (unsigned i = 0; i < o->ticks; i++) {
+		/* As in the program: /proc first, then it takes over. */
+		struct timespec ts = {o->ms / 1000, o->ms % 1000 * 1000000L};
 		uint64_t cpu, began, spent;
 		int r;
 
+		if (iterator && i == 1 && (!task_collector.later || task_collector.later(self, &error) != 0)) {
+			fprintf(stderr, "no iterator: %s\n", error.sentence);
+			return 1;
+		}
 		builder_begin(builder, host.host.now_ns(&host.host, CULPRIT_MONOTONIC),
 			      (int64_t)host.host.now_ns(&host.host, CULPRIT_WALL));
 		began = clock_us(CLOCK_MONOTONIC);
@@ -189,7 +162,7 @@ int main(int argc, char **argv)
 		out.len = 0;
 		if (i == 0) {
 			first = spent;
-		} else if (i < ticks / 2) {
+		} else if (i < o->ticks / 2) {
 			early += spent;
 		} else {
 			steady += spent;
@@ -198,24 +171,77 @@ int main(int argc, char **argv)
 			nsteady++;
 		}
 		nanosleep(&ts, NULL);
-		ahead_ns += 1000000000 - (uint64_t)ms * 1000000;
+		ahead_ns += 1000000000 - (uint64_t)o->ms * 1000000;
 	}
-	printf("%u processes of %u threads, %u working; rows: process %u, thread %u\n", processes, threads, busy,
+	printf("%u processes of %u threads, %u working; rows: process %u, thread %u\n", o->processes, o->threads, o->busy,
 	       (unsigned)builder_rows(builder, 0), (unsigned)builder_rows(builder, 1));
-	printf("first tick %.2f ms\n", (double)first / 1e3);
-	if (nsteady && ticks > 3)
-		printf("ticks 2-%u %.2f ms; then %.2f ms a tick (wall %.2f), sealing %.2f ms\n", ticks / 2,
-		       (double)early / 1e3 / (ticks / 2 - 1), (double)steady / 1e3 / nsteady,
+	printf("%s: first tick %.2f ms\n", iterator ? "iterator" : "/proc", (double)first / 1e3);
+	if (nsteady && o->ticks > 3)
+		printf("ticks 2-%u %.2f ms; then %.2f ms a tick (wall %.2f), sealing %.2f ms\n", o->ticks / 2,
+		       (double)early / 1e3 / (o->ticks / 2 - 1), (double)steady / 1e3 / nsteady,
 		       (double)wall / 1e3 / nsteady, (double)seal / 1e3 / nsteady);
-	for (unsigned i = 0; i < processes; i++)
-		kill(pids[i], SIGKILL);
-	for (unsigned i = 0; i < processes; i++)
-		waitpid(pids[i], NULL, 0);
 	task_collector.close(self);
 	builder_destroy(builder);
 	schema_unlock(schema);
 	wbuf_finish(&out);
 	fixture_host_finish(&host);
-	free(pids);
 	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = {.processes = 1000, .threads = 1, .ticks = 40, .ms = 50};
+	struct rlimit files;
+	bool kernel = false;
+	pid_t *pids;
+	int c, r;
+
+	while ((c = getopt(argc, argv, "p:t:b:n:i:wk")) != -1) {
+		switch (c) {
+		case 'p':
+			o.processes = (unsigned)atoi(optarg);
+			break;
+		case 't':
+			o.threads = (unsigned)atoi(optarg);
+			break;
+		case 'b':
+			o.busy = (unsigned)atoi(optarg);
+			break;
+		case 'n':
+			o.ticks = (unsigned)atoi(optarg);
+			break;
+		case 'i':
+			o.ms = (unsigned)atoi(optarg);
+			break;
+		case 'w':
+			o.whole = 1;
+			break;
+		case 'k':
+			kernel = true;
+			break;
+		default:
+			return 2;
+		}
+	}
+	pids = calloc(o.processes ? o.processes : 1, sizeof(*pids));
+	for (unsigned i = 0; i < o.processes; i++) {
+		pids[i] = start(o.threads, i < o.busy);
+		if (pids[i] < 0) {
+			fprintf(stderr, "%u processes could be started, no more: %s\n", i, strerror(errno));
+			o.processes = i;
+		}
+	}
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+	r = measure(&o, false);
+	if (r == 0 && kernel)
+		r = measure(&o, true);
+	for (unsigned i = 0; i < o.processes; i++)
+		kill(pids[i], SIGKILL);
+	for (unsigned i = 0; i < o.processes; i++)
+		waitpid(pids[i], NULL, 0);
+	free(pids);
+	return r;
 }

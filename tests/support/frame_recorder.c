@@ -157,6 +157,16 @@ static int op_again(struct culprit_frame *f, uint32_t handle)
 	return 0;
 }
 
+static void op_keep(struct culprit_frame *f, uint32_t group)
+{
+	struct recorder *r = (struct recorder *)f;
+
+	if (!r->in_row || !r->row.again)
+		misuse(r, "a group kept outside a row that was there before");
+	if (group == 0 || group > 7)
+		misuse(r, "group %u kept", group);
+}
+
 static uint64_t key_hash(const struct culprit_table *t, const struct recorded_row *row)
 {
 	uint64_t h = 1469598103934665603ull;
@@ -302,6 +312,7 @@ static const struct culprit_frame_ops recorder_ops = {
 	.lost = op_lost,
 	.row = op_row,
 	.again = op_again,
+	.keep = op_keep,
 	.end = op_end,
 	.born = op_born,
 	.put = op_put,

@@ -2,6 +2,7 @@
  * hears of interests. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -121,6 +122,21 @@ static const struct culprit_collector failing = {COLLECTOR(failing, "failing", f
 						 .sample = failing_sample};
 static const struct culprit_collector slow = {COLLECTOR(slow, "slow", slow_table_list), .period_ns = 5000000000,
 					      .sample = slow_sample};
+static int later_stage; /* atomic; 0: not called, 1: at work, 2: may end, 3: has ended */
+
+static int slow_later(void *self, struct culprit_error *error)
+{
+	(void)self;
+	(void)error;
+	__atomic_store_n(&later_stage, 1, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(&later_stage, __ATOMIC_SEQ_CST) != 2)
+		poll(NULL, 0, 1);
+	__atomic_store_n(&later_stage, 3, __ATOMIC_SEQ_CST);
+	return 0;
+}
+
+static const struct culprit_collector going_on = {COLLECTOR(good, "good", good_table_list), .open = good_open,
+						  .sample = good_sample, .close = good_close, .later = slow_later};
 static const struct culprit_collector *const all[] = {&good, &absent, &failing, &slow, NULL};
 
 struct fixture {
@@ -385,6 +401,46 @@ static void test_thread(void **state)
 }
 
 /* Collectors are opened and closed as they are wanted; what was chosen at the start comes back. */
+/* What a collector makes later is begun after the first tick, and samples go on meanwhile; whole rows at once want none of it. */
+static void test_later(void **state)
+{
+	static const struct culprit_collector *const only[] = {&going_on, NULL};
+	struct query_info info;
+	struct fixture f;
+
+	(void)state;
+	for (int whole = 0; whole < 2; whole++) {
+		begin(&f, NULL, NULL);
+		sampler_destroy(f.sampler);
+		memset(&seen, 0, sizeof(seen));
+		later_stage = 0;
+		f.options.plugins = NULL;
+		f.options.builtins = only;
+		f.options.flags = whole ? CULPRIT_HOST_WHOLE : 0;
+		f.sampler = sampler_create(&f.options, &f.error);
+		assert_non_null(f.sampler);
+		assert_int_equal(writer_add_sink(sampler_writer(f.sampler), memsource_sink(f.mem)), 0);
+		assert_int_equal(later_stage, 0);
+		tick(&f);
+		/* Who waits for collectors that open late does not wait for this. */
+		sampler_settle(f.sampler, 10000000000);
+		for (int i = 0; i < 5000 && !whole && __atomic_load_n(&later_stage, __ATOMIC_SEQ_CST) != 1; i++)
+			poll(NULL, 0, 1);
+		assert_int_equal(__atomic_load_n(&later_stage, __ATOMIC_SEQ_CST), whole ? 0 : 1);
+		tick(&f);
+		tick(&f);
+		assert_int_equal(seen.good, 3);
+		assert_int_equal(ask(&f, "good", &info), 1);
+		assert_int_equal(info.state, CULPRIT_FRESH);
+		if (!whole)
+			__atomic_store_n(&later_stage, 2, __ATOMIC_SEQ_CST);
+		finish(&f);
+		/* It is closed when that has ended. */
+		assert_int_equal(later_stage, whole ? 0 : 3);
+		assert_int_equal(seen.closed, 1);
+	}
+}
+
 static void test_collect(void **state)
 {
 	const struct culprit_interest interest = {.size = sizeof(interest), .table = "good", .what = "rows", .key = {7}, .nkey = 1};
@@ -450,7 +506,7 @@ int main(void)
 		cmocka_unit_test(test_states),	       cmocka_unit_test(test_choice),
 		cmocka_unit_test(test_time_that_jumps), cmocka_unit_test(test_interests),
 		cmocka_unit_test(test_plugin_that_sleeps), cmocka_unit_test(test_thread),
-		cmocka_unit_test(test_collect),
+		cmocka_unit_test(test_collect),	       cmocka_unit_test(test_later),
 	};
 	struct culprit_error error = {""};
 	int failed;

@@ -1,0 +1,194 @@
+/* Every thread as one record: what /proc/PID/{stat,status,schedstat,io} say of it, without opening a file for each. Only copies:
+ * what can be reckoned outside of the kernel is. */
+#include "bpf_common.bpf.h"
+#include "task_iter.h"
+
+enum { EXIT_DEAD = 0x10, FLAG_WORKER = 0x20, FLAG_KTHREAD = 0x200000, MINOR_BITS = 20 };
+
+/* The one being put together: too large for the stack. The one reader reads one after the other. */
+struct task_record task_one;
+
+static __always_inline void copy_io(unsigned long long *io, struct task_io_accounting *a)
+{
+	io[0] = a->rchar;
+	io[1] = a->wchar;
+	io[2] = a->syscr;
+	io[3] = a->syscw;
+	io[4] = a->read_bytes;
+	io[5] = a->write_bytes;
+	io[6] = a->cancelled_write_bytes;
+}
+
+static __always_inline __u32 state_of(struct task_struct *task)
+{
+	if (bpf_core_field_exists(((struct task_struct___state *)task)->__state))
+		return ((struct task_struct___state *)task)->__state;
+	return ((struct task_struct___old_state *)task)->state;
+}
+
+static __always_inline void of_thread(struct task_record *r, struct task_struct *task)
+{
+	struct task_delay_info *delays;
+
+	r->exact = !bpf_core_field_exists(task->prev_cputime);
+	if (bpf_core_field_exists(task->prev_cputime)) {
+		r->said_user = task->prev_cputime.utime;
+		r->said_kernel = task->prev_cputime.stime;
+	}
+	r->start = task->start_boottime;
+	r->own.on_cpu = task->se.sum_exec_runtime;
+	r->own.user = task->utime;
+	r->own.kernel = task->stime;
+	r->own.guest = task->gtime;
+	r->own.min_faults = task->min_flt;
+	r->own.maj_faults = task->maj_flt;
+	if (bpf_core_field_exists(task->ioac.cancelled_write_bytes))
+		copy_io(r->own.io, &task->ioac);
+	if (bpf_core_field_exists(task->sched_info.pcount)) {
+		r->run_delay = task->sched_info.run_delay;
+		r->timeslices = task->sched_info.pcount;
+	}
+	r->voluntary = task->nvcsw;
+	r->involuntary = task->nivcsw;
+	r->blkio_delay = 0;
+	if (bpf_core_field_exists(task->delays)) {
+		delays = task->delays;
+		if (delays) {
+			r->blkio_delay = delays->blkio_delay;
+			if (!bpf_core_field_exists(delays->compact_delay))
+				r->blkio_delay += delays->swapin_delay;
+		}
+	}
+	r->state = state_of(task);
+	r->exit_state = task->exit_state;
+	r->flags = task->flags;
+	r->ppid = task->real_parent->tgid;
+	r->rt_priority = task->rt_priority;
+	r->policy = task->policy;
+	r->prio = task->prio;
+	r->static_prio = task->static_prio;
+	if (bpf_core_field_exists(task->thread_info.cpu))
+		r->processor = task->thread_info.cpu;
+	else if (bpf_core_field_exists(((struct task_struct___cpu *)task)->cpu))
+		r->processor = ((struct task_struct___cpu *)task)->cpu;
+	bpf_probe_read_kernel(r->comm, sizeof(r->comm), task->comm);
+}
+
+static __always_inline void of_memory(struct task_record *r, struct mm_struct *mm)
+{
+	struct mm_struct___until_6_1 *old = (void *)mm;
+
+	r->vm_pages = mm->total_vm;
+	r->peak_pages = mm->hiwater_rss;
+	r->start_code = mm->start_code;
+	r->arg_start = mm->arg_start;
+	r->env_start = mm->env_start;
+	/* Each by its own constant, because elements are of another size in older kernels. */
+	if (bpf_core_field_exists(old->rss_stat.count)) {
+		r->rss_pages[0] = old->rss_stat.count[0].counter;
+		r->rss_pages[1] = old->rss_stat.count[1].counter;
+		r->rss_pages[2] = old->rss_stat.count[2].counter;
+		r->rss_pages[3] = old->rss_stat.count[3].counter;
+		return;
+	}
+	r->rss_pages[0] = mm->rss_stat[0].count;
+	r->rss_pages[1] = mm->rss_stat[1].count;
+	r->rss_pages[2] = mm->rss_stat[2].count;
+	r->rss_pages[3] = mm->rss_stat[3].count;
+}
+
+static __always_inline void of_process(struct task_record *r, struct task_struct *task)
+{
+	struct signal_struct *signal = task->signal;
+	struct mm_struct *mm = task->mm;
+	struct tty_struct *tty = signal->tty;
+
+	if (bpf_core_field_exists(signal->prev_cputime)) {
+		r->all_said_user = signal->prev_cputime.utime;
+		r->all_said_kernel = signal->prev_cputime.stime;
+	}
+	r->ended.on_cpu = signal->sum_sched_runtime;
+	r->ended.user = signal->utime;
+	r->ended.kernel = signal->stime;
+	r->ended.guest = signal->gtime;
+	r->ended.min_faults = signal->min_flt;
+	r->ended.maj_faults = signal->maj_flt;
+	if (bpf_core_field_exists(signal->ioac.cancelled_write_bytes))
+		copy_io(r->ended.io, &signal->ioac);
+	r->child_user = signal->cutime;
+	r->child_kernel = signal->cstime;
+	r->threads = signal->nr_threads;
+	r->uid = task->real_cred->euid.val;
+	r->tracer = task->ptrace ? task->parent->tgid : 0;
+	if (bpf_core_field_exists(task->cgroups))
+		r->css = (unsigned long long)task->cgroups;
+	r->tty_major = r->tty_minor = 0;
+	if (tty) {
+		r->tty_major = tty->driver->major;
+		r->tty_minor = tty->driver->minor_start + tty->index;
+	}
+	r->vm_pages = r->peak_pages = r->start_code = r->arg_start = r->env_start = 0;
+	__builtin_memset(r->rss_pages, 0, sizeof(r->rss_pages));
+	if (mm && !(task->flags & FLAG_KTHREAD))
+		of_memory(r, mm);
+}
+
+static __always_inline void of_kernel_thread(struct task_record *r, struct task_struct *task)
+{
+	struct kthread *kthread;
+	struct worker *worker;
+	char *name;
+
+	__builtin_memset(r->name, 0, sizeof(r->name));
+	__builtin_memset(r->work, 0, sizeof(r->work));
+	r->works = 0;
+	if (bpf_core_field_exists(task->worker_private))
+		kthread = (void *)task->worker_private;
+	else
+		kthread = (void *)task->set_child_tid;
+	if (!kthread)
+		return;
+	if (bpf_core_field_exists(kthread->full_name)) {
+		name = BPF_CORE_READ(kthread, full_name);
+		if (name)
+			bpf_probe_read_kernel_str(r->name, sizeof(r->name), name);
+	}
+	if (!(task->flags & FLAG_WORKER))
+		return;
+	worker = BPF_CORE_READ(kthread, data);
+	if (!worker)
+		return;
+	/* A rescuer without a pool to work for does not say. */
+	if (!BPF_CORE_READ(worker, pool))
+		return;
+	bpf_probe_read_kernel_str(r->work, sizeof(r->work), &worker->desc);
+	r->works = BPF_CORE_READ(worker, current_work) != NULL;
+}
+
+SEC("iter/task")
+int task_records(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct task_record *r = &task_one;
+
+	if (!task || !task->pid || task->exit_state & EXIT_DEAD)
+		return 0;
+	r->tid = task->pid;
+	r->pid = task->tgid;
+	of_thread(r, task);
+	r->size = __builtin_offsetof(struct task_record, ended);
+	if (r->tid == r->pid) {
+		of_process(r, task);
+		r->size = __builtin_offsetof(struct task_record, name);
+		if (task->flags & FLAG_KTHREAD) {
+			of_kernel_thread(r, task);
+			r->size = sizeof(*r);
+			bpf_seq_write(ctx->meta->seq, r, sizeof(*r));
+		} else {
+			bpf_seq_write(ctx->meta->seq, r, __builtin_offsetof(struct task_record, name));
+		}
+	} else {
+		bpf_seq_write(ctx->meta->seq, r, __builtin_offsetof(struct task_record, ended));
+	}
+	return 0;
+}

@@ -1,0 +1,34 @@
+/* Those that are known (task_list.c). */
+#ifndef COLLECTORS_TASK_LIST_H
+#define COLLECTORS_TASK_LIST_H
+
+#include "task.h"
+
+enum {
+	/* Flags of what holds for one sample only. */
+	TASK_NEWS = TASK_CHANGED | TASK_FIRST | TASK_BORN | TASK_NEW_COMM | TASK_NEW_TTY | TASK_NO_TTY | TASK_NEW_POLICY |
+		    TASK_NEW_CGROUP | TASK_ENDED,
+};
+
+/* A new one, in no list yet; NULL: out of memory. */
+struct process *task_list_process(struct task_collector *, uint32_t pid);
+void task_list_drop(struct task_collector *, struct process *);
+struct task *task_list_thread(struct task_collector *, uint32_t tid);
+void task_list_drop_thread(struct task_collector *, struct task *);
+void task_list_close_fd(struct task_collector *, struct task *);
+/* All of them; and the list. */
+void task_list_finish(struct task_collector *);
+/* Room for n elements. 0; -ENOMEM, and nothing has changed. */
+int task_list_reserve(void **list, uint32_t *cap, uint32_t n, size_t size);
+/* The thread with this number among the first n of a process; NULL: none. They ascend; after adding, sort. */
+struct task *task_list_find(const struct process *, uint32_t n, uint32_t tid);
+void task_list_sort(struct process *);
+
+/* Flags of what differs between the last stat and this one. */
+uint32_t task_list_compare(const struct task_stat *was, const struct task_stat *is);
+/* Has it changed its program? After the flags of the comparison were set. */
+bool task_list_exec_seen(const struct task *, const struct task_stat *is);
+/* Began after the sample at `since_ns` (CLOCK_BOOTTIME), in which it was not there. */
+bool task_list_born(const struct task_collector *, const struct task_stat *, uint64_t since_ns);
+
+#endif

@@ -10,6 +10,7 @@
 #include <culprit/frame.h>
 
 #include "error.h"
+#include "symbols.h"
 #include "units.h"
 
 enum { TABLES_MAX = 32, COLUMNS_MAX = 64, LISTS_MAX = 32, WORDS_MAX = 96, LINE_MAX_BYTES = 8192, SLOTS_MAX = 1024 };
@@ -36,6 +37,12 @@ struct chunk {
 	char bytes[];
 };
 
+/* A function that stacks name. */
+struct place {
+	const char *module, *name;
+	struct culprit_code code;
+};
+
 struct textframes {
 	struct declared *tables[TABLES_MAX];
 	size_t ntables;
@@ -46,6 +53,9 @@ struct textframes {
 	struct culprit_frame *frame; /* of the tick at work; NULL: none */
 	struct chunk *chunks;
 	struct known *known;
+	struct symbols *symbols; /* NULL where no stack has names */
+	struct place *places;
+	size_t nplaces;
 	bool end_segment;
 	unsigned line;
 	struct culprit_error *error;
@@ -497,12 +507,77 @@ static int sample(struct textframes *t, const struct word *w, size_t n)
 	return 0;
 }
 
+/* The same name in the same module is the same place. */
+static int named(struct textframes *t, const char *module, const char *name, struct culprit_code *ret)
+{
+	uint32_t kind = strcmp(module, "[vdso]") == 0  ? CULPRIT_MODULE_VDSO :
+			strncmp(module, "[jit ", 5) == 0 ? CULPRIT_MODULE_GENERATED :
+			module[0] == '['		 ? CULPRIT_MODULE_KERNEL :
+							   CULPRIT_MODULE_FILE;
+	struct place *p;
+
+	for (size_t i = 0; i < t->nplaces; i++) {
+		if (strcmp(t->places[i].module, module) == 0 && strcmp(t->places[i].name, name) == 0) {
+			*ret = t->places[i].code;
+			return 0;
+		}
+	}
+	p = realloc(t->places, (t->nplaces + 1) * sizeof(*p));
+	if (!p)
+		return -ENOMEM;
+	t->places = p;
+	p = &t->places[t->nplaces];
+	p->module = copy(t, module);
+	p->name = copy(t, name);
+	if (!p->module || !p->name || symbols_named(t->symbols, module, strlen(module), kind, name, strlen(name), &p->code))
+		return -ENOMEM;
+	t->nplaces++;
+	*ret = p->code;
+	return 0;
+}
+
+/* Some of its frames have names. */
+static int put_code(struct textframes *t, uint32_t column, char *text)
+{
+	struct symbols_options options = {.proc_fd = -1, .here = true};
+	struct culprit_code code[255];
+	uint32_t n = 0;
+	char *save = NULL;
+
+	if (!t->symbols) {
+		t->symbols = symbols_create(&options);
+		if (!t->symbols)
+			return wrong(t, "out of memory");
+		builder_set_symbols(writer_builder(t->writer), t->symbols);
+	}
+	for (char *p = strtok_r(text, ";", &save); p && n < 255; p = strtok_r(NULL, ";", &save)) {
+		char *name = strchr(p, '!'), *plus = strrchr(p, '+');
+		uint64_t offset = !name && plus ? strtoull(plus + 1, NULL, 0) : 0;
+
+		if (name)
+			*name++ = '\0';
+		else if (plus)
+			*plus = '\0';
+		code[n] = (struct culprit_code){.offset = offset};
+		if (*p && named(t, p, name ? name : ".", &code[n]))
+			return wrong(t, "out of memory");
+		/* A place without a name lies behind those that have one. */
+		if (!name)
+			code[n].offset = offset;
+		n++;
+	}
+	culprit_put_code(t->frame, column, code, n);
+	return 0;
+}
+
 static int put_stack(struct textframes *t, uint32_t column, char *text)
 {
 	struct culprit_location frames[255];
 	uint32_t n = 0;
 	char *save = NULL;
 
+	if (strchr(text, '!'))
+		return put_code(t, column, text);
 	for (char *p = strtok_r(text, ";", &save); p && n < 255; p = strtok_r(NULL, ";", &save)) {
 		char *plus = strrchr(p, '+');
 
@@ -762,6 +837,8 @@ void textframes_destroy(struct textframes *t)
 	if (!t)
 		return;
 	writer_destroy(t->writer);
+	symbols_destroy(t->symbols);
+	free(t->places);
 	schema_unlock(t->schema);
 	memsource_unlock(t->memory);
 	for (size_t i = 0; i < t->ntables; i++)

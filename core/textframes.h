@@ -22,7 +22,7 @@
  *	segment                             the next tick begins a segment
  *
  * With keep, a row that is known puts only the cells given. Histograms are 1/0/3, tasks 12@900, stacks libc+16;app+32 (innermost
- * first). Quotes know \" \\ \xHH. All declarations come before the first tick. */
+ * first), or, with names, libc!malloc;app!main;[kernel]!vfs_read;[jit 7]+0x700000. Quotes know \" \\ \xHH. All declarations come before the first tick. */
 #ifndef CORE_TEXTFRAMES_H
 #define CORE_TEXTFRAMES_H
 

@@ -6,6 +6,7 @@ const struct panel *const console_panels[] = {
 	&overview_panel,
 	&processes_panel,
 	&threads_panel,
+	&flame_panel,
 	&latency_panel,
 	&disks_panel,
 	&net_panel,

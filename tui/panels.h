@@ -7,6 +7,7 @@
 extern const struct panel overview_panel;
 extern const struct panel processes_panel;
 extern const struct panel threads_panel;
+extern const struct panel flame_panel;
 extern const struct panel latency_panel;
 extern const struct panel disks_panel;
 extern const struct panel net_panel;

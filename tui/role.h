@@ -59,7 +59,18 @@
 	X(FRAME_USER, "frame.user", 'u', "default", "#d0d0d0 on #16181d")                                              \
 	X(FRAME_LIBRARY, "frame.library", 'y', "cyan", "#6cd5e8 on #16181d")                                           \
 	X(FRAME_JIT, "frame.jit", 'j', "green", "#7fdc8c on #16181d")                                                  \
-	X(FRAME_UNKNOWN, "frame.unknown", 'n', "default", "#8a909c on #16181d")
+	X(FRAME_UNKNOWN, "frame.unknown", 'n', "default", "#8a909c on #16181d")                                        \
+	X(BOX_KERNEL, "box.kernel", 'b', "yellow reverse", "#16181d on #d98c45")                                       \
+	X(BOX_USER, "box.user", 'E', "blue reverse", "#16181d on #8fa8e0")                                             \
+	X(BOX_LIBRARY, "box.library", 'F', "cyan reverse", "#16181d on #5fb8c8")                                       \
+	X(BOX_JIT, "box.jit", 'J', "green reverse", "#16181d on #6fbf7c")                                              \
+	X(BOX_UNKNOWN, "box.unknown", 'U', "default reverse", "#d0d0d0 on #4c5260")                                    \
+	X(BOX_GROUP, "box.group", 'G', "default bold", "#ffffff on #2a303c bold")                                      \
+	X(DIFF_MUCH_MORE, "diff.much-more", 'Y', "red reverse", "#16181d on #ff7a70")                                  \
+	X(DIFF_MORE, "diff.more", 'Z', "yellow reverse", "#16181d on #e0b080")                                         \
+	X(DIFF_SAME, "diff.same", 'V', "default reverse", "#d0d0d0 on #3a404c")                                        \
+	X(DIFF_LESS, "diff.less", 'z', "cyan reverse", "#16181d on #80b0e0")                                           \
+	X(DIFF_MUCH_LESS, "diff.much-less", 'v', "blue reverse", "#16181d on #6f8cff")
 
 enum role {
 #define ROLE_ENUM(id, name, letter, plain, dark) ROLE_##id,

@@ -1,0 +1,459 @@
+/* The Flame panel over a made-up service: workers that burn in a parser and a hash, wait for a disk and a lock; generated code
+ * without names; a second half in which something else grew. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "console_data.h"
+#include "flame_panel.h"
+#include "panels.h"
+#include "support/golden.h"
+#include "textframes.h"
+
+enum { SECONDS = 30, GREW_FROM = 20 };
+
+struct stage {
+	struct textframes *frames;
+	struct view *view;
+	struct console_data data;
+	struct console *console;
+	struct surface *surface;
+	char *text;
+	size_t len, cap;
+};
+
+static void add(struct stage *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void add(struct stage *s, const char *format, ...)
+{
+	va_list args;
+
+	if (s->cap - s->len < 8192) {
+		s->cap = s->cap ? s->cap * 2 : 1 << 20;
+		s->text = realloc(s->text, s->cap);
+		assert_non_null(s->text);
+	}
+	va_start(args, format);
+	s->len += (size_t)vsnprintf(s->text + s->len, s->cap - s->len, format, args);
+	va_end(args);
+}
+
+#define SERVE "/usr/sbin/shopd!serve;/usr/sbin/shopd!main;/usr/lib/libc.so.6!__libc_start_main"
+
+static const struct {
+	const char *kernel, *user;
+	int before, after; /* samples a second */
+	int thread;
+	bool cut;
+} burns[] = {
+	{"", "/usr/sbin/shopd!parse_number;/usr/sbin/shopd!parse_value;/usr/sbin/shopd!parse_json;" SERVE, 30, 20, 0, false},
+	{"", "/usr/sbin/shopd!parse_string;/usr/sbin/shopd!parse_value;/usr/sbin/shopd!parse_json;" SERVE, 12, 10, 0, false},
+	{"", "/usr/sbin/shopd!parse_value;/usr/sbin/shopd!parse_json;" SERVE, 4, 4, 0, false},
+	{"", "/usr/sbin/shopd!_ZN4shop5cache9hash_pairERKSsS2_;/usr/sbin/shopd!_ZN4shop5cache6lookupERKSs;" SERVE, 10, 45, 1, false},
+	{"[kernel]!copy_to_user;[kernel]!vfs_read;[kernel]!ksys_read;[kernel]!do_syscall_64",
+	 "/usr/lib/libc.so.6!read;/usr/sbin/shopd!fill;" SERVE, 9, 9, 1, false},
+	{"", "[jit 812]+0x7f3200010400;[jit 812]+0x7f3200010200;/usr/lib/jvm/lib/libjvm.so!JavaCalls::call_helper", 14, 14, 2, false},
+	{"", "/usr/lib/libz.so.1!deflate_slow", 6, 6, 2, true},
+	{"", "/usr/sbin/shopd!legacy_escape;" SERVE, 5, 0, 1, false},
+	{"", "/usr/lib/libssl.so.3+0x1a2b3;" SERVE, 3, 3, 1, false},
+};
+
+static const struct {
+	const char *reason, *kernel, *user;
+	int ms; /* a second */
+} waits[] = {
+	{"disk", "[kernel]!jbd2_log_wait_commit;[kernel]!ext4_sync_file;[kernel]!do_fsync;[kernel]!do_syscall_64",
+	 "/usr/lib/libc.so.6!fsync;/usr/sbin/shopd!journal_flush;" SERVE, 700},
+	{"disk", "[kernel]!file_write_and_wait_range;[kernel]!ext4_sync_file;[kernel]!do_fsync;[kernel]!do_syscall_64",
+	 "/usr/lib/libc.so.6!fsync;/usr/sbin/shopd!journal_flush;" SERVE, 120},
+	{"lock", "[kernel]!futex_wait_queue;[kernel]!do_futex;[kernel]!do_syscall_64",
+	 "/usr/lib/libc.so.6!pthread_mutex_lock;/usr/sbin/shopd!cache_get;" SERVE, 150},
+};
+
+static void tell(struct stage *s, int from, int to)
+{
+	for (int t = from; t < to; t++) {
+		add(s, "tick %ds wall=%lldms\nsample process\nrow process pid=812 start=9 comm=shopd utime=%dms\n", 1000 + t,
+		    1772373600000LL + t * 1000LL, t * 900);
+		add(s, "sample oncpu\n");
+		for (size_t i = 0; t && i < sizeof(burns) / sizeof(burns[0]); i++) {
+			int after = t > GREW_FROM ? t - GREW_FROM : 0;
+			int n = burns[i].before * (t - after) + burns[i].after * after;
+
+			add(s,
+			    "%s oncpu kernel_stack=\"%s\" user_stack=\"%s\" pid=812 process_start=9 comm=worker-%d samples=%d time=%dms "
+			    "end=\"%s\"\n",
+			    t == 1 ? "born" : "row", burns[i].kernel, burns[i].user, burns[i].thread, n, n * 10, burns[i].cut ? "no rows" : "");
+		}
+		add(s, "sample offcpu\n");
+		for (size_t i = 0; t && i < sizeof(waits) / sizeof(waits[0]); i++)
+			add(s,
+			    "%s offcpu kernel_stack=\"%s\" user_stack=\"%s\" reason=%s pid=812 process_start=9 comm=worker-0 count=%d "
+			    "time=%dms\n",
+			    t == 1 ? "born" : "row", waits[i].kernel, waits[i].user, waits[i].reason, 20 * t, waits[i].ms * t);
+	}
+}
+
+static void now(struct stage *s)
+{
+	struct culprit_error error = {""};
+	struct console_now n;
+
+	if (console_data_now(&s->data, &n, &error))
+		fail_msg("%s", error.sentence);
+	console_now(s->console, &n);
+}
+
+static void draw(struct stage *s)
+{
+	now(s);
+	console_draw(s->console, s->surface);
+}
+
+static void stage_open_with(struct stage *s, const char *text, int w, int h, enum text_form form)
+{
+	struct console_options options = {.panels = console_panels, .panel = "flame", .timeline = console_data_timeline};
+	struct culprit_error error = {""};
+
+	s->frames = textframes_create(text, &error);
+	if (!s->frames)
+		fail_msg("%s", error.sentence);
+	s->view = view_create();
+	assert_int_equal(view_add_source(s->view, textframes_source(s->frames)), 0);
+	assert_int_equal(console_data_init(&s->data, s->view), 0);
+	options.view = s->view;
+	options.timeline_self = &s->data;
+	assert_int_equal(console_create(&s->console, &options, NULL), 0);
+	s->surface = surface_create(w, h, form);
+	draw(s);
+	draw(s);
+}
+
+#define TABLES                                                                                                         \
+	"host hz=100 interval=1s zone=+00:00\n"                                                                        \
+	"table process state key=process pid=key:u64 start=key:u64:ticks comm=attribute:text utime=counter:u64:ns\n"   \
+	"table oncpu state key=oncpu kernel_stack=key:stack user_stack=key:stack pid=key:u64 process_start=key:u64:ticks " \
+	"comm=attribute:text samples=counter:u64:count time=counter:u64:ns end=attribute:text\n"                      \
+	"table offcpu state key=offcpu kernel_stack=key:stack user_stack=key:stack reason=key:text pid=attribute:u64 "  \
+	"process_start=attribute:u64:ticks comm=attribute:text count=counter:u64:count time=counter:u64:ns\n"           \
+	"parent oncpu process pid process_start\n"
+
+static void stage_open(struct stage *s, int seconds, int w, int h, enum text_form form)
+{
+	memset(s, 0, sizeof(*s));
+	add(s, TABLES);
+	tell(s, 0, seconds);
+	stage_open_with(s, s->text, w, h, form);
+}
+
+static void stage_close(struct stage *s)
+{
+	surface_destroy(s->surface);
+	console_destroy(s->console);
+	console_data_finish(&s->data);
+	view_destroy(s->view);
+	textframes_destroy(s->frames);
+	free(s->text);
+}
+
+static void press(struct stage *s, const char *keys)
+{
+	while (*keys) {
+		size_t n = strcspn(keys, " ");
+		struct key key = {0};
+		struct console_effect effect;
+
+		if (!key_parse(keys, n, &key.code))
+			fail_msg("no key %.*s", (int)n, keys);
+		console_key(s->console, &key);
+		while (console_effect(s->console, &effect))
+			;
+		console_draw(s->console, s->surface);
+		keys += n + (keys[n] == ' ');
+	}
+}
+
+static void type(struct stage *s, const char *text)
+{
+	console_type(s->console, text);
+	console_draw(s->console, s->surface);
+}
+
+static bool shows(struct stage *s, const char *text)
+{
+	char *all = surface_text(s->surface);
+	bool found = strstr(all, text) != NULL;
+
+	free(all);
+	return found;
+}
+
+#define assert_shows(s, text)                                                                                          \
+	do {                                                                                                           \
+		if (!shows(s, text)) {                                                                                 \
+			char *all_ = surface_text((s)->surface);                                                       \
+			fprintf(stderr, "%s", all_);                                                                   \
+			free(all_);                                                                                    \
+			fail_msg("the screen does not show \"%s\"", text);                                             \
+		}                                                                                                      \
+	} while (0)
+
+static struct flame_panel *panel(struct stage *s)
+{
+	return console_panel_state(s->console, "flame");
+}
+
+/* Name of what is selected. */
+static const char *selected(struct stage *s)
+{
+	static char name[256];
+	const struct flame_panel *p = panel(s);
+	const struct flame_frame *f = flame_frame(p->flame, flame_node(p->flame, p->at)->frame);
+
+	snprintf(name, sizeof(name), "%.*s", (int)f->name_len, f->name);
+	return name;
+}
+
+static void every_size(void **state)
+{
+	static const struct {
+		int w, h;
+		enum text_form form;
+		const char *name;
+	} sizes[] = {
+		{80, 24, TEXT_ASCII, "80x24-ascii"}, {80, 24, TEXT_UTF8, "80x24"}, {132, 43, TEXT_UTF8, "132x43"},
+		{132, 43, TEXT_ASCII, "132x43-ascii"}, {40, 12, TEXT_ASCII, "40x12"}, {20, 5, TEXT_ASCII, "20x5"},
+	};
+	char name[64];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct stage s;
+
+		stage_open(&s, SECONDS, sizes[i].w, sizes[i].h, sizes[i].form);
+		snprintf(name, sizeof(name), "flame-%s", sizes[i].name);
+		golden_check(s.surface, name);
+		stage_close(&s);
+	}
+}
+
+static void zoom_search_and_back(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	stage_open(&s, SECONDS, 80, 24, TEXT_ASCII);
+	/* Nobody chose: the hottest one is selected. */
+	assert_string_equal(selected(&s), "parse_number");
+	press(&s, "Left");
+	assert_string_equal(selected(&s), "parse_value");
+	press(&s, "Enter");
+	assert_true(panel(&s)->zoom != 0);
+	golden_check(s.surface, "flame-zoomed");
+	type(&s, "/parse_s\r");
+	assert_shows(&s, "/parse_s ");
+	assert_string_equal(selected(&s), "parse_string");
+	/* The newer of the two goes first. */
+	press(&s, "Backspace");
+	assert_true(!panel(&s)->word[0] && panel(&s)->zoom);
+	press(&s, "Backspace");
+	assert_int_equal(panel(&s)->zoom, 0);
+	assert_string_equal(selected(&s), "parse_string");
+	type(&s, "/nowhere");
+	assert_shows(&s, "no row here holds that");
+	press(&s, "Esc");
+	assert_false(panel(&s)->word[0]);
+	type(&s, "/PARSE_\r");
+	assert_true(panel(&s)->match > 0.3 && panel(&s)->match < 0.6);
+	press(&s, "n n n N");
+	/* A step that says nothing new leaves all as it is. */
+	press(&s, "f");
+	golden_check(s.surface, "flame-icicle-80x24");
+	press(&s, "g");
+	assert_int_equal(panel(&s)->at, 0);
+	press(&s, "Down");
+	assert_string_equal(selected(&s), "__libc_start_main");
+	press(&s, "Left");
+	assert_string_equal(selected(&s), "JavaCalls::call_helper");
+	press(&s, "Right Down Down Up");
+	assert_string_equal(selected(&s), "main");
+	press(&s, "G");
+	assert_string_equal(selected(&s), "parse_number");
+	stage_close(&s);
+}
+
+static void table_of_functions(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	stage_open(&s, SECONDS, 80, 24, TEXT_ASCII);
+	press(&s, "V");
+	golden_check(s.surface, "flame-functions");
+	type(&s, "/serve\r");
+	assert_shows(&s, "called by");
+	golden_check(s.surface, "flame-callers");
+	press(&s, "Enter");
+	assert_false(panel(&s)->functions);
+	assert_string_equal(selected(&s), "serve");
+	type(&s, ":sort name\r");
+	assert_true(panel(&s)->functions);
+	type(&s, ":sort nothing\r");
+	assert_shows(&s, "self, total, change or name");
+	stage_close(&s);
+}
+
+static void sources_reasons_and_threads(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	stage_open(&s, SECONDS, 80, 24, TEXT_ASCII);
+	press(&s, "w");
+	assert_shows(&s, "by process");
+	press(&s, "w");
+	golden_check(s.surface, "flame-by-thread");
+	press(&s, "w i");
+	golden_check(s.surface, "flame-inverted");
+	press(&s, "i o");
+	assert_shows(&s, "off-CPU");
+	golden_check(s.surface, "flame-offcpu");
+	press(&s, ";");
+	assert_shows(&s, "off-CPU disk");
+	golden_check(s.surface, "flame-disk");
+	press(&s, ";");
+	assert_shows(&s, "off-CPU lock");
+	press(&s, ";");
+	assert_string_equal(panel(&s)->reason, "");
+	press(&s, ",");
+	assert_string_equal(panel(&s)->reason, "lock");
+	type(&s, ":stacks oncpu\r");
+	assert_string_equal(panel(&s)->source.table, "oncpu");
+	assert_string_equal(panel(&s)->reason, "");
+	press(&s, ";");
+	assert_shows(&s, "no reasons");
+	type(&s, ":stacks process\r");
+	assert_shows(&s, "has no stacks");
+	stage_close(&s);
+}
+
+static void baseline_shows_what_grew(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	stage_open(&s, SECONDS, 80, 24, TEXT_ASCII);
+	press(&s, "d");
+	assert_shows(&s, "b sets a baseline");
+	type(&s, ":window 9s\r");
+	type(&s, ":baseline 14:00:01 14:00:19\r");
+	golden_check(s.surface, "flame-difference");
+	press(&s, "d");
+	golden_check(s.surface, "flame-grew");
+	assert_string_equal("shop::cache::hash_pair",
+			    flame_frame(panel(&s)->flame, flame_functions_selected(panel(&s)))->name_len == 22 ? "shop::cache::hash_pair" : "");
+	press(&s, "r");
+	golden_check(s.surface, "flame-vanished");
+	press(&s, "d f");
+	assert_true(panel(&s)->icicle || !panel(&s)->functions);
+	stage_close(&s);
+	stage_open(&s, SECONDS, 132, 43, TEXT_UTF8);
+	type(&s, ":window 9s\r");
+	type(&s, ":baseline 14:00:01 14:00:19\r");
+	golden_check(s.surface, "flame-difference-132x43");
+	stage_close(&s);
+}
+
+/* New seconds come, names fill in: what is selected stays selected, and nothing is asked twice. */
+static void it_stays_live(void **state)
+{
+	struct culprit_error error = {""};
+	struct stage s;
+	uint64_t answer;
+
+	(void)state;
+	stage_open(&s, SECONDS, 80, 24, TEXT_ASCII);
+	press(&s, "Down");
+	assert_string_equal(selected(&s), "parse_string");
+	for (int t = SECONDS; t < SECONDS + 5; t++) {
+		answer = panel(&s)->answer;
+		s.len = 0;
+		tell(&s, t, t + 1);
+		if (textframes_add(s.frames, s.text, &error))
+			fail_msg("%s", error.sentence);
+		view_refresh(s.view, NULL);
+		draw(&s);
+		assert_string_equal(selected(&s), "parse_string");
+		assert_true(panel(&s)->answer > answer);
+	}
+	answer = panel(&s)->answer;
+	for (int i = 0; i < 5; i++)
+		draw(&s);
+	assert_int_equal(panel(&s)->answer, answer);
+	stage_close(&s);
+}
+
+static void nothing_to_show(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	memset(&s, 0, sizeof(s));
+	stage_open_with(&s,
+			"host hz=100 interval=1s zone=+00:00\ntable disk state key=disk name=key:text\n"
+			"tick 1s wall=1772373600s\nsample disk\nrow disk name=vda\ntick 2s wall=1772373601s\nsample disk\nrow disk name=vda\n",
+			80, 24, TEXT_ASCII);
+	assert_shows(&s, "no stacks were recorded");
+	press(&s, "f V d i w o ; , s r Enter Up Down g G n Backspace");
+	stage_close(&s);
+	memset(&s, 0, sizeof(s));
+	stage_open_with(&s, TABLES "tick 1s wall=1772373600s\nstate oncpu missing \"needs root: sudo culprit\"\n"
+				   "tick 2s wall=1772373601s\nstate oncpu missing \"needs root: sudo culprit\"\n",
+			80, 24, TEXT_ASCII);
+	assert_shows(&s, "needs root");
+	stage_close(&s);
+}
+
+/* Any keys in any order, at any size: nothing breaks, and the selection is somewhere. */
+static void any_keys(void **state)
+{
+	static const char *const names[] = {"f", "V", "o", ";", ",", "i", "w", "d", "s", "r", "Enter", "Backspace", "Up", "Down", "Left",
+					    "Right", "g", "G", "PgUp", "PgDn", "n", "b", "+", "-", "[", "]"};
+	uint32_t random = 11;
+	struct stage s;
+
+	(void)state;
+	stage_open(&s, SECONDS, 80, 24, TEXT_UTF8);
+	type(&s, "/e\r");
+	for (int i = 0; i < 2000; i++) {
+		random = random * 1664525 + 1013904223;
+		if (random >> 24 < 8)
+			surface_resize(s.surface, 1 + (int)(random >> 8) % 140, 1 + (int)(random >> 4) % 40);
+		press(&s, names[(random >> 10) % (sizeof(names) / sizeof(names[0]))]);
+		if (panel(&s)->flame)
+			assert_true(panel(&s)->at < flame_nodes(panel(&s)->flame));
+	}
+	stage_close(&s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_size),
+		cmocka_unit_test(zoom_search_and_back),
+		cmocka_unit_test(table_of_functions),
+		cmocka_unit_test(sources_reasons_and_threads),
+		cmocka_unit_test(baseline_shows_what_grew),
+		cmocka_unit_test(it_stays_live),
+		cmocka_unit_test(nothing_to_show),
+		cmocka_unit_test(any_keys),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

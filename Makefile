@@ -114,7 +114,7 @@ bpf_arch := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/;s/ppc64le/pow
 llvm_strip := $(firstword $(wildcard $(shell command -v llvm-strip) /usr/bin/llvm-strip-* /usr/lib/llvm-*/bin/llvm-strip))
 bpftool := $(firstword $(wildcard /usr/sbin/bpftool /usr/lib/linux-tools/*/bpftool) bpftool)
 bpf_cflags := -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Wno-unused-parameter -Wno-missing-declarations -Werror -D__TARGET_ARCH_$(bpf_arch) \
-	-Icollectors -idirafter /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)
+	-Iinclude -Icollectors -idirafter /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)
 bpf_skeletons := $(patsubst %,build/bpf/%.skel.h,$(bpf_names)) build/bpf/syscall_names.h
 build/bpf/%.bpf.o: collectors/%.bpf.c
 	@mkdir -p $(@D)

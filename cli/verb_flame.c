@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "dump.h"
@@ -52,14 +51,6 @@ static struct view *view_of(const struct options *o, const char *file, bool impo
 	return v;
 }
 
-static void sleep_ns(uint64_t ns)
-{
-	struct timespec ts = {(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
-
-	while (clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, &ts) == EINTR)
-		;
-}
-
 /* Samples here and now, for --for or five seconds. */
 static struct view *view_live(const struct options *o, struct session *s, struct memsource **ret_mem, struct culprit_error *error)
 {
@@ -79,7 +70,7 @@ static struct view *view_live(const struct options *o, struct session *s, struct
 		    error_set(error, -ENOMEM, "out of memory") : 0;
 	for (uint64_t i = 0; i <= ticks && !r; i++) {
 		if (i)
-			sleep_ns(interval);
+			sampler_rest(s->sampler, interval);
 		r = sampler_tick(s->sampler, error);
 		if (!r)
 			r = writer_sink_error(sampler_writer(s->sampler), sink, error);

@@ -10,6 +10,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "bpf_perf.h"
 #include "bpf_said.h"
 #include "bpf_why.h"
 
@@ -18,6 +19,8 @@ enum { VIEWS_MAX = 16, CPUS_MOST = 8192 };
 struct program {
 	struct bpf_program *program; /* NULL: not in the object */
 	struct bpf_link *link;
+	struct bpf_perf *perf; /* instead of a link, where the hook has a rate */
+	unsigned hz;
 	struct culprit_error reason;
 	bool failed;  /* cannot be loaded or attached here */
 	bool dropped; /* by the budget */
@@ -140,19 +143,40 @@ static int load_what_can_be(struct bpf_unit *u, void *arg, struct culprit_error 
 	return r;
 }
 
+static bool is_attached(const struct program *p)
+{
+	return p->link || p->perf;
+}
+
+static unsigned hz_of(const struct program *p)
+{
+	return p->hz > p->thinning ? p->hz / p->thinning : 1;
+}
+
+static void detach(struct program *p)
+{
+	bpf_link__destroy(p->link);
+	bpf_perf_detach(p->perf);
+	p->link = NULL;
+	p->perf = NULL;
+}
+
 static int attach(struct bpf_unit *u, unsigned i)
 {
 	struct program *p = &u->programs[i];
 	int r = 0;
 
-	if (p->link)
+	if (is_attached(p))
 		return 0;
 	if (p->failed || !p->program)
 		return -ENOENT;
 	bpf_said_begin();
 	errno = 0;
-	p->link = bpf_program__attach(p->program);
-	if (!p->link) {
+	if (p->hz)
+		p->perf = bpf_perf_attach(p->program, hz_of(p));
+	else
+		p->link = bpf_program__attach(p->program);
+	if (!is_attached(p)) {
 		r = errno ? -errno : -EINVAL;
 		bpf_why_program(&u->setting, u->kit->hooks[i].hook, r, bpf_said(), &p->reason);
 		p->failed = true;
@@ -193,8 +217,10 @@ struct bpf_unit *bpf_load(const struct culprit_host *host, const struct bpf_kit 
 	}
 	u->kit = kit;
 	bpf_setting_read(&u->setting, host->proc_fd, host->sys_fd);
-	for (unsigned i = 0; i < kit->nhooks; i++)
+	for (unsigned i = 0; i < kit->nhooks; i++) {
 		u->programs[i].thinning = 1;
+		u->programs[i].hz = kit->hooks[i].hz;
+	}
 	if (load_what_can_be(u, arg, error)) {
 		bpf_unload(u);
 		return NULL;
@@ -232,7 +258,7 @@ void bpf_unload(struct bpf_unit *u)
 	if (!u)
 		return;
 	for (unsigned i = 0; i < u->kit->nhooks; i++)
-		bpf_link__destroy(u->programs[i].link);
+		detach(&u->programs[i]);
 	for (size_t i = 0; i < u->nviews; i++)
 		munmap(u->views[i].at, u->views[i].size);
 	drop_skeleton(u);
@@ -246,7 +272,25 @@ void *bpf_skeleton(struct bpf_unit *u)
 
 bool bpf_is_on(const struct bpf_unit *u, unsigned i)
 {
-	return u->programs[i].link != NULL;
+	return is_attached(&u->programs[i]);
+}
+
+unsigned bpf_hz(const struct bpf_unit *u, unsigned i)
+{
+	return u->programs[i].perf ? hz_of(&u->programs[i]) : 0;
+}
+
+bool bpf_by_cycles(const struct bpf_unit *u, unsigned i)
+{
+	return u->programs[i].perf && bpf_perf_by_cycles(u->programs[i].perf);
+}
+
+int bpf_set_hz(struct bpf_unit *u, unsigned i, unsigned hz)
+{
+	struct program *p = &u->programs[i];
+
+	p->hz = hz ? hz : 1;
+	return p->perf ? bpf_perf_rate(p->perf, hz_of(p)) : 0;
 }
 
 const char *bpf_reason(const struct bpf_unit *u, unsigned i)
@@ -267,8 +311,7 @@ void bpf_detach(struct bpf_unit *u, unsigned i)
 	struct program *p = &u->programs[i];
 
 	p->wanted = false;
-	bpf_link__destroy(p->link);
-	p->link = NULL;
+	detach(p);
 }
 
 int bpf_iterate(struct bpf_unit *u, unsigned i)
@@ -323,7 +366,7 @@ static uint64_t missed(const struct program *p)
 	struct bpf_prog_info info = {0};
 	__u32 len = sizeof(info);
 
-	if (!p->link || bpf_obj_get_info_by_fd(bpf_program__fd(p->program), &info, &len))
+	if (!is_attached(p) || bpf_obj_get_info_by_fd(bpf_program__fd(p->program), &info, &len))
 		return 0;
 	return info.recursion_misses;
 }
@@ -370,8 +413,8 @@ size_t bpf_programs(struct bpf_unit *u, const struct culprit_program **ret_list)
 			.reason = bpf_reason(u, i),
 			.state = p->dropped  ? CULPRIT_PROGRAM_DROPPED
 				 : p->failed ? CULPRIT_PROGRAM_MISSING
-				 : p->link   ? CULPRIT_PROGRAM_ON
-					     : CULPRIT_PROGRAM_OFF,
+				 : is_attached(p) ? CULPRIT_PROGRAM_ON
+						  : CULPRIT_PROGRAM_OFF,
 			.thinning = p->thinning,
 			.thins = hook->thins,
 			.events = p->events,
@@ -395,8 +438,7 @@ int bpf_thin(struct bpf_unit *u, size_t index, uint32_t thinning)
 	index = u->at[index];
 	p = &u->programs[index];
 	if (!thinning) {
-		bpf_link__destroy(p->link);
-		p->link = NULL;
+		detach(p);
 		p->dropped = true;
 		snprintf(p->reason.sentence, sizeof(p->reason.sentence),
 			 "detached: culprit cost more than its budget; --budget raises it");
@@ -409,6 +451,8 @@ int bpf_thin(struct bpf_unit *u, size_t index, uint32_t thinning)
 			return -ENOENT;
 	}
 	p->thinning = thinning;
+	if (p->perf)
+		bpf_perf_rate(p->perf, hz_of(p));
 	for (unsigned cpu = 0; u->costs && cpu < bpf_cpus(); cpu++)
 		__atomic_store_n(&u->costs[cpu].program[index].thinning, thinning, __ATOMIC_RELAXED);
 	return 0;

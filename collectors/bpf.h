@@ -23,6 +23,7 @@ struct bpf_hook {
 	bool alternative; /* of two that do the same on different kernels; that it cannot be loaded is no news */
 	bool interest;    /* attached only while somebody looks: bpf_attach() */
 	bool thins;       /* asks bpf_thinned_out(); else it can only be dropped */
+	unsigned hz;      /* a perf_event program: called so often a second on each busy CPU; thinned, less often */
 	bool iterator;    /* runs inside our own read: its time is our CPU time already. bpf_attach() makes the link */
 };
 
@@ -83,6 +84,12 @@ const char *bpf_reason(const struct bpf_unit *, unsigned index);
 /* Attaches or detaches one program by hand: those `interest` or `iterator`. 0 or -errno; then the reason says why. */
 int bpf_attach(struct bpf_unit *, unsigned index);
 void bpf_detach(struct bpf_unit *, unsigned index);
+/* Of a program with `hz`: how often it is called now, thinned as it is; 0: it is not attached. */
+unsigned bpf_hz(const struct bpf_unit *, unsigned index);
+/* Another rate than its hook says; thinning divides it. */
+int bpf_set_hz(struct bpf_unit *, unsigned index, unsigned hz);
+/* Is that time measured in cycles, or by the clock? */
+bool bpf_by_cycles(const struct bpf_unit *, unsigned index);
 /* A new descriptor that reads the iterator `index` from its beginning; -errno. The caller closes it. */
 int bpf_iterate(struct bpf_unit *, unsigned index);
 

@@ -249,13 +249,14 @@ struct cfs_rq___task {
  * exception. */
 struct pt_regs {
 #if defined(__TARGET_ARCH_x86)
-	unsigned long di, si, dx, orig_ax;
+	unsigned long di, si, dx, orig_ax, ip, cs, sp, bp;
 #define REGS_SYSCALL(r) ((long)(r)->orig_ax)
 #define REGS_ARG1(r) ((r)->di)
 #define REGS_ARG2(r) ((r)->si)
 #define REGS_ARG3(r) ((__u32)(r)->dx)
 #elif defined(__TARGET_ARCH_arm64)
 	__u64 regs[31];
+	__u64 sp, pc, pstate;
 	__u64 orig_x0;
 	int syscallno;
 #define REGS_SYSCALL(r) ((long)(r)->syscallno)

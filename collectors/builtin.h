@@ -21,6 +21,7 @@ extern const struct culprit_collector task_collector;
 extern const struct culprit_collector kmsg_collector;
 #ifndef CULPRIT_NO_BPF
 /* Those with programs in the kernel. */
+extern const struct culprit_collector stacks_collector;
 extern const struct culprit_collector sched_collector;
 extern const struct culprit_collector disk_latency_collector;
 extern const struct culprit_collector lifecycle_collector;

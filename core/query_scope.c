@@ -1,4 +1,4 @@
-/* Whose rows: the lens's scope applied to a table by its key, its parent, or its column `cgroup`. */
+/* Whose rows: the lens's scope applied to a table by its key (or its beginning), its parent, or its column `cgroup`. */
 #include <errno.h>
 #include <string.h>
 
@@ -26,12 +26,18 @@ static bool is(const char *a, const char *b)
 	return a && strcmp(a, b) == 0;
 }
 
+/* Things of a thread, several of each (its stacks): their key begins with the thread's. */
+static bool begins_with_thread(const struct schema_table *t)
+{
+	return t->nkeys > 2 && is(t->columns[t->keys[0]].name, "tid") && is(t->columns[t->keys[1]].name, "start");
+}
+
 static bool by_cells(struct relating *r, const struct schema_table *t, const char *key)
 {
-	if (is(t->key, key) && t->nkeys == 2) {
+	if ((is(t->key, key) && t->nkeys == 2) || (is(key, "thread") && begins_with_thread(t))) {
 		r->how = BY_KEY;
 		r->columns = t->keys;
-		r->n = t->nkeys;
+		r->n = 2;
 	} else if (is(t->parent, key) && t->nparent == 2) {
 		r->how = BY_PARENT;
 		r->columns = t->parents;

@@ -511,6 +511,11 @@ static bool wait_until(struct sampler *s, uint64_t until_ns)
 	return stop;
 }
 
+void sampler_rest(struct sampler *s, uint64_t ns)
+{
+	wait_until(s, mono_now(s) + ns);
+}
+
 /* The second tick comes soon, so that rates are there soon; then all come on wall-clock multiples of the interval, so that
  * columns of charts are whole ticks. */
 static uint64_t next_tick(const struct sampler *s, bool first)

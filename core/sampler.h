@@ -25,6 +25,7 @@ struct sampler_options {
 	uint64_t interval_ns;  /* 0: 1 s; at least 10 ms */
 	uint32_t flags;        /* enum culprit_host_flags */
 	int proc_fd, sys_fd;   /* borrowed; -1: not there */
+	uint32_t stack_hz;     /* how often a second each CPU is sampled for stacks; 0: the default */
 	double budget;         /* own cost, as a share of the whole machine, above which is cut; 0: no bound */
 	uint64_t row_budget;   /* rows of the task tables before they fold; 0: no bound */
 	const struct clock *clock; /* NULL: the machine's */
@@ -49,6 +50,10 @@ void sampler_settle(struct sampler *, uint64_t ns);
 
 /* The part of it for built-ins that open late, alone. */
 void sampler_settle_late(struct sampler *, uint64_t ns);
+
+/* Lets `ns` pass between two ticks, and takes in what comes meanwhile: answers of helpers, collectors' descriptors. Only
+ * without the thread. */
+void sampler_rest(struct sampler *, uint64_t ns);
 
 /* Samples on a thread of its own from now on, the first tick at once. -errno with a sentence. */
 int sampler_start(struct sampler *, struct culprit_error *);

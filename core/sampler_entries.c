@@ -143,6 +143,7 @@ static void builtin_open(struct sampler *s, struct entry *e)
 		.user_hz = (uint64_t)sysconf(_SC_CLK_TCK),
 		.page_size = (uint64_t)sysconf(_SC_PAGESIZE),
 		.interval_ns = s->options.interval_ns,
+		.stack_hz = s->options.stack_hz,
 		.task_budget = s->options.row_budget,
 		.core = e,
 		.now_ns = host_now,

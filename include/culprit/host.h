@@ -132,6 +132,9 @@ struct culprit_host {
 	 * those that are new after each unwind_rows(). */
 	uint32_t (*unwind_rules)(const struct culprit_host *, uint32_t from, struct culprit_unwind_rule *, uint32_t cap);
 	uint64_t (*code_generation)(const struct culprit_host *);
+	/* How often a second each CPU is sampled for stacks; 0: as the collector likes. */
+	uint32_t stack_hz;
+	uint32_t reserved;
 };
 
 #endif

@@ -287,6 +287,14 @@ static void op_put_stack(struct culprit_frame *f, uint32_t column, const struct 
 		cell_set(c, RECORDED_VALUE, n, NULL, 0);
 }
 
+static void op_put_code(struct culprit_frame *f, uint32_t column, const struct culprit_code *frames, uint32_t n)
+{
+	struct recorded_cell *c = put(f, column, "put_code", 1u << CULPRIT_STACK);
+
+	if (c)
+		cell_set(c, RECORDED_VALUE, n, frames, n * sizeof(*frames));
+}
+
 static void op_put_task(struct culprit_frame *f, uint32_t column, uint64_t tid, uint64_t start)
 {
 	struct recorded_cell *c = put(f, column, "put_task", 1u << CULPRIT_TASK);
@@ -321,6 +329,7 @@ static const struct culprit_frame_ops recorder_ops = {
 	.put_stack = op_put_stack,
 	.put_task = op_put_task,
 	.unread = op_unread,
+	.put_code = op_put_code,
 };
 
 struct recorder *recorder_create(const struct culprit_collector *collector)
@@ -702,6 +711,11 @@ static void null_stack(struct culprit_frame *f, uint32_t c, const struct culprit
 	(void)f, (void)c, (void)l, (void)n;
 }
 
+static void null_code(struct culprit_frame *f, uint32_t c, const struct culprit_code *code, uint32_t n)
+{
+	(void)f, (void)c, (void)code, (void)n;
+}
+
 static void null_task(struct culprit_frame *f, uint32_t c, uint64_t tid, uint64_t start)
 {
 	(void)f, (void)c, (void)tid, (void)start;
@@ -729,6 +743,7 @@ struct culprit_frame recorder_null_frame(void)
 		.put_stack = null_stack,
 		.put_task = null_task,
 		.unread = null_unread,
+		.put_code = null_code,
 	};
 
 	return (struct culprit_frame){&ops};

@@ -153,6 +153,7 @@ static void the_host_is_laid_out_as_published(void **state)
 	AT(culprit_host, unwind_release, 128);
 	AT(culprit_host, unwind_rules, 136);
 	AT(culprit_host, code_generation, 144);
+	AT(culprit_host, stack_hz, 152);
 	EXACTLY(culprit_mapping, 32);
 	AT(culprit_mapping, start, 0);
 	AT(culprit_mapping, end, 8);

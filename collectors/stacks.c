@@ -1,0 +1,332 @@
+/* The collector of stacks: loads stacks.bpf.c, which samples what runs on each CPU, keeps true what it walks stacks by
+ * (stacks_code.c), and makes rows of what was counted (stacks_rows.c). Here also table `oncpu`. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+
+#include "bpf.h"
+#include "builtin.h"
+#include "columns.h"
+#include "stacks_rows.h"
+/* Behind the types it uses. */
+#include "stacks.skel.h"
+
+enum { RATE_NOW = STACKS_OWN };
+enum { ONCPU_TABLE, NTABLES };
+enum {
+	HZ = 99, /* not 100: other things happen 100 times a second, and would always or never be seen */
+	ROWS_MOST = 8192,
+	COUNTS_MIN = 2048, COUNTS_MAX = 65536,
+	GO_ON_MS = 10, /* between two looks at what core has read meanwhile */
+};
+
+#define SAMPLED "perf_event cycles, or cpu-clock where the machine counts no cycles"
+
+static const struct culprit_column columns[] = {
+	[STACKS_TID] = COLUMN(CULPRIT_KEY, CULPRIT_U64, CULPRIT_NONE, 0, "tid", "Thread id", "task_struct.pid"),
+	[STACKS_START] = COLUMN(CULPRIT_KEY, CULPRIT_U64, CULPRIT_TICKS, 0, "start", "When it began, with the tid who it is",
+				"task_struct.start_boottime"),
+	[STACKS_ID] = COLUMN(CULPRIT_KEY, CULPRIT_U64, CULPRIT_NONE, 0, "stack_id", "Number of this stack of this thread",
+			     "counted by culprit"),
+	[STACKS_PID] = NUMBER("pid", CULPRIT_NONE, "Its process", "task_struct.tgid"),
+	[STACKS_PROCESS_START] = NUMBER("process_start", CULPRIT_TICKS, "When its process began",
+					"task_struct.group_leader.start_boottime"),
+	[STACKS_COMM] = TEXT("comm", "Its name", "task_struct.comm"),
+	[STACKS_KERNEL] = COLUMN(CULPRIT_ATTRIBUTE, CULPRIT_STACK, CULPRIT_NONE, 0, "kernel_stack",
+				 "Kernel part of the stack; none: it ran user code", "bpf_get_stack()"),
+	[STACKS_USER] = COLUMN(CULPRIT_ATTRIBUTE, CULPRIT_STACK, CULPRIT_NONE, 0, "user_stack",
+			       "User part of the stack; none: a thread of the kernel", "walked in the kernel by .eh_frame"),
+	[STACKS_COUNT] = COUNTER("samples", CULPRIT_COUNT, "How often it was found there", SAMPLED),
+	[STACKS_TIME] = COUNTER("time", CULPRIT_NS, "Time on a CPU for which these samples stand", "samples / rate"),
+	[STACKS_END] = TEXT("end", "Why the user part ends before its outermost frame; empty: it is whole",
+			    "walked in the kernel by .eh_frame"),
+	[RATE_NOW] = GAUGE("rate", CULPRIT_HZ, "How often each CPU is looked at now; less where culprit's budget is short",
+			   "perf_event_attr.sample_freq"),
+};
+
+static const struct culprit_derived derived[] = {
+	TIME_SHARE("cpu_pct", "time", "Share of one CPU that this stack takes"),
+	RATE("sample_rate", "samples", CULPRIT_COUNT_PER_S, "Samples a second"),
+};
+
+static const struct culprit_table oncpu_table = {
+	.size = sizeof(oncpu_table),
+	.name = "oncpu",
+	.kind = CULPRIT_STATE,
+	.help = "Stacks that run: samples of what every CPU does, idle left out. A row ends when its stack was not seen for 20 samples",
+	.key = "stack_thread",
+	CULPRIT_COLUMNS(columns),
+	CULPRIT_DERIVED(derived),
+	.parent = "process",
+	.parent_columns = "pid process_start",
+	.sort = "cpu_pct",
+	.show = "comm tid cpu_pct samples kernel_stack user_stack end rate",
+};
+
+static const struct bpf_hook hooks[] = {
+	[STACKS_SAMPLE] = {.name = "stacks_sample", .hook = "perf event, every CPU", .hz = HZ, .thins = true},
+};
+
+struct stacks {
+	const struct culprit_host *host;
+	struct bpf_unit *unit;
+	struct stacks_bpf *skeleton;
+	struct stacks_code *code;
+	struct stacks_store *store;
+	struct stacks_rows *oncpu;
+	struct ring_buffer *news;
+	int timer_fd, fd; /* fd: either of timer and news */
+	unsigned counts; /* elements of each map of counts */
+	uint64_t lost, refused, full;
+	struct stacks_key *keys;     /* `counts` of each, to empty a map into */
+	struct stacks_count *values;
+};
+
+/* As many as samples of a tick can be told apart. */
+static unsigned counts_for(const struct culprit_host *host)
+{
+	uint64_t seconds = host->interval_ns / 1000000000u + 1, want = bpf_cpus() * HZ * 2 * (seconds < 10 ? seconds : 10);
+
+	return want < COUNTS_MIN ? COUNTS_MIN : want > COUNTS_MAX ? COUNTS_MAX : (unsigned)want;
+}
+
+static int configure(void *skeleton, void *arg)
+{
+	struct stacks_bpf *k = skeleton;
+	struct stacks *s = arg;
+	int r = bpf_map__set_max_entries(k->maps.oncpu_even, s->counts);
+
+	return r ? r : bpf_map__set_max_entries(k->maps.oncpu_odd, s->counts);
+}
+
+BPF_KIT(stacks, hooks, configure);
+
+static void stacks_close(void *self)
+{
+	struct stacks *s = self;
+
+	stacks_rows_destroy(s->oncpu);
+	stacks_store_destroy(s->store);
+	stacks_code_destroy(s->code);
+	ring_buffer__free(s->news);
+	bpf_unload(s->unit);
+	if (s->timer_fd >= 0)
+		close(s->timer_fd);
+	if (s->fd >= 0)
+		close(s->fd);
+	free(s->keys);
+	free(s->values);
+	free(s);
+}
+
+static void say_period(struct stacks *s)
+{
+	unsigned hz = bpf_hz(s->unit, STACKS_SAMPLE);
+
+	if (hz)
+		__atomic_store_n(&s->skeleton->bss->stacks_period_ns, 1000000000u / hz, __ATOMIC_RELAXED);
+}
+
+static int told(void *arg, void *data, size_t size)
+{
+	const struct unwind_news *news = data;
+
+	if (size >= sizeof(*news))
+		stacks_code_seen(((struct stacks *)arg)->code, news->pid, news->end);
+	return 0;
+}
+
+/* One descriptor for what comes between samples; 0 or -errno. */
+static int hear(struct stacks *s)
+{
+	struct epoll_event readable = {.events = EPOLLIN};
+
+	s->news = ring_buffer__new(bpf_map__fd(s->skeleton->maps.unwind_news), told, s, NULL);
+	s->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	s->fd = epoll_create1(EPOLL_CLOEXEC);
+	if (!s->news || s->timer_fd < 0 || s->fd < 0 || epoll_ctl(s->fd, EPOLL_CTL_ADD, s->timer_fd, &readable) ||
+	    epoll_ctl(s->fd, EPOLL_CTL_ADD, ring_buffer__epoll_fd(s->news), &readable))
+		return errno ? -errno : -ENOMEM;
+	return 0;
+}
+
+static int stacks_open(const struct culprit_host *host, void **ret_self, struct culprit_error *error)
+{
+	struct stacks *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return -ENOMEM;
+	s->host = host;
+	s->counts = counts_for(host);
+	s->timer_fd = s->fd = -1;
+	s->unit = bpf_load(host, &stacks_kit, s, error);
+	if (!s->unit) {
+		stacks_close(s);
+		return -ENOTSUP;
+	}
+	s->skeleton = bpf_skeleton(s->unit);
+	s->code = stacks_code_create(host, s->unit, &(struct stacks_code_maps){
+		.rows = s->skeleton->maps.unwind_rows, .rules = s->skeleton->maps.unwind_rules,
+		.mappings = s->skeleton->maps.unwind_mappings, .processes = s->skeleton->maps.unwind_processes});
+	s->store = s->code ? stacks_store_create(host, s->code, s->skeleton->maps.stacks_kept) : NULL;
+	s->oncpu = s->store ? stacks_rows_create(host, s->store, ROWS_MOST) : NULL;
+	s->keys = calloc(s->counts, sizeof(*s->keys));
+	s->values = calloc(s->counts, sizeof(*s->values));
+	if (!s->oncpu || !s->keys || !s->values || hear(s)) {
+		if (error)
+			snprintf(error->sentence, sizeof(error->sentence), "out of memory");
+		stacks_close(s);
+		return -ENOMEM;
+	}
+	if (host->size > offsetof(struct culprit_host, stack_hz) && host->stack_hz)
+		bpf_set_hz(s->unit, STACKS_SAMPLE, host->stack_hz);
+	say_period(s);
+	*ret_self = s;
+	return 0;
+}
+
+/* What was asked of core is looked at again soon, until all is there. */
+static void go_on(struct stacks *s)
+{
+	struct itimerspec soon = {.it_value = {0, GO_ON_MS * 1000000}};
+
+	if (stacks_code_go_on(s->code))
+		timerfd_settime(s->timer_fd, 0, &soon, NULL);
+}
+
+static int stacks_fd(void *self)
+{
+	return ((struct stacks *)self)->fd;
+}
+
+static int stacks_drain(void *self)
+{
+	struct stacks *s = self;
+	uint64_t ignored;
+
+	if (read(s->timer_fd, &ignored, sizeof(ignored)) < 0 && errno != EAGAIN)
+		return -errno;
+	ring_buffer__consume(s->news);
+	go_on(s);
+	return 0;
+}
+
+/* Empties a map of counts into keys and values. Returns how many there were. */
+static uint32_t take_counts(struct stacks *s, struct bpf_map *map)
+{
+	uint32_t batch[2] = {0}, total = 0;
+	int fd = bpf_map__fd(map), r = 0;
+
+	while (!r && total < s->counts) {
+		uint32_t n = s->counts - total;
+
+		r = bpf_map_lookup_and_delete_batch(fd, total ? &batch[0] : NULL, &batch[1], s->keys + total, s->values + total, &n, NULL);
+		if (r && errno != ENOENT)
+			break;
+		total += n;
+		batch[0] = batch[1];
+	}
+	return total;
+}
+
+static uint32_t end_of(struct stacks *s, const struct stacks_key *key)
+{
+	const struct stacks_place *p = stacks_store_get(s->store, key->user, key->pid);
+	uint32_t end = p ? p->end : (uint32_t)CULPRIT_STACK_WHOLE;
+
+	stacks_store_release(s->store, (struct stacks_place *)p);
+	return end;
+}
+
+static void take_in(struct stacks *s, struct stacks_rows *rows, struct bpf_map *map)
+{
+	uint32_t n = take_counts(s, map);
+
+	for (uint32_t i = 0; i < n; i++) {
+		if (!stacks_rows_add(rows, &s->keys[i], &s->values[i])) {
+			s->full += s->values[i].count;
+			continue;
+		}
+		if (s->keys[i].user)
+			stacks_code_seen(s->code, s->keys[i].pid, end_of(s, &s->keys[i]));
+	}
+}
+
+static void put_rate(void *arg, struct culprit_frame *f, const struct stacks_row *row)
+{
+	struct stacks *s = arg;
+
+	(void)row;
+	culprit_put_u64(f, RATE_NOW, bpf_hz(s->unit, STACKS_SAMPLE));
+}
+
+static int stacks_sample_rows(void *self, struct culprit_frame *f)
+{
+	struct stacks *s = self;
+	uint32_t epoch = s->skeleton->bss->stacks_epoch;
+	const struct culprit_program *programs;
+	struct stacks_code_stats stats;
+	uint64_t lost;
+
+	__atomic_store_n(&s->skeleton->bss->stacks_epoch, epoch + 1, __ATOMIC_SEQ_CST);
+	take_in(s, s->oncpu, epoch & 1 ? s->skeleton->maps.oncpu_odd : s->skeleton->maps.oncpu_even);
+	stacks_store_sweep(s->store, __atomic_load_n(&s->skeleton->bss->stacks_made, __ATOMIC_RELAXED));
+	stacks_code_tick(s->code);
+	go_on(s);
+	if (bpf_is_on(s->unit, STACKS_SAMPLE)) {
+		culprit_table(f, ONCPU_TABLE);
+		stacks_rows_put(s->oncpu, f, put_rate, s);
+	} else {
+		culprit_state(f, ONCPU_TABLE, CULPRIT_MISSING, bpf_reason(s->unit, STACKS_SAMPLE));
+	}
+	stacks_code_stats(s->code, &stats);
+	bpf_say_fill(s->unit, STACKS_SAMPLE, stacks_store_used(s->store), STACKS_KEPT);
+	bpf_say_lost(s->unit, STACKS_SAMPLE, s->full);
+	bpf_programs(s->unit, &programs);
+	lost = programs[STACKS_SAMPLE].lost;
+	culprit_lost(f, ONCPU_TABLE, lost - s->lost);
+	s->lost = lost;
+	return 0;
+}
+
+static size_t stacks_programs(void *self, const struct culprit_program **ret_list)
+{
+	return bpf_programs(((struct stacks *)self)->unit, ret_list);
+}
+
+static int stacks_thin(void *self, size_t index, uint32_t thinning)
+{
+	struct stacks *s = self;
+	int r = bpf_thin(s->unit, index, thinning);
+
+	say_period(s);
+	return r;
+}
+
+static const struct culprit_table *const tables[] = {
+	[ONCPU_TABLE] = &oncpu_table,
+};
+
+const struct culprit_collector stacks_collector = {
+	.size = sizeof(stacks_collector),
+	.abi = CULPRIT_ABI_VERSION,
+	.flags = CULPRIT_OPEN_LATER,
+	.name = "stacks",
+	.help = "Stacks: which code runs on the CPUs, down to the function (BPF)",
+	.tables = tables,
+	.ntables = NTABLES,
+	.probe = bpf_probe,
+	.open = stacks_open,
+	.fd = stacks_fd,
+	.drain = stacks_drain,
+	.sample = stacks_sample_rows,
+	.close = stacks_close,
+	.programs = stacks_programs,
+	.thin = stacks_thin,
+};

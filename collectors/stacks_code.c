@@ -1,0 +1,572 @@
+#include "stacks_code.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+enum {
+	PROCESS_SLOTS = UNWIND_PROCESSES * 2,
+	MAPPINGS_EACH = 4096,       /* of one process; further ones are not walked through */
+	MODULES_MAX = 4096,
+	ROWS_A_TURN = 1 << 17,      /* copied in one go: a few ms */
+	COPY = 4096,
+	QUIET_TICKS = 120,          /* a process not sampled for so long is forgotten */
+	QUIET_TICKS_FULL = 5,       /* where there is no room */
+	LIMBO = 64,
+};
+static const uint64_t renew_ns = 1000000000, again_ns = 500000000, again_most_ns = 64000000000, failed_ns = 2000000000;
+
+enum process_state { FREE, ASKED, SETTLED, FAILED };
+
+struct process {
+	uint32_t pid;
+	uint8_t state;
+	bool renewed;        /* mappings older than `generation` are not its own */
+	uint32_t first, n;   /* its mappings in the kernel */
+	uint64_t mm;         /* of the image that its mappings are asked for */
+	uint64_t generation; /* of the mappings in the kernel; when ASKED: of those it had before */
+	uint64_t asked_ns, again_ns, wait_ns;
+	uint32_t seen;       /* tick */
+};
+
+enum module_state { ROWS_ASKED, ROWS_HERE, ROWS_NONE, ROWS_REFUSED };
+
+struct module {
+	uint32_t number; /* 0: free */
+	uint8_t state;
+	bool mapped; /* of modules_sweep() alone */
+	uint32_t first, n;
+	uint32_t seen; /* tick; brought up to date when it matters */
+};
+
+struct extent {
+	uint32_t first, n;
+	uint32_t tick;
+};
+
+struct stacks_code {
+	const struct culprit_host *host;
+	int processes_fd, rows_fd;
+	uint32_t copy_keys[COPY];
+	struct unwind_mapping *mappings; /* in the kernel */
+	struct culprit_unwind_rule *rules;
+	uint32_t nrules;
+	uint32_t owner[UNWIND_MAPPINGS];  /* of a mapping: process id; 0: free */
+	uint32_t module_of[UNWIND_MAPPINGS];
+	uint32_t cursor;
+	struct process processes[PROCESS_SLOTS]; /* open addressing */
+	uint32_t nprocesses;
+	struct module modules[MODULES_MAX];
+	uint32_t nmodules;
+	struct extent limbo[LIMBO]; /* rows given up in this tick: a walk may still read them */
+	uint32_t nlimbo;
+	uint32_t rows_used, mappings_used;
+	uint32_t tick;
+	bool waits;          /* something was asked for */
+	uint64_t evicted, refused;
+	struct culprit_mapping read[MAPPINGS_EACH];
+	struct module before[MODULES_MAX];
+};
+
+struct stacks_code *stacks_code_create(const struct culprit_host *host, struct bpf_unit *unit, const struct stacks_code_maps *maps)
+{
+	struct stacks_code *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->host = host;
+	c->processes_fd = bpf_map__fd(maps->processes);
+	c->rows_fd = bpf_map__fd(maps->rows);
+	c->mappings = bpf_view(unit, maps->mappings, true);
+	c->rules = bpf_view(unit, maps->rules, true);
+	if (!c->mappings || !c->rules) {
+		free(c);
+		return NULL;
+	}
+	return c;
+}
+
+void stacks_code_destroy(struct stacks_code *c)
+{
+	free(c);
+}
+
+static struct unwind_mapping *mapping_at(struct stacks_code *c, uint32_t i)
+{
+	return (void *)((char *)c->mappings + i * bpf_stride(sizeof(struct unwind_mapping)));
+}
+
+static struct module *module_find(struct stacks_code *c, uint32_t number)
+{
+	uint32_t at = (number * 0x9E3779B1u >> 8) & (MODULES_MAX - 1);
+
+	while (c->modules[at].number && c->modules[at].number != number)
+		at = (at + 1) & (MODULES_MAX - 1);
+	return &c->modules[at];
+}
+
+/* --- processes --------------------------------------------------------------------------------------------------- */
+
+static struct process *find(const struct stacks_code *c, uint32_t pid)
+{
+	uint32_t at = (pid * 0x9E3779B1u >> 7) & (PROCESS_SLOTS - 1);
+
+	while (c->processes[at].state != FREE && c->processes[at].pid != pid)
+		at = (at + 1) & (PROCESS_SLOTS - 1);
+	return (struct process *)&c->processes[at];
+}
+
+static void mappings_free(struct stacks_code *c, struct process *p)
+{
+	for (uint32_t i = p->first; i < p->first + p->n; i++) {
+		c->owner[i] = 0;
+		c->module_of[i] = 0;
+	}
+	c->mappings_used -= p->n;
+	p->n = 0;
+}
+
+static void forget(struct stacks_code *c, struct process *p)
+{
+	uint32_t at = (uint32_t)(p - c->processes);
+
+	bpf_map_delete_elem(c->processes_fd, &p->pid);
+	mappings_free(c, p);
+	p->state = FREE;
+	c->nprocesses--;
+	for (at = (at + 1) & (PROCESS_SLOTS - 1); c->processes[at].state != FREE; at = (at + 1) & (PROCESS_SLOTS - 1)) {
+		struct process moved = c->processes[at];
+
+		c->processes[at].state = FREE;
+		*find(c, moved.pid) = moved;
+	}
+}
+
+static void forget_quiet(struct stacks_code *c, uint32_t ticks)
+{
+	for (uint32_t i = 0; i < PROCESS_SLOTS; i++) {
+		if (c->processes[i].state != FREE && c->tick - c->processes[i].seen > ticks) {
+			forget(c, &c->processes[i]);
+			i--; /* another may stand here now */
+		}
+	}
+}
+
+/* Asks for its mappings as they are now. */
+static void ask(struct stacks_code *c, struct process *p, bool anew)
+{
+	struct unwind_process in_kernel;
+	uint64_t generation = 0;
+	uint32_t n;
+
+	/* Before they are read: should it exec meanwhile, its samples tell. */
+	if (bpf_map_lookup_elem(c->processes_fd, &p->pid, &in_kernel))
+		memset(&in_kernel, 0, sizeof(in_kernel));
+	p->mm = in_kernel.mm;
+	p->generation = 0;
+	p->renewed = anew && !c->host->code_of(c->host, p->pid, CULPRIT_CODE_ANEW, c->read, 0, &n, &generation);
+	if (p->renewed)
+		p->generation = generation;
+	p->state = ASKED;
+	p->asked_ns = c->host->now_ns(c->host, CULPRIT_MONOTONIC);
+	c->waits = true;
+}
+
+/* Its rows were given up for others, or found no room. */
+static void rows_again(struct stacks_code *c, struct process *p, uint64_t now)
+{
+	for (uint32_t i = p->first; i < p->first + p->n; i++) {
+		struct module *m = c->module_of[i] ? module_find(c, c->module_of[i]) : NULL;
+
+		if (m && m->state == ROWS_REFUSED) {
+			m->state = ROWS_ASKED;
+			c->waits = true;
+		}
+	}
+	p->again_ns = now + p->wait_ns;
+	p->wait_ns = p->wait_ns < again_most_ns ? p->wait_ns * 2 : p->wait_ns;
+}
+
+void stacks_code_seen(struct stacks_code *c, uint32_t pid, uint32_t end)
+{
+	struct process *p = find(c, pid);
+	uint64_t now;
+
+	if (!c->host->code_of) /* of a test */
+		return;
+	if (p->state == FREE) {
+		if (c->nprocesses >= UNWIND_PROCESSES) {
+			c->refused++;
+			return;
+		}
+		memset(p, 0, sizeof(*p));
+		p->pid = pid;
+		p->wait_ns = again_ns;
+		c->nprocesses++;
+		p->seen = c->tick;
+		ask(c, p, true);
+		return;
+	}
+	p->seen = c->tick;
+	if (p->state == ASKED || end == CULPRIT_STACK_WHOLE || end == CULPRIT_STACK_DEEP)
+		return;
+	now = c->host->now_ns(c->host, CULPRIT_MONOTONIC);
+	if (p->state == FAILED) {
+		if (now - p->asked_ns >= failed_ns)
+			ask(c, p, true);
+		return;
+	}
+	if (end == CULPRIT_STACK_PENDING) {
+		struct unwind_process in_kernel;
+
+		/* Rows that are being made; or exec, which has made its mappings another's. */
+		if (!bpf_map_lookup_elem(c->processes_fd, &pid, &in_kernel) && in_kernel.n && in_kernel.mm == p->mm) {
+			if (now >= p->again_ns)
+				rows_again(c, p, now);
+			return;
+		}
+		p->wait_ns = again_ns;
+		ask(c, p, true);
+		return;
+	}
+	/* dlopen, most likely. Less and less often where reading again changes nothing. */
+	if (now < p->again_ns)
+		return;
+	p->again_ns = now + p->wait_ns;
+	p->wait_ns = p->wait_ns < again_most_ns ? p->wait_ns * 2 : p->wait_ns;
+	ask(c, p, true);
+}
+
+bool stacks_code_settled(const struct stacks_code *c, uint32_t pid)
+{
+	const struct process *p = find(c, pid);
+
+	return p->state != ASKED;
+}
+
+/* --- rows -------------------------------------------------------------------------------------------------------- */
+
+/* Modules that nobody maps any more are forgotten, and their rows. */
+static void modules_sweep(struct stacks_code *c)
+{
+	struct module *before = c->before;
+
+	memcpy(before, c->modules, sizeof(c->modules));
+	for (uint32_t i = 0; i < UNWIND_MAPPINGS; i++)
+		if (c->owner[i] && c->module_of[i])
+			module_find(c, c->module_of[i])->mapped = true;
+	for (uint32_t i = 0; i < MODULES_MAX; i++)
+		before[i].mapped = c->modules[i].mapped;
+	memset(c->modules, 0, sizeof(c->modules));
+	c->nmodules = 0;
+	for (uint32_t i = 0; i < MODULES_MAX; i++) {
+		struct module *m;
+
+		if (!before[i].number)
+			continue;
+		if (!before[i].mapped) {
+			c->rows_used -= before[i].n;
+			continue;
+		}
+		m = module_find(c, before[i].number);
+		*m = before[i];
+		m->mapped = false;
+		c->nmodules++;
+	}
+}
+
+/* Says of each mapping of this module how stacks are walked there now. */
+static void module_say(struct stacks_code *c, const struct module *m)
+{
+	for (uint32_t i = 0; i < UNWIND_MAPPINGS; i++) {
+		struct unwind_mapping *k = mapping_at(c, i);
+
+		if (!c->owner[i] || c->module_of[i] != m->number)
+			continue;
+		__atomic_store_n(&k->kind, UNWIND_PENDING, __ATOMIC_RELEASE);
+		k->first = m->first;
+		k->n = m->n;
+		__atomic_store_n(&k->kind, m->state == ROWS_HERE ? UNWIND_TABLE : m->state == ROWS_NONE ? UNWIND_BY_FP : UNWIND_PENDING,
+				 __ATOMIC_RELEASE);
+	}
+}
+
+/* The first extent that ends behind `at`; at UNWIND_ROWS: there is none. */
+static struct extent extent_after(const struct stacks_code *c, uint32_t at)
+{
+	struct extent first = {UNWIND_ROWS, 0, 0};
+
+	for (uint32_t i = 0; i < MODULES_MAX; i++) {
+		const struct module *m = &c->modules[i];
+
+		if (m->number && m->state == ROWS_HERE && m->first + m->n > at && m->first < first.first)
+			first = (struct extent){m->first, m->n, 0};
+	}
+	for (uint32_t i = 0; i < c->nlimbo; i++)
+		if (c->limbo[i].first + c->limbo[i].n > at && c->limbo[i].first < first.first)
+			first = c->limbo[i];
+	return first;
+}
+
+/* Room for n rows between those that are there; UINT32_MAX: none. */
+static uint32_t rows_room(const struct stacks_code *c, uint32_t n)
+{
+	for (uint32_t at = 0; at < UNWIND_ROWS;) {
+		struct extent next = extent_after(c, at);
+
+		if (next.first - at >= n)
+			return at;
+		at = next.first + next.n;
+	}
+	return UINT32_MAX;
+}
+
+/* Gives up the rows of the module that was sampled the longest ago, but not of one sampled lately. */
+static bool rows_evict(struct stacks_code *c)
+{
+	struct module *oldest = NULL;
+
+	if (c->nlimbo == LIMBO)
+		return false;
+	for (uint32_t i = 0; i < UNWIND_MAPPINGS; i++) {
+		struct module *m = c->owner[i] && c->module_of[i] ? module_find(c, c->module_of[i]) : NULL;
+		const struct process *p = m ? find(c, c->owner[i]) : NULL;
+
+		if (p && p->state != FREE && (int32_t)(p->seen - m->seen) > 0)
+			m->seen = p->seen;
+	}
+	for (uint32_t i = 0; i < MODULES_MAX; i++) {
+		struct module *m = &c->modules[i];
+
+		if (m->number && m->state == ROWS_HERE && m->n && c->tick - m->seen > QUIET_TICKS_FULL &&
+		    (!oldest || (int32_t)(m->seen - oldest->seen) < 0))
+			oldest = m;
+	}
+	if (!oldest)
+		return false;
+	oldest->state = ROWS_REFUSED;
+	module_say(c, oldest);
+	c->limbo[c->nlimbo++] = (struct extent){oldest->first, oldest->n, c->tick};
+	c->rows_used -= oldest->n;
+	oldest->n = 0;
+	c->evicted++;
+	return true;
+}
+
+/* By system calls: mapping so much memory, and unmapping it, would take longer, and these pages would be part of this process. */
+static int rows_copy(struct stacks_code *c, uint32_t first, const struct culprit_unwind_row *rows, uint32_t n)
+{
+	for (uint32_t at = 0; at < n;) {
+		uint32_t some = n - at < COPY ? n - at : COPY;
+
+		for (uint32_t i = 0; i < some; i++)
+			c->copy_keys[i] = first + at + i;
+		if (bpf_map_update_batch(c->rows_fd, c->copy_keys, rows + at, &some, NULL) || !some)
+			return errno ? -errno : -EIO;
+		at += some;
+	}
+	return 0;
+}
+
+static void rules_copy(struct stacks_code *c)
+{
+	struct culprit_unwind_rule rules[64];
+	uint32_t n;
+
+	while (c->nrules < UNWIND_RULES &&
+	       (n = c->host->unwind_rules(c->host, c->nrules, rules, sizeof(rules) / sizeof(rules[0])))) {
+		for (uint32_t i = 0; i < n && c->nrules < UNWIND_RULES; i++, c->nrules++)
+			memcpy((char *)c->rules + c->nrules * bpf_stride(sizeof(rules[0])), &rules[i], sizeof(rules[i]));
+	}
+}
+
+/* Asks for its rows and takes them over. Returns how many rows were copied. */
+static uint32_t module_go_on(struct stacks_code *c, struct module *m)
+{
+	const struct culprit_unwind_row *rows = NULL;
+	uint32_t n = 0;
+	int r = c->host->unwind_rows(c->host, m->number, &rows, &n);
+
+	if (r == -EINPROGRESS) {
+		c->waits = true;
+		return 0;
+	}
+	m->first = m->n = 0;
+	m->state = ROWS_NONE;
+	if (!r && n) {
+		uint32_t first = rows_room(c, n);
+
+		m->state = ROWS_REFUSED;
+		rules_copy(c);
+		if (first == UINT32_MAX && !(n <= UNWIND_ROWS && rows_evict(c)))
+			c->refused++;
+		else if (first == UINT32_MAX)
+			m->state = ROWS_ASKED; /* what was given up is free at the next tick */
+		else if (!rows_copy(c, first, rows, n)) {
+			m->first = first;
+			m->n = n;
+			m->seen = c->tick;
+			m->state = ROWS_HERE;
+			c->rows_used += n;
+		}
+	}
+	if (!r)
+		c->host->unwind_release(c->host, m->number);
+	module_say(c, m);
+	return m->n;
+}
+
+/* --- mappings ---------------------------------------------------------------------------------------------------- */
+
+/* n free places in a row, as far as possible from those given up last. */
+static uint32_t mappings_room(struct stacks_code *c, uint32_t n)
+{
+	uint32_t run = 0;
+
+	for (uint32_t i = 0; i < UNWIND_MAPPINGS * 2; i++) {
+		uint32_t at = (c->cursor + i) % UNWIND_MAPPINGS;
+
+		run = c->owner[at] ? 0 : at ? run + 1 : 1;
+		if (run == n) {
+			c->cursor = (at + 1) % UNWIND_MAPPINGS;
+			return at + 1 - n;
+		}
+	}
+	return UINT32_MAX;
+}
+
+static void mapping_fill(struct stacks_code *c, uint32_t at, const struct culprit_mapping *from)
+{
+	struct unwind_mapping *to = mapping_at(c, at);
+	struct module *m;
+
+	*to = (struct unwind_mapping){.start = from->start, .end = from->end, .offset = from->offset, .kind = UNWIND_BY_FP};
+	to->generated = from->kind == CULPRIT_MODULE_GENERATED;
+	if (!from->module || (from->kind != CULPRIT_MODULE_FILE && from->kind != CULPRIT_MODULE_VDSO))
+		return;
+	to->kind = UNWIND_PENDING;
+	m = module_find(c, from->module);
+	if (!m->number) {
+		if (c->nmodules * 4 >= MODULES_MAX * 3) {
+			c->refused++;
+			return;
+		}
+		memset(m, 0, sizeof(*m));
+		m->number = from->module;
+		m->seen = c->tick;
+		c->nmodules++;
+	}
+	if (m->state == ROWS_REFUSED)
+		m->state = ROWS_ASKED;
+	c->module_of[at] = m->number;
+	to->first = m->first;
+	to->n = m->n;
+	to->kind = m->state == ROWS_HERE ? UNWIND_TABLE : m->state == ROWS_NONE ? UNWIND_BY_FP : UNWIND_PENDING;
+}
+
+/* Its mappings as they were read become those of the kernel. */
+static void publish(struct stacks_code *c, struct process *p, uint32_t n)
+{
+	struct unwind_process in_kernel = {.mm = p->mm};
+	struct process before = *p;
+	uint32_t first;
+
+	if (n > MAPPINGS_EACH)
+		n = MAPPINGS_EACH;
+	first = n ? mappings_room(c, n) : 0;
+	if (first == UINT32_MAX) {
+		c->refused++;
+		p->state = FAILED;
+		return;
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		c->owner[first + i] = p->pid;
+		mapping_fill(c, first + i, &c->read[i]);
+	}
+	c->mappings_used += n;
+	p->first = in_kernel.first = first;
+	p->n = in_kernel.n = n;
+	p->state = SETTLED;
+	/* Whoever reads the old ones now has some µs until others stand there: `cursor` goes round first. */
+	bpf_map_update_elem(c->processes_fd, &p->pid, &in_kernel, BPF_ANY);
+	mappings_free(c, &before);
+}
+
+static void process_go_on(struct stacks_code *c, struct process *p, uint64_t now)
+{
+	uint64_t generation = 0;
+	uint32_t n = 0;
+	int r = c->host->code_of(c->host, p->pid, 0, c->read, MAPPINGS_EACH, &n, &generation);
+
+	if (r == -EINPROGRESS || (!r && p->renewed && generation == p->generation && now - p->asked_ns < renew_ns)) {
+		c->waits = true;
+		return;
+	}
+	if (r) {
+		p->state = FAILED;
+		return;
+	}
+	if (generation != p->generation)
+		p->wait_ns = again_ns;
+	p->generation = generation;
+	publish(c, p, n);
+}
+
+bool stacks_code_go_on(struct stacks_code *c)
+{
+	uint64_t now = c->host->now_ns(c->host, CULPRIT_MONOTONIC);
+	uint32_t copied = 0;
+
+	if (!c->waits)
+		return false;
+	c->waits = false;
+	for (uint32_t i = 0; i < PROCESS_SLOTS; i++)
+		if (c->processes[i].state == ASKED)
+			process_go_on(c, &c->processes[i], now);
+	for (uint32_t i = 0; i < MODULES_MAX; i++) {
+		if (!c->modules[i].number || c->modules[i].state != ROWS_ASKED)
+			continue;
+		if (copied < ROWS_A_TURN)
+			copied += module_go_on(c, &c->modules[i]);
+		else
+			c->waits = true;
+	}
+	return c->waits;
+}
+
+void stacks_code_tick(struct stacks_code *c)
+{
+	uint32_t kept = 0;
+
+	c->tick++;
+	for (uint32_t i = 0; i < c->nlimbo; i++)
+		if (c->tick - c->limbo[i].tick <= 1)
+			c->limbo[kept++] = c->limbo[i];
+	c->nlimbo = kept;
+	forget_quiet(c, c->nprocesses * 4 >= UNWIND_PROCESSES * 3 || c->mappings_used * 4 >= UNWIND_MAPPINGS * 3 ?
+				QUIET_TICKS_FULL : QUIET_TICKS);
+	if (c->nmodules * 2 >= MODULES_MAX)
+		modules_sweep(c);
+	/* Those that found no room try again. */
+	for (uint32_t i = 0; i < MODULES_MAX; i++) {
+		struct module *m = &c->modules[i];
+
+		if (m->number && m->state == ROWS_ASKED)
+			c->waits = true;
+	}
+}
+
+void stacks_code_stats(const struct stacks_code *c, struct stacks_code_stats *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	ret->processes = c->nprocesses;
+	ret->mappings = c->mappings_used;
+	ret->rows = c->rows_used;
+	for (uint32_t i = 0; i < MODULES_MAX; i++)
+		ret->modules += c->modules[i].number && c->modules[i].state == ROWS_HERE;
+	ret->evicted = c->evicted;
+	ret->refused = c->refused;
+}

@@ -5,17 +5,19 @@
 
 #include "error.h"
 #include "file_source.h"
+#include "import.h"
 #include "timeparse.h"
 
-static int open_other(const char *file, uint64_t budget, struct view **ret, struct culprit_error *error)
+static int open_other(const struct options *o, struct view **ret, struct culprit_error *error)
 {
+	struct culprit_error notice;
 	struct view *other = view_create();
 	struct source *source;
 	int r;
 
 	if (!other)
 		return error_set(error, -ENOMEM, "out of memory");
-	source = file_source(file, budget, error);
+	source = o->import ? import_source(o->baseline, &notice, error) : file_source(o->baseline, o->history_bytes, error);
 	r = source ? view_add_source(other, source) : -EIO;
 	if (!r && view_refresh(other, error) < 0)
 		r = -EIO;
@@ -39,7 +41,7 @@ int baseline_open(struct view *view, const struct options *o, struct lens *lens,
 	if (o->baseline && !strcmp(o->baseline, "-"))
 		return error_set(error, -EINVAL, "--baseline takes a file; standard input is for the recording itself");
 	if (o->baseline) {
-		r = open_other(o->baseline, o->history_bytes, &other, error);
+		r = open_other(o, &other, error);
 		if (r)
 			return r;
 		of = other;

@@ -289,3 +289,14 @@ out:
 	}
 	return mem;
 }
+
+struct source *import_source(const char *file, struct culprit_error *notice, struct culprit_error *error)
+{
+	struct memsource *mem = import_file(file, notice, error);
+	struct source *source = mem ? memsource_source(mem) : NULL;
+
+	if (mem && !source)
+		error_set(error, -ENOMEM, "out of memory");
+	memsource_unlock(mem);
+	return source;
+}

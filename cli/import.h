@@ -7,4 +7,7 @@
 /* Reads FILE (-: standard input). The segments in memory; NULL with a sentence. `notice`: what was left out, "" for nothing. */
 struct memsource *import_file(const char *file, struct culprit_error *notice, struct culprit_error *);
 
+/* The same, as a source that holds it. NULL with a sentence. */
+struct source *import_source(const char *file, struct culprit_error *notice, struct culprit_error *);
+
 #endif

@@ -9,6 +9,7 @@
 #include "console_data.h"
 #include "error.h"
 #include "file_source.h"
+#include "import.h"
 #include "loop.h"
 #include "panels.h"
 #include "save.h"
@@ -69,7 +70,7 @@ static void replay_marks(struct replay *r, const char *file)
 {
 	struct culprit_error error = {""};
 
-	if (!strcmp(file, "-"))
+	if (!strcmp(file, "-") || r->options->import)
 		return;
 	r->marks = marks_open(file, &error);
 	if (!r->marks)
@@ -114,17 +115,21 @@ static int replay_open(struct replay *r, const struct options *o, struct culprit
 		.timeline_self = &r->data,
 	};
 	const char *file = o->args[0];
+	struct culprit_error notice = {""};
 	int e;
 
 	memset(r, 0, sizeof(*r));
+	/* There is nothing else in it. */
+	if (o->import && !o->panel)
+		options.panel = "flame";
 	r->options = o;
-	snprintf(r->command, sizeof(r->command), "culprit replay %.400s%s%.400s", file, o->baseline ? " --baseline " : "",
+	snprintf(r->command, sizeof(r->command), "culprit replay%s %.400s%s%.400s", o->import ? " --import" : "", file, o->baseline ? " --baseline " : "",
 		 o->baseline ? o->baseline : "");
 	options.command = r->command;
 	r->view = view_create();
 	if (!r->view)
 		return error_set(error, -ENOMEM, "out of memory");
-	r->source = file_source(file, o->history_bytes, error);
+	r->source = o->import ? import_source(file, &notice, error) : file_source(file, o->history_bytes, error);
 	e = r->source ? view_add_source(r->view, r->source) : -EIO;
 	options.view = r->view;
 	if (!e)
@@ -143,6 +148,8 @@ static int replay_open(struct replay *r, const struct options *o, struct culprit
 		e = replay_compare(r, o, error);
 	if (!e)
 		replay_marks(r, file);
+	if (!e && notice.sentence[0])
+		console_say(r->console, notice.sentence);
 	if (!e)
 		return 0;
 	if (e == -ENOMEM)

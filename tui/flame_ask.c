@@ -69,19 +69,42 @@ bool flame_panel_reason(struct flame_panel *p, int step)
 	return true;
 }
 
-/* The lens narrowed to one reason. */
-static void narrow(const struct flame_panel *p, struct lens *l)
+/* More must hold for rows of our table. What no longer fits would be wrong: then it counts alone. */
+static void add_filter(const struct flame_panel *p, struct lens *l, const char *term)
 {
 	char filter[LENS_FILTER_MAX];
 	bool ours = l->filter[0] && (!l->filter_table[0] || !strcmp(l->filter_table, p->source.table));
 
-	if (!p->reason[0])
-		return;
-	/* One that no longer fits would be wrong: the reason alone then. */
-	if (!ours || snprintf(filter, sizeof(filter), "(%s) and reason=\"%s\"", l->filter, p->reason) >= (int)sizeof(filter))
-		snprintf(filter, sizeof(filter), "reason=\"%s\"", p->reason);
+	if (!ours || snprintf(filter, sizeof(filter), "(%s) and %s", l->filter, term) >= (int)sizeof(filter))
+		snprintf(filter, sizeof(filter), "%s", term);
 	memcpy(l->filter, filter, sizeof(filter));
 	snprintf(l->filter_table, sizeof(l->filter_table), "%s", p->source.table);
+}
+
+/* A thread where the table knows only whose process it is by itself. */
+static void narrow_thread(const struct flame_panel *p, struct lens *l)
+{
+	const struct schema_table *t = view_table(p->view, p->source.table);
+	char term[80];
+
+	if (!l->scope.has_thread || !t || (t->parent && !strcmp(t->parent, "thread")) || schema_column(t, "tid") < 0)
+		return;
+	snprintf(term, sizeof(term), "tid=%llu", (unsigned long long)l->scope.tid);
+	if (l->scope.thread_start_ticks && schema_column(t, "start") >= 0)
+		snprintf(term, sizeof(term), "tid=%llu and start=%llu", (unsigned long long)l->scope.tid,
+			 (unsigned long long)l->scope.thread_start_ticks);
+	add_filter(p, l, term);
+}
+
+/* The lens narrowed to one reason. */
+static void narrow(const struct flame_panel *p, struct lens *l)
+{
+	char term[96];
+
+	if (!p->reason[0])
+		return;
+	snprintf(term, sizeof(term), "reason=\"%s\"", p->reason);
+	add_filter(p, l, term);
 }
 
 static int by_weight(const void *a, const void *b)
@@ -307,6 +330,7 @@ static int ask(struct flame_panel *p, struct culprit_error *error)
 		return 0;
 	}
 	lens.has_baseline = false;
+	narrow_thread(p, &lens);
 	if (p->reason[0]) {
 		/* Of all of them, for the list; then of the one. */
 		if (!query_run(p->query, &lens, p->source.table, 0, NULL))

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "error.h"
+#include "flame.h"
 #include "panels.h"
 #include "row_chart.h"
 #include "task_cells.h"
@@ -325,6 +326,51 @@ static enum panel_result open_group(struct threads *t, struct panel_request *wan
 	return PANEL_UPDATE;
 }
 
+/* What a wait is called in the stacks that were kept of it; NULL: none of these. */
+static const char *reason_of(enum bar_part part)
+{
+	switch (part) {
+	case BAR_DISK:
+		return "disk";
+	case BAR_LOCK:
+		return "lock";
+	case BAR_NET:
+		return "net";
+	case BAR_MEM:
+		return "memory";
+	default:
+		return NULL;
+	}
+}
+
+/* The flame of what it does most while it is not idle: the stacks of that wait, or of what it runs. false: there are none. */
+static bool flame_of(struct threads *t, size_t row, struct panel_request *want)
+{
+	struct flame_options waits = {.table = "offcpu"}, runs = {.table = "oncpu"}, any = {0};
+	struct flame_source source;
+	struct task_times times;
+	enum bar_part most = BAR_CPU;
+	const char *reason;
+	struct bar bar;
+
+	task_times_find(&times, t->rows.query);
+	task_times_bar(&times, t->rows.query, row, &bar);
+	for (int i = 0; i < BAR_PARTS; i++) {
+		if (i != BAR_IDLE && bar.share[i] > bar.share[most])
+			most = (enum bar_part)i;
+	}
+	reason = reason_of(most);
+	want->lens.filter[0] = want->lens.filter_table[0] = '\0';
+	if (reason && !flame_source_find(t->view, &waits, &source, NULL) && view_table(t->view, "offcpu") &&
+	    schema_column(view_table(t->view, "offcpu"), "reason") >= 0)
+		snprintf(want->lens.filter, sizeof(want->lens.filter), "reason=\"%s\"", reason);
+	else if (flame_source_find(t->view, &runs, &source, NULL) && flame_source_find(t->view, &any, &source, NULL))
+		return false;
+	snprintf(want->lens.filter_table, sizeof(want->lens.filter_table), "%s", source.table);
+	want->panel = "flame";
+	return true;
+}
+
 static enum panel_result open_thread(struct threads *t, struct panel_request *want)
 {
 	ssize_t row = rows_selected(&t->rows);
@@ -334,10 +380,10 @@ static enum panel_result open_thread(struct threads *t, struct panel_request *wa
 		return PANEL_IGNORED;
 	rows_text(&t->rows, (size_t)row, "comm", comm, sizeof(comm));
 	want->want = WANT_DEEPER;
-	want->panel = "tables";
+	if (!flame_of(t, (size_t)row, want))
+		want->panel = "tables";
 	lens_scope_thread(&want->lens, (uint64_t)rows_number(&t->rows, (size_t)row, "tid", 0),
 			  (uint64_t)rows_number(&t->rows, (size_t)row, "start", 0));
-	want->lens.filter[0] = '\0';
 	snprintf(want->label, sizeof(want->label), "%s tid %.0f", comm, rows_number(&t->rows, (size_t)row, "tid", 0));
 	return PANEL_UPDATE;
 }
@@ -450,7 +496,7 @@ const struct panel threads_panel = {
 	.help = "Threads of what you look at, grouped by name with the digits removed. Shares are of one CPU, summed over the "
 		"group: C on a CPU, R waiting for one, D waiting for disks; dots are idle. A thread is busy when it did "
 		"anything for 1% of the window. `stands in` is the kernel function it sleeps in now. Enter: the group's "
-		"threads, then the thread.",
+		"threads, then the stacks of the thread: of the wait that takes most of its time, or of what it runs.",
 	.keys = keys,
 	.nkeys = sizeof(keys) / sizeof(keys[0]),
 	.create = threads_create,

@@ -81,6 +81,10 @@ static void tell(struct stage *s, int from, int to)
 	for (int t = from; t < to; t++) {
 		add(s, "tick %ds wall=%lldms\nsample process\nrow process pid=812 start=9 comm=shopd utime=%dms\n", 1000 + t,
 		    1772373600000LL + t * 1000LL, t * 900);
+		add(s, "sample thread\n");
+		for (int i = 0; i < 3; i++)
+			add(s, "row thread tid=%d start=%d pid=812 process_start=9 comm=worker-%d utime=%dms\n", 820 + i, 11 + i, i,
+			    t * (300 - i * 100));
 		add(s, "sample oncpu\n");
 		for (size_t i = 0; t && i < sizeof(burns) / sizeof(burns[0]); i++) {
 			int after = t > GREW_FROM ? t - GREW_FROM : 0;
@@ -88,8 +92,9 @@ static void tell(struct stage *s, int from, int to)
 
 			add(s,
 			    "%s oncpu kernel_stack=\"%s\" user_stack=\"%s\" pid=812 process_start=9 comm=worker-%d samples=%d time=%dms "
-			    "end=\"%s\"\n",
-			    t == 1 ? "born" : "row", burns[i].kernel, burns[i].user, burns[i].thread, n, n * 10, burns[i].cut ? "no rows" : "");
+			    "end=\"%s\" tid=%d start=%d\n",
+			    t == 1 ? "born" : "row", burns[i].kernel, burns[i].user, burns[i].thread, n, n * 10, burns[i].cut ? "no rows" : "",
+			    820 + burns[i].thread, 11 + burns[i].thread);
 		}
 		add(s, "sample offcpu\n");
 		for (size_t i = 0; t && i < sizeof(waits) / sizeof(waits[0]); i++)
@@ -139,10 +144,14 @@ static void stage_open_with(struct stage *s, const char *text, int w, int h, enu
 	"host hz=100 interval=1s zone=+00:00\n"                                                                        \
 	"table process state key=process pid=key:u64 start=key:u64:ticks comm=attribute:text utime=counter:u64:ns\n"   \
 	"table oncpu state key=oncpu kernel_stack=key:stack user_stack=key:stack pid=key:u64 process_start=key:u64:ticks " \
-	"comm=attribute:text samples=counter:u64:count time=counter:u64:ns end=attribute:text\n"                      \
+	"comm=attribute:text samples=counter:u64:count time=counter:u64:ns end=attribute:text "                       \
+	"tid=attribute:u64 start=attribute:u64:ticks\n"                                                               \
+	"table thread state key=thread tid=key:u64 start=key:u64:ticks pid=attribute:u64 process_start=attribute:u64:ticks " \
+	"comm=attribute:text utime=counter:u64:ns blkio=counter:u64:ns\n"                                             \
 	"table offcpu state key=offcpu kernel_stack=key:stack user_stack=key:stack reason=key:text pid=attribute:u64 "  \
 	"process_start=attribute:u64:ticks comm=attribute:text count=counter:u64:count time=counter:u64:ns\n"           \
-	"parent oncpu process pid process_start\n"
+	"parent oncpu process pid process_start\nparent thread process pid process_start\n"                            \
+	"derived thread cpu rate utime scale=1e-7 unit=percent\n"
 
 static void stage_open(struct stage *s, int seconds, int w, int h, enum text_form form)
 {
@@ -370,6 +379,34 @@ static void baseline_shows_what_grew(void **state)
 	stage_close(&s);
 }
 
+/* Enter on a thread shows its stacks, of nobody else, and Backspace comes back. */
+static void a_thread_leads_here(void **state)
+{
+	struct flame_summary all, one;
+	struct stage s;
+
+	(void)state;
+	stage_open(&s, SECONDS, 80, 24, TEXT_ASCII);
+	flame_summary(panel(&s)->flame, &all);
+	press(&s, "3");
+	if (!shows(&s, "tid"))
+		press(&s, "o");
+	type(&s, "/worker-2\r");
+	press(&s, "Enter");
+	assert_string_equal(console_panel(s.console)->name, "flame");
+	assert_true(console_lens(s.console)->scope.has_thread);
+	assert_string_equal(panel(&s)->source.table, "oncpu");
+	flame_summary(panel(&s)->flame, &one);
+	/* 14 and 6 of its samples a second. */
+	assert_true(one.samples > 0 && one.samples < all.samples / 3);
+	assert_shows(&s, "deflate_slow");
+	assert_false(shows(&s, "parse_number"));
+	golden_check(s.surface, "flame-of-thread");
+	press(&s, "Backspace");
+	assert_string_equal(console_panel(s.console)->name, "threads");
+	stage_close(&s);
+}
+
 /* New seconds come, names fill in: what is selected stays selected, and nothing is asked twice. */
 static void it_stays_live(void **state)
 {
@@ -450,6 +487,7 @@ int main(void)
 		cmocka_unit_test(table_of_functions),
 		cmocka_unit_test(sources_reasons_and_threads),
 		cmocka_unit_test(baseline_shows_what_grew),
+		cmocka_unit_test(a_thread_leads_here),
 		cmocka_unit_test(it_stays_live),
 		cmocka_unit_test(nothing_to_show),
 		cmocka_unit_test(any_keys),

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "act.h"
 #include "attach.h"
 #include "console_data.h"
 #include "error.h"
@@ -77,6 +78,16 @@ static int live_mark(void *self, uint64_t mono_ns, const char *text, struct culp
 	return error_set(error, 0, "marked, with the next sample");
 }
 
+/* What was done stands on the timeline, to be seen beside what it changed. */
+static int live_act(void *self, const struct console_action *action, struct culprit_error *error)
+{
+	int r = act_do(action, error);
+
+	if (!r)
+		sampler_mark(((struct live *)self)->session.sampler, "action", error->sentence);
+	return r;
+}
+
 static void live_close(struct live *l)
 {
 	/* The sampler first: nobody writes while readers go. */
@@ -99,6 +110,7 @@ static int live_open(struct live *l, const struct options *o, struct source **re
 		.timeline = console_data_timeline,
 		.timeline_self = &l->data,
 		.offer_save = true,
+		.readonly = o->readonly,
 	};
 	struct source *source;
 	int r, attached;
@@ -232,6 +244,7 @@ int verb_console(const struct options *o)
 		loop.save = live_save;
 		loop.print = live_print;
 		loop.mark = live_mark;
+		loop.act = live_act;
 		loop.self = &l;
 		r = loop_run(&loop, &error);
 	}

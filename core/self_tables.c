@@ -54,7 +54,7 @@ const struct culprit_table collector_table = {
 static const struct culprit_column mark_columns[] = {
 	[MARK_TIME] = {"time", CULPRIT_TIME, CULPRIT_U64, CULPRIT_MONO_NS, 0, 0, "when"},
 	[MARK_KIND] = {"kind", CULPRIT_ATTRIBUTE, CULPRIT_TEXT, CULPRIT_NONE, 0, 0,
-		       "user, sampler, collector, clock, budget"},
+		       "user, action (a signal sent, a priority changed), sampler, collector, clock, budget"},
 	[MARK_TEXT] = {"text", CULPRIT_ATTRIBUTE, CULPRIT_TEXT, CULPRIT_NONE, 0, 0, "what happened"},
 };
 

@@ -317,7 +317,7 @@ bool console_grant(struct console *c, enum panel_result result, const struct pan
 	case WANT_CONFIRM:
 		dialog_init(&c->dialog, console_panel(c)->title, r->message, r->expect);
 		c->asking = true;
-		c->asks_to_save = false;
+		c->asks_to_save = c->asks_to_act = false;
 		console_effect_push(c, EFFECT_DROP_INPUT, false, NULL);
 		return true;
 	case WANT_COPY:
@@ -336,6 +336,7 @@ void console_quit(struct console *c)
 	if (c->options.offer_save && !c->offered_save) {
 		c->offered_save = true;
 		c->asking = c->asks_to_save = true;
+		c->asks_to_act = false;
 		dialog_init(&c->dialog, "Quit",
 			    "What was sampled is held in memory only. Save it to a file before quitting?", NULL);
 		return;
@@ -492,6 +493,9 @@ bool console_act(struct console *c, int action)
 		console_effect_push(c, EFFECT_COPY, false, line);
 		snprintf(c->message, sizeof(c->message), "copied: %.490s", line);
 		return true;
+	case ACTION_SIGNAL:
+		console_act_open(c);
+		return true;
 	case ACTION_MOUSE:
 		c->mouse = !c->mouse;
 		console_effect_push(c, EFFECT_MOUSE, c->mouse, NULL);
@@ -563,6 +567,10 @@ static bool question_key(struct console *c, const struct key *key)
 			console_effect_push(c, EFFECT_SAVE, false, NULL);
 		if (answer != DIALOG_CANCELLED)
 			console_effect_push(c, EFFECT_QUIT, false, NULL);
+		return true;
+	}
+	if (c->asks_to_act) {
+		console_act_answered(c, answer == DIALOG_YES);
 		return true;
 	}
 	if (answer == DIALOG_YES && p->confirmed) {

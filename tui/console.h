@@ -47,13 +47,27 @@ enum console_effect_kind {
 	EFFECT_SAVE,       /* the ring into a file; argument: its name, "" for one made up */
 	EFFECT_COPY,       /* argument: the text */
 	EFFECT_MARK,       /* argument: its text, of the time time_ns */
+	EFFECT_ACT,        /* `action`, confirmed by the user */
 	EFFECT_PRINT,      /* the screen as text into a file; argument: its name, "" for one made up */
+};
+
+enum console_action_kind { ACT_SIGNAL, ACT_RENICE, ACT_IONICE };
+
+/* What is to be done to a process, if it still is the one that began then. */
+struct console_action {
+	enum console_action_kind kind;
+	uint64_t pid, start_ticks; /* USER_HZ since boot, as /proc/PID/stat has it */
+	char name[64];		   /* raw bytes */
+	const char *signal;	   /* ACT_SIGNAL: "TERM"; constant */
+	const char *class;	   /* ACT_IONICE: "idle"; constant */
+	int value;		   /* ACT_RENICE: the nice value; ACT_IONICE: 0 (first) to 7 (last) */
 };
 
 struct console_effect {
 	enum console_effect_kind kind;
 	bool on;
 	uint64_t time_ns;
+	struct console_action action;
 	char argument[2048];
 };
 
@@ -67,6 +81,7 @@ struct console_options {
 	int (*timeline)(void *self, struct view *, uint64_t to_ns, uint64_t step_ns, size_t columns,
 			struct console_timeline *);
 	void *timeline_self;
+	bool readonly;   /* no signals, no renice: said where they are asked for */
 	bool offer_save; /* quitting offers W once */
 	const char *command; /* how it was started: "culprit" (NULL), "culprit replay box.rec" */
 };

@@ -14,6 +14,7 @@ static const struct {
 	{"panel", "panel NAME"},     {"filter", "filter EXPRESSION"}, {"find", "find TEXT"},
 	{"window", "window 5m"},     {"goto", "goto 14:03 | -5m | start | end"},
 	{"baseline", "baseline [none | 14:00 14:05]"},
+	{"signal", "signal TERM | STOP | CONT | KILL"}, {"renice", "renice 10"}, {"ionice", "ionice idle"},
 	{"mark", "mark TEXT"},	     {"marks", "marks"},
 	{"sandbox", "sandbox"},
 	{"speed", "speed 10"},	     {"theme", "theme NAME"},     {"save", "save [FILE]"},	      {"print", "print [FILE]"},
@@ -68,6 +69,8 @@ static const char *argument(const struct console *c, const char *command, size_t
 		return i < c->npanels ? console_panel_at(c, i)->name : NULL;
 	if (!strcmp(command, "theme"))
 		return i < 2 ? themes[i] : NULL;
+	if (console_act_argument(command, 0))
+		return console_act_argument(command, i);
 	return p->complete ? p->complete(c->states[c->current], command, i) : NULL;
 }
 
@@ -222,7 +225,10 @@ void console_run_command(struct console *c, const char *line)
 	rest = line + n + strspn(line + n, " ");
 	if (!n)
 		return;
-	if (command_is(line, n, "window")) {
+	snprintf(name, sizeof(name), "%.*s", (int)(n < sizeof(name) ? n : sizeof(name) - 1), line);
+	if (console_act_command(c, name, rest)) {
+		return;
+	} else if (command_is(line, n, "window")) {
 		uint64_t length;
 
 		if (units_parse_duration(rest, &length, &error))

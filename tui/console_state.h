@@ -62,6 +62,8 @@ struct console {
 	struct dialog dialog;
 	bool asks_to_save; /* the question is the one before quitting; else the panel's */
 	bool offered_save;
+	bool asks_to_act; /* it is about `action` */
+	struct console_action action;
 
 	char sandbox[256]; /* own text; "": none */
 
@@ -112,6 +114,13 @@ void console_play_say(const struct console *, char *out, size_t cap, char *brief
 void console_mark_open(struct console *);
 void console_mark_done(struct console *, const char *text);
 void console_mark_list(struct console *);
+
+/* console_act.c */
+void console_act_open(struct console *);
+/* signal, renice, ionice; false: another command. */
+bool console_act_command(struct console *, const char *name, const char *argument);
+void console_act_answered(struct console *, bool yes);
+const char *console_act_argument(const char *command, size_t i); /* for completion */
 
 /* console_baseline.c */
 void console_baseline_key(struct console *);

@@ -170,6 +170,11 @@ bool list_panel_find(void *self, const char *text, int direction)
 	return rows_find(&((struct list_state *)self)->rows, text, direction);
 }
 
+bool list_panel_target(void *self, struct panel_target *target)
+{
+	return rows_target(&((struct list_state *)self)->rows, target);
+}
+
 void list_panel_selection(void *self, bool restore)
 {
 	rows_selection(&((struct list_state *)self)->rows, restore);

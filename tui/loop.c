@@ -170,6 +170,12 @@ static void apply_effects(struct loop *l)
 			console_say(l->options->console, error.sentence);
 			console_marked(l->options->console);
 			break;
+		case EFFECT_ACT:
+			error_set(&error, 0, "nothing can be changed from here");
+			if (l->options->act)
+				l->options->act(l->options->self, &e.action, &error);
+			console_say(l->options->console, error.sentence);
+			break;
 		case EFFECT_SAVE:
 		case EFFECT_PRINT:
 			save_or_print(l, &e, &failed);

@@ -25,6 +25,8 @@ struct loop_options {
 		     struct culprit_error *);
 	/* Optional: keeps a mark of that time. */
 	int (*mark)(void *self, uint64_t mono_ns, const char *text, struct culprit_error *);
+	/* Optional: does what was confirmed, and says in `error` what was done or why not. */
+	int (*act)(void *self, const struct console_action *, struct culprit_error *);
 	/* Optional: the terminal is there, with all that is known of it; nothing was drawn yet. */
 	void (*opened)(void *self);
 	void *self;

@@ -45,6 +45,12 @@ struct panel_request {
 	char expect[64]; /* WANT_CONFIRM: what must be typed */
 };
 
+/* A process that a row stands for. */
+struct panel_target {
+	uint64_t pid, start_ticks;
+	char name[64]; /* raw bytes, NUL-terminated */
+};
+
 /* What a key did. */
 enum panel_result {
 	PANEL_IGNORED,
@@ -86,6 +92,8 @@ struct panel {
 	size_t (*interests)(const void *self, const struct lens *, struct culprit_interest *, size_t cap);
 	/* Optional: one sentence on what the cursor is on (why a cell is `?`); "" for nothing. */
 	void (*status)(const void *self, char *out, size_t cap);
+	/* Optional: the process that the cursor is on, for signals; false: on none. */
+	bool (*target)(void *self, struct panel_target *);
 	/* Optional: gives up what is begun (a selection, a list to choose from) before Esc and Backspace mean anything else;
 	 * false: nothing is. */
 	bool (*escape)(void *self);

@@ -327,6 +327,11 @@ static void overview_selection(void *self, bool restore)
 	rows_selection(&((struct overview *)self)->rows, restore);
 }
 
+static bool overview_target(void *self, struct panel_target *target)
+{
+	return rows_target(&((struct overview *)self)->rows, target);
+}
+
 static void overview_status(const void *self, char *out, size_t cap)
 {
 	rows_status(&((const struct overview *)self)->rows, out, cap);
@@ -354,4 +359,5 @@ const struct panel overview_panel = {
 	.find = overview_find,
 	.selection = overview_selection,
 	.status = overview_status,
+	.target = overview_target,
 };

@@ -471,6 +471,13 @@ static void threads_status(const void *self, char *out, size_t cap)
 		rows_status(&t->rows, out, cap);
 }
 
+static bool threads_target(void *self, struct panel_target *target)
+{
+	struct threads *t = self;
+
+	return !t->grouped && rows_target(&t->rows, target);
+}
+
 static size_t threads_interests(const void *self, const struct lens *lens, struct culprit_interest *list, size_t cap)
 {
 	(void)self;
@@ -510,4 +517,5 @@ const struct panel threads_panel = {
 	.selection = threads_selection,
 	.interests = threads_interests,
 	.status = threads_status,
+	.target = threads_target,
 };

@@ -505,6 +505,23 @@ void rows_place(const struct rows *r, char *out, size_t cap)
 	snprintf(out, cap, "%s%s%s%s%s", place, r->sort[0] ? " by " : "", sorts_by_change(r) ? "change of " : "", r->sort, local);
 }
 
+bool rows_target(struct rows *r, struct panel_target *t)
+{
+	ssize_t row = rows_selected(r);
+	bool thread = !strcmp(r->table, "thread");
+	struct query_row q;
+	struct value v;
+
+	if (row < 0 || (!thread && strcmp(r->table, "process")) || !query_row(r->query, (size_t)row, &q) || q.folds)
+		return false;
+	rows_value(r, (size_t)row, "pid", &v);
+	t->pid = v.state == VALUE_OK ? v.u : 0;
+	rows_value(r, (size_t)row, thread ? "process_start" : "start", &v);
+	t->start_ticks = v.state == VALUE_OK ? v.u : 0;
+	rows_text(r, (size_t)row, "comm", t->name, sizeof(t->name));
+	return t->pid && t->start_ticks;
+}
+
 void rows_status(const struct rows *r, char *out, size_t cap)
 {
 	ssize_t row = rows_selected(r);

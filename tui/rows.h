@@ -84,6 +84,8 @@ void rows_status(const struct rows *, char *out, size_t cap);
 
 /* The value of a named column of a row; absent where there is no such column. */
 void rows_value(struct rows *, size_t row, const char *column, struct value *);
+/* The process of the selected row, of a table of processes or threads; see struct panel. */
+bool rows_target(struct rows *, struct panel_target *);
 /* As a number; `otherwise` where it is none. */
 double rows_number(struct rows *, size_t row, const char *column, double otherwise);
 /* Text of at most cap - 1 bytes, NUL-terminated, raw. */

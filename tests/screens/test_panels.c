@@ -293,6 +293,47 @@ static void time_goes_back_and_on(void **state)
 	stage_close(&s);
 }
 
+/* What a signal asks before it is sent, and what is left of it where one gives up. */
+static void signals_are_asked_for(void **state)
+{
+	struct console_effect effect;
+	struct key enter = {.code = KEY_ENTER};
+	struct stage s;
+
+	(void)state;
+	stage_open(&s, NULL, 180, "processes", 80, 24, TEXT_ASCII);
+	type(&s, "/restic\r");
+	press(&s, "F9");
+	check(&s, "signal-prompt");
+	press(&s, "Enter");
+	check(&s, "signal-question");
+	press(&s, "y Enter");
+	assert_shows(&s, "nothing was done");
+	type(&s, ":signal HUP\r");
+	assert_shows(&s, "signal TERM, STOP, CONT or KILL");
+	type(&s, ":renice 20\r");
+	assert_shows(&s, "19 (last of all)");
+	type(&s, ":ionice sometimes\r");
+	assert_shows(&s, "ionice idle, best-effort");
+	/* Only the number does it; the input that waited is dropped when the question opens. */
+	console_type(s.console, ":signal STOP\r");
+	assert_true(console_effect(s.console, &effect));
+	assert_int_equal(effect.kind, EFFECT_DROP_INPUT);
+	console_type(s.console, "9911");
+	assert_false(console_effect(s.console, &effect));
+	console_key(s.console, &enter);
+	assert_true(console_effect(s.console, &effect));
+	assert_int_equal(effect.kind, EFFECT_ACT);
+	assert_int_equal(effect.action.kind, ACT_SIGNAL);
+	assert_int_equal(effect.action.pid, 9911);
+	assert_string_equal(effect.action.signal, "STOP");
+	assert_string_equal(effect.action.name, "restic");
+	/* Where no process is selected. */
+	press(&s, "6 F9");
+	assert_shows(&s, "no process is selected here");
+	stage_close(&s);
+}
+
 /* One list of everything; the way of somebody who asks what happened before it got slow. */
 static void events_tell_what_happened(void **state)
 {
@@ -464,6 +505,7 @@ int main(void)
 		cmocka_unit_test(drilling_down_and_back),
 		cmocka_unit_test(time_goes_back_and_on),
 		cmocka_unit_test(events_tell_what_happened),
+		cmocka_unit_test(signals_are_asked_for),
 		cmocka_unit_test(tables_open),
 		cmocka_unit_test(hostile_names_are_escaped),
 		cmocka_unit_test(panels_survive_every_size),

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -466,6 +467,64 @@ static void program_leads_to_the_culprit(void **state)
 	end(vt);
 }
 
+/* F9 on a child of the test: only the number, typed, sends; what was typed ahead does not count. */
+static void program_sends_signals(void **state)
+{
+	pid_t pid = fork();
+	char filter[64], text[96], number[32];
+	const char *argv[] = {PROGRAM, "--no-attach", "--safe", "--panel", "processes", "--filter", filter, NULL, NULL};
+	struct vt *vt;
+	int status = 0;
+
+	(void)state;
+	assert_true(pid >= 0);
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		prctl(PR_SET_NAME, "target-of-test");
+		alarm(120);
+		for (;;)
+			pause();
+	}
+	snprintf(filter, sizeof(filter), "pid=%d", (int)pid);
+	snprintf(number, sizeof(number), "%d\r", (int)pid);
+	/* Where nothing may be changed it says so. */
+	argv[7] = "--readonly";
+	vt = start_as(argv, 24, 80, NULL);
+	wait_shows(vt, "1-1 of 1");
+	vt_type(vt, "\033[20~");
+	wait_shows(vt, "read-only, by --readonly");
+	vt_type(vt, ":signal KILL\r");
+	wait_shows(vt, "read-only, by --readonly");
+	assert_int_equal(end_it(vt, by_two_q), 0);
+	end(vt);
+	argv[7] = NULL;
+	vt = start_as(argv, 24, 80, NULL);
+	wait_shows(vt, "1-1 of 1");
+	vt_type(vt, "\033[20~");
+	wait_shows(vt, ":signal TERM");
+	vt_type(vt, "\r");
+	snprintf(text, sizeof(text), "type %d, Enter:", (int)pid);
+	wait_shows(vt, text);
+	vt_type(vt, "y\r");
+	wait_shows(vt, "nothing was done");
+	assert_int_equal(waitpid(pid, &status, WNOHANG), 0);
+	vt_type(vt, ":renice 12\r");
+	wait_shows(vt, "nice value of all threads");
+	vt_type(vt, "y");
+	wait_shows(vt, "is 12 now (1 thread)");
+	assert_int_equal(getpriority(PRIO_PROCESS, (id_t)pid), 12);
+	vt_type(vt, "\033[20~");
+	wait_shows(vt, ":signal TERM");
+	vt_type(vt, "\r");
+	wait_shows(vt, text);
+	vt_type(vt, number);
+	wait_shows(vt, "sent TERM to target-of-test");
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+	assert_int_equal(end_it(vt, by_two_q), 0);
+	end(vt);
+}
+
 /* A recording that comes through a pipe is followed live: its bytes are the recording, and nobody else may read them. */
 static void program_replays_a_pipe(void **state)
 {
@@ -511,6 +570,7 @@ int main(void)
 		cmocka_unit_test(program_into_a_pipe),
 		cmocka_unit_test(program_shows_hostile_names),
 		cmocka_unit_test(program_leads_to_the_culprit),
+		cmocka_unit_test(program_sends_signals),
 		cmocka_unit_test(program_replays_a_pipe),
 	};
 

@@ -258,6 +258,8 @@ static void time_goes_by_frames_and_events(void **state)
 	assert_says(&s, "no event or mark before this");
 	press(&s, "$ x");
 	assert_says(&s, "no event or mark after this");
+	press(&s, "F9");
+	assert_says(&s, "this is a recording: its processes are not here");
 	press(&s, "^");
 	assert_true(place(&s) == 2);
 	press(&s, "<");

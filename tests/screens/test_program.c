@@ -538,7 +538,7 @@ static void program_replays_a_pipe(void **state)
 	wait_shows(vt, "REPLAY");
 	wait_shows(vt, "of the window");
 	/* It goes on: the window grows. */
-	for (int tries = VT_WAIT_MS / 100; seconds < 3 && tries; tries--) {
+	for (time_t end_s = time(NULL) + 2 * VT_WAIT_MS / 1000; seconds < 3 && time(NULL) < end_s;) {
 		const char *at = strstr(vt_row(vt, 0), "win ");
 		char *unit = NULL;
 

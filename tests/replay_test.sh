@@ -28,7 +28,8 @@ json() { # FILE EXPRESSION: of python, over the object d
 }
 
 "$culprit" record -o "$dir/before.rec" --for 2 --interval 200ms --budget off 2> /dev/null
-"$culprit" record -o "$dir/a.rec" --for 3 --interval 200ms --budget off 2> /dev/null
+# Without what may happen by itself meanwhile: the kernel's log, slow requests. The marks below are the only events.
+"$culprit" record -o "$dir/a.rec" --for 3 --interval 200ms --budget off --safe --without kmsg 2> /dev/null
 
 cat > "$dir/keys" << 'KEYS'
 shot end

@@ -150,6 +150,8 @@ static int set_all(int fd, const struct console_action *a, const char *who, stru
 		DIR *dir = opendir(path);
 		struct dirent *entry;
 
+		if (!dir && errno != ENOENT)
+			err = -errno;
 		before = done;
 		done = 0;
 		while (dir && !err && (entry = readdir(dir))) {

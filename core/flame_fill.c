@@ -106,7 +106,7 @@ int flame_source_find(struct view *view, const struct flame_options *o, struct f
 		if (source_of(schema->tables[i], o, ret))
 			return 0;
 	}
-	return error_set(error, -ENOENT, "no stacks were recorded: no table here has any");
+	return error_set(error, -ENOENT, "no stacks here: culprit samples none yet; replay --import opens perf script's");
 }
 
 struct filling {

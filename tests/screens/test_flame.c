@@ -446,7 +446,7 @@ static void nothing_to_show(void **state)
 			"host hz=100 interval=1s zone=+00:00\ntable disk state key=disk name=key:text\n"
 			"tick 1s wall=1772373600s\nsample disk\nrow disk name=vda\ntick 2s wall=1772373601s\nsample disk\nrow disk name=vda\n",
 			80, 24, TEXT_ASCII);
-	assert_shows(&s, "no stacks were recorded");
+	assert_shows(&s, "no stacks here");
 	press(&s, "f V d i w o ; , s r Enter Up Down g G n Backspace");
 	stage_close(&s);
 	memset(&s, 0, sizeof(s));

@@ -10,6 +10,9 @@ mandir = $(datadir)/man
 docdir = $(datadir)/doc/culprit
 plugindir = $(prefix)/lib/culprit/plugins
 unitdir = $(prefix)/lib/systemd/system
+bashdir = $(datadir)/bash-completion/completions
+zshdir = $(datadir)/zsh/site-functions
+fishdir = $(datadir)/fish/vendor_completions.d
 
 ifeq ($(origin CC),default)
 CC = gcc
@@ -265,20 +268,26 @@ scenarios: $(B)/culprit ## real trouble, made and diagnosed (later)
 
 # --- installing --------------------------------------------------------------------------------------------------
 .PHONY: install
-install: $(B)/culprit ## binary, man page, systemd unit, themes, plug-in folder, headers for plug-ins, docs
+install: $(B)/culprit ## binary, man page, completions, systemd unit, themes, plug-in folder, headers for plug-ins, docs
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(datadir)/culprit/themes $(DESTDIR)$(docdir) \
-		$(DESTDIR)$(plugindir) $(DESTDIR)$(prefix)/include/culprit $(DESTDIR)$(unitdir)
+		$(DESTDIR)$(plugindir) $(DESTDIR)$(prefix)/include/culprit $(DESTDIR)$(unitdir) \
+		$(DESTDIR)$(bashdir) $(DESTDIR)$(zshdir) $(DESTDIR)$(fishdir)
 	install -m 755 $(B)/culprit $(DESTDIR)$(bindir)/culprit
 	install -m 644 docs/culprit.1 $(DESTDIR)$(mandir)/man1/culprit.1
 	install -m 644 README.md LICENSE $(wildcard docs/*.md) $(DESTDIR)$(docdir)
 	install -m 644 include/culprit/*.h $(DESTDIR)$(prefix)/include/culprit
 	sed 's|@bindir@|$(bindir)|' scripts/culprit.service.in > $(B)/culprit.service
 	install -m 644 $(B)/culprit.service $(DESTDIR)$(unitdir)/culprit.service
+	set -e; for shell in bash zsh fish; do $(B)/culprit completion $$shell > $(B)/completion.$$shell; done
+	install -m 644 $(B)/completion.bash $(DESTDIR)$(bashdir)/culprit
+	install -m 644 $(B)/completion.zsh $(DESTDIR)$(zshdir)/_culprit
+	install -m 644 $(B)/completion.fish $(DESTDIR)$(fishdir)/culprit.fish
 	$(if $(wildcard themes/*),install -m 644 $(wildcard themes/*) $(DESTDIR)$(datadir)/culprit/themes)
 
 .PHONY: uninstall
 uninstall: ## remove what install put there; plug-ins of others stay
-	rm -f $(DESTDIR)$(bindir)/culprit $(DESTDIR)$(mandir)/man1/culprit.1 $(DESTDIR)$(unitdir)/culprit.service
+	rm -f $(DESTDIR)$(bindir)/culprit $(DESTDIR)$(mandir)/man1/culprit.1 $(DESTDIR)$(unitdir)/culprit.service \
+		$(DESTDIR)$(bashdir)/culprit $(DESTDIR)$(zshdir)/_culprit $(DESTDIR)$(fishdir)/culprit.fish
 	rm -rf $(DESTDIR)$(datadir)/culprit $(DESTDIR)$(docdir) $(DESTDIR)$(prefix)/include/culprit
 	-rmdir $(DESTDIR)$(plugindir) $(DESTDIR)$(prefix)/lib/culprit 2>/dev/null
 

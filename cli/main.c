@@ -85,6 +85,8 @@ int main(int argc, char **argv)
 		return verb_info(&o);
 	case VERB_COLLECTORS:
 		return verb_collectors(&o);
+	case VERB_COMPLETION:
+		return verb_completion(&o);
 	default:
 		return verb_console(&o);
 	}

@@ -1,4 +1,5 @@
 #include "options.h"
+#include "options_table.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -10,18 +11,6 @@
 #include "ring.h"
 #include "units.h"
 
-enum kind {
-	FLAG,
-	TEXT,
-	DURATION,
-	SIZE,
-	NUMBER,
-	LIST,     /* may be given several times */
-	GEOMETRY, /* COLSxROWS */
-	SHARE,    /* 1%, off */
-	MAYBE,    /* a text, or nothing where another option or the end follows: "" */
-};
-
 #define V(verb) (1u << VERB_##verb)
 #define LIVE (V(CONSOLE) | V(RECORD) | V(DUMP) | V(FLAME) | V(COLLECTORS))
 #define SEES (V(CONSOLE) | V(REPLAY))
@@ -30,17 +19,6 @@ enum kind {
 #define ALL ((1u << VERB_COUNT) - 1)
 #define AT(field) offsetof(struct options, field)
 #define NOWHERE SIZE_MAX
-
-struct option_row {
-	const char *name;
-	char letter;
-	uint8_t kind;
-	uint32_t verbs;
-	size_t at;  /* the value in struct options */
-	size_t has; /* a bool that says it was given; NOWHERE: none */
-	const char *value; /* what --help calls it; NULL: takes none */
-	const char *help;  /* NULL: not shown */
-};
 
 static const struct option_row rows[] = {
 	{"interval", 'i', DURATION, LIVE, AT(interval_ns), NOWHERE, "TIME", "time between two samples, from 10ms on (1s)"},
@@ -105,10 +83,7 @@ static const struct option_row rows[] = {
 	{"version", 'V', FLAG, ALL, AT(version), NOWHERE, NULL, "version"},
 };
 
-static const struct verb_row {
-	const char *name, *operands, *help, *more;
-	uint8_t min, max; /* operands */
-} verbs[VERB_COUNT] = {
+static const struct verb_row verbs[VERB_COUNT] = {
 	[VERB_CONSOLE] = {"culprit", "", "live console: what this machine and every process on it is doing, and was doing",
 			  NULL, 0, 0},
 	[VERB_RECORD] = {"record", "-o FILE", "record without a screen, into a file, a ring, or both",
@@ -136,10 +111,24 @@ static const struct verb_row {
 			"The SVG is one file with search and zoom; speedscope and pprof files open in these tools.",
 			0, 1},
 	[VERB_COLLECTORS] = {"collectors", "", "what is collected here, what is not, and what would bring it", NULL, 0, 0},
+	[VERB_COMPLETION] = {"completion", "bash|zsh|fish", "what completes verbs, options and names in a shell, as its script",
+			     "make install and the Debian package put it where the shell finds it. Of a program that was copied:\n"
+			     "eval \"$(culprit completion bash)\" in ~/.bashrc; likewise for zsh; culprit completion fish | source.",
+			     1, 1},
 };
 
 enum { INTERVAL_MIN_NS = 10000000 };
 enum { NROWS = sizeof(rows) / sizeof(rows[0]) };
+
+const struct option_row *options_row(size_t i)
+{
+	return i < NROWS ? &rows[i] : NULL;
+}
+
+const struct verb_row *options_verb(enum verb verb)
+{
+	return (unsigned)verb < VERB_COUNT ? &verbs[verb] : NULL;
+}
 
 const char *options_verb_name(enum verb verb)
 {

@@ -27,18 +27,30 @@ static void put_table(const struct schema_table *t)
 		put_line(t->derived[i].name, schema_unit_name(t->derived[i].unit), t->derived[i].help, "");
 }
 
-int table_help(const char *table)
+struct schema *table_help_schema(void)
 {
 	struct schema *s = schema_create();
-	struct culprit_error error = {""};
-	const struct schema_table *found = NULL;
-	bool rolled = false;
+	struct culprit_error error;
 
 	for (const struct culprit_collector *const *c = culprit_builtin; s && *c; c++) {
 		for (uint32_t i = 0; i < (*c)->ntables; i++)
 			schema_add(s, (*c)->tables[i], &error);
 	}
-	if (s && schema_add(s, &collector_table, &error) >= 0 && schema_add(s, &mark_table, &error) >= 0)
+	if (s) {
+		schema_add(s, &collector_table, &error);
+		schema_add(s, &mark_table, &error);
+	}
+	return s;
+}
+
+int table_help(const char *table)
+{
+	struct schema *s = table_help_schema();
+	struct culprit_error error = {""};
+	const struct schema_table *found = NULL;
+	bool rolled = false;
+
+	if (s)
 		found = schema_find(s, table);
 	if (!found) {
 		schema_unlock(s);

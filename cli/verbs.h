@@ -15,6 +15,7 @@ int verb_flame(const struct options *);
 int verb_cut(const struct options *);
 int verb_info(const struct options *);
 int verb_collectors(const struct options *);
+int verb_completion(const struct options *);
 
 /* Prints "culprit: SENTENCE" to stderr and returns `status`. */
 int verb_fail(int status, const struct culprit_error *);

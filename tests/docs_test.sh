@@ -17,7 +17,7 @@ ok() {
 
 man=$(sed 's/\\-/-/g; s/\\f.//g' docs/culprit.1)
 in_man=$(echo "$man" | grep -E '^\.(BI?|BR) ' | grep -oE -- '--[a-z][a-z-]*' | sort -u)
-in_help=$(for verb in '' record replay cut dump info flame collectors; do "$culprit" $verb --help; done 2>&1 |
+in_help=$(for verb in '' record replay cut dump info flame collectors completion; do "$culprit" $verb --help; done 2>&1 |
 	grep -oE -- '^ *(-., )?--[a-z][a-z-]*' | grep -oE -- '--[a-z-]+' | sort -u)
 test -n "$in_help"
 ok '--help lists options' $?

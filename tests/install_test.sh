@@ -29,7 +29,8 @@ ok() {
 $make -s DEPS=0 install DESTDIR="$dir/d" >"$dir/out" 2>&1
 ok 'make install' $?
 for f in bin/culprit share/man/man1/culprit.1 share/culprit/themes/dark share/doc/culprit/README.md share/doc/culprit/LICENSE \
-	include/culprit/collector.h; do
+	include/culprit/collector.h share/bash-completion/completions/culprit share/zsh/site-functions/_culprit \
+	share/fish/vendor_completions.d/culprit.fish; do
 	test -s "$dir/d/usr/local/$f"
 	ok "  has $f" $?
 done

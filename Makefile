@@ -118,7 +118,7 @@ llvm_strip := $(firstword $(wildcard $(shell command -v llvm-strip) /usr/bin/llv
 bpftool := $(firstword $(wildcard /usr/sbin/bpftool /usr/lib/linux-tools/*/bpftool) bpftool)
 bpf_cflags := -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Wno-unused-parameter -Wno-missing-declarations -Werror -D__TARGET_ARCH_$(bpf_arch) \
 	-Iinclude -Icollectors -idirafter /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)
-bpf_skeletons := $(patsubst %,build/bpf/%.skel.h,$(bpf_names)) build/bpf/syscall_names.h
+bpf_skeletons := $(patsubst %,build/bpf/%.skel.h,$(bpf_names)) build/bpf/syscall_names.h build/bpf/type_names.h
 build/bpf/%.bpf.o: collectors/%.bpf.c
 	@mkdir -p $(@D)
 	$(if $(Q),@echo '  BPF     $<')
@@ -126,6 +126,12 @@ build/bpf/%.bpf.o: collectors/%.bpf.c
 	$(Q)$(llvm_strip) -g $@
 build/bpf/%.skel.h: build/bpf/%.bpf.o
 	$(Q)$(bpftool) gen skeleton $< name $*_bpf > $@
+# The names of types in all programs, sorted by byte: what of the kernel's types they may ask for.
+build/bpf/type_names.h: $(bpf_names:%=build/bpf/%.bpf.o)
+	$(Q){ echo 'static const char *const type_names[] = {'; \
+	for o in $^; do $(bpftool) btf dump file $$o format raw; done | \
+		sed -n "s/^\[[0-9]*\] \(STRUCT\|UNION\|ENUM\|ENUM64\|TYPEDEF\) '\([A-Za-z_0-9]*\)'.*/\2/p" | \
+		sed 's/___.*//' | LC_ALL=C sort -u | sed 's/.*/\t"&",/'; echo '};'; } > $@
 # The names of system calls of this architecture, as [N] = "name" lines.
 build/bpf/syscall_names.h: Makefile
 	@mkdir -p $(@D)
@@ -167,7 +173,7 @@ run: ## build it and open the console (ARGS='replay file' for other verbs)
 unit_tests := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 screen_tests := $(patsubst tests/screens/%.c,$(B)/screens/%,$(wildcard tests/screens/test_*.c))
 kernel_tests := $(patsubst tests/kernel/%.c,$(B)/kernel/%,$(filter-out $(if $(filter 0,$(BPF)),\
-	$(patsubst %,tests/kernel/test_%.c,$(bpf_names))),$(wildcard tests/kernel/test_*.c)))
+	tests/kernel/test_bpf%.c $(patsubst %,tests/kernel/test_%.c,$(bpf_names))),$(wildcard tests/kernel/test_*.c)))
 plugins := $(if $(STATIC),,$(patsubst tests/plugins/%.c,$(B)/plugins/%.so,$(wildcard tests/plugins/*.c)))
 support := $(call obj,$(wildcard tests/support/*.c))
 

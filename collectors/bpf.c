@@ -10,6 +10,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "bpf_btf.h"
 #include "bpf_perf.h"
 #include "bpf_said.h"
 #include "bpf_why.h"
@@ -79,18 +80,23 @@ static struct bpf_object *object_of(const struct bpf_unit *u)
 /* Opens and loads the object with those programs that are not known to fail, or with `only` one of them. 0 or -errno. */
 static int try_load(struct bpf_unit *u, void *arg, int only)
 {
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = bpf_btf_path());
 	struct bpf_map *costs;
 	int r;
 
 	bpf_said_begin();
 	errno = 0;
-	u->skeleton = u->kit->open();
+	u->skeleton = u->kit->open(&opts);
 	if (!u->skeleton)
 		return errno ? -errno : -EINVAL;
 	for (unsigned i = 0; i < u->kit->nhooks; i++) {
 		struct bpf_program *p = bpf_object__find_program_by_name(object_of(u), u->kit->hooks[i].name);
 
 		u->programs[i].program = p;
+		if (p && !u->programs[i].failed && !bpf_btf_has(bpf_program__section_name(p))) {
+			u->programs[i].failed = true;
+			bpf_why_program(&u->setting, u->kit->hooks[i].hook, -ESRCH, "", &u->programs[i].reason);
+		}
 		if (p)
 			bpf_program__set_autoload(p, only < 0 ? !u->programs[i].failed : (unsigned)only == i);
 	}
@@ -174,8 +180,10 @@ static int attach(struct bpf_unit *u, unsigned i)
 	errno = 0;
 	if (p->hz)
 		p->perf = bpf_perf_attach(p->program, hz_of(p));
+	else if (u->kit->hooks[i].iterator)
+		p->link = bpf_program__attach_iter(p->program, NULL);
 	else
-		p->link = bpf_program__attach(p->program);
+		p->link = bpf_program__attach_trace(p->program);
 	if (!is_attached(p)) {
 		r = errno ? -errno : -EINVAL;
 		bpf_why_program(&u->setting, u->kit->hooks[i].hook, r, bpf_said(), &p->reason);

@@ -13,6 +13,7 @@
 
 #include "bpf_shared.h"
 
+struct bpf_object_open_opts;
 struct bpf_object_skeleton;
 struct bpf_map;
 
@@ -32,7 +33,7 @@ struct bpf_kit {
 	const char *name;
 	const struct bpf_hook *hooks;
 	unsigned nhooks; /* at most BPF_PROGRAMS_MAX */
-	void *(*open)(void); /* NULL with errno */
+	void *(*open)(const struct bpf_object_open_opts *); /* NULL with errno */
 	void (*destroy)(void *skeleton);
 	const struct bpf_object_skeleton *(*skeleton)(void *skeleton);
 	/* Before each attempt to load: constants, sizes of maps. 0 or -errno. May be NULL. */
@@ -41,9 +42,9 @@ struct bpf_kit {
 
 /* BPF_KIT(runq, hooks, configure): the kit of runq.skel.h, as `runq_kit`. */
 #define BPF_KIT(name_, hooks_, configure_)                                                                             \
-	static void *name_##_kit_open(void)                                                                            \
+	static void *name_##_kit_open(const struct bpf_object_open_opts *opts)                                         \
 	{                                                                                                              \
-		return name_##_bpf__open();                                                                            \
+		return name_##_bpf__open_opts(opts);                                                                   \
 	}                                                                                                              \
 	static void name_##_kit_destroy(void *s)                                                                       \
 	{                                                                                                              \

@@ -8,6 +8,7 @@ bindir = $(prefix)/bin
 datadir = $(prefix)/share
 mandir = $(datadir)/man
 docdir = $(datadir)/doc/culprit
+includedir = $(prefix)/include
 plugindir = $(prefix)/lib/culprit/plugins
 unitdir = $(prefix)/lib/systemd/system
 bashdir = $(datadir)/bash-completion/completions
@@ -51,7 +52,8 @@ all: $(B)/culprit ## build the program: build/culprit
 goals := $(or $(MAKECMDGOALS),all)
 ifneq ($(filter-out help clean uninstall dist,$(goals)),)
 test_goals = test test-fresh test-screens unit objects fuzz fuzz-build test-build soak scenarios
-deps_groups := build $(if $(filter $(test_goals),$(goals)),test) $(if $(filter bench,$(goals)),bench)
+deps_groups := build $(if $(filter $(test_goals),$(goals)),test) $(if $(filter bench,$(goals)),bench) \
+	$(if $(filter deb,$(goals))$(if $(filter test,$(goals)),$(wildcard /etc/debian_version)),deb)
 build/deps.mk: FORCE
 	@if [ '$(DEPS)' = 0 ]; then mkdir -p build && [ -e $@ ] || : > $@; else sh scripts/deps.sh $(deps_groups); fi
 include build/deps.mk
@@ -67,7 +69,7 @@ cc = $(if $(FUZZ),clang,$(CC))
 sanitize = $(if $(FUZZ),address$(comma)undefined,$(SANITIZE))
 base_cflags = -std=gnu11 -Wall -Wextra -Wshadow -Wvla -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes \
 	-Wno-missing-field-initializers -fno-strict-aliasing -fvisibility=hidden -pthread -D_GNU_SOURCE \
-	-DCULPRIT_VERSION='"$(VERSION)"' -DCULPRIT_PREFIX='"$(prefix)"' \
+	-DCULPRIT_VERSION='"$(VERSION)"' \
 	$(if $(sanitize),-fsanitize=$(sanitize) -fno-omit-frame-pointer -fno-sanitize-recover=undefined) \
 	$(if $(FUZZ),-fsanitize=fuzzer-no-link -DCULPRIT_FUZZ=1) \
 	$(if $(STATIC),-DCULPRIT_STATIC=1) $(if $(PLAIN_COPY),-DRING_PLAIN_COPY=1) $(if $(filter 0,$(BPF)),-DCULPRIT_NO_BPF=1)
@@ -143,6 +145,11 @@ $(call obj,$(filter-out %.bpf.c,$(bpf_only))): $(bpf_skeletons)
 endif
 
 $(eval $(call compile_rule,core,$(inc_core)))
+# Only this one knows the prefix.
+$(O)/core/prefix.o: private base_cflags += -DCULPRIT_PREFIX='"$(prefix)"'
+$(O)/core/prefix.o: $(O)/prefix
+$(O)/prefix: FORCE
+	@mkdir -p $(@D); echo '$(prefix)' | cmp -s - $@ || echo '$(prefix)' > $@
 $(eval $(call compile_rule,collectors,$(inc_collectors)))
 $(eval $(call compile_rule,tui,$(inc_tui)))
 $(eval $(call compile_rule,cli,$(inc_cli)))
@@ -273,18 +280,20 @@ scenarios: $(B)/culprit ## real trouble, made and diagnosed (later)
 	@[ -x tests/scenarios/run ] && exec tests/scenarios/run || echo 'no scenarios yet'
 
 # --- installing --------------------------------------------------------------------------------------------------
+# What is installed.
+program = $(B)/culprit
 .PHONY: install
-install: $(B)/culprit ## binary, man page, completions, systemd unit, themes, plug-in folder, headers for plug-ins, docs
+install: $(program) ## binary, man page, completions, systemd unit, themes, plug-in folder, headers for plug-ins, docs
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(datadir)/culprit/themes $(DESTDIR)$(docdir) \
-		$(DESTDIR)$(plugindir) $(DESTDIR)$(prefix)/include/culprit $(DESTDIR)$(unitdir) \
+		$(DESTDIR)$(plugindir) $(DESTDIR)$(includedir)/culprit $(DESTDIR)$(unitdir) \
 		$(DESTDIR)$(bashdir) $(DESTDIR)$(zshdir) $(DESTDIR)$(fishdir)
-	install -m 755 $(B)/culprit $(DESTDIR)$(bindir)/culprit
+	install -m 755 $(program) $(DESTDIR)$(bindir)/culprit
 	install -m 644 docs/culprit.1 $(DESTDIR)$(mandir)/man1/culprit.1
 	install -m 644 README.md LICENSE $(wildcard docs/*.md) $(DESTDIR)$(docdir)
-	install -m 644 include/culprit/*.h $(DESTDIR)$(prefix)/include/culprit
+	install -m 644 include/culprit/*.h $(DESTDIR)$(includedir)/culprit
 	sed 's|@bindir@|$(bindir)|' scripts/culprit.service.in > $(B)/culprit.service
 	install -m 644 $(B)/culprit.service $(DESTDIR)$(unitdir)/culprit.service
-	set -e; for shell in bash zsh fish; do $(B)/culprit completion $$shell > $(B)/completion.$$shell; done
+	set -e; for shell in bash zsh fish; do $(program) completion $$shell > $(B)/completion.$$shell; done
 	install -m 644 $(B)/completion.bash $(DESTDIR)$(bashdir)/culprit
 	install -m 644 $(B)/completion.zsh $(DESTDIR)$(zshdir)/_culprit
 	install -m 644 $(B)/completion.fish $(DESTDIR)$(fishdir)/culprit.fish
@@ -294,8 +303,23 @@ install: $(B)/culprit ## binary, man page, completions, systemd unit, themes, pl
 uninstall: ## remove what install put there; plug-ins of others stay
 	rm -f $(DESTDIR)$(bindir)/culprit $(DESTDIR)$(mandir)/man1/culprit.1 $(DESTDIR)$(unitdir)/culprit.service \
 		$(DESTDIR)$(bashdir)/culprit $(DESTDIR)$(zshdir)/_culprit $(DESTDIR)$(fishdir)/culprit.fish
-	rm -rf $(DESTDIR)$(datadir)/culprit $(DESTDIR)$(docdir) $(DESTDIR)$(prefix)/include/culprit
+	rm -rf $(DESTDIR)$(datadir)/culprit $(DESTDIR)$(docdir) $(DESTDIR)$(includedir)/culprit
 	-rmdir $(DESTDIR)$(plugindir) $(DESTDIR)$(prefix)/lib/culprit 2>/dev/null
+
+# The prefix of a package is another: the program is linked with it, and nothing else is compiled for it.
+deb := build/culprit_$(VERSION)_$(shell dpkg --print-architecture 2>/dev/null || uname -m).deb
+$(B)/deb/prefix.o: core/prefix.c core/prefix.h $(O)/flags
+	@mkdir -p $(@D)
+	$(Q)$(cc) $(CFLAGS) $(base_cflags) $(inc_core) -DCULPRIT_PREFIX='"/usr"' -c -o $@ $<
+$(B)/deb/culprit: $(call obj,cli/main.c) $(B)/deb/prefix.o $(B)/libculprit.a
+	$(if $(Q),@echo '  LD      $@')
+	$(Q)$(cc) $(ldflags) -Wl,-z,relro,-z,now -o $@ $^ $(libs)
+.PHONY: deb
+deb: $(B)/deb/culprit ## a Debian package: build/culprit_VERSION_ARCH.deb
+	$(Q)rm -rf $(B)/deb/root
+	$(Q)$(MAKE) --no-print-directory -s install program=$(B)/deb/culprit DESTDIR=$(B)/deb/root bindir=/usr/bin datadir=/usr/share \
+		includedir=/usr/include plugindir=/usr/lib/culprit/plugins unitdir=/lib/systemd/system zshdir=/usr/share/zsh/vendor-completions
+	$(Q)sh scripts/deb.sh $(VERSION) $(B)/deb/root $(deb)
 
 # --- the rest ----------------------------------------------------------------------------------------------------
 .PHONY: help
@@ -307,4 +331,4 @@ help: ## this list
 clean: ## remove build/
 	$(Q)rm -rf build
 
--include $(shell find build -name '*.d' 2>/dev/null)
+-include $(shell find build -name '*.d' -type f 2>/dev/null)

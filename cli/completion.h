@@ -39,8 +39,8 @@ void completion_columns(const struct schema_table *, FILE *);
 void completion_quoted(const char *text, const char *quote, const char *escape, FILE *);
 
 #define COMPLETION_THEMES "default dark"
-/* Themes of the user, of the installation, of the box. */
-#define COMPLETION_THEME_DIRS "\"${XDG_CONFIG_HOME:-$HOME/.config}/culprit/themes\" '" CULPRIT_PREFIX "/share/culprit/themes' /etc/culprit/themes"
+/* Themes of the user, of the installation (a format, of the prefix), of the box. */
+#define COMPLETION_THEME_DIRS "\"${XDG_CONFIG_HOME:-$HOME/.config}/culprit/themes\" '%s/share/culprit/themes' /etc/culprit/themes"
 
 void completion_bash(const struct completion *, FILE *);
 void completion_zsh(const struct completion *, FILE *);

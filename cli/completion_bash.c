@@ -1,5 +1,6 @@
 /* The completion for bash: one function, with what it knows in case tables. It needs nothing of the package bash-completion. */
 #include "completion.h"
+#include "prefix.h"
 
 static const char before[] =
 	"# bash completion for culprit: what `culprit completion bash` prints. Not by hand.\n"
@@ -7,7 +8,7 @@ static const char before[] =
 	"_culprit_themes()\n"
 	"{\n"
 	"\tlocal dir\n"
-	"\tprintf '%s\\n' " COMPLETION_THEMES "\n"
+	"\tprintf '%%s\\n' " COMPLETION_THEMES "\n"
 	"\tfor dir in " COMPLETION_THEME_DIRS "; do\n"
 	"\t\t[ -d \"$dir\" ] && command ls \"$dir\"\n"
 	"\tdone\n"
@@ -143,7 +144,7 @@ static void put_columns(const struct completion *c, FILE *out)
 
 void completion_bash(const struct completion *c, FILE *out)
 {
-	fputs(before, out);
+	fprintf(out, before, culprit_prefix);
 	put_options(out);
 	put_values(c, out);
 	put_operands(c, out);

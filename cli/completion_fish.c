@@ -1,5 +1,6 @@
 /* The completion for fish: a `complete` for each option of each verb, with its description. */
 #include "completion.h"
+#include "prefix.h"
 
 static const char before[] =
 	"# fish completion for culprit: what `culprit completion fish` prints. Not by hand.\n"
@@ -22,15 +23,15 @@ static const char before[] =
 	"function __culprit_list\n"
 	"\tset -l typed (string match -r '^.*,' -- (string replace -r '^--[a-z-]+=' '' -- (commandline -ct)))\n"
 	"\tfor word in $argv\n"
-	"\t\tprintf '%s%s\\n' \"$typed\" $word\n"
+	"\t\tprintf '%%s%%s\\n' \"$typed\" $word\n"
 	"\tend\n"
 	"end\n"
 	"\n"
 	"function __culprit_themes\n"
 	"\tset -l config $XDG_CONFIG_HOME\n"
 	"\ttest -n \"$config\"; or set config $HOME/.config\n"
-	"\tprintf '%s\\n' " COMPLETION_THEMES "\n"
-	"\tfor dir in $config/culprit/themes '" CULPRIT_PREFIX "/share/culprit/themes' /etc/culprit/themes\n"
+	"\tprintf '%%s\\n' " COMPLETION_THEMES "\n"
+	"\tfor dir in $config/culprit/themes '%s/share/culprit/themes' /etc/culprit/themes\n"
 	"\t\ttest -d $dir; and command ls $dir\n"
 	"\tend\n"
 	"end\n"
@@ -115,7 +116,7 @@ static void put_verb(const struct completion *c, enum verb verb, FILE *out)
 
 void completion_fish(const struct completion *c, FILE *out)
 {
-	fputs(before, out);
+	fprintf(out, before, culprit_prefix);
 	fprintf(out, "# The columns of the table that was named.\nfunction __culprit_columns\n\tfor word in (commandline -opc)\n"
 		     "\t\tswitch $word\n");
 	for (uint32_t i = 0; i < c->schema->ntables; i++) {

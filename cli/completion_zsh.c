@@ -1,5 +1,6 @@
 /* The completion for zsh: _arguments with a description of each option, as a file `_culprit` in $fpath or by eval. */
 #include "completion.h"
+#include "prefix.h"
 
 static const char before[] =
 	"#compdef culprit\n"
@@ -134,7 +135,7 @@ static void put_columns(const struct completion *c, FILE *out)
 
 void completion_zsh(const struct completion *c, FILE *out)
 {
-	fputs(before, out);
+	fprintf(out, before, culprit_prefix);
 	put_columns(c, out);
 	fprintf(out, "_culprit_verbs() {\n\tlocal -a verbs=(");
 	for (unsigned v = 1; v < VERB_COUNT; v++) {

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "prefix.h"
 #include "themes.h"
 
 enum { PATH_BYTES = 4096 };
@@ -32,11 +33,13 @@ static const char *itself(const char *file)
 void confine(const struct options *o, const char *file, struct sandbox_report *report)
 {
 	char at[PATH_BYTES], baseline[PATH_BYTES], keys[PATH_BYTES], out[PATH_BYTES], config[PATH_BYTES - 16], own[PATH_BYTES];
+	char share[PATH_BYTES];
 	struct sandbox_options options = {
 		.readable = {folder(file, at), itself(file), folder(o->baseline, baseline), itself(o->baseline),
-			     folder(o->keys, keys), CULPRIT_PREFIX "/share/culprit", "/etc/culprit"},
+			     folder(o->keys, keys), share, "/etc/culprit"},
 	};
 
+	snprintf(share, sizeof(share), "%s/share/culprit", culprit_prefix);
 	if (o->verb == VERB_CUT) {
 		options.writable[0] = folder(o->output, out);
 	} else if (o->verb == VERB_REPLAY) {

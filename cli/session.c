@@ -11,6 +11,7 @@
 #include "builtin.h"
 #include "error.h"
 #include "plugin.h"
+#include "prefix.h"
 
 /* A key frame holds about so many bytes a row of the task tables; it may take an eighth of the ring. */
 enum { BYTES_PER_ROW = 256 };
@@ -32,8 +33,11 @@ static int find_plugins(struct session *s, const struct options *o, struct culpr
 	int r = 0;
 
 #ifndef CULPRIT_STATIC
+	char folder[4096];
+
+	snprintf(folder, sizeof(folder), "%s" PLUGIN_FOLDER, culprit_prefix);
 	if (!o->safe)
-		r = plugin_scan(PLUGIN_FOLDER, &found, &n, error);
+		r = plugin_scan(folder, &found, &n, error);
 #endif
 	if (r)
 		return r;

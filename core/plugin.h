@@ -113,8 +113,8 @@ struct plugin_stats {
 };
 void plugin_stats(const struct plugin *, struct plugin_stats *);
 
-/* The install folder. */
-#define PLUGIN_FOLDER CULPRIT_PREFIX "/lib/culprit/plugins"
+/* The install folder, below the prefix. */
+#define PLUGIN_FOLDER "/lib/culprit/plugins"
 /* Paths of *.so in a folder, sorted; a missing folder has none. Free with plugin_scan_free(). -ENOMEM, -errno. */
 int plugin_scan(const char *folder, char ***ret_paths, size_t *ret_n, struct culprit_error *);
 void plugin_scan_free(char **paths, size_t n);

@@ -1,5 +1,5 @@
 #!/bin/sh
-# usage: scripts/deps.sh [--list] GROUP...        GROUP: build, test, bench
+# usage: scripts/deps.sh [--list] GROUP...        GROUP: build, test, bench, deb
 #
 # What culprit's Makefile asks for before anything else: are the compilers, libraries and tools of these groups here? If
 # not, says which, and installs them with apt-get on Debian and Ubuntu (through sudo when not root). Elsewhere it prints
@@ -63,6 +63,8 @@ things() {
 	bench btop              btop                             btop                btop            btop          btop
 	bench atop              atop                             atop                atop            atop          atop
 	bench top               procps                           procps-ng           procps          procps-ng     procps
+	deb   dpkg-shlibdeps    dpkg-dev                         dpkg-dev            dpkg-dev        dpkg          dpkg
+	deb   strip             binutils                         binutils            binutils        binutils      binutils
 	LIST
 }
 
@@ -98,8 +100,8 @@ present() {
 missing=
 for group in "$@"; do
 	case $group in
-	build | test | bench) ;;
-	*) echo "scripts/deps.sh: no group '$group' (build, test, bench)" >&2; exit 2 ;;
+	build | test | bench | deb) ;;
+	*) echo "scripts/deps.sh: no group '$group' (build, test, bench, deb)" >&2; exit 2 ;;
 	esac
 	for thing in $(things | awk -v g="$group" '$1 == g { print $2 }'); do
 		present "$thing" || missing="$missing $group/$thing"

@@ -105,6 +105,14 @@ try 'make run opens the console in a terminal' \
 try 'make install' 'make install DESTDIR=/tmp/d prefix=/usr && /tmp/d/usr/bin/culprit --version' 'culprit'
 try 'make uninstall leaves nothing' 'make uninstall DESTDIR=/tmp/d prefix=/usr && [ -z "$(find /tmp/d -type f)" ]'
 try 'make STATIC=1' 'make STATIC=1 && build/static/culprit --version' 'culprit'
+in_chroot 'apt-get install -y -q lintian' >"$log.lintian" 2>&1 </dev/null || echo '     no lintian could be installed'
+try 'make deb' 'make deb && cp build/culprit_*.deb /tmp/culprit.deb' '^build/culprit_.*deb$'
+try 'lintian finds no error' 'lintian --fail-on error --allow-root /tmp/culprit.deb'
+try 'the package is installed, with what it depends on' 'apt-get install -y -q /tmp/culprit.deb && [ "$(command -v culprit)" = /usr/bin/culprit ]'
+try 'the installed program runs' 'cd / && culprit --version && culprit dump process --json --for 1' '"pid": *1\b'
+try 'its man page and completions are in place' \
+	'cd / && ls /usr/share/man/man1/culprit.1.gz && bash -c "source /usr/share/bash-completion/completions/culprit && complete -p culprit"' 'culprit'
+try 'the package is removed' 'apt-get purge -y -q culprit && [ -z "$(command -v culprit)" ] && [ ! -e /usr/share/culprit ]'
 try 'make unit' 'make -j2 unit'
 [ "${FRESH_TEST-}" != 1 ] || try 'make test' 'make test' '^[0-9]+ passed, 0 failed, [0-9]+ skipped$'
 

@@ -25,7 +25,7 @@ ok() {
 	fi
 }
 
-# The prefix is compiled in: a copy of the tree's build would be rebuilt, so install with the one it has.
+# The prefix is linked in: another one would make all tests link anew, so install with the one it has.
 $make -s DEPS=0 install DESTDIR="$dir/d" >"$dir/out" 2>&1
 ok 'make install' $?
 for f in bin/culprit share/man/man1/culprit.1 share/culprit/themes/dark share/doc/culprit/README.md share/doc/culprit/LICENSE \

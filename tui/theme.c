@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "prefix.h"
 #include "text.h"
 
 static const char *const colour_names[16] = {
@@ -252,7 +253,7 @@ static int theme_read(struct theme *theme, const char *file, struct culprit_erro
 int theme_load(struct theme *ret, const char *name, const char *config_dir, struct culprit_error *error)
 {
 	const char *const formats[] = {"%s/culprit/themes/%s", "%s/share/culprit/themes/%s", "%s/culprit/themes/%s"};
-	const char *const dirs[] = {config_dir, CULPRIT_PREFIX, "/etc"};
+	const char *const dirs[] = {config_dir, culprit_prefix, "/etc"};
 	struct theme theme;
 	char file[4096], buf[64];
 	int err = -ENOENT;

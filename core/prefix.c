@@ -1,0 +1,3 @@
+#include "prefix.h"
+
+const char culprit_prefix[] = CULPRIT_PREFIX;

@@ -308,6 +308,9 @@ bool console_grant(struct console *c, enum panel_result result, const struct pan
 		return deeper(c, r);
 	case WANT_PANEL:
 		return r->panel && console_show_panel(c, console_find_panel(c, r->panel, strlen(r->panel)));
+	case WANT_FILTER:
+		console_set_filter(c, r->message);
+		return true;
 	case WANT_TIME:
 		console_goto(c, r->time_ns);
 		return true;

@@ -144,10 +144,14 @@ static void draw_where(const struct console *c, struct surface *s, int x, int w)
 static void draw_title(const struct console *c, struct surface *s, int w)
 {
 	char host[4 * sizeof(c->now.host) + 1], summary[4 * sizeof(c->now.summary) + 1];
-	int when = draw_when(c, s, w), left = w - when - 1, x = 0, summary_w;
+	int when = draw_when(c, s, w), left = w - when - 1, x = 0, summary_w, filter;
 
 	text_sanitise(host, sizeof(host), c->now.host, strlen(c->now.host), surface_form(s));
 	text_sanitise(summary, sizeof(summary), c->now.summary, strlen(c->now.summary), surface_form(s));
+	/* A filter hides rows: it is told before what hardly changes. */
+	filter = console_lens(c)->filter[0] ? (int)strlen(console_lens(c)->filter) + 4 : 0;
+	filter = filter > left / 2 ? left / 2 : filter;
+	left -= filter;
 	if (left < 4)
 		return;
 	if (left >= 8 + 1 + cells(s, host) + 2 + 4)
@@ -158,7 +162,7 @@ static void draw_title(const struct console *c, struct surface *s, int w)
 	/* What box it is stands there while nobody has gone down. */
 	if (c->stack.n == 1 && summary_w && left - x >= summary_w + 3 + 4)
 		x += surface_say(s, x, 0, left - x, ROLE_TEXT, summary) + 3;
-	draw_where(c, s, x, left - x);
+	draw_where(c, s, x, left + filter - x);
 }
 
 static void draw_tabs(struct console *c, struct surface *s, int y, int w)

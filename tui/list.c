@@ -225,6 +225,26 @@ static void draw_header(const struct list *list, const struct list_source *sourc
 	}
 }
 
+/* Lines of a tree before its text; a deep one is indented no farther than half of the width. Returns the columns. */
+static int draw_branch(const struct list_cell *cell, struct surface *s, int x, int y, int w, enum role role)
+{
+	int depth = cell->depth < w / 4 ? cell->depth : w / 4, at = 0;
+
+	for (int d = 1; d < depth; d++, at += 2) {
+		surface_char(s, x + at + 1, y, role, ' ');
+		if (cell->lines & 1u << d)
+			surface_glyph(s, x + at, y, role, GLYPH_VLINE);
+	}
+	if (depth) {
+		surface_glyph(s, x + at, y, role, cell->last_child ? GLYPH_ELBOW : GLYPH_TEE);
+		surface_glyph(s, x + at + 1, y, role, GLYPH_HLINE);
+		at += 2;
+	}
+	if (cell->folded)
+		at += surface_sayf(s, x + at, y, w - at, role == ROLE_SELECT ? role : ROLE_STRONG, "+%u", cell->folded);
+	return at + (depth || cell->folded);
+}
+
 static void draw_cell(const struct list_cell *cell, const struct list_column *c, struct surface *s, int x, int y, int w,
 		      enum role base)
 {
@@ -238,7 +258,9 @@ static void draw_cell(const struct list_cell *cell, const struct list_column *c,
 	} else if (cell->kind == LIST_SPARK) {
 		spark_draw(s, x, y, w, role, cell->levels, cell->len < BAR_LEVELS ? cell->len : BAR_LEVELS);
 	} else {
-		surface_put(s, x, y, w, role,
+		int branch = cell->depth || cell->folded ? draw_branch(cell, s, x, y, w, base == ROLE_SELECT ? base : ROLE_RULE) : 0;
+
+		surface_put(s, x + branch, y, w - branch, role,
 			    (cell->own ? PUT_OWN : 0) | (c->right ? PUT_RIGHT : 0) | (c->cut_left ? PUT_CUT_LEFT : 0),
 			    cell->text, cell->len < LIST_TEXT_MAX ? cell->len : LIST_TEXT_MAX);
 	}
@@ -287,6 +309,8 @@ void list_draw(struct list *list, const struct list_source *source, struct surfa
 			cell.role = base;
 			cell.own = false;
 			cell.len = 0;
+			cell.depth = 0;
+			cell.folded = 0;
 			memset(&cell.bar, 0, sizeof(cell.bar));
 			source->cell(source->self, row, i, &cell);
 			draw_cell(&cell, &source->columns[i], s, x, y, widths[i], base);

@@ -27,6 +27,10 @@ struct list_cell {
 	enum list_kind kind;
 	enum role role;
 	bool own;                  /* text is our own or sanitised already */
+	uint8_t depth;             /* in a tree; 0: a root, or no tree */
+	bool last_child;
+	uint32_t folded;           /* so many rows below it are hidden */
+	uint32_t lines;            /* as struct tree_place */
 	uint16_t len;
 	char text[LIST_TEXT_MAX];  /* any bytes */
 	struct bar bar;            /* LIST_BAR */

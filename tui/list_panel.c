@@ -126,10 +126,17 @@ void list_panel_draw(void *self, struct surface *to, struct rect r)
 	rows_draw_why_empty(&s->rows, to, (struct rect){p.list.x + 1, p.list.y + 1, p.list.w - 1, p.list.h - 1});
 	if (p.detail.h)
 		surface_hline(to, r.x, p.detail.y - 1, r.w, ROLE_RULE);
-	draw_lines(&s->detail, to, p.detail);
+	if (!s->rows.choosing)
+		draw_lines(&s->detail, to, p.detail);
 	if (!p.foot.h)
 		return;
 	rows_place(&s->rows, place, sizeof(place));
+	if (s->rows.choosing) {
+		surface_say(to, p.foot.x + 1, p.foot.y, p.foot.w - (int)strlen(place) - 2, ROLE_HINT,
+			    "Enter shows or hides, K J move, R as at first, Esc done");
+		surface_say_right(to, p.foot.x, p.foot.y, p.foot.w, ROLE_MUTED, place);
+		return;
+	}
 	if (s->of->foot)
 		s->of->foot(to, p.foot, place);
 	else
@@ -141,7 +148,9 @@ enum panel_result list_panel_action(void *self, int action, struct panel_request
 	struct list_state *s = self;
 	enum panel_result result;
 
-	if (action == ACTION_DEEPER)
+	if (action == ROWS_ONLY_USER || action == ROWS_ONLY_CGROUP)
+		return s->rows.choosing ? PANEL_IGNORED : rows_only(&s->rows, action, want);
+	if (action == ACTION_DEEPER && !s->rows.choosing)
 		return s->of->deeper ? s->of->deeper(self, want) : PANEL_IGNORED;
 	result = rows_action(&s->rows, action);
 	/* What is said of the selected row must be asked for. */
@@ -152,6 +161,10 @@ int list_panel_command(void *self, const char *name, const char *argument, struc
 		       struct culprit_error *error)
 {
 	(void)want;
+	if (!strcmp(name, "columns") && (!argument || !*argument)) {
+		rows_choose_open(&((struct list_state *)self)->rows);
+		return 0;
+	}
 	return rows_command(&((struct list_state *)self)->rows, name, argument, error);
 }
 
@@ -188,6 +201,11 @@ enum panel_result list_panel_click(void *self, struct rect r, int x, int y, stru
 	(void)want;
 	result = rows_click(&s->rows, parts_of(s, r).list, x, y);
 	return result == PANEL_DRAW && s->of->detail ? PANEL_UPDATE : result;
+}
+
+bool list_panel_escape(void *self)
+{
+	return rows_escape(&((struct list_state *)self)->rows);
 }
 
 size_t list_panel_interests(const void *self, const struct lens *lens, struct culprit_interest *list, size_t cap)

@@ -28,6 +28,7 @@ enum panel_want {
 	WANT_NOTHING,
 	WANT_DEEPER,  /* look through `lens` from now on (Backspace comes back), show `panel` (NULL: stay in this one) */
 	WANT_PANEL,   /* show `panel` without narrowing */
+	WANT_FILTER,  /* `message` is the filter from now on, for the panel's table; "": none */
 	WANT_TIME,    /* pause at time_ns */
 	WANT_MESSAGE, /* say `message` */
 	WANT_CONFIRM, /* ask, then call panel->confirmed() */

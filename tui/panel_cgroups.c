@@ -174,7 +174,7 @@ static void *cgroups_create(void)
 	return list_panel_create(&list);
 }
 
-static const struct binding keys[] = {ROWS_BINDINGS};
+static const struct binding keys[] = {ROWS_BINDINGS, ROWS_CHOOSE_BINDINGS};
 
 const struct panel cgroups_panel = {
 	.name = "cgroups",

@@ -226,7 +226,7 @@ static void *disks_create(void)
 	return list_panel_create(&list);
 }
 
-static const struct binding keys[] = {ROWS_BINDINGS};
+static const struct binding keys[] = {ROWS_BINDINGS, ROWS_CHOOSE_BINDINGS};
 
 const struct panel disks_panel = {
 	.name = "disks",

@@ -64,7 +64,7 @@ static void grew_long_cell(struct rows *r, size_t row, struct list_cell *cell)
 }
 
 static const struct rows_column columns[] = {
-	{.column = "comm", .title = "process", .min = 14, .max = 28, .weight = 1},
+	{.column = "comm", .title = "process", .min = 14, .max = 28, .weight = 1, .cell = task_name_cell},
 	{.column = "pid", .title = "pid", .min = 7, .max = 7},
 	{.column = "rss", .title = "rss", .min = 6, .max = 6},
 	{.column = "rss_growth", .title = "grew", .min = 8, .max = 8, .right = true, .cell = grew_cell},
@@ -224,7 +224,7 @@ static void *memory_create(void)
 	return m;
 }
 
-static const struct binding keys[] = {ROWS_BINDINGS};
+static const struct binding keys[] = {ROWS_BINDINGS, ROWS_CHOOSE_BINDINGS};
 
 const struct panel memory_panel = {
 	.name = "memory",

@@ -38,7 +38,7 @@ static struct layout layout_fit(int width)
 
 
 static const struct rows_column columns[] = {
-	{.column = "comm", .title = "process", .min = 15, .max = 24, .weight = 1},
+	{.column = "comm", .title = "process", .min = 15, .max = 24, .weight = 1, .cell = task_name_cell},
 	{.column = "pid", .title = "pid", .min = 7, .max = 7},
 	{.column = "cpu", .title = "cpu1", .min = 5, .max = 5, .coarse = true},
 	{.title = "where busy time goes", .min = 20, .max = 60, .weight = 4, .cell = task_bar_cell},
@@ -114,7 +114,7 @@ static void top_processes(struct overview *o, char top[3][40])
 	for (int k = 0; k < 3; k++) {
 		top[k][0] = '\0';
 		if (best[k] < n)
-			rows_text(&o->rows, best[k], "comm", top[k], sizeof(top[k]));
+			task_name(&o->rows, best[k], top[k], sizeof(top[k]));
 	}
 }
 

@@ -16,7 +16,7 @@ static const struct rows_column columns[] = {
 	{.title = "io", .min = 7, .max = 7, .priority = 2, .right = true, .cell = task_io_cell},
 	{.column = "maj_fault_rate", .title = "majflt", .min = 7, .max = 7, .priority = 10},
 	{.column = "age", .title = "age", .min = 6, .max = 6, .priority = 7},
-	{.title = "command", .min = 16, .max = 400, .weight = 8, .cell = task_command_cell},
+	{.title = "command", .min = 16, .max = 400, .weight = 8, .cell = task_command_cell, .tree = true},
 };
 
 static enum panel_result processes_deeper(void *self, struct panel_request *want)
@@ -39,7 +39,7 @@ static void *processes_create(void)
 	return list_panel_create(&list);
 }
 
-static const struct binding keys[] = {ROWS_BINDINGS};
+static const struct binding keys[] = {ROWS_BINDINGS, ROWS_PROCESS_BINDINGS, ROWS_CHOOSE_BINDINGS};
 
 const struct panel processes_panel = {
 	.name = "processes",
@@ -47,7 +47,8 @@ const struct panel processes_panel = {
 	.key = '2',
 	.help = "Processes of the window, those that ended in it too (marked). cpu1 is a share of one CPU: 200% is two CPUs. "
 		"The bar shows where busy time goes: C on a CPU, R waiting for one, D waiting for disks; dots are idle. io is "
-		"what it read from disks and made them write. Enter: its threads.",
+		"what it read from disks and made them write. In the tree a branch stands where the first of its members "
+		"would. Enter: its threads.",
 	.keys = keys,
 	.nkeys = sizeof(keys) / sizeof(keys[0]),
 	.create = processes_create,

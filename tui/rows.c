@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "dialog.h"
@@ -11,16 +12,32 @@
 #include "segment.h"
 #include "units.h"
 
+enum { TREE_WIDTH = 24 }; /* what its branches and what stands on them need */
+
+/* The list shows places; in a tree they are not the rows of the query. */
+static bool in_tree(const struct rows *r)
+{
+	return r->tree.on && r->tree.n;
+}
+
+static size_t row_at(const struct rows *r, size_t place)
+{
+	return !in_tree(r) ? place : place < r->tree.n ? r->tree.places[place].row : SIZE_MAX;
+}
+
 static size_t source_count(const void *self)
 {
 	const struct rows *r = self;
 
-	return r->query && !r->failed ? query_nrows(r->query) : 0;
+	if (!r->query || r->failed)
+		return 0;
+	return in_tree(r) ? r->tree.n : query_nrows(r->query);
 }
 
-static struct list_id source_id(const void *self, size_t row)
+static struct list_id source_id(const void *self, size_t place)
 {
 	const struct rows *r = self;
+	size_t row = row_at(r, place);
 	struct query_row q;
 	struct list_id id = {0, 0};
 
@@ -152,10 +169,22 @@ void rows_percent_cell(struct rows *r, size_t row, const char *column, double bo
 		cell->role = ROLE_WARN;
 }
 
-static void source_cell(const void *self, size_t row, size_t column, struct list_cell *cell)
+static void cell_branch(const struct tree_place *p, struct list_cell *cell)
+{
+	cell->depth = (uint8_t)(p->depth < UINT8_MAX ? p->depth : UINT8_MAX);
+	cell->last_child = p->last;
+	cell->lines = p->lines;
+	cell->folded = p->hidden;
+}
+
+static void source_cell(const void *self, size_t place, size_t column, struct list_cell *cell)
 {
 	struct rows *r = (struct rows *)self;
+	size_t row = row_at(r, place);
 	struct value v;
+
+	if (r->specs[column].tree && in_tree(r))
+		cell_branch(&r->tree.places[place], cell);
 
 	if (r->specs[column].cell) {
 		r->specs[column].cell(r, row, cell);
@@ -182,12 +211,12 @@ static void source_cell(const void *self, size_t row, size_t column, struct list
 	rows_cell_value(&v, cell);
 }
 
-static unsigned source_flags(const void *self, size_t row)
+static unsigned source_flags(const void *self, size_t place)
 {
 	const struct rows *r = self;
 	struct query_row q;
 
-	return query_row(r->query, row, &q) && q.ended_ns && !q.folded ? LIST_ROW_ENDED : 0;
+	return query_row(r->query, row_at(r, place), &q) && q.ended_ns && !q.folded ? LIST_ROW_ENDED : 0;
 }
 
 void rows_init(struct rows *r, const char *table, const struct rows_column *specs, size_t n, const char *sort)
@@ -205,6 +234,67 @@ void rows_finish(struct rows *r)
 	query_destroy(r->query);
 	r->query = NULL;
 	r->view = NULL;
+	rows_tree_finish(&r->tree);
+	free(r->choices);
+	r->choices = NULL;
+	r->nchoices = 0;
+	r->choosing = false;
+}
+
+/* Back to the row one stays on, wherever it is now. */
+static void follow(struct rows *r)
+{
+	ssize_t row = r->follow.on && !r->failed ? query_find(r->query, &r->follow.key) : -1;
+	size_t n = source_count(r), place = n;
+
+	if (!r->follow.on)
+		return;
+	for (size_t i = 0; row >= 0 && i < n && place == n; i++) {
+		if (row_at(r, i) == (size_t)row)
+			place = i;
+	}
+	r->follow.lost = place == n;
+	if (!r->follow.lost)
+		list_select(&r->list, &r->source, place);
+}
+
+static enum panel_result follow_toggle(struct rows *r)
+{
+	ssize_t row = rows_selected(r);
+	struct query_row q;
+
+	if (r->follow.on) {
+		r->follow.on = false;
+		return PANEL_DRAW;
+	}
+	if (row < 0 || !query_row(r->query, (size_t)row, &q) || q.folds || !q.key.n)
+		return PANEL_IGNORED;
+	r->follow = (struct rows_follow){.on = true, .key = q.key};
+	rows_text(r, (size_t)row, "comm", r->follow.name, sizeof(r->follow.name));
+	r->follow.pid = (uint64_t)rows_number(r, (size_t)row, "pid", 0);
+	list_select(&r->list, &r->source, r->list.selected);
+	return PANEL_DRAW;
+}
+
+static enum panel_result fold(struct rows *r)
+{
+	ssize_t row = rows_selected(r);
+	struct query_row q;
+	size_t place = r->list.selected;
+
+	if (!in_tree(r) || row < 0)
+		return PANEL_IGNORED;
+	/* On one without children, the branch it is on. */
+	while (place && !r->tree.places[place].has_children && r->tree.places[place].depth) {
+		uint16_t depth = r->tree.places[place].depth;
+
+		while (place && r->tree.places[place].depth >= depth)
+			place--;
+	}
+	if (!r->tree.places[place].has_children || !query_row(r->query, r->tree.places[place].row, &q))
+		return PANEL_IGNORED;
+	list_select(&r->list, &r->source, place);
+	return rows_tree_fold(&r->tree, &q.key) ? PANEL_UPDATE : PANEL_IGNORED;
 }
 
 static void columns_use(struct rows *r, const struct rows_column *specs, size_t n)
@@ -218,10 +308,11 @@ static void columns_use(struct rows *r, const struct rows_column *specs, size_t 
 		r->map[i] = -1;
 		r->columns[i] = (struct list_column){
 			.title = s->title,
-			.min = s->min,
+			.min = r->tree.on && s->tree && s->min < TREE_WIDTH ? TREE_WIDTH : s->min,
 			.max = s->max,
 			.weight = s->weight,
-			.priority = s->priority,
+			/* In a tree its column comes first of all. */
+			.priority = (uint8_t)(s->priority + (r->tree.on && !s->tree && i)),
 			.cut_left = s->cut_left,
 			.sticky = i == 0,
 			.right = s->right,
@@ -232,9 +323,9 @@ static void columns_use(struct rows *r, const struct rows_column *specs, size_t 
 
 void rows_set_columns(struct rows *r, const struct rows_column *specs, size_t n)
 {
-	r->given = specs;
-	r->ngiven = n > LIST_COLUMNS_MAX ? LIST_COLUMNS_MAX : n;
-	columns_use(r, r->given, r->ngiven);
+	r->given = r->base = specs;
+	r->ngiven = r->nbase = n > LIST_COLUMNS_MAX ? LIST_COLUMNS_MAX : n;
+	columns_use(r, r->base, r->nbase);
 }
 
 /* While there is a baseline, each number has its difference beside it; on a narrow screen that of what is sorted by stays, or
@@ -246,12 +337,12 @@ static void columns_compare(struct rows *r, bool compare)
 	size_t n = 0;
 
 	if (!compare) {
-		if (r->specs != r->given)
-			columns_use(r, r->given, r->ngiven);
+		if (r->specs != r->base || r->nspecs != r->nbase || r->nwishes)
+			columns_use(r, r->base, r->nbase);
 		return;
 	}
-	for (size_t i = 0; i < r->ngiven && n < LIST_COLUMNS_MAX; i++) {
-		const struct rows_column *s = &r->given[i];
+	for (size_t i = 0; i < r->nbase && n < LIST_COLUMNS_MAX; i++) {
+		const struct rows_column *s = &r->base[i];
 		int c = s->column ? query_column_find(r->query, s->column) : -1;
 		bool stays = first || (s->column && !strcmp(s->column, r->sort));
 
@@ -295,7 +386,8 @@ static void columns_bind(struct rows *r)
 		if (!strcmp(s->column, r->sort) && s->change == sorts_by_change(r))
 			r->list.sort_column = (int)i;
 		/* The sign of the order has room beside the title. */
-		r->columns[i].min = s->min;
+		if (!s->tree)
+			r->columns[i].min = s->min;
 		if (r->list.sort_column == (int)i && r->columns[i].right && strlen(s->title) >= s->min)
 			r->columns[i].min = (uint16_t)(strlen(s->title) + 1);
 		r->columns[i].max = r->columns[i].min > s->max ? r->columns[i].min : s->max;
@@ -331,15 +423,24 @@ int rows_update(struct rows *r, struct view *view, const struct lens *lens, unsi
 	err = query_run(r->query, lens, r->table, flags, error);
 	r->failed = err && err != -EBADMSG;
 	if (!r->failed) {
+		rows_choose_resolve(r);
 		columns_compare(r, lens->has_baseline);
 		columns_bind(r);
 	}
+	r->tree.n = 0;
+	if (r->tree.on && !r->failed && rows_tree_build(&r->tree, r->query) == -ENOMEM)
+		return error_set(error, -ENOMEM, "out of memory");
 	list_sync(&r->list, &r->source);
+	follow(r);
 	return err;
 }
 
 void rows_draw(struct rows *r, struct surface *s, struct rect rect)
 {
+	if (r->choosing) {
+		list_draw(&r->choice_list, &r->choice_source, s, rect);
+		return;
+	}
 	list_draw(&r->list, &r->source, s, rect);
 }
 
@@ -357,8 +458,22 @@ int rows_sort(struct rows *r, const char *column, struct culprit_error *error)
 	return 0;
 }
 
+static void tree_toggle(struct rows *r)
+{
+	r->tree.on = !r->tree.on;
+	columns_use(r, r->specs, r->nspecs);
+}
+
 int rows_command(struct rows *r, const char *name, const char *argument, struct culprit_error *error)
 {
+	if (!strcmp(name, "columns") && argument && *argument) {
+		rows_wish(r, argument);
+		return 0;
+	}
+	if (!strcmp(name, "tree") && r->query && query_column_find(r->query, "ppid") >= 0) {
+		tree_toggle(r);
+		return 0;
+	}
 	if (strcmp(name, "sort"))
 		return -ENOENT;
 	if (!argument || !*argument)
@@ -366,8 +481,11 @@ int rows_command(struct rows *r, const char *name, const char *argument, struct 
 	return rows_sort(r, argument, error);
 }
 
+/* Names after `command`; of commands themselves where it is "". */
 const char *rows_complete(struct rows *r, const char *command, size_t i)
 {
+	if (!*command)
+		return i ? NULL : "sort";
 	if (strcmp(command, "sort") || !r->query || i >= query_ncolumns(r->query))
 		return NULL;
 	return query_column(r->query, i)->name;
@@ -393,7 +511,7 @@ void rows_draw_why_empty(const struct rows *r, struct surface *s, struct rect re
 	char line[512];
 	size_t next;
 
-	if (!r->query || r->failed || query_nrows(r->query) || rect.h < 1)
+	if (!r->query || r->choosing || r->failed || query_nrows(r->query) || rect.h < 1)
 		return;
 	query_info(r->query, &info);
 	if (!info.reason) {
@@ -411,6 +529,12 @@ void rows_draw_why_empty(const struct rows *r, struct surface *s, struct rect re
 
 enum panel_result rows_action(struct rows *r, int action)
 {
+	if (r->choosing)
+		return rows_choose_action(r, action);
+	if (action == ROWS_CHOOSE) {
+		rows_choose_open(r);
+		return PANEL_DRAW;
+	}
 	if (action == ROWS_SORT && r->nspecs) {
 		sort_next(r);
 		return PANEL_UPDATE;
@@ -423,7 +547,29 @@ enum panel_result rows_action(struct rows *r, int action)
 		r->by_change = !r->by_change;
 		return PANEL_UPDATE;
 	}
-	return list_move(&r->list, &r->source, action) ? PANEL_DRAW : PANEL_IGNORED;
+	if (action == ROWS_FORM) {
+		tree_toggle(r);
+		return PANEL_UPDATE;
+	}
+	if (action == ROWS_FOLD)
+		return fold(r);
+	if (action == ROWS_FOLD_ALL && in_tree(r)) {
+		size_t place = r->list.selected;
+
+		/* What is selected would be hidden: the root of its branch then. */
+		while (place && r->tree.places[place].depth)
+			place--;
+		list_select(&r->list, &r->source, place);
+		rows_tree_fold_all(&r->tree);
+		return PANEL_UPDATE;
+	}
+	if (action == ROWS_FOLLOW)
+		return follow_toggle(r);
+	if (!list_move(&r->list, &r->source, action))
+		return PANEL_IGNORED;
+	if (action != ACTION_LEFT && action != ACTION_RIGHT)
+		r->follow.on = false;
+	return PANEL_DRAW;
 }
 
 static bool contains(const char *hay, size_t n, const char *needle)
@@ -461,6 +607,8 @@ bool rows_find(struct rows *r, const char *text, int direction)
 {
 	size_t n = source_count(r), at = r->list.selected;
 
+	if (r->choosing)
+		return rows_choose_find(r, text, direction);
 	if (!n || !*text)
 		return false;
 	for (size_t k = direction ? 1 : 0; k < n + (direction ? 1 : 0); k++) {
@@ -479,6 +627,8 @@ enum panel_result rows_click(struct rows *r, struct rect rect, int x, int y)
 	long row = list_row_at(&r->list, &r->source, rect, y);
 
 	(void)x;
+	if (r->choosing)
+		return PANEL_IGNORED;
 	if (row < 0)
 		return PANEL_IGNORED;
 	list_select(&r->list, &r->source, (size_t)row);
@@ -487,14 +637,25 @@ enum panel_result rows_click(struct rows *r, struct rect rect, int x, int y)
 
 ssize_t rows_selected(const struct rows *r)
 {
-	return r->list.selected < source_count(r) ? (ssize_t)r->list.selected : -1;
+	return r->list.selected < source_count(r) ? (ssize_t)row_at(r, r->list.selected) : -1;
 }
 
 void rows_place(const struct rows *r, char *out, size_t cap)
 {
-	char place[64], clock[32], local[64] = "";
+	char place[64], clock[32], local[64] = "", on[4 * sizeof(r->follow.name) + 40] = "";
 	struct query_info info = {0};
 
+	if (r->choosing) {
+		list_place(&r->choice_list, &r->choice_source, place, sizeof(place));
+		snprintf(out, cap, "%s columns", place);
+		return;
+	}
+	if (r->follow.on) {
+		char name[4 * sizeof(r->follow.name) + 1];
+
+		text_sanitise(name, sizeof(name), r->follow.name, strlen(r->follow.name), TEXT_UTF8);
+		snprintf(on, sizeof(on), ", on %s %llu", name, (unsigned long long)r->follow.pid);
+	}
 	list_place(&r->list, &r->source, place, sizeof(place));
 	/* Not of the recorder: its past does not reach farther back than this. */
 	if (r->query)
@@ -502,7 +663,8 @@ void rows_place(const struct rows *r, char *out, size_t cap)
 	if (info.routed)
 		snprintf(local, sizeof(local), ", local since %s",
 			 units_clock(clock, sizeof(clock), view_wall_ns(r->view, info.source_from_ns), view_zone_offset(r->view)));
-	snprintf(out, cap, "%s%s%s%s%s", place, r->sort[0] ? " by " : "", sorts_by_change(r) ? "change of " : "", r->sort, local);
+	snprintf(out, cap, "%s%s%s%s%s%s%s", place, in_tree(r) ? ", tree" : "", r->sort[0] ? " by " : "",
+		 sorts_by_change(r) ? "change of " : "", r->sort, on, local);
 }
 
 bool rows_target(struct rows *r, struct panel_target *t)
@@ -522,6 +684,14 @@ bool rows_target(struct rows *r, struct panel_target *t)
 	return t->pid && t->start_ticks;
 }
 
+static const char *ended_ago(const struct rows *r, uint64_t ended_ns, char *buf, size_t cap)
+{
+	struct query_info info;
+
+	query_info(r->query, &info);
+	return units_duration(buf, cap, info.to_ns > ended_ns ? info.to_ns - ended_ns : 0);
+}
+
 void rows_status(const struct rows *r, char *out, size_t cap)
 {
 	ssize_t row = rows_selected(r);
@@ -529,8 +699,20 @@ void rows_status(const struct rows *r, char *out, size_t cap)
 	char age[32];
 
 	out[0] = '\0';
+	if (r->choosing)
+		return;
+	if (r->follow.on && r->follow.lost) {
+		snprintf(out, cap, "%s %llu, which is followed, is not here: it had ended before this window, or is filtered out",
+			 r->follow.name, (unsigned long long)r->follow.pid);
+		return;
+	}
 	if (row < 0 || !query_row(r->query, (size_t)row, &q))
 		return;
+	if (r->follow.on && q.ended_ns) {
+		snprintf(out, cap, "%s %llu, which is followed, ended %s before the window's end", r->follow.name,
+			 (unsigned long long)r->follow.pid, ended_ago(r, q.ended_ns, age, sizeof(age)));
+		return;
+	}
 	for (size_t i = 0; i < r->nspecs; i++) {
 		struct value v;
 

@@ -6,6 +6,7 @@
 #include "list.h"
 #include "panel.h"
 #include "query.h"
+#include "rows_tree.h"
 
 struct rows;
 
@@ -17,6 +18,7 @@ struct rows_column {
 	bool coarse; /* a percentage with one decimal, also for the order: what is far below does not flicker */
 	bool change; /* how the column differs from the baseline; rows.c adds these */
 	bool cut_left, right; /* right: of a `cell`; what is no text stands right by itself */
+	bool tree; /* the branches of a tree stand before it */
 	/* Optional: fills the cell itself. */
 	void (*cell)(struct rows *, size_t row, struct list_cell *);
 };
@@ -25,13 +27,54 @@ enum rows_action {
 	ROWS_SORT = ACTION_PANEL, /* by the next column */
 	ROWS_REVERSE,
 	ROWS_CHANGE, /* by the difference to the baseline */
-	ROWS_ACTION_LAST = ROWS_CHANGE,
+	ROWS_FORM, /* as a tree, or flat */
+	ROWS_FOLD,
+	ROWS_FOLD_ALL,
+	ROWS_FOLLOW,
+	ROWS_ONLY_USER,
+	ROWS_ONLY_CGROUP,
+	ROWS_CHOOSE, /* the columns */
+	ROWS_CHOSEN_UP,
+	ROWS_CHOSEN_DOWN,
+	ROWS_CHOSEN_RESET,
+	ROWS_ACTION_LAST = ROWS_CHOSEN_RESET,
 };
 /* Bindings of the actions above, for panels' tables. */
 #define ROWS_BINDINGS                                                                                                  \
-	{ROWS_SORT, "sort-next", {'s'}, "s sort", "sort by the next column (:sort NAME for any)"},                      \
+	{ROWS_SORT, "sort-next", {'s', KEY_F(6)}, "s sort", "sort by the next column (:sort NAME for any)"},                      \
 	{ROWS_REVERSE, "reverse", {'r'}, NULL, "the other way round"},                                                  \
 	{ROWS_CHANGE, "sort-change", {'d'}, NULL, "sort by how much it differs from the baseline (b), or by its value"}
+/* For panels whose columns may be chosen. */
+#define ROWS_CHOOSE_BINDINGS                                                                                           \
+	{ROWS_CHOOSE, "columns", {'O', KEY_F(2)}, NULL, "choose the columns (:columns)"},                               \
+	{ROWS_CHOSEN_UP, "column-up", {'K'}, NULL, "while choosing: the column comes sooner"},                          \
+	{ROWS_CHOSEN_DOWN, "column-down", {'J'}, NULL, "while choosing: it comes later"},                               \
+	{ROWS_CHOSEN_RESET, "columns-reset", {'R'}, NULL, "while choosing: the columns as they were at first"}
+/* Of those of a table of processes, besides. */
+#define ROWS_PROCESS_BINDINGS                                                                                          \
+	{ROWS_FORM, "form", {'f', KEY_F(5)}, NULL, "children below their parents, or one flat list (:tree)"},       \
+	{ROWS_FOLD, "fold", {'z'}, NULL, "in the tree: hide or show what is below the selected process"},               \
+	{ROWS_FOLD_ALL, "fold-all", {'Z'}, NULL, "in the tree: hide or show it of all"},                                \
+	{ROWS_FOLLOW, "follow", {'F'}, NULL, "stay on the selected process, also where it was hidden meanwhile; a move ends it"}, \
+	{ROWS_ONLY_USER, "only-user", {'U'}, NULL, "only processes of the user of the selected one; again: of all"},    \
+	{ROWS_ONLY_CGROUP, "only-cgroup", {'S'}, NULL, "only its service or container (control group), in all panels"}
+
+enum { ROWS_CHOSEN_MAX = 64, ROWS_CHOICES_MAX = 320 };
+
+/* One column that may be shown. */
+struct rows_choice {
+	char name[LENS_NAME_MAX];
+	char help[160];
+	bool on;
+};
+
+/* The row one stays on. */
+struct rows_follow {
+	bool on, lost; /* lost: it is not among the rows now */
+	struct row_key key;
+	char name[64]; /* raw bytes */
+	uint64_t pid;
+};
 
 struct rows {
 	struct query *query; /* of `view`; NULL before the first update */
@@ -39,10 +82,22 @@ struct rows {
 	char table[LENS_NAME_MAX];
 	const struct rows_column *given; /* by the panel */
 	size_t ngiven;
-	const struct rows_column *specs; /* those, or `compared` */
+	const struct rows_column *base; /* those, or `chosen` */
+	size_t nbase;
+	const struct rows_column *specs; /* these, or `compared` */
 	size_t nspecs;
+	char wishes[ROWS_CHOSEN_MAX][LENS_NAME_MAX]; /* names of the columns the user wants; none: as given */
+	size_t nwishes;
+	struct rows_column chosen[ROWS_CHOSEN_MAX];
+	bool choosing;
+	struct rows_choice *choices; /* while choosing */
+	size_t nchoices;
+	struct list choice_list;
+	struct list_source choice_source;
 	struct rows_column compared[LIST_COLUMNS_MAX]; /* with differences beside numbers, while there is a baseline */
 	bool by_change;
+	struct rows_tree tree;
+	struct rows_follow follow;
 	struct list_column columns[LIST_COLUMNS_MAX];
 	int map[LIST_COLUMNS_MAX]; /* spec -> column of the query; -1: none */
 	char sort[LENS_NAME_MAX];  /* "": by key */
@@ -60,6 +115,11 @@ void rows_finish(struct rows *);
 /* Other columns; the place in the list stays. */
 void rows_set_columns(struct rows *, const struct rows_column *specs, size_t n);
 
+/* The user's columns instead, by their names, blanks between; "": the panel's own. Names that no table has are left out. */
+void rows_wish(struct rows *, const char *names);
+/* That again; "" where the panel's own are shown. */
+void rows_wishes(const struct rows *, char *out, size_t cap);
+
 int rows_update(struct rows *, struct view *, const struct lens *, unsigned flags, struct culprit_error *);
 /* Header and rows. */
 void rows_draw(struct rows *, struct surface *, struct rect);
@@ -75,6 +135,10 @@ const char *rows_complete(struct rows *, const char *command, size_t i);
 void rows_selection(struct rows *, bool restore); /* see struct panel */
 bool rows_find(struct rows *, const char *text, int direction);
 enum panel_result rows_click(struct rows *, struct rect, int x, int y);
+/* Leaves the choice of columns; false: there was none. */
+bool rows_escape(struct rows *);
+/* Filter or scope that ROWS_ONLY_USER and ROWS_ONLY_CGROUP make of the selected row. */
+enum panel_result rows_only(struct rows *, int action, struct panel_request *);
 /* The selected row; -1: none. */
 ssize_t rows_selected(const struct rows *);
 /* "1-20 of 4,000, sorted by cpu". */
@@ -97,6 +161,12 @@ void rows_cell_value(const struct value *, struct list_cell *);
 char *rows_percent(char *buf, size_t cap, double value);
 /* The percentage of a column of a row, with one decimal; a warning from `bound` on. */
 void rows_percent_cell(struct rows *, size_t row, const char *column, double bound, struct list_cell *);
+/* rows_choose.c: what the list of columns to choose from does. */
+void rows_choose_open(struct rows *);
+enum panel_result rows_choose_action(struct rows *, int action);
+/* What the wishes come to, with the columns the query has now. */
+void rows_choose_resolve(struct rows *);
+bool rows_choose_find(struct rows *, const char *text, int direction);
 /* Width and alignment that suit a column of the query. */
 void rows_fit(const struct query_column *, struct rows_column *);
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "interpreter.h"
 #include "units.h"
 
 enum { EXACT = 9, PARTS = 12 };
@@ -66,6 +67,35 @@ void task_bar_cell(struct rows *r, size_t row, struct list_cell *cell)
 	task_times_bar(&times, r->query, row, &cell->bar);
 }
 
+/* A name that the process gave itself stays; what a runtime calls its first thread is none. */
+size_t task_name(struct rows *r, size_t row, char *out, size_t cap)
+{
+	size_t n = strlen("MainThread"), len;
+	char comm[40], name[64];
+	struct value v;
+
+	rows_text(r, row, "comm", comm, sizeof(comm));
+	rows_value(r, row, "cmdline", &v);
+	snprintf(out, cap, "%s", comm);
+	if (v.state != VALUE_OK || v.type != CULPRIT_TEXT || !interpreter_main(v.text.p, v.text.len, name, sizeof(name)))
+		return strlen(out);
+	len = strlen(comm);
+	if ((!strncmp(name, comm, len) && name[len] == ':') || (len >= n && !strcmp(comm + len - n, "MainThread")))
+		snprintf(out, cap, "%s", name);
+	return strlen(out);
+}
+
+void task_name_cell(struct rows *r, size_t row, struct list_cell *cell)
+{
+	char name[LENS_NAME_MAX + 64];
+
+	if (task_name(r, row, name, sizeof(name))) {
+		list_cell_text(cell, name, strlen(name));
+		return;
+	}
+	list_cell_own(cell, "-");
+}
+
 void task_command_cell(struct rows *r, size_t row, struct list_cell *cell)
 {
 	struct value v;
@@ -80,6 +110,15 @@ void task_command_cell(struct rows *r, size_t row, struct list_cell *cell)
 		return;
 	}
 	if (v.state == VALUE_OK && v.type == CULPRIT_TEXT && v.text.len) {
+		char name[64];
+
+		/* What it runs, then how: the end of a long line is not seen. */
+		if (interpreter_main(v.text.p, v.text.len, name, sizeof(name))) {
+			n = snprintf(cell->text, sizeof(cell->text), "%s  %.*s", name,
+				     (int)(v.text.len < sizeof(cell->text) ? v.text.len : sizeof(cell->text)), v.text.p);
+			cell->len = (uint16_t)((size_t)n < sizeof(cell->text) ? (size_t)n : sizeof(cell->text) - 1);
+			return;
+		}
 		rows_cell_value(&v, cell);
 		return;
 	}
@@ -127,7 +166,7 @@ enum panel_result rows_open_process(struct rows *r, struct panel_request *want)
 {
 	ssize_t row = rows_selected(r);
 	struct query_row q;
-	char comm[40];
+	char name[64];
 	double pid;
 
 	if (row < 0 || !query_row(r->query, (size_t)row, &q))
@@ -139,13 +178,13 @@ enum panel_result rows_open_process(struct rows *r, struct panel_request *want)
 			 "has room for them");
 		return PANEL_DRAW;
 	}
-	rows_text(r, (size_t)row, "comm", comm, sizeof(comm));
+	task_name(r, (size_t)row, name, sizeof(name));
 	pid = rows_number(r, (size_t)row, "pid", 0);
 	want->want = WANT_DEEPER;
 	want->panel = "threads";
 	lens_scope_process(&want->lens, (uint64_t)pid, (uint64_t)rows_number(r, (size_t)row, "start", 0));
 	/* What chose the process says nothing about its threads. */
 	want->lens.filter[0] = '\0';
-	snprintf(want->label, sizeof(want->label), "%s %.0f", comm, pid);
+	snprintf(want->label, sizeof(want->label), "%.40s %.0f", name, pid);
 	return PANEL_UPDATE;
 }

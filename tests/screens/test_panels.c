@@ -10,116 +10,9 @@
 
 #include <cmocka.h>
 
-#include "console_data.h"
 #include "caps_builtin.h"
 #include "paint.h"
-#include "panels.h"
-#include "support/golden.h"
-#include "support/made_host.h"
-
-#define SECOND 1000000000ULL
-
-struct stage {
-	struct made_host *host;
-	struct view *view;
-	struct console_data data;
-	struct console *console;
-	struct surface *surface;
-};
-
-static void now(struct stage *s)
-{
-	struct culprit_error error = {""};
-	struct console_now n;
-
-	if (console_data_now(&s->data, &n, &error))
-		fail_msg("%s", error.sentence);
-	console_now(s->console, &n);
-}
-
-static void stage_open(struct stage *s, const struct made_host_options *host, unsigned seconds, const char *panel, int w, int h,
-		       enum text_form form)
-{
-	struct console_options options = {.panels = console_panels, .panel = panel, .timeline = console_data_timeline};
-
-	memset(s, 0, sizeof(*s));
-	s->host = made_host_create(host);
-	made_host_run(s->host, seconds);
-	s->view = view_create();
-	assert_non_null(s->view);
-	assert_int_equal(view_add_source(s->view, made_host_source(s->host)), 0);
-	assert_int_equal(console_data_init(&s->data, s->view), 0);
-	options.view = s->view;
-	options.timeline_self = &s->data;
-	assert_int_equal(console_create(&s->console, &options, NULL), 0);
-	s->surface = surface_create(w, h, form);
-	assert_non_null(s->surface);
-	/* Twice: what there is room for is known after the first time. */
-	for (int i = 0; i < 2; i++) {
-		now(s);
-		console_draw(s->console, s->surface);
-	}
-}
-
-static void stage_close(struct stage *s)
-{
-	surface_destroy(s->surface);
-	console_destroy(s->console);
-	console_data_finish(&s->data);
-	view_destroy(s->view);
-	made_host_destroy(s->host);
-}
-
-/* Keys by name, separated by blanks: "j j Enter". */
-static void press(struct stage *s, const char *keys)
-{
-	while (*keys) {
-		size_t n = strcspn(keys, " ");
-		struct key key = {0};
-		struct console_effect effect;
-
-		if (!key_parse(keys, n, &key.code))
-			fail_msg("no key %.*s", (int)n, keys);
-		console_key(s->console, &key);
-		while (console_effect(s->console, &effect))
-			;
-		console_draw(s->console, s->surface);
-		keys += n + (keys[n] == ' ');
-	}
-}
-
-static void type(struct stage *s, const char *text)
-{
-	console_type(s->console, text);
-	console_draw(s->console, s->surface);
-}
-
-static void check(struct stage *s, const char *name)
-{
-	console_draw(s->console, s->surface);
-	golden_check(s->surface, name);
-}
-
-static bool shows(struct stage *s, const char *text)
-{
-	char *all = surface_text(s->surface);
-	bool found;
-
-	assert_non_null(all);
-	found = strstr(all, text) != NULL;
-	free(all);
-	return found;
-}
-
-#define assert_shows(s, text)                                                                                          \
-	do {                                                                                                           \
-		if (!shows(s, text)) {                                                                                 \
-			char *all_ = surface_text((s)->surface);                                                       \
-			fprintf(stderr, "%s", all_);                                                                   \
-			free(all_);                                                                                    \
-			fail_msg("the screen does not show \"%s\"", text);                                             \
-		}                                                                                                      \
-	} while (0)
+#include "support/stage.h"
 
 static const struct {
 	int w, h;
@@ -144,11 +37,11 @@ static void panels_look(void **state)
 
 			stage_open(&s, NULL, 180, panels[p], sizes[i].w, sizes[i].h, sizes[i].form);
 			snprintf(name, sizeof(name), "%s-%s", panels[p], sizes[i].name);
-			check(&s, name);
+			stage_check(&s, name);
 			if (i == 1) {
-				press(&s, "?");
+				stage_press(&s, "?");
 				snprintf(name, sizeof(name), "%s-help", panels[p]);
-				check(&s, name);
+				stage_check(&s, name);
 			}
 			stage_close(&s);
 		}
@@ -162,14 +55,14 @@ static void overview_when_calm_and_without_pressure(void **state)
 
 	(void)state;
 	stage_open(&s, &calm, 180, "overview", 80, 24, TEXT_ASCII);
-	check(&s, "overview-calm");
+	stage_check(&s, "overview-calm");
 	stage_close(&s);
 	stage_open(&s, &no_psi, 180, "overview", 80, 24, TEXT_ASCII);
-	check(&s, "overview-no-pressure");
+	stage_check(&s, "overview-no-pressure");
 	stage_close(&s);
 	/* The first second of all. */
 	stage_open(&s, NULL, 1, "overview", 80, 24, TEXT_ASCII);
-	check(&s, "overview-first-second");
+	stage_check(&s, "overview-first-second");
 	stage_close(&s);
 }
 
@@ -182,16 +75,16 @@ static void processes_sort_and_filter(void **state)
 	/* Who ended in the window is there, and marked. */
 	assert_shows(&s, "\xc3\x97"); /* × */
 	assert_shows(&s, "run-parts");
-	press(&s, "s");
-	check(&s, "processes-sort");
-	press(&s, "r");
-	check(&s, "processes-reverse");
-	type(&s, ":sort pid\r");
+	stage_press(&s, "s");
+	stage_check(&s, "processes-sort");
+	stage_press(&s, "r");
+	stage_check(&s, "processes-reverse");
+	stage_type(&s, ":sort pid\r");
 	assert_shows(&s, "by pid");
-	type(&s, "\\cpu > 5% and user != root\r");
-	check(&s, "processes-filter");
-	type(&s, ":filter nosuch = 1\r");
-	check(&s, "processes-filter-wrong");
+	stage_type(&s, "\\cpu > 5% and user != root\r");
+	stage_check(&s, "processes-filter");
+	stage_type(&s, ":filter nosuch = 1\r");
+	stage_check(&s, "processes-filter-wrong");
 	stage_close(&s);
 }
 
@@ -201,8 +94,8 @@ static void processes_say_why_a_cell_is_unread(void **state)
 
 	(void)state;
 	stage_open(&s, NULL, 180, "processes", 80, 24, TEXT_ASCII);
-	type(&s, "/secretd\r");
-	check(&s, "processes-unread");
+	stage_type(&s, "/secretd\r");
+	stage_check(&s, "processes-unread");
 	stage_close(&s);
 }
 
@@ -213,19 +106,19 @@ static void processes_keep_the_selection(void **state)
 
 	(void)state;
 	stage_open(&s, NULL, 115, "processes", 80, 24, TEXT_ASCII);
-	type(&s, "/mysqld\r");
+	stage_type(&s, "/mysqld\r");
 	assert_shows(&s, ">     812");
 	/* restic begins and takes a place above it. */
 	made_host_run(s.host, 60);
-	now(&s);
+	stage_now(&s);
 	console_draw(s.console, s.surface);
 	assert_shows(&s, "restic");
 	assert_shows(&s, ">     812");
 	/* What was typed and not meant is undone. */
-	type(&s, "/restic");
+	stage_type(&s, "/restic");
 	snprintf(row, sizeof(row), ">    9911");
 	assert_shows(&s, row);
-	press(&s, "Esc");
+	stage_press(&s, "Esc");
 	assert_shows(&s, ">     812");
 	stage_close(&s);
 }
@@ -238,26 +131,26 @@ static void drilling_down_and_back(void **state)
 	(void)state;
 	stage_open(&s, NULL, 180, "overview", 80, 24, TEXT_ASCII);
 	assert_shows(&s, "> sh ");
-	press(&s, "Enter");
-	check(&s, "drill-threads-of-sh");
-	press(&s, "Enter");
-	check(&s, "drill-thread-of-sh");
-	press(&s, "Backspace Backspace");
+	stage_press(&s, "Enter");
+	stage_check(&s, "drill-threads-of-sh");
+	stage_press(&s, "Enter");
+	stage_check(&s, "drill-thread-of-sh");
+	stage_press(&s, "Backspace Backspace");
 	assert_shows(&s, "> sh ");
-	press(&s, "2");
-	type(&s, "/java\r");
-	press(&s, "Enter");
-	check(&s, "drill-groups");
-	press(&s, "Enter");
-	check(&s, "drill-group");
-	press(&s, "j Enter");
-	check(&s, "drill-thread");
+	stage_press(&s, "2");
+	stage_type(&s, "/java\r");
+	stage_press(&s, "Enter");
+	stage_check(&s, "drill-groups");
+	stage_press(&s, "Enter");
+	stage_check(&s, "drill-group");
+	stage_press(&s, "j Enter");
+	stage_check(&s, "drill-thread");
 	/* The same lens in another panel. */
-	press(&s, "2");
-	check(&s, "drill-processes");
-	press(&s, "u u u 3");
-	press(&s, "o");
-	check(&s, "threads-each");
+	stage_press(&s, "2");
+	stage_check(&s, "drill-processes");
+	stage_press(&s, "u u u 3");
+	stage_press(&s, "o");
+	stage_check(&s, "threads-each");
 	stage_close(&s);
 }
 
@@ -267,29 +160,29 @@ static void time_goes_back_and_on(void **state)
 
 	(void)state;
 	stage_open(&s, NULL, 180, "overview", 80, 24, TEXT_ASCII);
-	press(&s, "Space");
+	stage_press(&s, "Space");
 	/* Sampling goes on; the screen stands still. */
 	made_host_run(s.host, 10);
-	now(&s);
-	check(&s, "time-paused");
-	press(&s, "Space");
+	stage_now(&s);
+	stage_check(&s, "time-paused");
+	stage_press(&s, "Space");
 	assert_shows(&s, "LIVE 14:03:10Z");
-	press(&s, "{");
-	check(&s, "time-one-window-back");
-	press(&s, "[");
-	check(&s, "time-one-column-back");
-	press(&s, "{ {");
-	check(&s, "time-the-beginning");
-	press(&s, "L");
+	stage_press(&s, "{");
+	stage_check(&s, "time-one-window-back");
+	stage_press(&s, "[");
+	stage_check(&s, "time-one-column-back");
+	stage_press(&s, "{ {");
+	stage_check(&s, "time-the-beginning");
+	stage_press(&s, "L");
 	assert_shows(&s, "LIVE 14:03:10Z");
-	press(&s, "+");
+	stage_press(&s, "+");
 	assert_shows(&s, "win 2m");
-	check(&s, "time-longer");
-	press(&s, "- - -");
+	stage_check(&s, "time-longer");
+	stage_press(&s, "- - -");
 	assert_shows(&s, "win 15s");
-	type(&s, ":window 10s\r");
-	type(&s, ":goto 14:02:10\r");
-	check(&s, "time-goto");
+	stage_type(&s, ":window 10s\r");
+	stage_type(&s, ":goto 14:02:10\r");
+	stage_check(&s, "time-goto");
 	stage_close(&s);
 }
 
@@ -302,18 +195,18 @@ static void signals_are_asked_for(void **state)
 
 	(void)state;
 	stage_open(&s, NULL, 180, "processes", 80, 24, TEXT_ASCII);
-	type(&s, "/restic\r");
-	press(&s, "F9");
-	check(&s, "signal-prompt");
-	press(&s, "Enter");
-	check(&s, "signal-question");
-	press(&s, "y Enter");
+	stage_type(&s, "/restic\r");
+	stage_press(&s, "F9");
+	stage_check(&s, "signal-prompt");
+	stage_press(&s, "Enter");
+	stage_check(&s, "signal-question");
+	stage_press(&s, "y Enter");
 	assert_shows(&s, "nothing was done");
-	type(&s, ":signal HUP\r");
+	stage_type(&s, ":signal HUP\r");
 	assert_shows(&s, "signal TERM, STOP, CONT or KILL");
-	type(&s, ":renice 20\r");
+	stage_type(&s, ":renice 20\r");
 	assert_shows(&s, "19 (last of all)");
-	type(&s, ":ionice sometimes\r");
+	stage_type(&s, ":ionice sometimes\r");
 	assert_shows(&s, "ionice idle, best-effort");
 	/* Only the number does it; the input that waited is dropped when the question opens. */
 	console_type(s.console, ":signal STOP\r");
@@ -329,7 +222,7 @@ static void signals_are_asked_for(void **state)
 	assert_string_equal(effect.action.signal, "STOP");
 	assert_string_equal(effect.action.name, "restic");
 	/* Where no process is selected. */
-	press(&s, "6 F9");
+	stage_press(&s, "6 F9");
 	assert_shows(&s, "no process is selected here");
 	stage_close(&s);
 }
@@ -344,40 +237,40 @@ static void events_tell_what_happened(void **state)
 	(void)state;
 	stage_open(&s, NULL, 180, "overview", 80, 24, TEXT_ASCII);
 	assert_shows(&s, "kernel log 49s ago, io-error: EXT4-fs error");
-	press(&s, "e");
+	stage_press(&s, "e");
 	assert_shows(&s, "1-6 of 6 by time");
 	assert_shows(&s, "x 214");
-	press(&s, "o");
+	stage_press(&s, "o");
 	assert_shows(&s, "without processes");
-	check(&s, "events-no-processes");
-	press(&s, "o");
+	stage_check(&s, "events-no-processes");
+	stage_press(&s, "o");
 	assert_shows(&s, "oom-kill  python3");
-	press(&s, "o s");
+	stage_press(&s, "o s");
 	assert_shows(&s, "by kind");
-	type(&s, ":sort who\r");
-	check(&s, "events-by-who");
-	press(&s, "r");
+	stage_type(&s, ":sort who\r");
+	stage_check(&s, "events-by-who");
+	stage_press(&s, "r");
 	assert_shows(&s, "> ");
-	type(&s, ":sort time\r");
-	type(&s, "\\kind=ran or who=python3\r");
+	stage_type(&s, ":sort time\r");
+	stage_type(&s, "\\kind=ran or who=python3\r");
 	assert_shows(&s, "1-3 of 3");
-	check(&s, "events-filter");
-	type(&s, ":filter nosuch=1\r");
+	stage_check(&s, "events-filter");
+	stage_type(&s, ":filter nosuch=1\r");
 	assert_shows(&s, "nosuch");
-	type(&s, ":filter kind=end\r");
+	stage_type(&s, ":filter kind=end\r");
 	assert_shows(&s, "1-2 of 2");
-	press(&s, "\\ ^U Enter");
+	stage_press(&s, "\\ ^U Enter");
 	/* To the time of the I/O error: the window ends with the sample that tells of it. */
-	type(&s, "/EXT4\r");
-	check(&s, "events-found");
-	press(&s, "Enter");
+	stage_type(&s, "/EXT4\r");
+	stage_check(&s, "events-found");
+	stage_press(&s, "Enter");
 	console_window(s.console, &from, &to, &live);
 	assert_false(live);
 	assert_int_equal(to, 1132ull * SECOND - 900000000);
-	check(&s, "events-there");
-	press(&s, "1");
+	stage_check(&s, "events-there");
+	stage_press(&s, "1");
 	assert_shows(&s, "kernel log 1s ago, io-error");
-	press(&s, "L e");
+	stage_press(&s, "L e");
 	assert_shows(&s, "LIVE");
 	stage_close(&s);
 }
@@ -388,21 +281,21 @@ static void tables_open(void **state)
 
 	(void)state;
 	stage_open(&s, NULL, 180, "tables", 80, 24, TEXT_ASCII);
-	type(&s, "/disk\r");
-	press(&s, "Enter");
-	check(&s, "table-disk");
-	press(&s, "c");
-	check(&s, "table-disk-next-chart");
-	press(&s, "l l l");
-	check(&s, "table-disk-moved");
-	press(&s, "T");
-	type(&s, "/cgroup\r");
-	press(&s, "Enter");
-	check(&s, "table-missing");
-	type(&s, ":table mark\r");
-	check(&s, "table-events");
-	type(&s, ":table process\r");
-	check(&s, "table-process");
+	stage_type(&s, "/disk\r");
+	stage_press(&s, "Enter");
+	stage_check(&s, "table-disk");
+	stage_press(&s, "c");
+	stage_check(&s, "table-disk-next-chart");
+	stage_press(&s, "l l l");
+	stage_check(&s, "table-disk-moved");
+	stage_press(&s, "T");
+	stage_type(&s, "/cgroup\r");
+	stage_press(&s, "Enter");
+	stage_check(&s, "table-missing");
+	stage_type(&s, ":table mark\r");
+	stage_check(&s, "table-events");
+	stage_type(&s, ":table process\r");
+	stage_check(&s, "table-process");
 	stage_close(&s);
 }
 
@@ -421,10 +314,10 @@ static void hostile_names_are_escaped(void **state)
 	assert_null(strstr(text, "\xc2\x9b"));
 	assert_null(strstr(text, "\xe2\x80\xae"));
 	free(text);
-	type(&s, "/evil\r");
-	press(&s, "Enter");
+	stage_type(&s, "/evil\r");
+	stage_press(&s, "Enter");
 	assert_shows(&s, "ev\\x1b]0;x\\x07");
-	check(&s, "hostile-threads");
+	stage_check(&s, "hostile-threads");
 	stage_close(&s);
 }
 
@@ -441,7 +334,7 @@ static void panels_survive_every_size(void **state)
 		for (int w = 1; w < 140; w += w < 24 ? 3 : 13) {
 			for (int h = 1; h < 40; h += h < 14 ? 1 : 5) {
 				assert_int_equal(surface_resize(s.surface, w, h), 0);
-				press(&s, "j k l h G g");
+				stage_press(&s, "j k l h G g");
 			}
 		}
 		stage_close(&s);
@@ -474,12 +367,12 @@ static void quiet_boxes_cost_few_bytes(void **state)
 
 		paint_init(&paint, caps_builtin("xterm-256color"), DEPTH_256, &theme);
 		if (cases[i].command)
-			type(&s, cases[i].command);
+			stage_type(&s, cases[i].command);
 		assert_int_equal(paint_surface(&paint, s.surface), 0);
 		for (int k = 0; k < SECONDS; k++) {
 			paint.out.len = 0;
 			made_host_run(s.host, 1);
-			now(&s);
+			stage_now(&s);
 			console_draw(s.console, s.surface);
 			assert_int_equal(paint_surface(&paint, s.surface), 0);
 			bytes += paint.out.len;

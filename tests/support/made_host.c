@@ -284,6 +284,8 @@ struct process {
 	uint64_t write_rate;
 	uint64_t begins, ends; /* seconds of the story; 0: before it, never */
 	const char *io_reason; /* its I/O cannot be read */
+	uint64_t ppid;         /* 0: init, or of kernel threads kthreadd */
+	const char *cgroup;
 };
 
 static const struct process processes[] = {
@@ -302,8 +304,26 @@ static const struct process processes[] = {
 	 1 * MIB, 2},
 	{9911, "restic", "/usr/bin/restic backup /srv", "root", "D", "wait_on_page_bit", 9, 212 * MIB, 80, 10, 840,
 	 48 * MIB, BACKUP_BEGINS, 0},
+	/* With `family`. */
+#define USER_SLICE "/user.slice/user-1000.slice"
+	{700, "sshd", "sshd: /usr/sbin/sshd -D", "root", "S", "do_poll", 1, 8 * MIB, .cgroup = "/system.slice/ssh.service"},
+	{701, "sshd", "sshd: ann [priv]", "root", "S", "do_poll", 1, 9 * MIB, .ppid = 700, .cgroup = USER_SLICE},
+	{702, "bash", "-bash", "ann", "S", "do_wait", 1, 5 * MIB, .ppid = 701, .cgroup = USER_SLICE},
+	{710, "make", "make -j2 all", "ann", "S", "do_wait", 1, 3 * MIB, .ppid = 702, .cgroup = USER_SLICE},
+	{711, "cc1", "cc1 -quiet big.c", "ann", "R", "", 1, 90 * MIB, 400, 30, .ppid = 710, .cgroup = USER_SLICE},
+	{712, "cc1", "cc1 -quiet small.c", "ann", "R", "", 1, 40 * MIB, 50, 3, .ppid = 710, .cgroup = USER_SLICE},
+	{800, "python3", "/usr/bin/python3 -u /srv/shop/manage.py runserver 8000", "shop", "S", "do_poll", 1, 80 * MIB, 5,
+	 .cgroup = "/system.slice/shop.service"},
+	{801, "python3", "/usr/bin/python3 -u /srv/shop/manage.py runserver 8000", "shop", "S", "do_poll", 3, 120 * MIB, 70, 2,
+	 .ppid = 800, .cgroup = "/system.slice/shop.service"},
+	{820, "MainThread", "/usr/bin/node --max-old-space-size=512 /srv/api/index.js", "api", "S", "do_epoll_wait", 1, 140 * MIB, 30,
+	 .cgroup = "/system.slice/api.service"},
 };
-enum { NPROCESSES = sizeof(processes) / sizeof(processes[0]) };
+enum {
+	NALL = sizeof(processes) / sizeof(processes[0]),
+	NFAMILY = 9,
+	NPROCESSES = NALL - NFAMILY,
+};
 
 /* One second of a box on which nothing happens: timers fire, daemons look around. */
 static void murmur(struct made_host *m)
@@ -315,6 +335,7 @@ static void murmur(struct made_host *m)
 	for (int i = 0; i < 6; i++) {
 		size_t who = i < 3 ? (size_t)i * 2 : chance(m, (uint32_t)n); /* three do so all the time */
 
+		who += who >= NPROCESSES ? NFAMILY : 0;
 		if (chance(m, 3))
 			continue;
 		m->busy_ms[who] += 10;
@@ -329,6 +350,8 @@ static void murmur(struct made_host *m)
 
 static bool lives(const struct made_host *m, const struct process *p)
 {
+	if (p >= processes + NPROCESSES && !m->options.family)
+		return false;
 	if (m->options.calm && (p->begins || p->ends))
 		return false;
 	return m->second >= p->begins && (!p->ends || m->second < p->ends);
@@ -354,9 +377,11 @@ static void fill_process(struct made_host *m, const struct process *p)
 		culprit_born(m->frame);
 	put(m, "pid", p->pid);
 	put(m, "start", start_of(p));
-	put(m, "ppid", p->pid == 2 || p->pid == 1 ? 0 : p->cmdline ? 1 : 2);
+	put(m, "ppid", p->ppid ? p->ppid : p->pid == 2 || p->pid == 1 ? 0 : p->cmdline ? 1 : 2);
 	put_text(m, "state", m->options.calm && *p->state == 'R' ? "S" : p->state);
 	put_text(m, "user", p->user);
+	if (p->cgroup)
+		put_text(m, "cgroup", p->cgroup);
 	put_text(m, "comm", p->comm);
 	culprit_put_bool(m->frame, column(m, "kthread"), !p->cmdline);
 	put_text(m, "cmdline", p->cmdline ? p->cmdline : "");
@@ -394,7 +419,7 @@ static void fill_idle(struct made_host *m, unsigned i)
 	put_text(m, "comm", name);
 	culprit_put_bool(m->frame, column(m, "kthread"), 0);
 	put_text(m, "cmdline", "sleep 1000000");
-	put(m, "utime", (10 + m->busy_ms[NPROCESSES + i]) * MS);
+	put(m, "utime", (10 + m->busy_ms[NALL + i]) * MS);
 	put(m, "stime", 0);
 	put(m, "threads", 1);
 	put(m, "rss", 600 * 1024);
@@ -460,14 +485,14 @@ static void fill_java(struct made_host *m, const struct process *p)
 static void fill_tasks(struct made_host *m)
 {
 	table_begin(m, "process");
-	for (size_t i = 0; i < NPROCESSES; i++)
+	for (size_t i = 0; i < NALL; i++)
 		if (lives(m, &processes[i]))
 			fill_process(m, &processes[i]);
 	for (unsigned i = 0; i < m->options.idle; i++)
 		fill_idle(m, i);
 	table_end(m);
 	table_begin(m, "thread");
-	for (size_t i = 0; i < NPROCESSES; i++) {
+	for (size_t i = 0; i < NALL; i++) {
 		const struct process *p = &processes[i];
 
 		if (!lives(m, p))
@@ -639,7 +664,7 @@ struct made_host *made_host_create(const struct made_host_options *options)
 	assert_non_null(m);
 	if (options)
 		m->options = *options;
-	m->busy_ms = calloc(NPROCESSES + m->options.idle, sizeof(*m->busy_ms));
+	m->busy_ms = calloc(NALL + m->options.idle, sizeof(*m->busy_ms));
 	assert_non_null(m->busy_ms);
 	m->schema = schema_create();
 	assert_non_null(m->schema);

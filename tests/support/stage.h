@@ -1,0 +1,46 @@
+/* The program's panels over a made-up machine (made_host.h), driven by keys, seen as screens. Each step draws, as the loop
+ * does. All of it fails the running test where it cannot. */
+#ifndef SUPPORT_STAGE_H
+#define SUPPORT_STAGE_H
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "console_data.h"
+#include "panels.h"
+#include "support/golden.h"
+#include "support/made_host.h"
+
+#define SECOND 1000000000ULL
+
+struct stage {
+	struct made_host *host;
+	struct view *view;
+	struct console_data data;
+	struct console *console;
+	struct surface *surface;
+};
+
+/* After so many seconds of the machine; drawn twice. */
+void stage_open(struct stage *, const struct made_host_options *, unsigned seconds, const char *panel, int w, int h, enum text_form);
+void stage_close(struct stage *);
+/* What is new is taken in; not drawn. */
+void stage_now(struct stage *);
+/* Keys by name, separated by blanks: "j j Enter". What they have as effects is thrown away. */
+void stage_press(struct stage *, const char *keys);
+void stage_type(struct stage *, const char *text);
+/* Against the golden of that name. */
+void stage_check(struct stage *, const char *name);
+bool stage_shows(struct stage *, const char *text);
+
+#define assert_shows(s, text)                                                                                          \
+	do {                                                                                                           \
+		if (!stage_shows(s, text)) {                                                                           \
+			char *all_ = surface_text((s)->surface);                                                       \
+			fprintf(stderr, "%s", all_);                                                                   \
+			free(all_);                                                                                    \
+			fail_msg("the screen does not show \"%s\"", text);                                             \
+		}                                                                                                      \
+	} while (0)
+
+#endif

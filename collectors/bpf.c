@@ -56,6 +56,16 @@ unsigned bpf_cpus(void)
 	return n < 1 ? 1 : n > CPUS_MOST ? CPUS_MOST : (unsigned)n;
 }
 
+uint32_t bpf_ring_bytes(uint32_t for_each_cpu, uint32_t most)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	uint32_t bytes = 1 << 16;
+
+	while (bytes < most && bytes < (uint64_t)for_each_cpu * (uint64_t)(cpus > 0 ? cpus : 1))
+		bytes *= 2;
+	return bytes;
+}
+
 int bpf_probe(const struct culprit_host *host, struct culprit_error *error)
 {
 	struct bpf_setting setting;
@@ -333,8 +343,13 @@ int bpf_iterate(struct bpf_unit *u, unsigned i)
 
 void *bpf_view(struct bpf_unit *u, struct bpf_map *map, bool write)
 {
+	return bpf_view_first(u, map, bpf_map__max_entries(map), write);
+}
+
+void *bpf_view_first(struct bpf_unit *u, struct bpf_map *map, uint32_t n, bool write)
+{
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	size_t size = bpf_stride(bpf_map__value_size(map)) * bpf_map__max_entries(map);
+	size_t size = bpf_stride(bpf_map__value_size(map)) * n;
 	void *at;
 
 	if (u->nviews == VIEWS_MAX) {

@@ -70,6 +70,9 @@ struct bpf_unit;
 int bpf_probe(const struct culprit_host *, struct culprit_error *);
 /* CPUs that can ever be there: elements of maps that have one a CPU. */
 unsigned bpf_cpus(void);
+/* The size of a ring buffer: so many bytes for each CPU there is now, which is what fills it, as a power of 2; at most `most`.
+ * A mapped ring counts twice in our memory. */
+uint32_t bpf_ring_bytes(uint32_t for_each_cpu, uint32_t most);
 
 /* Loads the object and attaches its programs, all but those `interest` and `iterator`. NULL with a sentence where no
  * program works. Takes 10-500 ms: from an open() with CULPRIT_OPEN_LATER. */
@@ -96,6 +99,8 @@ int bpf_iterate(struct bpf_unit *, unsigned index);
 
 /* A BPF_F_MMAPABLE array, mapped for reading (and writing where `write`). NULL with errno. Unmapped by bpf_unload(). */
 void *bpf_view(struct bpf_unit *, struct bpf_map *, bool write);
+/* The same of its first n elements, where it is large and they are what is read all the time. */
+void *bpf_view_first(struct bpf_unit *, struct bpf_map *, uint32_t n, bool write);
 /* Bytes from one element of such an array to the next. */
 static inline size_t bpf_stride(size_t value_size)
 {

@@ -10,7 +10,7 @@ struct bpf_process_key {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, BPF_PROCESSES);
+	__uint(max_entries, 1); /* these two as many as bpf_processes_room() says */
 	__type(key, struct bpf_process_key);
 	__type(value, __u32);
 } process_index SEC(".maps");
@@ -18,7 +18,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, BPF_PROCESSES);
+	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct bpf_process);
 } processes SEC(".maps");

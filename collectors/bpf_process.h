@@ -4,7 +4,7 @@
 #ifndef COLLECTORS_BPF_PROCESS_H
 #define COLLECTORS_BPF_PROCESS_H
 
-enum { BPF_PROCESSES = 1024, BPF_PROCESS_COMM = 16 }; /* a power of 2 */
+enum { BPF_PROCESSES = 4096, BPF_PROCESS_COMM = 16 }; /* at most; a power of 2. How many by the box: bpf_processes_room() */
 
 /* A thread, and the process it belongs to. Starts are ns since boot. */
 struct bpf_task {

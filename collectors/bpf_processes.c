@@ -15,6 +15,16 @@ enum {
 	STALE = 600 /* after so many others get its element, for where that cannot be seen */
 };
 
+uint32_t bpf_processes_room(void)
+{
+	uint64_t megabytes = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) >> 20;
+	uint32_t room = 256;
+
+	while (room < BPF_PROCESSES && (uint64_t)room * 16 < megabytes)
+		room *= 2;
+	return room;
+}
+
 int bpf_processes_init(struct bpf_processes *p, struct bpf_unit *unit, struct bpf_map *index, struct bpf_map *elements,
 		       struct bpf_process_free *free)
 {
@@ -23,11 +33,14 @@ int bpf_processes_init(struct bpf_processes *p, struct bpf_unit *unit, struct bp
 	p->elements = bpf_view(unit, elements, true);
 	if (!p->elements)
 		return errno ? -errno : -ENOMEM;
-	for (uint32_t i = 0; i < BPF_PROCESSES; i++) {
+	p->room = bpf_map__max_entries(elements);
+	if (p->room > BPF_PROCESSES)
+		return -EINVAL;
+	for (uint32_t i = 0; i < p->room; i++) {
 		free->list[i] = i;
 		p->rows[i].handle = CULPRIT_NO_HANDLE;
 	}
-	__atomic_store_n(&free->tail, BPF_PROCESSES, __ATOMIC_RELEASE);
+	__atomic_store_n(&free->tail, p->room, __ATOMIC_RELEASE);
 	return 0;
 }
 

@@ -20,7 +20,7 @@ struct bpf_processes {
 	void *arg;
 	uint64_t head; /* of the free list, as seen last */
 	uint64_t over; /* events without room, as told last */
-	uint32_t used;
+	uint32_t used, room;
 	struct bpf_processes_row {
 		uint64_t events;      /* of it, in the last sample */
 		uint32_t handle;      /* of its row, for culprit_again() */
@@ -28,13 +28,16 @@ struct bpf_processes {
 	} rows[BPF_PROCESSES];
 };
 
+/* How many processes to have room for, by this machine's memory; to be set as max_entries, before loading, of `index`,
+ * `elements` and every array of figures. At most BPF_PROCESSES. */
+uint32_t bpf_processes_room(void);
 /* `index`, `elements`, `free`: the maps process_index and processes, and the global process_free of the object. 0 or
  * -errno. Nothing to finish: the maps belong to the unit. */
 int bpf_processes_init(struct bpf_processes *, struct bpf_unit *, struct bpf_map *index, struct bpf_map *elements,
 		       struct bpf_process_free *free);
 /* A sample begins. Returns how many events found no room since the last one. */
 uint64_t bpf_processes_begin(struct bpf_processes *);
-/* Looks at element i of BPF_PROCESSES; `events` is how often anything was added to it, ever. NULL: it has no row in
+/* Looks at element i of `room`; `events` is how often anything was added to it, ever. NULL: it has no row in
  * this sample. Else the process, borrowed; *ret_same: nothing has happened since the last sample. */
 const struct bpf_process *bpf_processes_look(struct bpf_processes *, const struct culprit_host *, uint32_t i,
 					     uint64_t events, bool *ret_same);

@@ -44,7 +44,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(map_flags, BPF_F_MMAPABLE); /* begins on a cache line then; nobody maps it */
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct disk_counts);
@@ -60,15 +60,15 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, BPF_PROCESSES);
+	__uint(max_entries, 1); /* these two as many as bpf_processes_room() says */
 	__type(key, __u32);
 	__type(value, struct disk_process);
 } disk_processes SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, BPF_PROCESSES);
+	__uint(map_flags, BPF_F_MMAPABLE); /* begins on a cache line then; nobody maps it */
+	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct disk_process_counts);
 } disk_process_histograms SEC(".maps");

@@ -110,19 +110,23 @@ static int configure(void *skeleton, void *arg)
 	struct disk_latency *d = arg;
 	struct disk_latency_bpf *s = skeleton;
 	struct bpf_tracepoint issue;
-	uint32_t elements;
+	uint32_t elements, room = bpf_processes_room();
 	int err;
 
 	d->shards = round_up(bpf_cpus());
 	if (d->shards > SHARDS_MAX)
 		d->shards = SHARDS_MAX;
-	while (d->shards > 1 && (uint64_t)d->nknown * DISK_OPERATIONS * d->shards * sizeof(*d->counts) > HISTOGRAM_BYTES_MAX)
+	while (d->shards > 1 && (uint64_t)d->nknown * DISK_OPERATIONS * d->shards * sizeof(struct disk_counts) > HISTOGRAM_BYTES_MAX)
 		d->shards /= 2;
 	s->rodata->shard_mask = d->shards - 1;
 	s->rodata->request_argument = bpf_tracepoints(&name, 1, &issue) == 0 && issue.arguments == 2;
 	elements = d->nknown * DISK_OPERATIONS * d->shards;
 	err = bpf_map__set_max_entries(s->maps.disk_totals, elements);
-	return err ? err : bpf_map__set_max_entries(s->maps.disk_histograms, elements);
+	err = err ? err : bpf_map__set_max_entries(s->maps.disk_histograms, elements);
+	err = err ? err : bpf_map__set_max_entries(s->maps.process_index, room);
+	err = err ? err : bpf_map__set_max_entries(s->maps.processes, room);
+	err = err ? err : bpf_map__set_max_entries(s->maps.disk_processes, room);
+	return err ? err : bpf_map__set_max_entries(s->maps.disk_process_histograms, room);
 }
 
 BPF_KIT(disk_latency, hooks, configure);
@@ -192,9 +196,9 @@ static int disk_latency_open(const struct culprit_host *host, void **ret_self, s
 	d->skeleton = bpf_skeleton(d->unit);
 	d->places = bpf_view(d->unit, d->skeleton->maps.disk_places, true);
 	d->totals = bpf_view(d->unit, d->skeleton->maps.disk_totals, true);
-	d->counts = bpf_view(d->unit, d->skeleton->maps.disk_histograms, true);
+	d->counts = d->skeleton->maps.disk_histograms;
 	d->ring = ring_buffer__new(bpf_map__fd(d->skeleton->maps.disk_slows), disk_slow_event, d, NULL);
-	if (!d->places || !d->totals || !d->counts || !d->ring)
+	if (!d->places || !d->totals || !d->ring)
 		goto out_of_memory;
 	err = disk_processes_init(&d->processes, d->unit, d->skeleton);
 	if (err)
@@ -238,6 +242,7 @@ static struct disk_place *free_place(const struct disk_latency *d, uint64_t devi
 /* The device gets figures that begin at 0, and a place by which the program finds them. NULL: no room. */
 static struct disk_known *know(struct disk_latency *d, uint64_t device, const char *name, uint32_t generation)
 {
+	static const struct disk_counts none;
 	struct disk_known *k = NULL;
 	struct disk_place *place;
 	unsigned index;
@@ -263,7 +268,8 @@ static struct disk_known *know(struct disk_latency *d, uint64_t device, const ch
 	index = (unsigned)(k - d->known);
 	memset(k, 0, sizeof(*k));
 	memset(&d->totals[at(d, index, 0, 0)], 0, DISK_OPERATIONS * d->shards * sizeof(*d->totals));
-	memset(&d->counts[at(d, index, 0, 0)], 0, DISK_OPERATIONS * d->shards * sizeof(*d->counts));
+	for (uint32_t i = at(d, index, 0, 0), n = i + DISK_OPERATIONS * d->shards; i < n; i++)
+		bpf_map__update_elem(d->counts, &i, sizeof(i), &none, sizeof(none), BPF_ANY);
 	k->device = device;
 	k->generation = generation;
 	k->place = place;
@@ -352,11 +358,14 @@ static void add_total(const struct disk_latency *d, const struct disk_known *k, 
 static void add_counts(const struct disk_latency *d, const struct disk_known *k, unsigned operation, struct disk_counts *sum)
 {
 	for (unsigned shard = 0; shard < d->shards; shard++) {
-		const struct disk_counts *c = &d->counts[at(d, (unsigned)(k - d->known), operation, shard)];
+		uint32_t key = at(d, (unsigned)(k - d->known), operation, shard);
+		struct disk_counts c;
 
+		if (bpf_map__lookup_elem(d->counts, &key, sizeof(key), &c, sizeof(c), 0))
+			continue;
 		for (unsigned i = 0; i < BPF_HIST_SLOTS; i++) {
-			sum->queue[i] += c->queue[i];
-			sum->service[i] += c->service[i];
+			sum->queue[i] += c.queue[i];
+			sum->service[i] += c.service[i];
 		}
 	}
 }

@@ -82,10 +82,11 @@ const struct culprit_table disk_process_table = {
 
 static void clear(void *arg, uint32_t i)
 {
+	static const struct disk_process_counts none;
 	struct disk_processes *d = arg;
 
 	memset(&d->totals[i], 0, sizeof(d->totals[i]));
-	memset(&d->counts[i], 0, sizeof(d->counts[i]));
+	bpf_map__update_elem(d->counts, &i, sizeof(i), &none, sizeof(none), BPF_ANY);
 }
 
 int disk_processes_init(struct disk_processes *d, struct bpf_unit *unit, struct disk_latency_bpf *skeleton)
@@ -94,17 +95,18 @@ int disk_processes_init(struct disk_processes *d, struct bpf_unit *unit, struct 
 	d->processes.clear = clear;
 	d->processes.arg = d;
 	d->totals = bpf_view(unit, skeleton->maps.disk_processes, true);
-	d->counts = bpf_view(unit, skeleton->maps.disk_process_histograms, true);
-	if (!d->totals || !d->counts)
+	d->counts = skeleton->maps.disk_process_histograms;
+	if (!d->totals)
 		return errno ? -errno : -ENOMEM;
 	return bpf_processes_init(&d->processes, unit, skeleton->maps.process_index, skeleton->maps.processes,
 				  (struct bpf_process_free *)&skeleton->bss->process_free);
 }
 
-static void put(struct culprit_frame *f, const struct culprit_host *host, const struct bpf_process *who,
-		const struct disk_process *p, const struct disk_process_counts *counts)
+static void put(const struct disk_processes *d, struct culprit_frame *f, const struct culprit_host *host,
+		const struct bpf_process *who, uint32_t i)
 {
-	uint64_t values[BPF_HIST_SLOTS];
+	const struct disk_process *p = &d->totals[i];
+	struct disk_process_counts counts;
 
 	culprit_row(f);
 	culprit_born(f);
@@ -122,14 +124,12 @@ static void put(struct culprit_frame *f, const struct culprit_host *host, const 
 	culprit_put_u64(f, WRITE_TIME, p->write_ns);
 	culprit_put_u64(f, FLUSH_TIME, p->flush_ns);
 	culprit_put_u64(f, DISCARD_TIME, p->discard_ns);
-	if (p->reads) {
-		memcpy(values, counts->read, sizeof(values));
-		culprit_put_histogram(f, READ, values, BPF_HIST_SLOTS);
-	}
-	if (p->writes) {
-		memcpy(values, counts->write, sizeof(values));
-		culprit_put_histogram(f, WRITE, values, BPF_HIST_SLOTS);
-	}
+	if (bpf_map__lookup_elem(d->counts, &i, sizeof(i), &counts, sizeof(counts), 0))
+		return;
+	if (p->reads)
+		culprit_put_histogram(f, READ, (const uint64_t *)counts.read, BPF_HIST_SLOTS);
+	if (p->writes)
+		culprit_put_histogram(f, WRITE, (const uint64_t *)counts.write, BPF_HIST_SLOTS);
 }
 
 void disk_processes_sample(struct disk_processes *d, const struct culprit_host *host, struct culprit_frame *f,
@@ -139,7 +139,7 @@ void disk_processes_sample(struct disk_processes *d, const struct culprit_host *
 
 	culprit_table(f, table);
 	culprit_lost(f, table, bpf_processes_begin(&d->processes));
-	for (uint32_t i = 0; i < BPF_PROCESSES; i++, row++) {
+	for (uint32_t i = 0; i < d->processes.room; i++, row++) {
 		const struct disk_process *p = &d->totals[i];
 		const struct bpf_process *who;
 		bool same;
@@ -150,8 +150,8 @@ void disk_processes_sample(struct disk_processes *d, const struct culprit_host *
 		if (!who)
 			continue;
 		if (!same || row->handle == CULPRIT_NO_HANDLE || culprit_again(f, row->handle) != 0)
-			put(f, host, who, p, &d->counts[i]);
+			put(d, f, host, who, i);
 		row->handle = culprit_end(f);
 	}
-	bpf_say_fill(d->unit, DISK_COMPLETE, d->processes.used, BPF_PROCESSES);
+	bpf_say_fill(d->unit, DISK_COMPLETE, d->processes.used, d->processes.room);
 }

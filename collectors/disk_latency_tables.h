@@ -17,6 +17,7 @@ extern const char disk_operation_help[];
 #define DISK_COMPLETE_SOURCE "tracepoint block_rq_complete"
 #define DISK_STAMPS_SOURCE "struct request start_time_ns, tracepoints block_rq_issue and block_rq_complete"
 
+struct bpf_map;
 struct bpf_unit;
 struct disk_latency_bpf;
 
@@ -24,7 +25,7 @@ struct disk_processes {
 	struct bpf_processes processes;
 	struct bpf_unit *unit;
 	struct disk_process *totals;
-	struct disk_process_counts *counts;
+	struct bpf_map *counts; /* of disk_process_counts: large, and read where something has happened only */
 };
 
 /* 0 or -errno. Nothing to finish: the maps belong to the unit. */
@@ -56,7 +57,7 @@ struct disk_latency {
 	struct disk_known *known; /* nknown of them, by index */
 	struct disk_place *places;
 	struct disk_total *totals;
-	struct disk_counts *counts;
+	struct bpf_map *counts; /* of disk_counts, not mapped: large, and read where something has happened only */
 	struct ring_buffer *ring;
 	struct culprit_frame *frame; /* while the ring is drained */
 	uint64_t unseen, slow_lost;  /* as told last */

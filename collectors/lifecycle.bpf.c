@@ -7,13 +7,14 @@ enum { SIGNAL_GROUP_EXIT = 4 };
 
 /* Set before loading. */
 const volatile bool exit_says_last; /* sched_process_exit says whether this is the last thread: since 6.16 */
+const volatile __u32 life_wake; /* bytes in the ring, above which its reader is woken */
 const volatile bool victim_is_task; /* mark_victim has the task: since 6.8; before, its number */
 
 __u64 life_dropped[LIFE_PROGRAMS]; /* records that found the ring full; user space reads */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, LIFE_RING);
+	__uint(max_entries, 4096); /* set before loading */
 } life_ring SEC(".maps");
 
 static __always_inline void describe(struct life_process *p, struct task_struct *task)
@@ -42,7 +43,7 @@ static __always_inline void *reserve(__u32 program, __u32 size)
 
 static __always_inline void submit(void *record)
 {
-	bool wake = bpf_ringbuf_query(&life_ring, BPF_RB_AVAIL_DATA) > LIFE_RING / 4;
+	bool wake = bpf_ringbuf_query(&life_ring, BPF_RB_AVAIL_DATA) > life_wake;
 
 	bpf_ringbuf_submit(record, wake ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
 }

@@ -345,13 +345,15 @@ static int configure(void *skeleton, void *arg)
 	static const char *const names[] = {"sched_process_exit", "mark_victim"};
 	struct lifecycle_bpf *s = skeleton;
 	struct bpf_tracepoint found[2];
+	uint32_t ring = bpf_ring_bytes(LIFE_RING_CPU, LIFE_RING_MOST);
 
 	(void)arg;
+	s->rodata->life_wake = ring / 4;
 	if (bpf_tracepoints(names, 2, found) == 0) {
 		s->rodata->exit_says_last = found[0].arguments >= 2;
 		s->rodata->victim_is_task = found[1].pointers & 1;
 	}
-	return 0;
+	return bpf_map__set_max_entries(s->maps.life_ring, ring);
 }
 
 BPF_KIT(lifecycle, hooks, configure);

@@ -10,7 +10,8 @@ enum life_program { LIFE_FORK, LIFE_EXEC, LIFE_EXIT, LIFE_OOM, LIFE_PROGRAMS };
 enum {
 	LIFE_COMM = 16,
 	LIFE_ARGS_SHORT = 64, LIFE_ARGS_LONG = 512, /* bytes of a command line: two sizes of record */
-	LIFE_RING = 4 << 20,
+	/* The sampler drains it when a quarter is full; by then it may be busy with a sample of many tasks. A short life is 400 bytes. */
+	LIFE_RING_CPU = 512 << 10, LIFE_RING_MOST = 8 << 20,
 };
 
 /* A process, as much of it as tells it from all others. */

@@ -31,7 +31,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, BPF_PROCESSES);
+	__uint(max_entries, 1); /* as many as bpf_processes_room() says */
 	__type(key, __u32);
 	__type(value, struct reclaim_process);
 } reclaim_processes SEC(".maps");

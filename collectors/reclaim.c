@@ -152,7 +152,18 @@ static const struct bpf_hook hooks[] = {
 	[RECLAIM_COMPACTION_END] = {.name = "compaction_end", .hook = "tracepoint mm_compaction_end"},
 };
 
-BPF_KIT(reclaim, hooks, NULL);
+static int configure(void *skeleton, void *arg)
+{
+	struct reclaim_bpf *s = skeleton;
+	uint32_t room = bpf_processes_room();
+	int err = bpf_map__set_max_entries(s->maps.process_index, room);
+
+	(void)arg;
+	err = err ? err : bpf_map__set_max_entries(s->maps.processes, room);
+	return err ? err : bpf_map__set_max_entries(s->maps.reclaim_processes, room);
+}
+
+BPF_KIT(reclaim, hooks, configure);
 
 struct reclaim {
 	const struct culprit_host *host;
@@ -161,7 +172,7 @@ struct reclaim {
 	struct ring_buffer *ring;
 	struct culprit_frame *frame; /* while the ring is drained */
 	struct reclaim_total *totals;
-	struct reclaim_process *figures;
+	struct bpf_map *figures; /* of reclaim_process, not mapped: large, and few are in use */
 	struct bpf_processes processes;
 	uint32_t slow[RECLAIM_KINDS]; /* events in this tick */
 	uint64_t slow_lost, lost;     /* as told last */
@@ -169,9 +180,10 @@ struct reclaim {
 
 static void clear(void *arg, uint32_t i)
 {
+	static const struct reclaim_process none;
 	struct reclaim *r = arg;
 
-	memset(&r->figures[i], 0, sizeof(r->figures[i]));
+	bpf_map__update_elem(r->figures, &i, sizeof(i), &none, sizeof(none), BPF_ANY);
 }
 
 static int slow_event(void *arg, void *data, size_t size);
@@ -199,11 +211,11 @@ static int reclaim_open(const struct culprit_host *host, void **ret_self, struct
 	}
 	r->skeleton = bpf_skeleton(r->unit);
 	r->totals = bpf_view(r->unit, r->skeleton->maps.reclaim_totals, true);
-	r->figures = bpf_view(r->unit, r->skeleton->maps.reclaim_processes, true);
+	r->figures = r->skeleton->maps.reclaim_processes;
 	r->ring = ring_buffer__new(bpf_map__fd(r->skeleton->maps.reclaim_slows), slow_event, r, NULL);
 	r->processes.clear = clear;
 	r->processes.arg = r;
-	if (!r->totals || !r->figures || !r->ring ||
+	if (!r->totals || !r->ring ||
 	    bpf_processes_init(&r->processes, r->unit, r->skeleton->maps.process_index, r->skeleton->maps.processes,
 			       (struct bpf_process_free *)&r->skeleton->bss->process_free) != 0) {
 		snprintf(error->sentence, sizeof(error->sentence), "out of memory");
@@ -286,21 +298,21 @@ static void put_processes(struct reclaim *r, struct culprit_frame *f)
 
 	culprit_table(f, PROCESS_TABLE);
 	culprit_lost(f, PROCESS_TABLE, bpf_processes_begin(&r->processes));
-	for (uint32_t i = 0; i < BPF_PROCESSES; i++, row++) {
-		const struct reclaim_process *p = &r->figures[i];
+	for (uint32_t i = 0; i < r->processes.room; i++, row++) {
 		const struct bpf_process *who;
+		struct reclaim_process p;
 		bool same;
 
-		if (!row->taken)
+		if (!row->taken || bpf_map__lookup_elem(r->figures, &i, sizeof(i), &p, sizeof(p), 0))
 			continue;
-		who = bpf_processes_look(&r->processes, r->host, i, p->stalls[0] + p->stalls[1] + p->stalls[2], &same);
+		who = bpf_processes_look(&r->processes, r->host, i, p.stalls[0] + p.stalls[1] + p.stalls[2], &same);
 		if (!who)
 			continue;
 		if (!same || row->handle == CULPRIT_NO_HANDLE || culprit_again(f, row->handle) != 0)
-			put_process(r, f, who, p);
+			put_process(r, f, who, &p);
 		row->handle = culprit_end(f);
 	}
-	bpf_say_fill(r->unit, RECLAIM_DIRECT_END, r->processes.used, BPF_PROCESSES);
+	bpf_say_fill(r->unit, RECLAIM_DIRECT_END, r->processes.used, r->processes.room);
 }
 
 static int slow_event(void *arg, void *data, size_t size)

@@ -62,9 +62,11 @@ struct {
 	__type(value, struct tcp_port_figures);
 } tcp_ports SEC(".maps");
 
+const volatile __u32 tcp_wake; /* bytes in tcp_ends, above which its reader is woken; set before loading */
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 1 << 20);
+	__uint(max_entries, 4096); /* set before loading */
 } tcp_ends SEC(".maps");
 
 /* How many slots are given away; user space reads. */
@@ -196,8 +198,8 @@ static __always_inline void ended(struct bpf_cost *cost, struct sock *sk, struct
 		r->start = c->start;
 		__builtin_memcpy(r->comm, c->comm, sizeof(r->comm));
 	}
-	/* Nobody is woken for one: they are read at each sample. */
-	bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
+	/* Nobody is woken for one: they are read at each sample, or when many have come. */
+	bpf_ringbuf_submit(r, bpf_ringbuf_query(&tcp_ends, BPF_RB_AVAIL_DATA) > tcp_wake ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
 }
 
 static __always_inline void on_state(struct bpf_cost *cost, struct sock *sk, int before, int now)

@@ -189,14 +189,24 @@ struct tcp_flow_self {
 	struct bpf_unit *unit;
 	struct tcp_flow_bpf *skeleton;
 	struct ring_buffer *ends;
-	const struct tcp_peer_figures *peers;
+	const struct tcp_peer_figures *peers; /* the first TCP_PORTS, of ports; those of peers are many, and few in use */
 	const struct tcp_port_figures *ports;
 	struct tcp_flows *flows;
 	uint64_t lost, next_ns;
 	struct tcp_record records[READ_AT_ONCE];
 };
 
-BPF_KIT(tcp_flow, hooks, NULL);
+static int configure(void *skeleton, void *arg)
+{
+	struct tcp_flow_bpf *k = skeleton;
+	uint32_t ring = bpf_ring_bytes(128 << 10, 2 << 20);
+
+	(void)arg;
+	k->rodata->tcp_wake = ring / 4;
+	return bpf_map__set_max_entries(k->maps.tcp_ends, ring);
+}
+
+BPF_KIT(tcp_flow, hooks, configure);
 
 static int take_end(void *self, void *data, size_t size)
 {
@@ -231,7 +241,7 @@ static int tcp_flow_open(const struct culprit_host *host, void **ret_self, struc
 	}
 	s->skeleton = bpf_skeleton(s->unit);
 	s->flows = tcp_flows_create();
-	s->peers = bpf_view(s->unit, s->skeleton->maps.tcp_peers, false);
+	s->peers = bpf_view_first(s->unit, s->skeleton->maps.tcp_peers, TCP_PORTS, false);
 	s->ports = bpf_view(s->unit, s->skeleton->maps.tcp_ports, false);
 	s->ends = ring_buffer__new(bpf_map__fd(s->skeleton->maps.tcp_ends), take_end, s, NULL);
 	if (!s->flows || !s->peers || !s->ports || !s->ends) {
@@ -332,23 +342,25 @@ static void put_answers(struct culprit_frame *f, uint32_t column, const unsigned
 
 static void put_peers(struct tcp_flow_self *s, struct culprit_frame *f)
 {
-	size_t stride = bpf_stride(sizeof(struct tcp_peer_figures)), used = s->skeleton->bss->tcp_peers_used;
+	uint32_t used = s->skeleton->bss->tcp_peers_used;
 
-	for (size_t i = 0; i < used && i < TCP_PEERS; i++) {
-		const struct tcp_peer_figures *p = (const void *)((const char *)s->peers + (TCP_PORTS + i) * stride);
+	for (uint32_t i = 0; i < used && i < TCP_PEERS; i++) {
+		uint32_t key = TCP_PORTS + i;
+		struct tcp_peer_figures p;
 		char name[TCP_NAME_MAX];
-		bool in = p->key.side == TCP_IN;
+		bool in;
 
-		if (!__atomic_load_n(&p->ready, __ATOMIC_ACQUIRE))
+		if (bpf_map__lookup_elem(s->skeleton->maps.tcp_peers, &key, sizeof(key), &p, sizeof(p), 0) || !p.ready)
 			continue;
+		in = p.key.side == TCP_IN;
 		culprit_row(f);
 		culprit_born(f);
-		culprit_put_text(f, P_PEER, name, tcp_name(name, p->key.address, in ? 0 : p->key.port));
-		culprit_put_u64(f, P_LISTEN, in ? p->key.port : 0);
+		culprit_put_text(f, P_PEER, name, tcp_name(name, p.key.address, in ? 0 : p.key.port));
+		culprit_put_u64(f, P_LISTEN, in ? p.key.port : 0);
 		culprit_put_string(f, P_SIDE, in ? "in" : "out");
-		culprit_put_u64(f, P_LEFT_OUT, p->left_out);
-		culprit_put_u64(f, P_MULTIPLEXED, p->multiplexed);
-		put_answers(f, P_ANSWER, p->answers);
+		culprit_put_u64(f, P_LEFT_OUT, p.left_out);
+		culprit_put_u64(f, P_MULTIPLEXED, p.multiplexed);
+		put_answers(f, P_ANSWER, p.answers);
 		culprit_end(f);
 	}
 }
@@ -466,6 +478,17 @@ static int tcp_flow_sample(void *self, struct culprit_frame *f)
 	return 0;
 }
 
+static int tcp_flow_fd(void *self)
+{
+	return ring_buffer__epoll_fd(((struct tcp_flow_self *)self)->ends);
+}
+
+static int tcp_flow_drain(void *self)
+{
+	ring_buffer__consume(((struct tcp_flow_self *)self)->ends);
+	return 0;
+}
+
 static size_t tcp_flow_programs(void *self, const struct culprit_program **ret_list)
 {
 	struct tcp_flow_self *s = self;
@@ -491,6 +514,8 @@ const struct culprit_collector tcp_flow_collector = {
 	.ntables = 3,
 	.probe = bpf_probe,
 	.open = tcp_flow_open,
+	.fd = tcp_flow_fd,
+	.drain = tcp_flow_drain,
 	.sample = tcp_flow_sample,
 	.close = tcp_flow_close,
 	.programs = tcp_flow_programs,

@@ -12,6 +12,7 @@
 #include "attach.h"
 #include "console_data.h"
 #include "error.h"
+#include "inspect.h"
 #include "loop.h"
 #include "panels.h"
 #include "recfile.h"
@@ -86,6 +87,11 @@ static int live_act(void *self, const struct console_action *action, struct culp
 	if (!r)
 		sampler_mark(((struct live *)self)->session.sampler, "action", error->sentence);
 	return r;
+}
+
+static int live_inspect(void *self, const struct console_action *of, char **ret_text, struct culprit_error *error)
+{
+	return inspect_process(((struct live *)self)->session.proc_fd, of->pid, of->start_ticks, ret_text, error);
 }
 
 static void live_close(struct live *l)
@@ -245,6 +251,7 @@ int verb_console(const struct options *o)
 		loop.print = live_print;
 		loop.mark = live_mark;
 		loop.act = live_act;
+		loop.inspect = live_inspect;
 		loop.self = &l;
 		r = loop_run(&loop, &error);
 	}

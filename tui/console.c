@@ -499,6 +499,9 @@ bool console_act(struct console *c, int action)
 	case ACTION_SIGNAL:
 		console_act_open(c);
 		return true;
+	case ACTION_INSPECT:
+		console_inspect(c);
+		return true;
 	case ACTION_MOUSE:
 		c->mouse = !c->mouse;
 		console_effect_push(c, EFFECT_MOUSE, c->mouse, NULL);
@@ -510,6 +513,15 @@ bool console_act(struct console *c, int action)
 	default:
 		return false;
 	}
+}
+
+void console_list(struct console *c, const char *title, char *text)
+{
+	free(c->listing);
+	c->listing = text;
+	snprintf(c->listing_title, sizeof(c->listing_title), "%s", title);
+	c->helping = true;
+	c->help_top = 0;
 }
 
 static bool help_key(struct console *c, const struct key *key)

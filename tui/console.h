@@ -48,6 +48,7 @@ enum console_effect_kind {
 	EFFECT_COPY,       /* argument: the text */
 	EFFECT_MARK,       /* argument: its text, of the time time_ns */
 	EFFECT_ACT,        /* `action`, confirmed by the user */
+	EFFECT_INSPECT,    /* `action` names the process; what is read goes to console_list() */
 	EFFECT_PRINT,      /* the screen as text into a file; argument: its name, "" for one made up */
 };
 
@@ -94,6 +95,8 @@ void console_destroy(struct console *); /* NULL-safe */
 void console_sandbox(struct console *, const char *sentence);
 /* The marks changed: the timeline is to be asked for anew. */
 void console_marked(struct console *);
+/* Shows a text in place of the panel, until it is closed. The text is sanitised, on the heap; taken over. */
+void console_list(struct console *, const char *title, char *text);
 /* New data are there, or time went on. */
 void console_now(struct console *, const struct console_now *);
 /* So long, by clock_ns, until console_now() has something to do by itself (playing); UINT64_MAX: never. */

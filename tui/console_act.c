@@ -58,6 +58,23 @@ static bool may_act(struct console *c, struct panel_target *t)
 	return false;
 }
 
+void console_inspect(struct console *c)
+{
+	struct panel_target t;
+
+	if (c->options.mode == CONSOLE_REPLAY) {
+		console_error(c, "open files, limits and environment are never recorded: they can be read of a live process only");
+		return;
+	}
+	if (!find_target(c, &t)) {
+		console_error(c, "no process is selected here: go to Processes (2) and move to its row");
+		return;
+	}
+	console_effect_push(c, EFFECT_INSPECT, false, NULL);
+	c->effects[c->neffects - 1].action = (struct console_action){.pid = t.pid, .start_ticks = t.start_ticks};
+	snprintf(c->effects[c->neffects - 1].action.name, sizeof(c->action.name), "%s", t.name);
+}
+
 void console_act_open(struct console *c)
 {
 	char shown[4 * sizeof(((struct panel_target *)0)->name) + 1], said[PANEL_MESSAGE_MAX];

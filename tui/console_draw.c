@@ -486,7 +486,7 @@ void console_draw(struct console *c, struct surface *s)
 	if (c->helping) {
 		struct keys_table tables[2] = {console_panel_keys(c), {"everywhere", console_keys, console_nkeys}};
 
-		help_lines = dialog_help(s, l.panel, c->listing ? "marks" : p->name, c->listing ? c->listing : p->help, tables,
+		help_lines = dialog_help(s, l.panel, c->listing ? c->listing_title : p->name, c->listing ? c->listing : p->help, tables,
 					 c->listing ? 0 : 2, c->help_top);
 	} else if (l.panel.h > 0) {
 		p->draw(c->states[c->current], s, l.panel);

@@ -90,8 +90,5 @@ void console_mark_list(struct console *c)
 		console_say(c, "there are no marks: m sets one");
 		return;
 	}
-	free(c->listing);
-	c->listing = text;
-	c->helping = true;
-	c->help_top = 0;
+	console_list(c, "marks", text);
 }

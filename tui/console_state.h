@@ -68,7 +68,8 @@ struct console {
 	char sandbox[256]; /* own text; "": none */
 
 	bool helping;
-	char *listing; /* shown in place of the help: the marks; NULL: the help */
+	char *listing; /* shown in place of the help; NULL: the help */
+	char listing_title[PANEL_LABEL_MAX * 4 + 40];
 	uint64_t mark_ns; /* of the mark being typed */
 	size_t help_top;
 
@@ -120,6 +121,7 @@ void console_act_open(struct console *);
 /* signal, renice, ionice; false: another command. */
 bool console_act_command(struct console *, const char *name, const char *argument);
 void console_act_answered(struct console *, bool yes);
+void console_inspect(struct console *);
 const char *console_act_argument(const char *command, size_t i); /* for completion */
 
 /* console_baseline.c */

@@ -13,8 +13,10 @@ size_t dialog_wrap(const char *text, int w, size_t *ret_next)
 	}
 	for (cut = (size_t)w; cut && text[cut] != ' '; cut--)
 		;
-	if (!cut)
-		cut = (size_t)w;
+	/* A long word: not through the middle of a character. */
+	if (cut < (size_t)w / 2)
+		for (cut = (size_t)w; cut > 1 && ((unsigned char)text[cut] & 0xc0) == 0x80; cut--)
+			;
 	*ret_next = cut + strspn(text + cut, " ");
 	return cut;
 }

@@ -60,6 +60,7 @@ const struct binding console_keys[] = {
 	{ACTION_PRINT, "print", {'P'}, NULL, "write this screen as text, with the command that shows it again"},
 	{ACTION_COPY, "copy", {'y'}, NULL, "copy that command to the clipboard of the terminal"},
 	{ACTION_SIGNAL, "send-signal", {KEY_F(9)}, NULL, "send a signal to the selected process (:signal TERM, :renice 10, :ionice idle)"},
+	{ACTION_INSPECT, "inspect", {'I'}, NULL, "open files, limits and environment of the selected process, read now and recorded nowhere"},
 	{ACTION_MOUSE, "mouse", {'M'}, NULL, "mouse on or off (while on, the terminal doesn't select text)"},
 	{ACTION_REDRAW, "redraw", {KEY_CTRL('l')}, NULL, "paint the screen anew"},
 	{ACTION_ESCAPE, "escape", {KEY_ESC}, NULL, "leave help, a question, a search"},

@@ -130,6 +130,19 @@ static void save_or_print(struct loop *l, const struct console_effect *e, bool *
 	*ret_failed |= err != 0;
 }
 
+static void inspect(struct loop *l, const struct console_action *of)
+{
+	char *text = NULL, title[4 * sizeof(of->name) + 40], name[4 * sizeof(of->name) + 1];
+	struct culprit_error error = {"there is nothing to read of it here"};
+
+	text_sanitise(name, sizeof(name), of->name, strlen(of->name), TEXT_UTF8);
+	snprintf(title, sizeof(title), "%s %llu", name, (unsigned long long)of->pid);
+	if (l->options->inspect && !l->options->inspect(l->options->self, of, &text, &error))
+		console_list(l->options->console, title, text);
+	else
+		console_say(l->options->console, error.sentence);
+}
+
 static void apply_effects(struct loop *l)
 {
 	struct console_effect e;
@@ -175,6 +188,9 @@ static void apply_effects(struct loop *l)
 			if (l->options->act)
 				l->options->act(l->options->self, &e.action, &error);
 			console_say(l->options->console, error.sentence);
+			break;
+		case EFFECT_INSPECT:
+			inspect(l, &e.action);
 			break;
 		case EFFECT_SAVE:
 		case EFFECT_PRINT:

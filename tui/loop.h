@@ -27,6 +27,8 @@ struct loop_options {
 	int (*mark)(void *self, uint64_t mono_ns, const char *text, struct culprit_error *);
 	/* Optional: does what was confirmed, and says in `error` what was done or why not. */
 	int (*act)(void *self, const struct console_action *, struct culprit_error *);
+	/* Optional: what is only read when asked for: text for console_list(), the loop's to hand on. */
+	int (*inspect)(void *self, const struct console_action *, char **ret_text, struct culprit_error *);
 	/* Optional: the terminal is there, with all that is known of it; nothing was drawn yet. */
 	void (*opened)(void *self);
 	void *self;

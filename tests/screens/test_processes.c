@@ -178,6 +178,31 @@ static void interpreters_are_named(void **state)
 	stage_close(&s);
 }
 
+/* Asked for of the process itself; what comes is a text that is shown until it is closed. */
+static void a_process_is_inspected(void **state)
+{
+	struct console_effect effect;
+	struct key key = {.code = 'I'};
+	struct stage s;
+
+	(void)state;
+	stage_open(&s, &family, 180, "processes", 80, 24, TEXT_ASCII);
+	stage_type(&s, "/manage.py\r");
+	console_key(s.console, &key);
+	assert_true(console_effect(s.console, &effect));
+	assert_int_equal(effect.kind, EFFECT_INSPECT);
+	assert_int_equal(effect.action.pid, 801);
+	assert_int_equal(effect.action.start_ticks, 9801);
+	console_list(s.console, "python3 801",
+		     strdup("program   /usr/bin/python3.11\n\nopen files: 2\n     0  /dev/null\n     1  socket:[77]\n\n"
+			    "environment: 1 variable\n  LONG=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+			    "aaaa\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\n"));
+	stage_check(&s, "inspect");
+	stage_press(&s, "q");
+	assert_shows(&s, ">     801");
+	stage_close(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -188,6 +213,7 @@ int main(void)
 		cmocka_unit_test(columns_are_chosen),
 		cmocka_unit_test(only_a_user_or_a_service),
 		cmocka_unit_test(interpreters_are_named),
+		cmocka_unit_test(a_process_is_inspected),
 	};
 
 	return cmocka_run_group_tests_name("processes", tests, NULL, NULL);

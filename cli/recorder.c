@@ -240,18 +240,15 @@ static void reopen(struct recorder *r)
 	r->stalled = false;
 }
 
-/* Waits until the time or a signal. True: it is to end. */
+/* Until the time or a signal; what comes between samples is taken in. True: it is to end. */
 static bool wait_until(struct recorder *r, int signal_fd, uint64_t until_ns)
 {
 	uint64_t now;
 
 	while ((now = now_ns(CULPRIT_MONOTONIC)) < until_ns) {
-		struct pollfd fd = {signal_fd, POLLIN, 0};
-		uint64_t left = until_ns - now;
-		struct timespec ts = {(time_t)(left / SECOND), (long)(left % SECOND)};
 		struct signalfd_siginfo info;
 
-		if (ppoll(&fd, 1, &ts, NULL) <= 0 || read(signal_fd, &info, sizeof(info)) != sizeof(info))
+		if (!sampler_rest(r->session->sampler, until_ns - now, signal_fd) || read(signal_fd, &info, sizeof(info)) != sizeof(info))
 			continue;
 		if (info.ssi_signo != SIGHUP || (r->out->sink && !r->out->path))
 			return true;

@@ -170,7 +170,6 @@ static int print_once(struct live *l, const struct options *o, struct culprit_er
 {
 	struct surface *s = surface_create(o->width ? (int)o->width : 80, o->height ? (int)o->height : 24,
 					   screen_locale_form());
-	struct timespec second = {1, 0};
 	bool recorded = l->attach.recorder && !l->attach.ended;
 	struct console_now now;
 	char *text;
@@ -178,7 +177,7 @@ static int print_once(struct live *l, const struct options *o, struct culprit_er
 
 	for (int i = 0; i < 2 && !r && !recorded; i++) {
 		if (i)
-			nanosleep(&second, NULL);
+			sampler_rest(l->session.sampler, 1000000000u, -1);
 		r = sampler_tick(l->session.sampler, error);
 	}
 	if (!r)

@@ -104,14 +104,6 @@ static bool needs_two_ticks(const struct options *o, const char *table)
 	return true;
 }
 
-static void sleep_ns(uint64_t ns)
-{
-	struct timespec ts = {(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
-
-	while (clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, &ts) == EINTR)
-		;
-}
-
 static int dump_live(const struct options *o, const char *table, struct culprit_error *error)
 {
 	const char *collector = session_collector_of(table);
@@ -143,7 +135,7 @@ static int dump_live(const struct options *o, const char *table, struct culprit_
 	ticks += !collector;
 	for (uint64_t i = 0; i <= ticks && !r; i++) {
 		if (i)
-			sleep_ns(o->interval_ns ? o->interval_ns : 1000000000u);
+			sampler_rest(s.sampler, o->interval_ns ? o->interval_ns : 1000000000u, -1);
 		r = sampler_tick(s.sampler, error);
 		if (!r)
 			r = writer_sink_error(sampler_writer(s.sampler), sink, error);

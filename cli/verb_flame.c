@@ -70,7 +70,7 @@ static struct view *view_live(const struct options *o, struct session *s, struct
 		    error_set(error, -ENOMEM, "out of memory") : 0;
 	for (uint64_t i = 0; i <= ticks && !r; i++) {
 		if (i)
-			sampler_rest(s->sampler, interval);
+			sampler_rest(s->sampler, interval, -1);
 		r = sampler_tick(s->sampler, error);
 		if (!r)
 			r = writer_sink_error(sampler_writer(s->sampler), sink, error);

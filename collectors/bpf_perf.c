@@ -100,7 +100,9 @@ void bpf_perf_detach(struct bpf_perf *p)
 
 int bpf_perf_rate(struct bpf_perf *p, unsigned hz)
 {
-	uint64_t value = hz;
+	/* The clock's event has turned its frequency into a period when it was opened, and takes another one as ns: a frequency
+	 * there would be one of tens of thousands of samples a second. */
+	uint64_t value = p->cycles ? hz : 1000000000u / (hz ? hz : 1);
 
 	for (unsigned i = 0; i < p->n; i++)
 		if (ioctl(p->on[i].fd, PERF_EVENT_IOC_PERIOD, &value))

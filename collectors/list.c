@@ -20,6 +20,7 @@ const struct culprit_collector *const culprit_builtin[] = {
 	&interrupt_collector,
 	&reclaim_collector,
 	&tcp_flow_collector,
+	&stacks_collector,
 #endif
 	NULL,
 };

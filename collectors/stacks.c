@@ -23,7 +23,8 @@ enum {
 	HZ = 99, /* not 100: other things happen 100 times a second, and would always or never be seen */
 	ROWS_MOST = 8192,
 	COUNTS_MIN = 2048, COUNTS_MAX = 65536,
-	GO_ON_MS = 10, /* between two looks at what core has read meanwhile */
+	GO_ON_SOON_MS = 2, GO_ON_SOON = 8, /* between two looks at what core has read meanwhile; after so many */
+	GO_ON_MS = 10,
 };
 
 #define SAMPLED "perf_event cycles, or cpu-clock where the machine counts no cycles"
@@ -82,6 +83,7 @@ struct stacks {
 	struct stacks_rows *oncpu;
 	struct ring_buffer *news;
 	int timer_fd, fd; /* fd: either of timer and news */
+	unsigned looks;  /* since nothing was waited for */
 	unsigned counts; /* elements of each map of counts */
 	uint64_t lost, refused, full;
 	struct stacks_key *keys;     /* `counts` of each, to empty a map into */
@@ -194,10 +196,14 @@ static int stacks_open(const struct culprit_host *host, void **ret_self, struct 
 /* What was asked of core is looked at again soon, until all is there. */
 static void go_on(struct stacks *s)
 {
-	struct itimerspec soon = {.it_value = {0, GO_ON_MS * 1000000}};
+	struct itimerspec soon = {.it_value = {0, (s->looks < GO_ON_SOON ? GO_ON_SOON_MS : GO_ON_MS) * 1000000}};
 
-	if (stacks_code_go_on(s->code))
+	if (stacks_code_go_on(s->code)) {
 		timerfd_settime(s->timer_fd, 0, &soon, NULL);
+		s->looks++;
+	} else {
+		s->looks = 0;
+	}
 }
 
 static int stacks_fd(void *self)

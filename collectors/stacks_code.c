@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -65,7 +67,10 @@ struct stacks_code {
 	uint32_t nlimbo;
 	uint32_t rows_used, mappings_used;
 	uint32_t tick;
+	uint32_t asked[UNWIND_PROCESSES]; /* process ids: those that are ASKED, and some that were */
+	uint32_t nasked;
 	bool waits;          /* something was asked for */
+	bool modules_wait;   /* some may be ROWS_ASKED */
 	uint64_t evicted, refused;
 	struct culprit_mapping read[MAPPINGS_EACH];
 	struct module before[MODULES_MAX];
@@ -170,7 +175,12 @@ static void ask(struct stacks_code *c, struct process *p, bool anew)
 	p->renewed = anew && !c->host->code_of(c->host, p->pid, CULPRIT_CODE_ANEW, c->read, 0, &n, &generation);
 	if (p->renewed)
 		p->generation = generation;
-	p->state = ASKED;
+	if (c->nasked == UNWIND_PROCESSES)
+		p->state = FAILED; /* later */
+	if (p->state != ASKED && c->nasked < UNWIND_PROCESSES) {
+		c->asked[c->nasked++] = p->pid;
+		p->state = ASKED;
+	}
 	p->asked_ns = c->host->now_ns(c->host, CULPRIT_MONOTONIC);
 	c->waits = true;
 }
@@ -183,7 +193,7 @@ static void rows_again(struct stacks_code *c, struct process *p, uint64_t now)
 
 		if (m && m->state == ROWS_REFUSED) {
 			m->state = ROWS_ASKED;
-			c->waits = true;
+			c->waits = c->modules_wait = true;
 		}
 	}
 	p->again_ns = now + p->wait_ns;
@@ -356,8 +366,7 @@ static bool rows_evict(struct stacks_code *c)
 	return true;
 }
 
-/* By system calls: mapping so much memory, and unmapping it, would take longer, and these pages would be part of this process. */
-static int rows_copy(struct stacks_code *c, uint32_t first, const struct culprit_unwind_row *rows, uint32_t n)
+static int rows_copy_by_call(struct stacks_code *c, uint32_t first, const struct culprit_unwind_row *rows, uint32_t n)
 {
 	for (uint32_t at = 0; at < n;) {
 		uint32_t some = n - at < COPY ? n - at : COPY;
@@ -368,6 +377,20 @@ static int rows_copy(struct stacks_code *c, uint32_t first, const struct culprit
 			return errno ? -errno : -EIO;
 		at += some;
 	}
+	return 0;
+}
+
+/* Through a mapping of those pages alone, for as long as it takes: a system call a row's element costs ten times that, and
+ * all pages mapped would be part of this process. */
+static int rows_copy(struct stacks_code *c, uint32_t first, const struct culprit_unwind_row *rows, uint32_t n)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), from = first * sizeof(*rows), bytes = n * sizeof(*rows), skip = from % page;
+	char *at = mmap(NULL, skip + bytes, PROT_READ | PROT_WRITE, MAP_SHARED, c->rows_fd, (off_t)(from - skip));
+
+	if (at == MAP_FAILED)
+		return rows_copy_by_call(c, first, rows, n);
+	memcpy(at + skip, rows, bytes);
+	munmap(at, skip + bytes);
 	return 0;
 }
 
@@ -391,7 +414,7 @@ static uint32_t module_go_on(struct stacks_code *c, struct module *m)
 	int r = c->host->unwind_rows(c->host, m->number, &rows, &n);
 
 	if (r == -EINPROGRESS) {
-		c->waits = true;
+		c->waits = c->modules_wait = true;
 		return 0;
 	}
 	m->first = m->n = 0;
@@ -461,6 +484,7 @@ static void mapping_fill(struct stacks_code *c, uint32_t at, const struct culpri
 	}
 	if (m->state == ROWS_REFUSED)
 		m->state = ROWS_ASKED;
+	c->modules_wait = c->modules_wait || m->state == ROWS_ASKED;
 	c->module_of[at] = m->number;
 	to->first = m->first;
 	to->n = m->n;
@@ -518,21 +542,30 @@ static void process_go_on(struct stacks_code *c, struct process *p, uint64_t now
 bool stacks_code_go_on(struct stacks_code *c)
 {
 	uint64_t now = c->host->now_ns(c->host, CULPRIT_MONOTONIC);
-	uint32_t copied = 0;
+	uint32_t copied = 0, kept = 0;
+	bool modules;
 
 	if (!c->waits)
 		return false;
 	c->waits = false;
-	for (uint32_t i = 0; i < PROCESS_SLOTS; i++)
-		if (c->processes[i].state == ASKED)
-			process_go_on(c, &c->processes[i], now);
-	for (uint32_t i = 0; i < MODULES_MAX; i++) {
+	for (uint32_t i = 0; i < c->nasked; i++) {
+		struct process *p = find(c, c->asked[i]);
+
+		if (p->state == ASKED)
+			process_go_on(c, p, now);
+		if (p->state == ASKED)
+			c->asked[kept++] = p->pid;
+	}
+	c->nasked = kept;
+	modules = c->modules_wait;
+	c->modules_wait = false;
+	for (uint32_t i = 0; modules && i < MODULES_MAX; i++) {
 		if (!c->modules[i].number || c->modules[i].state != ROWS_ASKED)
 			continue;
 		if (copied < ROWS_A_TURN)
 			copied += module_go_on(c, &c->modules[i]);
 		else
-			c->waits = true;
+			c->waits = c->modules_wait = true;
 	}
 	return c->waits;
 }
@@ -555,7 +588,7 @@ void stacks_code_tick(struct stacks_code *c)
 		struct module *m = &c->modules[i];
 
 		if (m->number && m->state == ROWS_ASKED)
-			c->waits = true;
+			c->waits = c->modules_wait = true;
 	}
 }
 

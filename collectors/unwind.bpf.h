@@ -175,8 +175,6 @@ static __always_inline int unwind_by_rule(struct unwind_state *s, const struct c
 	case CULPRIT_CFA_PLT:
 		cfa = s->sp + 8 + ((s->pc & 15) >= (__u64)(__s64)rule->cfa_offset ? 8 : 0);
 		break;
-	case CULPRIT_CFA_NONE:
-		return CULPRIT_STACK_NO_ROWS;
 	default:
 		return CULPRIT_STACK_UNKNOWN;
 	}
@@ -231,6 +229,7 @@ __noinline int unwind_step(__u32 i)
 	struct unwind_state *s;
 	__u32 zero = 0, number;
 	__u64 at;
+	int end;
 
 	s = bpf_map_lookup_elem(&unwind_scratch, &zero);
 	if (!s || i >= UNWIND_FRAMES)
@@ -257,7 +256,15 @@ __noinline int unwind_step(__u32 i)
 	if (number >= UNWIND_RULES)
 		return CULPRIT_STACK_UNKNOWN;
 	rule = bpf_map_lookup_elem(&unwind_rules, &number);
-	return rule ? unwind_by_rule(s, rule) : CULPRIT_STACK_UNKNOWN;
+	if (!rule)
+		return CULPRIT_STACK_UNKNOWN;
+	/* Code that nothing describes, in a file that has descriptions: written by hand, or an engine's own, which mostly
+	 * keep frame pointers (node's builtins). */
+	if (rule->cfa == CULPRIT_CFA_NONE && rule->ra != CULPRIT_SAVED_END) {
+		end = unwind_by_fp(s);
+		return end == CULPRIT_STACK_NO_FP || end == CULPRIT_STACK_LOST ? CULPRIT_STACK_NO_ROWS : end;
+	}
+	return unwind_by_rule(s, rule);
 }
 
 /* Where it finds no room, the next walk of such a stack tells. */

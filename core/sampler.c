@@ -473,8 +473,9 @@ static void drain(struct sampler *s, const struct pollfd *fds, size_t n)
 	}
 }
 
-/* Until the next tick: answers of helpers are taken in as they come, deadlines kept. True: stop. */
-static bool wait_until(struct sampler *s, uint64_t until_ns)
+/* Until the next tick, or until `fd` (-1: none) can be read: what comes between samples is taken in as it comes, deadlines are
+ * kept. True: stop, or fd. */
+static bool wait_until(struct sampler *s, uint64_t until_ns, int fd)
 {
 	struct pollfd fds[POLL_FDS_MAX + 4];
 	uint64_t now;
@@ -482,7 +483,7 @@ static bool wait_until(struct sampler *s, uint64_t until_ns)
 
 	while (!stop && (now = mono_now(s)) < until_ns) {
 		uint64_t next = until_ns, own = ask_pool_next_ns(s->asks);
-		size_t n = poll_fds(s, fds);
+		size_t n = poll_fds(s, fds), at = n;
 		struct timespec ts;
 
 		next = own < next ? own : next;
@@ -491,13 +492,16 @@ static bool wait_until(struct sampler *s, uint64_t until_ns)
 			next = own < next ? own : next;
 		}
 		next = next > now ? next - now : 0;
+		if (fd >= 0)
+			fds[n++] = (struct pollfd){fd, POLLIN, 0};
 		ts = (struct timespec){(time_t)(next / 1000000000u), (long)(next % 1000000000u)};
 		if (ppoll(fds, n, &ts, NULL) > 0) {
 			uint64_t ignored;
 
 			if (fds[0].revents && read(s->wake_fd, &ignored, sizeof(ignored)) < 0 && errno != EAGAIN)
 				return true;
-			drain(s, fds, n);
+			drain(s, fds, at);
+			stop = at < n && fds[at].revents;
 		}
 		if (s->options.zygote)
 			zygote_poll(s->options.zygote);
@@ -505,15 +509,15 @@ static bool wait_until(struct sampler *s, uint64_t until_ns)
 		for (size_t i = 0; i < s->nplugins; i++)
 			plugin_poll(s->plugins[i].plugin);
 		pthread_mutex_lock(&s->mutex);
-		stop = s->stop;
+		stop = stop || s->stop;
 		pthread_mutex_unlock(&s->mutex);
 	}
 	return stop;
 }
 
-void sampler_rest(struct sampler *s, uint64_t ns)
+bool sampler_rest(struct sampler *s, uint64_t ns, int fd)
 {
-	wait_until(s, mono_now(s) + ns);
+	return wait_until(s, mono_now(s) + ns, fd);
 }
 
 /* The second tick comes soon, so that rates are there soon; then all come on wall-clock multiples of the interval, so that
@@ -537,7 +541,7 @@ static void *sampler_main(void *arg)
 
 		if (sampler_tick(s, &error))
 			sampler_say(s, CULPRIT_LOG_ERROR, NULL, error.sentence);
-		if (wait_until(s, next_tick(s, first)))
+		if (wait_until(s, next_tick(s, first), -1))
 			return NULL;
 		first = false;
 	}

@@ -51,9 +51,9 @@ void sampler_settle(struct sampler *, uint64_t ns);
 /* The part of it for built-ins that open late, alone. */
 void sampler_settle_late(struct sampler *, uint64_t ns);
 
-/* Lets `ns` pass between two ticks, and takes in what comes meanwhile: answers of helpers, collectors' descriptors. Only
- * without the thread. */
-void sampler_rest(struct sampler *, uint64_t ns);
+/* Lets `ns` pass between two ticks, and takes in what comes meanwhile: answers of helpers, collectors' descriptors. Until `fd` can
+ * be read, if it is not -1; then true. Only without the thread. */
+bool sampler_rest(struct sampler *, uint64_t ns, int fd);
 
 /* Samples on a thread of its own from now on, the first tick at once. -errno with a sentence. */
 int sampler_start(struct sampler *, struct culprit_error *);

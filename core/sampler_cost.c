@@ -65,6 +65,7 @@ void sampler_cost(struct sampler *s, uint64_t now_ns, uint64_t program_cpu_ns)
 {
 	struct culprit_frame *f = builder_frame(writer_builder(s->writer), s->bpf_table, 1);
 	struct cost_step step;
+	uint64_t once_ns;
 
 	s->kernel_ns = 0;
 	culprit_table(f, 0);
@@ -98,6 +99,9 @@ void sampler_cost(struct sampler *s, uint64_t now_ns, uint64_t program_cpu_ns)
 		}
 	}
 	builder_frame_end(writer_builder(s->writer), 0, NULL, 0, 1, NULL);
+	/* What is done once, loading programs and reading files, is own cost like all else, but measuring less would not save it. */
+	once_ns = __atomic_load_n(&s->once_ns, __ATOMIC_RELAXED) + (s->symbols ? symbols_once_ns(s->symbols) : 0);
+	program_cpu_ns -= once_ns < program_cpu_ns ? once_ns : program_cpu_ns;
 	if (cost_budget_tick(&s->budget, now_ns, program_cpu_ns + s->kernel_ns, s->takers, s->ntakers, &step))
 		do_step(s, &step);
 }

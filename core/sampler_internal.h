@@ -90,6 +90,7 @@ struct sampler {
 	struct cost_taker takers[COST_TAKERS_MAX];
 	size_t ntakers;
 	uint64_t kernel_ns; /* what all programs ran */
+	uint64_t once_ns;   /* atomic: CPU time of opening collectors */
 
 	bool helpers_gone; /* the zygote has died: nobody can be asked any more */
 };

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <time.h>
 
 #include "error.h"
 
@@ -19,17 +20,28 @@ static bool goes_on(const struct entry *e)
 	return !(e->collector->flags & CULPRIT_OPEN_LATER);
 }
 
+static uint64_t thread_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
 static void make(struct sampler *s, bool more)
 {
 	for (size_t i = 0; i < s->nlater; i++) {
 		struct entry *e = s->later[i];
+		uint64_t before_ns;
 
 		if (goes_on(e) != more)
 			continue;
 		if (__atomic_load_n(&s->later_stop, __ATOMIC_RELAXED))
 			return;
+		before_ns = thread_ns();
 		e->later_result = more ? e->collector->later(e->self, &e->later_error)
 				       : e->collector->open(&e->host, &e->self, &e->later_error);
+		__atomic_fetch_add(&s->once_ns, thread_ns() - before_ns, __ATOMIC_RELAXED);
 		__atomic_store_n(&e->later, OPENED, __ATOMIC_RELEASE);
 	}
 }

@@ -29,35 +29,62 @@ struct worker_start {
 	uint32_t index;
 };
 
+static uint64_t thread_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static enum job_class class_of(uint8_t kind)
+{
+	return kind == JOB_SYMBOLS || kind == JOB_PERFMAP ? JOBS_NAMES : JOBS_WALK;
+}
+
+static uint32_t queued(const struct symbols *s)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < JOB_CLASSES; i++)
+		n += s->jobs[i].head - s->jobs[i].tail;
+	return n;
+}
+
 static void *worker(void *arg)
 {
 	struct worker_start start = *(struct worker_start *)arg;
 	struct symbols *s = start.s;
+	struct jobs *jobs = &s->jobs[s->worker_class[start.index]];
 
 	free(arg);
 	pthread_mutex_lock(&s->mutex);
 	while (!s->stop) {
+		uint64_t before_ns;
 		struct job job;
 
-		if (s->head == s->tail) {
-			pthread_cond_wait(&s->work, &s->mutex);
+		if (jobs->head == jobs->tail) {
+			pthread_cond_wait(&jobs->work, &s->mutex);
 			continue;
 		}
-		job = s->queue[s->tail++ % SYMBOLS_QUEUE];
+		job = jobs->queue[jobs->tail++ % SYMBOLS_QUEUE];
 		s->working++;
 		s->busy_since[start.index] = symbols_now_ms();
+		before_ns = thread_ns();
 		symbols_job(s, job);
+		if (job.kind != JOB_PROCESS && job.kind != JOB_PERFMAP)
+			__atomic_fetch_add(&s->once_ns, thread_ns() - before_ns, __ATOMIC_RELAXED);
 		s->busy_since[start.index] = 0;
 		s->working--;
 		s->generation++;
-		if (s->head == s->tail && !s->working)
+		if (!queued(s) && !s->working)
 			pthread_cond_broadcast(&s->idle);
 	}
 	pthread_mutex_unlock(&s->mutex);
 	return NULL;
 }
 
-static int worker_add(struct symbols *s)
+static int worker_add(struct symbols *s, enum job_class class)
 {
 	struct worker_start *start = malloc(sizeof(*start));
 	sigset_t all, before;
@@ -66,45 +93,51 @@ static int worker_add(struct symbols *s)
 	if (!start)
 		return -ENOMEM;
 	*start = (struct worker_start){s, s->workers};
+	s->worker_class[s->workers] = (uint8_t)class;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	r = pthread_create(&s->threads[s->workers], NULL, worker, start);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (r)
+	if (r) {
 		free(start);
-	else
+	} else {
 		s->workers++;
+		s->jobs[class].workers++;
+	}
 	return -r;
 }
 
-static bool all_stuck(const struct symbols *s)
+static bool all_stuck(const struct symbols *s, enum job_class class)
 {
 	uint64_t now = symbols_now_ms();
 
 	for (uint32_t i = 0; i < s->workers; i++) {
-		if (!s->busy_since[i] || now - s->busy_since[i] < SYMBOLS_STUCK_MS)
+		if (s->worker_class[i] == class && (!s->busy_since[i] || now - s->busy_since[i] < SYMBOLS_STUCK_MS))
 			return false;
 	}
 	return true;
 }
 
+/* A thread is made when there is something to do: where there is none, all of them are stuck. */
 void symbols_queue(struct symbols *s, uint8_t kind, uint32_t of)
 {
 	struct job job = {kind, of};
+	enum job_class class = class_of(kind);
+	struct jobs *jobs = &s->jobs[class];
 
 	if (s->options.here) {
 		symbols_job(s, job);
 		s->generation++;
 		return;
 	}
-	if (s->head - s->tail == SYMBOLS_QUEUE) {
+	if (jobs->head - jobs->tail == SYMBOLS_QUEUE) {
 		s->stats.dropped++;
 		return;
 	}
-	s->queue[s->head++ % SYMBOLS_QUEUE] = job;
-	if (s->workers < SYMBOLS_WORKERS && all_stuck(s))
-		worker_add(s);
-	pthread_cond_signal(&s->work);
+	jobs->queue[jobs->head++ % SYMBOLS_QUEUE] = job;
+	if (jobs->workers < SYMBOLS_WORKERS / JOB_CLASSES && all_stuck(s, class))
+		worker_add(s, class);
+	pthread_cond_signal(&jobs->work);
 }
 
 struct symbols *symbols_create(const struct symbols_options *options)
@@ -117,7 +150,8 @@ struct symbols *symbols_create(const struct symbols_options *options)
 	if (!s->options.bytes_max)
 		s->options.bytes_max = 64 << 20;
 	pthread_mutex_init(&s->mutex, NULL);
-	pthread_cond_init(&s->work, NULL);
+	for (size_t i = 0; i < JOB_CLASSES; i++)
+		pthread_cond_init(&s->jobs[i].work, NULL);
 	pthread_cond_init(&s->idle, NULL);
 	s->by_key_cap = 1024;
 	s->by_key = calloc(s->by_key_cap, sizeof(*s->by_key));
@@ -127,14 +161,6 @@ struct symbols *symbols_create(const struct symbols_options *options)
 		return NULL;
 	}
 	return s;
-}
-
-/* A thread is made when there is something to do. */
-static void queue_first(struct symbols *s, uint8_t kind, uint32_t of)
-{
-	if (!s->options.here && !s->workers)
-		worker_add(s);
-	symbols_queue(s, kind, of);
 }
 
 static void module_free(struct module *m)
@@ -154,7 +180,8 @@ void symbols_destroy(struct symbols *s)
 		return;
 	pthread_mutex_lock(&s->mutex);
 	s->stop = true;
-	pthread_cond_broadcast(&s->work);
+	for (size_t i = 0; i < JOB_CLASSES; i++)
+		pthread_cond_broadcast(&s->jobs[i].work);
 	/* One that is stuck in the kernel is not waited for: what it holds stays. */
 	for (uint32_t i = 0; i < s->workers; i++) {
 		uint64_t since = s->busy_since[i];
@@ -179,7 +206,8 @@ void symbols_destroy(struct symbols *s)
 	kallsyms_finish(&s->kallsyms);
 	unwind_rules_finish(&s->rules);
 	pthread_mutex_destroy(&s->mutex);
-	pthread_cond_destroy(&s->work);
+	for (size_t i = 0; i < JOB_CLASSES; i++)
+		pthread_cond_destroy(&s->jobs[i].work);
 	pthread_cond_destroy(&s->idle);
 	free(s);
 }
@@ -187,6 +215,11 @@ void symbols_destroy(struct symbols *s)
 uint64_t symbols_generation(const struct symbols *s)
 {
 	return __atomic_load_n(&s->generation, __ATOMIC_RELAXED);
+}
+
+uint64_t symbols_once_ns(const struct symbols *s)
+{
+	return __atomic_load_n(&s->once_ns, __ATOMIC_RELAXED);
 }
 
 bool symbols_settle(struct symbols *s, uint64_t ns)
@@ -202,9 +235,9 @@ bool symbols_settle(struct symbols *s, uint64_t ns)
 		until.tv_nsec -= 1000000000;
 	}
 	pthread_mutex_lock(&s->mutex);
-	while ((s->head != s->tail || s->working) && !pthread_cond_timedwait(&s->idle, &s->mutex, &until))
+	while ((queued(s) || s->working) && !pthread_cond_timedwait(&s->idle, &s->mutex, &until))
 		;
-	done = s->head == s->tail && !s->working;
+	done = !queued(s) && !s->working;
 	pthread_mutex_unlock(&s->mutex);
 	return done;
 }
@@ -379,7 +412,7 @@ static void process_read(struct symbols *s, struct process *p)
 		return;
 	}
 	p->want = WANT_QUEUED;
-	queue_first(s, JOB_PROCESS, p->pid);
+	symbols_queue(s, JOB_PROCESS, p->pid);
 }
 
 static uint32_t mapping_kind(const struct module *m)
@@ -424,7 +457,7 @@ static int locate_kernel(struct symbols *s, const uint64_t *addresses, uint32_t 
 	if (!s->kallsyms_read) {
 		if (!s->kallsyms_queued) {
 			s->kallsyms_queued = true;
-			queue_first(s, JOB_KALLSYMS, 0);
+			symbols_queue(s, JOB_KALLSYMS, 0);
 		}
 		if (!s->kallsyms_read)
 			return -EINPROGRESS;
@@ -503,7 +536,7 @@ int symbols_unwind(struct symbols *s, uint32_t module, const struct culprit_unwi
 	m->used = s->clock;
 	if (m->unwind_want == WANT_NOTHING || m->unwind_want == WANT_EVICTED) {
 		m->unwind_want = WANT_QUEUED;
-		queue_first(s, JOB_UNWIND, module);
+		symbols_queue(s, JOB_UNWIND, module);
 	}
 	if (m->unwind_want == WANT_QUEUED) {
 		r = -EINPROGRESS;
@@ -556,7 +589,7 @@ static const struct symtab *table_of(struct symbols *s, struct module *m, int *r
 
 		if (!m->map_queued && (!m->map_read_ns || now - m->map_read_ns >= SYMBOLS_MAP_RETRY_MS)) {
 			m->map_queued = true;
-			queue_first(s, JOB_PERFMAP, m->number);
+			symbols_queue(s, JOB_PERFMAP, m->number);
 		}
 		if (!m->map_read_ns)
 			*ret = -EINPROGRESS;
@@ -564,7 +597,7 @@ static const struct symtab *table_of(struct symbols *s, struct module *m, int *r
 	}
 	if (m->symbols_want == WANT_NOTHING || m->symbols_want == WANT_EVICTED) {
 		m->symbols_want = WANT_QUEUED;
-		queue_first(s, JOB_SYMBOLS, m->number);
+		symbols_queue(s, JOB_SYMBOLS, m->number);
 	}
 	if (m->symbols_want == WANT_QUEUED)
 		*ret = -EINPROGRESS;
@@ -682,7 +715,7 @@ void symbols_stats(struct symbols *s, struct symbols_stats *ret)
 	*ret = s->stats;
 	ret->modules = s->nmodules;
 	ret->processes = s->nprocesses;
-	ret->queued = s->head - s->tail;
+	ret->queued = queued(s);
 	ret->workers = s->workers;
 	ret->bytes = s->bytes;
 	for (uint32_t i = 0; i < s->workers; i++)

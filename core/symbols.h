@@ -1,7 +1,8 @@
 /* Processes' code, modules, unwind rows and names: what makes addresses mean something. Nothing here blocks the caller: what
  * must be read (mappings, ELF files, kallsyms, perf maps) is read by a thread of its own, and a question gives what is known
  * now. A counter says when asking again may tell more. A reader that gets stuck (dead NFS, a target that holds its
- * mmap_lock) is left alone and another one takes over, at most SYMBOLS_WORKERS.
+ * mmap_lock) is left alone and another one takes over, at most SYMBOLS_WORKERS. Names wait in a queue of their own: what
+ * stacks are walked by does not queue behind them.
  *
  * A module is one file as it was built (same build-id: same module, wherever it is mounted), the kernel or one of its
  * modules, the vdso, or the generated code of one process. Its number is unique for the life of this object. May be used
@@ -14,12 +15,13 @@
 #include "symfile.h"
 
 enum {
-	SYMBOLS_WORKERS = 4,
+	SYMBOLS_WORKERS = 8,
 	SYMBOLS_STUCK_MS = 2000,     /* a job may take so long before another worker is started */
 	SYMBOLS_PROCESSES = 4096,    /* remembered at once */
 	SYMBOLS_MODULES = 1 << 16,
 	SYMBOLS_QUEUE = 8192,
 	SYMBOLS_FILES = 256,         /* files kept open until their tables are made */
+	SYMBOLS_SEEN = 4096,         /* files known by their inode */
 	SYMBOLS_MAP_RETRY_MS = 2000, /* a perf map is looked at again after this */
 	SYMBOLS_MAPS_RETRY_MS = 500, /* mappings are read again for an unknown address after this, doubled each time */
 };
@@ -83,6 +85,8 @@ struct symbols_stats {
 	size_t bytes;
 	uint64_t unwind_tables, symbol_tables, evicted, failed, dropped;
 };
+/* CPU time that reading files has taken, each once: what measuring less would not save. */
+uint64_t symbols_once_ns(const struct symbols *);
 void symbols_stats(struct symbols *, struct symbols_stats *);
 
 #endif

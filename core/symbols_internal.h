@@ -52,16 +52,34 @@ struct job {
 	uint32_t of; /* pid or module */
 };
 
+/* Names can wait, what stacks are walked by can't: while a large file's symbols are read, samples of what has just begun would
+ * all be cut. So there are two queues, each with workers of its own. */
+enum job_class { JOBS_WALK, JOBS_NAMES, JOB_CLASSES };
+struct jobs {
+	struct job queue[SYMBOLS_QUEUE];
+	uint32_t head, tail, workers;
+	pthread_cond_t work;
+};
+
+/* A file that was seen mapped, so that it need not be opened for each process that maps it. */
+struct seen_file {
+	uint64_t dev, ino, size, mtime_ns, ctime_ns;
+	uint32_t module; /* 0: free; SEEN_NO_ELF */
+};
+#define SEEN_NO_ELF UINT32_MAX
+
 struct symbols {
 	struct symbols_options options;
 	pthread_mutex_t mutex;
-	pthread_cond_t work, idle;
+	pthread_cond_t idle;
 	pthread_t threads[SYMBOLS_WORKERS];
+	uint8_t worker_class[SYMBOLS_WORKERS]; /* enum job_class */
 	uint64_t busy_since[SYMBOLS_WORKERS]; /* 0: waits */
 	uint32_t workers;
 	bool stop;
-	struct job queue[SYMBOLS_QUEUE];
-	uint32_t head, tail, working;
+	struct jobs jobs[JOB_CLASSES];
+	uint32_t working;
+	struct seen_file seen[SYMBOLS_SEEN]; /* by a hash; the last one stays */
 	struct module **modules; /* [number - 1] */
 	uint32_t nmodules, modules_cap;
 	uint32_t *by_key; /* hash of numbers; 0: empty */
@@ -72,7 +90,7 @@ struct symbols {
 	struct kallsyms kallsyms;
 	bool kallsyms_read, kallsyms_queued;
 	struct culprit_error kernel_state;
-	uint64_t generation, clock;
+	uint64_t generation, clock, once_ns;
 	size_t bytes;
 	struct symbols_stats stats;
 };

@@ -91,6 +91,8 @@ static size_t key_of_build(char key[96], const uint8_t *id, size_t len)
 
 /* The module behind one mapping; without the lock. 0: none (generated code of no file, too many). */
 struct found {
+	uint32_t number; /* known already; else 0, and what it takes to make it known: */
+	struct stat st;  /* st_ino 0: of no file */
 	char key[96];
 	size_t key_len;
 	uint32_t kind;
@@ -112,10 +114,63 @@ static void found_generated(struct found *f, uint32_t pid)
 	f->name = strdup(name);
 }
 
+static struct seen_file seen_of(const struct stat *st)
+{
+	return (struct seen_file){.dev = st->st_dev, .ino = st->st_ino, .size = (uint64_t)st->st_size,
+				  .mtime_ns = (uint64_t)st->st_mtim.tv_sec * 1000000000u + (uint64_t)st->st_mtim.tv_nsec,
+				  .ctime_ns = (uint64_t)st->st_ctim.tv_sec * 1000000000u + (uint64_t)st->st_ctim.tv_nsec};
+}
+
+static struct seen_file *seen_place(struct symbols *s, const struct seen_file *f)
+{
+	uint64_t h = (f->dev ^ f->ino * 3 ^ f->mtime_ns) * 0x9E3779B97F4A7C15u;
+
+	return &s->seen[(h >> 40) % SYMBOLS_SEEN];
+}
+
+/* With the lock. */
+static void seen_keep(struct symbols *s, const struct stat *st, uint32_t module)
+{
+	struct seen_file f = seen_of(st);
+
+	f.module = module;
+	if (module && st->st_ino)
+		*seen_place(s, &f) = f;
+}
+
+/* Takes the lock. The module of this file, SEEN_NO_ELF; 0: it must be opened, because it was never seen, or because
+ * tables are to be made of it. */
+static uint32_t seen_find(struct symbols *s, const struct stat *st)
+{
+	struct seen_file f = seen_of(st), *is;
+	const struct module *m;
+	uint32_t number = 0;
+
+	pthread_mutex_lock(&s->mutex);
+	is = seen_place(s, &f);
+	f.module = is->module;
+	if (is->module && !memcmp(is, &f, sizeof(f))) {
+		number = is->module;
+		m = symbols_module_get(s, number);
+		if (m && m->fd < 0 && (m->unwind_want == WANT_FAILED || m->symbols_want == WANT_FAILED ||
+				       m->unwind_want == WANT_EVICTED || m->symbols_want == WANT_EVICTED))
+			number = 0;
+	}
+	pthread_mutex_unlock(&s->mutex);
+	return number;
+}
+
+static int stat_mapping(int proc_fd, uint32_t pid, const struct procmap *m, struct stat *st)
+{
+	char path[80];
+
+	snprintf(path, sizeof(path), "%u/map_files/%llx-%llx", pid, (unsigned long long)m->start, (unsigned long long)m->end);
+	return fstatat(proc_fd, path, st, 0);
+}
+
 static void find_module(struct symbols *s, uint32_t pid, const struct procmaps *maps, const struct procmap *m, struct found *f)
 {
 	struct symfile *elf = NULL;
-	struct stat st;
 
 	memset(f, 0, sizeof(*f));
 	f->fd = -1;
@@ -132,9 +187,20 @@ static void find_module(struct symbols *s, uint32_t pid, const struct procmaps *
 		f->kind = CULPRIT_MODULE_VDSO;
 		f->name = strdup("[vdso]");
 	} else if (m->kind == PROCMAP_FILE) {
-		int fd = open_mapping(s->options.proc_fd, pid, maps, m);
+		int fd = -1;
 
-		if (fd >= 0 && !fstat(fd, &st)) {
+		if (!stat_mapping(s->options.proc_fd, pid, m, &f->st))
+			f->number = seen_find(s, &f->st);
+		if (f->number && f->number != SEEN_NO_ELF)
+			return;
+		if (!f->number)
+			fd = open_mapping(s->options.proc_fd, pid, maps, m);
+		if (f->number) {
+			f->number = 0;
+			found_generated(f, pid);
+			return;
+		}
+		if (fd >= 0 && !fstat(fd, &f->st)) {
 			f->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 			elf = symfile_open(fd, NULL); /* takes it over */
 		} else if (fd >= 0) {
@@ -166,10 +232,10 @@ static void find_module(struct symbols *s, uint32_t pid, const struct procmaps *
 	if (f->build_id_len) {
 		f->key_len = key_of_build(f->key, f->build_id, f->build_id_len);
 	} else if (f->fd >= 0) {
-		f->key_len = (size_t)snprintf(f->key, sizeof(f->key), "F%llx:%llx:%llx:%llx", (unsigned long long)st.st_dev,
-					      (unsigned long long)st.st_ino, (unsigned long long)st.st_size,
-					      (unsigned long long)st.st_mtim.tv_sec * 1000000000u +
-						      (unsigned long long)st.st_mtim.tv_nsec);
+		f->key_len = (size_t)snprintf(f->key, sizeof(f->key), "F%llx:%llx:%llx:%llx", (unsigned long long)f->st.st_dev,
+					      (unsigned long long)f->st.st_ino, (unsigned long long)f->st.st_size,
+					      (unsigned long long)f->st.st_mtim.tv_sec * 1000000000u +
+						      (unsigned long long)f->st.st_mtim.tv_nsec);
 	} else {
 		f->key_len = (size_t)snprintf(f->key, sizeof(f->key), "vdso");
 	}
@@ -181,6 +247,8 @@ static uint32_t publish_module(struct symbols *s, struct found *f, uint32_t pid)
 	struct module *m = NULL;
 	bool made = false;
 
+	if (f->number)
+		return f->number;
 	if (f->key_len && f->name)
 		m = symbols_module_intern(s, f->key, f->key_len, &made);
 	if (m && made) {
@@ -206,6 +274,10 @@ static uint32_t publish_module(struct symbols *s, struct found *f, uint32_t pid)
 		if (m->symbols_want == WANT_FAILED)
 			m->symbols_want = WANT_NOTHING;
 	}
+	if (f->st.st_ino && f->kind == CULPRIT_MODULE_GENERATED)
+		seen_keep(s, &f->st, SEEN_NO_ELF);
+	else if (f->st.st_ino && f->kind == CULPRIT_MODULE_FILE && f->key[0] != 'U' && m)
+		seen_keep(s, &f->st, m->number);
 	if (f->fd >= 0)
 		close(f->fd);
 	free(f->name);

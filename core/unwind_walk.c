@@ -8,13 +8,16 @@ static bool read_saved(struct unwind_space *space, const struct unwind_regs *reg
 	return space->read(space, base + (uint64_t)(int64_t)offset, ret);
 }
 
-/* In generated code frame pointers are all there is: fp points at the caller's fp, the return address lies above. */
+/* In generated code frame pointers are all there is: fp points at the caller's fp, the return address lies above. The outermost
+ * frame has none, by convention. */
 static int step_by_fp(struct unwind_space *space, struct unwind_regs *regs, bool *inner)
 {
 	uint64_t fp, ra;
 
 	if (regs->fp_lost)
 		return CULPRIT_STACK_LOST;
+	if (!regs->fp && !*inner)
+		return CULPRIT_STACK_WHOLE;
 	if (!regs->fp || regs->fp & 7 || regs->fp < regs->sp)
 		return CULPRIT_STACK_NO_FP;
 	if (!space->read(space, regs->fp, &fp) || !space->read(space, regs->fp + 8, &ra))
@@ -50,8 +53,6 @@ static int find_cfa(struct unwind_space *space, const struct unwind_regs *regs, 
 	case CULPRIT_CFA_PLT:
 		*cfa = regs->sp + 8 + ((regs->pc & 15) >= offset ? 8 : 0);
 		return -1;
-	case CULPRIT_CFA_NONE:
-		return CULPRIT_STACK_NO_ROWS;
 	default:
 		return CULPRIT_STACK_UNKNOWN;
 	}
@@ -78,6 +79,12 @@ int unwind_step(struct unwind_space *space, struct unwind_regs *regs, bool *inne
 		rule = &space->rules->rules[unwind_table_rule(code.table, regs->pc - code.start + code.offset)];
 	if (rule->ra == CULPRIT_SAVED_END)
 		return CULPRIT_STACK_WHOLE;
+	/* Code that nothing describes, in a file that has descriptions: written by hand, or an engine's own, which mostly
+	 * keep frame pointers (node's builtins). */
+	if (rule->cfa == CULPRIT_CFA_NONE) {
+		r = step_by_fp(space, regs, inner);
+		return r == CULPRIT_STACK_NO_FP || r == CULPRIT_STACK_LOST ? CULPRIT_STACK_NO_ROWS : r;
+	}
 	r = find_cfa(space, regs, rule, &cfa);
 	if (r >= 0)
 		return r;

@@ -55,7 +55,7 @@ int verb_record(const struct options *o)
 
 	if (r)
 		return verb_fail(r, &error);
-	r = session_open(&s, o, 0, NULL, &error);
+	r = session_open(&s, o, CULPRIT_HOST_PATIENT, NULL, &error);
 	if (r)
 		return verb_fail(verb_status(r), &error);
 	signal_fd = recorder_signals();

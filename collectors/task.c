@@ -255,6 +255,8 @@ static void turns_begin(struct task_collector *c, struct task_turns *turns, uint
 	turns->busy.limit_ns = interval / 50;
 	turns->fresh.limit_ns = interval / 100;
 	turns->idle.limit_ns = interval / 200;
+	if (c->sample == 1) /* of a host that is patient, see choose() */
+		turns->fresh.limit_ns = second_ns / 4;
 	turn_begin(&turns->busy, UINT32_MAX);
 	turn_begin(&turns->fresh, UINT32_MAX);
 	turn_begin(&turns->idle, (uint32_t)(tasks * interval / round_ns) + 1);
@@ -268,9 +270,9 @@ static unsigned choose(struct task_collector *c, struct task_turns *turns, const
 	if (c->host->flags & CULPRIT_HOST_WHOLE || want)
 		return all;
 	if (!(t->flags & TASK_SERVED)) {
-		if (c->sample == 1)
+		if (c->sample == 1 && !(c->host->flags & CULPRIT_HOST_PATIENT))
 			return 0;
-		if (t->flags & TASK_CHANGED)
+		if (c->sample > 1 && t->flags & TASK_CHANGED)
 			return turn_take(&turns->busy, t->id) ? all : 0;
 		*ret_turn = &turns->fresh;
 		return turn_take(&turns->fresh, t->id) ? all : 0;

@@ -13,7 +13,8 @@
 enum {
 	SEGMENT_FRAMES_MIN = 30,  /* a key frame is paid for by at least so many frames */
 	SEGMENT_FRAMES_MAX = 300, /* and a jump in time decodes at most so many */
-	SEGMENT_DELTAS_PER_KEY = 3, /* a segment ends when its deltas are so many times its key frame */
+	SEGMENT_DELTAS_PER_KEY = 3, /* a segment ends when its deltas are so many times its key frame ... */
+	SEGMENT_SIZE_MIN = 1 << 20, /* ... unless it is small, and a jump in time quick all the same */
 };
 
 struct writer_sink {
@@ -202,7 +203,8 @@ static bool segment_is_due(const struct writer *w)
 
 	if (w->start_anew || w->frames >= SEGMENT_FRAMES_MAX || w->size > room)
 		return true;
-	return w->frames >= SEGMENT_FRAMES_MIN && w->delta_bytes > SEGMENT_DELTAS_PER_KEY * w->key_bytes;
+	return w->frames >= SEGMENT_FRAMES_MIN && w->size >= SEGMENT_SIZE_MIN &&
+	       w->delta_bytes > SEGMENT_DELTAS_PER_KEY * w->key_bytes;
 }
 
 static void segment_begin(struct writer *w, uint64_t mono_ns, int64_t wall_ns)

@@ -24,6 +24,9 @@ enum culprit_host_flags {
 	CULPRIT_HOST_SAFE = 1u << 1,
 	/* Only what interests name is wanted: another process records the rest. Who can't tell samples as always. */
 	CULPRIT_HOST_ONLY_INTERESTS = 1u << 2,
+	/* Nobody waits for the first sample: what is otherwise read a little later, for a fast first screen, may be read in it. A
+	 * recording begins whole then, and does not pay for filling in. */
+	CULPRIT_HOST_PATIENT = 1u << 3,
 };
 
 /* What may block is asked of a helper process, never read on the sampling thread. */

@@ -452,6 +452,22 @@ static void old_kernel(void **state)
 	assert_string_equal(PT(w, 3, 99, "cmdline"), "old");
 }
 
+/* A recorder's first sample has what the console's leaves for later. */
+static void a_patient_host(void **state)
+{
+	struct world *w = *state;
+
+	for (unsigned i = 1; i <= 30; i++)
+		write_process(w, i, &(struct shape){.start = i});
+	open_world(w, CULPRIT_HOST_PATIENT);
+	tick(w);
+	for (unsigned i = 1; i <= 30; i++) {
+		assert_int_equal(PC(w, i, i, "swap")->state, RECORDED_VALUE);
+		assert_int_equal(PC(w, i, i, "write_bytes")->state, RECORDED_VALUE);
+		assert_int_equal(TC(w, i, i, "voluntary")->state, RECORDED_VALUE);
+	}
+}
+
 /* What began after the previous sample counts from 0; what was only not seen before doesn't. */
 static void born(void **state)
 {
@@ -785,6 +801,7 @@ int main(void)
 		cmocka_unit_test(schema),
 		TEST(whole_rows),
 		TEST(first_sample_is_quick),
+		TEST(a_patient_host),
 		TEST(idle_in_turn),
 		TEST(looked_at),
 		TEST(only_looked_at),

@@ -10,6 +10,7 @@
 
 #include "act.h"
 #include "attach.h"
+#include "clock.h"
 #include "console_data.h"
 #include "error.h"
 #include "inspect.h"
@@ -115,6 +116,7 @@ static int live_open(struct live *l, const struct options *o, struct source **re
 		.mode = CONSOLE_LIVE,
 		.timeline = console_data_timeline,
 		.timeline_self = &l->data,
+		.clock = clock_real(),
 		.offer_save = true,
 		.readonly = o->readonly,
 	};

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "baseline.h"
+#include "clock.h"
 #include "confine.h"
 #include "console_data.h"
 #include "error.h"
@@ -113,6 +114,7 @@ static int replay_open(struct replay *r, const struct options *o, struct culprit
 		.mode = CONSOLE_REPLAY,
 		.timeline = console_data_timeline,
 		.timeline_self = &r->data,
+		.clock = o->keys ? NULL : clock_real(),
 	};
 	const char *file = o->args[0];
 	struct culprit_error notice = {""};

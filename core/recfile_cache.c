@@ -203,11 +203,35 @@ int reccache_get(struct recsource *self, const struct recsegment *segment, struc
 	return 0;
 }
 
+/* A slot beside the cache that decompresses into the caller's buffer, which keeps its memory from segment to segment. */
+static struct reccache borrow(struct recsource *self, struct wbuf *out)
+{
+	struct reccache slot = {.raw = *out, .z = decompressor_get(self)};
+
+	wbuf_init(out);
+	wbuf_clear(&slot.raw);
+	return slot;
+}
+
+/* Its first n bytes are what was wanted. */
+static int give_back(struct recsource *self, struct reccache *slot, size_t n, struct wbuf *out)
+{
+	int err = slot->raw.err;
+
+	*out = slot->raw;
+	out->len = n;
+	wbuf_init(&slot->raw);
+	reccache_drop(self, slot);
+	return err;
+}
+
 int reccache_summary(struct recsource *self, const struct recsegment *segment, struct wbuf *out)
 {
-	struct reccache slot = {.frame = 1, .next = segment->frame[1], .z = decompressor_get(self)};
-	int err = slot.z ? 0 : -ENOMEM;
+	struct reccache slot = borrow(self, out);
+	int err = slot.z ? 0 : -ENOMEM, memory;
 
+	slot.frame = 1;
+	slot.next = segment->frame[1];
 	/* A chart over many segments reads this of each, and nothing behind it. */
 	self->store.ahead = HEAD_AHEAD;
 	while (!err && slot.frame < 2)
@@ -215,12 +239,8 @@ int reccache_summary(struct recsource *self, const struct recsegment *segment, s
 	self->store.ahead = RECSTORE_PEEK_MAX;
 	if (err == 1 || (!err && slot.raw.len != segment->end.summary))
 		err = -EBADMSG;
-	if (!err) {
-		wbuf_bytes(out, slot.raw.data, slot.raw.len);
-		err = out->err;
-	}
-	reccache_drop(self, &slot);
-	return err;
+	memory = give_back(self, &slot, err ? 0 : slot.raw.len, out);
+	return err ? err : memory;
 }
 
 /* Bytes up to the end of the SCHEMA block; 0: not whole yet. */
@@ -243,10 +263,15 @@ static size_t head_size(const struct wbuf *raw)
 
 int reccache_head(struct recsource *self, const struct recsegment *segment, struct wbuf *out)
 {
-	struct reccache slot = {.next = segment->frame[0], .z = segment->frames ? decompressor_get(self) : NULL};
-	int err = !segment->frames ? -EBADMSG : slot.z ? 0 : -ENOMEM;
+	struct reccache slot;
 	size_t n = 0;
+	int err, memory;
 
+	if (!segment->frames)
+		return -EBADMSG;
+	slot = borrow(self, out);
+	slot.next = segment->frame[0];
+	err = slot.z ? 0 : -ENOMEM;
 	self->store.ahead = HEAD_AHEAD;
 	while (!err && !slot.frame && !n) {
 		err = step(self, segment, &slot);
@@ -255,12 +280,8 @@ int reccache_head(struct recsource *self, const struct recsegment *segment, stru
 	self->store.ahead = RECSTORE_PEEK_MAX;
 	if (err == 1 || (!err && !n))
 		err = -EBADMSG;
-	if (!err) {
-		wbuf_bytes(out, slot.raw.data, n);
-		err = out->err;
-	}
-	reccache_drop(self, &slot);
-	return err;
+	memory = give_back(self, &slot, err ? 0 : n, out);
+	return err ? err : memory;
 }
 
 uint64_t reccache_newest_ns(struct reccache *slot)

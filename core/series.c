@@ -310,6 +310,35 @@ static int walk(struct series_state *s, struct walker *w, const struct segment_i
 	return err == -EBADMSG ? 0 : err;
 }
 
+/* Looks the rows up at the segment's beginning, for a summary knows them by serial only. True: one more is known by it. */
+static bool find_rows(struct series_state *s, struct source *source, const struct segment_info *info, struct series_task *tasks,
+		      size_t n, const char *table)
+{
+	struct walker *w = walker_at(s, source, table);
+	struct table_view now;
+	struct segment *segment;
+	bool found = false;
+
+	if (!w || cursor_seek(w->end, info->from_ns, NULL))
+		return false;
+	segment = cursor_segment(w->end);
+	if (!segment || segment->shown_seq != info->seq || !cursor_table(w->end, w->table, &now))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		struct series_task *t = &tasks[i];
+		uint64_t writer = t->writer, serial = t->serial;
+		struct row row;
+
+		if (!t->wanted || !t->request->key.n || t->rollup || strcmp(t->table, table) != 0)
+			continue;
+		if (writer != segment->meta.writer)
+			t->serial = 0; /* serials are a writer's own */
+		t->writer = segment->meta.writer;
+		found |= find_row(t, w->end, &now, &row) && (t->serial != serial || t->writer != writer);
+	}
+	return found;
+}
+
 static struct memo_key memo_key(const struct segment_info *info, const struct source *source, const struct series_task *t)
 {
 	const struct series_request *r = t->request;
@@ -432,6 +461,8 @@ static int one_segment(struct view *v, struct series_state *s, struct source *so
 				tasks[k].n = 0;
 		if (!err && !least) {
 			err = series_summary_run(s->summary, source, info, before, tasks, n, table);
+			if (err == -ENOENT && info->complete && find_rows(s, source, info, tasks, n, table))
+				err = series_summary_run(s->summary, source, info, before, tasks, n, table);
 			summarised = !err;
 			err = err == -ENOENT || err == -EBADMSG ? 0 : err;
 		}

@@ -56,10 +56,10 @@ struct source_ops {
 	const char *(*notice)(struct source *);
 	/* Optional: damage i of those met so far, in the order of their places; NULL: no more. Borrowed likewise. */
 	const char *(*damage_at)(struct source *, size_t i);
-	/* Optional: appends the SUMMARY block of a complete segment without reading the rest. -ENOENT: it has none; -ESTALE,
-	 * -EBADMSG as read(). */
+	/* Optional: puts the SUMMARY block of a complete segment into the buffer, in place of what was there, without reading the
+	 * rest. -ENOENT: it has none; -ESTALE, -EBADMSG as read(). */
 	int (*summary)(struct source *, uint64_t seq, struct wbuf *, struct culprit_error *);
-	/* Optional: appends a segment's bytes up to the end of its SCHEMA block, without decompressing much more. Errors likewise. */
+	/* Optional: likewise a segment's bytes up to the end of its SCHEMA block, without decompressing much more. Errors likewise. */
 	int (*head)(struct source *, uint64_t seq, struct wbuf *, struct culprit_error *);
 	/* Optional. */
 	void (*state)(struct source *, struct source_state *);

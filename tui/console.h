@@ -9,6 +9,7 @@
 enum { CONSOLE_DEPTH_MAX = 16, CONSOLE_TIMELINE_MAX = SURFACE_MAX };
 
 struct console;
+struct clock;
 
 enum console_mode { CONSOLE_LIVE, CONSOLE_REPLAY };
 
@@ -82,6 +83,8 @@ struct console_options {
 	int (*timeline)(void *self, struct view *, uint64_t to_ns, uint64_t step_ns, size_t columns,
 			struct console_timeline *);
 	void *timeline_self;
+	/* Optional, borrowed: a draw then takes no longer than a glance, and what it did not come to is console_unfinished(). */
+	const struct clock *clock;
 	bool readonly;   /* no signals, no renice: said where they are asked for */
 	bool offer_save; /* quitting offers W once */
 	const char *command; /* how it was started: "culprit" (NULL), "culprit replay box.rec" */
@@ -109,6 +112,8 @@ void console_type(struct console *, const char *text);
 bool console_effect(struct console *, struct console_effect *ret);
 /* Draws all of it, asking the view before where it must. */
 void console_draw(struct console *, struct surface *);
+/* Something that takes long is not all there yet: drawing again goes on with it. */
+bool console_unfinished(const struct console *);
 /* One sentence for the status line, until the next key. Copied. */
 void console_say(struct console *, const char *sentence);
 /* What is to be sampled for what is shown. */

@@ -44,7 +44,7 @@ struct keys_table console_panel_keys(const struct console *c)
 	return (struct keys_table){"in this panel", p->keys, p->nkeys};
 }
 
-static int cells(const struct surface *s, const char *text)
+int console_cells(const struct surface *s, const char *text)
 {
 	struct text_iter it;
 	struct text_unit unit;
@@ -57,7 +57,7 @@ static int cells(const struct surface *s, const char *text)
 	return w;
 }
 
-static int64_t wall(const struct console *c, uint64_t mono)
+int64_t console_wall(const struct console *c, uint64_t mono)
 {
 	return (int64_t)mono + c->now.wall_offset_ns;
 }
@@ -79,12 +79,12 @@ static int draw_when(const struct console *c, struct surface *s, int w)
 	console_play_say(c, mode, sizeof(mode), brief, sizeof(brief));
 	role = live && c->options.mode == CONSOLE_LIVE ? ROLE_LIVE : ROLE_PAUSED;
 	if (!c->now.to_ns) {
-		width = cells(s, "no data yet");
+		width = console_cells(s, "no data yet");
 		width = width > w ? w : width;
 		surface_say(s, w - width, 0, width, ROLE_PAUSED, "no data yet");
 		return width;
 	}
-	units_clock(clock, sizeof(clock), wall(c, to), c->now.zone_offset_s);
+	units_clock(clock, sizeof(clock), console_wall(c, to), c->now.zone_offset_s);
 	units_duration(length, sizeof(length), to - from);
 	/* A window that reaches behind what is held says how much of it there is. */
 	if (from < c->now.from_ns) {
@@ -107,7 +107,7 @@ static int draw_when(const struct console *c, struct surface *s, int w)
 	snprintf(rest[1], sizeof(rest[1]), "%s win %s", clock, length);
 	snprintf(rest[2], sizeof(rest[2]), "%s", clock);
 	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
-		int mode_w = cells(s, forms[i].mode), k = mode_w + (*forms[i].rest ? 1 : 0) + cells(s, forms[i].rest);
+		int mode_w = console_cells(s, forms[i].mode), k = mode_w + (*forms[i].rest ? 1 : 0) + console_cells(s, forms[i].rest);
 
 		if (k > room && i + 1 < sizeof(forms) / sizeof(forms[0]))
 			continue;
@@ -133,11 +133,11 @@ static void draw_where(const struct console *c, struct surface *s, int x, int w)
 		snprintf(path + n, sizeof(path) - n, " > %s", label);
 	}
 	x += surface_put(s, x, 0, w, ROLE_STRONG, PUT_OWN | PUT_CUT_LEFT, path, strlen(path));
-	if (l->filter[0] && w - cells(s, path) > 8) {
+	if (l->filter[0] && w - console_cells(s, path) > 8) {
 		char filter[LENS_FILTER_MAX * 4 + 16];
 
 		snprintf(filter, sizeof(filter), "  \\ %s", l->filter);
-		surface_put(s, x, 0, w - cells(s, path), ROLE_ACCENT, PUT_OWN, filter, strlen(filter));
+		surface_put(s, x, 0, w - console_cells(s, path), ROLE_ACCENT, PUT_OWN, filter, strlen(filter));
 	}
 }
 
@@ -154,11 +154,11 @@ static void draw_title(const struct console *c, struct surface *s, int w)
 	left -= filter;
 	if (left < 4)
 		return;
-	if (left >= 8 + 1 + cells(s, host) + 2 + 4)
+	if (left >= 8 + 1 + console_cells(s, host) + 2 + 4)
 		x += surface_say(s, x, 0, left - x, ROLE_MUTED, "culprit") + 1;
-	if (left - x >= cells(s, host) + 2 + 4)
+	if (left - x >= console_cells(s, host) + 2 + 4)
 		x += surface_say(s, x, 0, left - x, ROLE_TITLE, host) + 2;
-	summary_w = cells(s, summary);
+	summary_w = console_cells(s, summary);
 	/* What box it is stands there while nobody has gone down. */
 	if (c->stack.n == 1 && summary_w && left - x >= summary_w + 3 + 4)
 		x += surface_say(s, x, 0, left - x, ROLE_TEXT, summary) + 3;
@@ -171,7 +171,7 @@ static void draw_tabs(struct console *c, struct surface *s, int y, int w)
 	int x = 0, all = 0;
 
 	for (size_t i = 0; i < c->npanels; i++)
-		all += (console_panel_at(c, i)->key ? 1 : 0) + cells(s, console_panel_at(c, i)->title) + 1;
+		all += (console_panel_at(c, i)->key ? 1 : 0) + console_cells(s, console_panel_at(c, i)->title) + 1;
 	/* Too narrow for the names of all: the others show their keys. */
 	titles = all <= w - 8;
 	for (size_t i = 0; i < c->npanels; i++) {
@@ -185,7 +185,7 @@ static void draw_tabs(struct console *c, struct surface *s, int y, int w)
 			key_format(p->key, key);
 		snprintf(text, sizeof(text), "%s%s%s", key, letter && (titles || here) ? " " : "",
 			 titles || here ? p->title : "");
-		k = cells(s, text);
+		k = console_cells(s, text);
 		c->tab_x[i] = x;
 		c->tab_w[i] = 0;
 		if (!k || x + k > w)
@@ -193,7 +193,7 @@ static void draw_tabs(struct console *c, struct surface *s, int y, int w)
 		c->tab_w[i] = k;
 		surface_say(s, x, y, k, here ? ROLE_TAB_HERE : ROLE_TAB, text);
 		if (!here && *key)
-			surface_say(s, x, y, cells(s, key), ROLE_KEY, key);
+			surface_say(s, x, y, console_cells(s, key), ROLE_KEY, key);
 		x += k + 1;
 	}
 	if (w - x >= 7)
@@ -207,7 +207,7 @@ static void draw_rule(const struct console *c, struct surface *s, int y, int w)
 
 	surface_hline(s, 0, y, w, ROLE_RULE);
 	console_baseline_say(c, surface_form(s), baseline, sizeof(baseline));
-	right = cells(s, baseline);
+	right = console_cells(s, baseline);
 	if (right && right + 6 < w) {
 		surface_char(s, w - right - 4, y, ROLE_RULE, ' ');
 		surface_say(s, w - right - 3, y, right, ROLE_ACCENT, baseline);
@@ -223,89 +223,6 @@ static void draw_rule(const struct console *c, struct surface *s, int y, int w)
 		surface_char(s, 2, y, ROLE_RULE, ' ');
 		surface_char(s, 3 + k, y, ROLE_RULE, ' ');
 	}
-}
-
-static void fetch_timeline(struct console *c, int columns)
-{
-	uint64_t to = c->now.to_ns, span = to - c->now.from_ns;
-	struct chart_time t = chart_time_fit(wall(c, to), (int64_t)span, (int64_t)c->now.tick_ns, columns);
-
-	c->timeline_time = t;
-	if (c->timeline_to_ns == to && c->timeline_step_ns == (uint64_t)t.step_ns && c->timeline_w == columns)
-		return;
-	c->timeline_to_ns = to;
-	c->timeline_step_ns = (uint64_t)t.step_ns;
-	c->timeline_w = columns;
-	memset(c->timeline.marks, 0, sizeof(c->timeline.marks));
-	c->timeline.max = 0;
-	for (int i = 0; i < CONSOLE_TIMELINE_MAX; i++)
-		c->timeline.values[i] = NAN;
-	if (c->options.timeline)
-		c->options.timeline(c->options.timeline_self, c->options.view, to, (uint64_t)t.step_ns,
-				    (size_t)columns, &c->timeline);
-	c->timeline.label[sizeof(c->timeline.label) - 1] = 0;
-}
-
-static void draw_timeline(struct console *c, struct surface *s, int y, int w)
-{
-	char clock[16], label[4 * sizeof(c->timeline.label) + 1];
-	int label_w, columns, x, first, last;
-	double max = 0;
-	int base_first = -1, base_last = -1;
-	uint64_t from, to;
-	bool live, compared;
-
-	if (!c->now.to_ns || w < 20)
-		return;
-	/* The name of what is plotted is known after asking, its room before: it hardly ever changes. */
-	text_sanitise(label, sizeof(label), c->timeline.label, strlen(c->timeline.label), surface_form(s));
-	label_w = cells(s, label);
-	label_w = label_w > w / 3 ? w / 3 : label_w;
-	compared = console_baseline_here(c, &from, &to);
-	columns = w - 6 - 2 - 1 - label_w - 2 * compared;
-	fetch_timeline(c, columns);
-	if (!*label && c->timeline.label[0]) {
-		text_sanitise(label, sizeof(label), c->timeline.label, strlen(c->timeline.label), surface_form(s));
-		label_w = cells(s, label);
-		label_w = label_w > w / 3 ? w / 3 : label_w;
-		columns = w - 6 - 2 - 1 - label_w - 2 * compared;
-		fetch_timeline(c, columns);
-	}
-	if (compared) {
-		base_first = chart_time_column(&c->timeline_time, wall(c, from) + 1);
-		base_last = chart_time_column(&c->timeline_time, wall(c, to));
-	}
-	chart_clock_format(c->timeline_time.from_ns + c->now.zone_offset_s * SECOND, false, clock, sizeof(clock));
-	surface_say(s, 0, y, 5, ROLE_AXIS, clock);
-	console_window(c, &from, &to, &live);
-	/* A window begins behind its `from`. */
-	first = chart_time_column(&c->timeline_time, wall(c, from) + 1);
-	last = chart_time_column(&c->timeline_time, wall(c, to));
-	first = first < 0 ? 0 : first;
-	last = last >= columns ? columns - 1 : last;
-	max = c->timeline.max;
-	for (int i = 0; i < columns && !(c->timeline.max > 0); i++)
-		if (isfinite(c->timeline.values[i]) && c->timeline.values[i] > max)
-			max = c->timeline.values[i];
-	x = 6;
-	for (int i = 0; i < columns; i++) {
-		bool inside = i >= first && i <= last;
-		enum role role = inside ? ROLE_CHART_WINDOW : ROLE_CHART;
-
-		if (compared && (i == base_first || (!i && base_first < 0 && base_last >= 0)))
-			surface_char(s, x++, y, ROLE_MARK, '(');
-		if (i == first)
-			surface_char(s, x++, y, ROLE_CHART_WINDOW, '[');
-		if (c->timeline.marks[i])
-			surface_char(s, x++, y, ROLE_MARK, 'x');
-		else
-			surface_spark(s, x++, y, role, spark_level(c->timeline.values[i], max));
-		if (i == last)
-			surface_char(s, x++, y, ROLE_CHART_WINDOW, ']');
-		if (compared && i == base_last)
-			surface_char(s, x++, y, ROLE_MARK, ')');
-	}
-	surface_say_right(s, w - label_w, y, label_w, ROLE_AXIS, label);
 }
 
 /* Keys, then one word: the keys stand out. */
@@ -382,7 +299,7 @@ static void draw_keys(const struct console *c, struct surface *s, int x, int y, 
 
 		snprintf(self + at, sizeof(self) - at, "%srecorder %.1f%%", at ? "  " : "", c->now.recorder_percent);
 	}
-	self_w = w >= 40 && !x ? cells(s, self) : 0;
+	self_w = w >= 40 && !x ? console_cells(s, self) : 0;
 	/* In the order of the tables, the panel's behind Enter and Backspace. */
 	for (size_t i = 0; i < console_nkeys && n < HINTS_MAX; i++) {
 		const struct binding *b = &console_keys[i];
@@ -396,7 +313,7 @@ static void draw_keys(const struct console *c, struct surface *s, int x, int y, 
 	}
 	for (int rank = 0; rank < 10; rank++) {
 		for (size_t i = 0; i < n; i++) {
-			int k = cells(s, hints[i].text);
+			int k = console_cells(s, hints[i].text);
 
 			if (hints[i].rank != rank || used + (used ? 2 : 0) + k > w - (self_w ? self_w + 2 : 0))
 				continue;
@@ -507,10 +424,10 @@ void console_draw(struct console *c, struct surface *s)
 
 		snprintf(place, sizeof(place), " lines %zu-%zu of %zu ", c->help_top + 1,
 			 last < help_lines ? last : help_lines, help_lines);
-		surface_say(s, w - cells(s, place) - 2, l.rule, cells(s, place), ROLE_MUTED, place);
+		surface_say(s, w - console_cells(s, place) - 2, l.rule, console_cells(s, place), ROLE_MUTED, place);
 	}
 	if (l.timeline >= 0)
-		draw_timeline(c, s, l.timeline, w);
+		console_draw_timeline(c, s, l.timeline, w);
 	if (l.keys >= 0)
 		draw_last_line(c, s, l.keys, w);
 	if (c->asking)

@@ -79,7 +79,9 @@ struct console {
 	int timeline_w;                           /* columns when drawn last */
 	struct chart_time timeline_time;
 	struct console_timeline timeline;
+	struct console_timeline timeline_part;     /* what is asked for at once */
 	uint64_t timeline_to_ns, timeline_step_ns; /* what `timeline` was asked for */
+	int timeline_left;                         /* columns that are still to be asked for: the first, the oldest ones */
 
 	struct console_effect effects[EFFECTS_MAX];
 	size_t neffects;
@@ -88,6 +90,11 @@ struct console {
 const struct panel *console_panel_at(const struct console *, size_t i);
 struct panel_time console_time(const struct console *);
 struct lens *console_top(struct console *);
+/* Wall clock ns of a time. */
+int64_t console_wall(const struct console *, uint64_t mono_ns);
+/* Cells that a text takes that is drawn as it is. */
+int console_cells(const struct surface *, const char *text);
+void console_draw_timeline(struct console *, struct surface *, int y, int w);
 
 void console_effect_push(struct console *, enum console_effect_kind, bool on, const char *argument);
 void console_error(struct console *, const char *sentence);

@@ -274,13 +274,17 @@ static void step(struct loop *l)
 		[OUT] = {.fd = screen_pending(l->screen) ? screen_out_fd(l->screen) : -1, .events = POLLOUT},
 	};
 	char junk[4096];
-	int n = poll(fds, COUNT, screen_wait_ms(l->screen));
+	/* Keys come first, then the rest of the picture. */
+	bool unfinished = console_unfinished(l->options->console) && !screen_pending(l->screen);
+	int n = poll(fds, COUNT, unfinished ? 0 : screen_wait_ms(l->screen));
 
 	if (n < 0 && errno != EINTR) {
 		end(l, -errno);
 		return;
 	}
-	if (n == 0) {
+	if (unfinished)
+		l->draw = true;
+	if (n == 0 && !unfinished) {
 		read_keys(l, true);
 	} else if (n > 0) {
 		if (fds[SIGNALS].revents)

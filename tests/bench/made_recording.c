@@ -19,7 +19,7 @@ enum { FEW = 4, CPUS = 3, EVENT_EVERY = 60, RENEW_EVERY = 2 };
 struct made_row {
 	uint64_t id, start, work; /* work: how much it has done */
 	uint32_t handle;
-	bool newborn;
+	bool newborn, all; /* all: it stands for all the others */
 };
 
 struct made_table {
@@ -95,6 +95,8 @@ struct made *made_create(uint32_t processes, uint32_t busy)
 			}
 			for (uint32_t k = 0; k < t->nrows; k++)
 				t->rows[k] = (struct made_row){.id = k + 1, .start = 100 + k, .handle = CULPRIT_NO_HANDLE};
+			if (!strcmp(t->table->name, "cpu")) /* all CPUs together: what the timeline draws */
+				t->rows[0].all = true;
 		}
 	}
 	m->next_id = processes + 1;
@@ -170,7 +172,9 @@ static void put_cell(struct made *m, struct culprit_frame *f, uint32_t c, const 
 	default:
 		break;
 	}
-	if (column->role == CULPRIT_KEY)
+	if (column->role == CULPRIT_KEY && row->all)
+		v = c ? 0 : (uint64_t)-1;
+	else if (column->role == CULPRIT_KEY)
 		v = c && t->nrows > FEW ? row->start : row->id;
 	else if (column->role == CULPRIT_COUNTER)
 		v = work * (c + 1) * 997;

@@ -9,6 +9,7 @@
 
 #include <math.h>
 
+#include "clock.h"
 #include "console.h"
 #include "support/fake_panel.h"
 #include "support/golden.h"
@@ -103,6 +104,84 @@ static void console_looks(void **state)
 	f = begin(20, 5, TEXT_ASCII);
 	check(&f, "console-20x5");
 	finish(&f);
+}
+
+/* Values by time alone: however it is asked for, it looks the same. */
+static int timeline_of_times(void *self, struct view *view, uint64_t to, uint64_t step, size_t columns, struct console_timeline *t)
+{
+	uint64_t wall = to - 1600 * SECOND + WALL * SECOND, end = (wall + step - 1) / step;
+
+	(void)view;
+	*(int *)self += (int)columns;
+	for (size_t i = 0; i < columns; i++)
+		t->values[i] = NAN;
+	snprintf(t->label, sizeof(t->label), "by time");
+	for (size_t i = 0; i < columns; i++) {
+		uint64_t column = end - columns + i;
+
+		/* History begins at 1000 s. */
+		if (column * step > (WALL - 600) * SECOND) {
+			t->values[i] = (double)(column * 7 % 11);
+			t->marks[i] = column % 13 == 0;
+		}
+	}
+	return 0;
+}
+
+/* Each look at it is as long after the one before as a draw may take. */
+static uint64_t slow_clock(const struct clock *self, uint32_t which)
+{
+	struct manual_clock *clock = (struct manual_clock *)self;
+
+	(void)which;
+	return clock->mono_ns += 31000000;
+}
+
+static void console_timeline_fills_in(void **state)
+{
+	struct manual_clock clock;
+	int asked = 0, draws = 0, before;
+	struct console_options options = {
+		.panels = fake_panels, .panel = "processes", .timeline = timeline_of_times, .timeline_self = &asked};
+	struct surface *at_once = surface_create(120, 24, TEXT_ASCII), *piecewise = surface_create(120, 24, TEXT_ASCII);
+	struct console_now now = now_at(600);
+	struct console *c;
+
+	(void)state;
+	manual_clock_init(&clock, 1, 1);
+	clock.clock.now_ns = slow_clock;
+	for (int later = 0; later < 3; later++) {
+		now = now_at(600 + 7 * (uint64_t)later);
+		options.clock = NULL;
+		assert_int_equal(console_create(&c, &options, NULL), 0);
+		console_now(c, &now);
+		console_draw(c, at_once);
+		assert_false(console_unfinished(c));
+		console_destroy(c);
+		options.clock = &clock.clock;
+		assert_int_equal(console_create(&c, &options, NULL), 0);
+		now = now_at(600);
+		console_now(c, &now);
+		for (draws = 0; !draws || console_unfinished(c); draws++) {
+			before = asked;
+			console_draw(c, piecewise);
+			assert_in_range(asked - before, 0, 60);
+			assert_in_range(draws, 0, 20);
+		}
+		assert_true(draws > 3);
+		/* Time goes on: what was known moves, the newest columns are there at once. */
+		now = now_at(600 + 7 * (uint64_t)later);
+		console_now(c, &now);
+		console_draw(c, piecewise);
+		for (int x = 0; x < 120; x++) {
+			const struct cell *a = surface_cell(at_once, x, 22), *b = surface_cell(piecewise, x, 22);
+
+			assert_memory_equal(a, b, sizeof(*a));
+		}
+		console_destroy(c);
+	}
+	surface_destroy(at_once);
+	surface_destroy(piecewise);
 }
 
 static void console_survives_every_size(void **state)
@@ -443,6 +522,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(console_looks),
+		cmocka_unit_test(console_timeline_fills_in),
 		cmocka_unit_test(console_survives_every_size),
 		cmocka_unit_test(console_panels_are_clipped),
 		cmocka_unit_test(console_help),

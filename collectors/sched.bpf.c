@@ -49,12 +49,21 @@ struct {
 	__type(value, struct sched_watched);
 } sched_watched SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 15);
+} sched_slows SEC(".maps");
+
 const volatile __u32 sched_mask = 1023;
 /* Which enum sched_reason a system call blocks for, by its number on this architecture. */
 const volatile __u8 sched_syscalls[SCHED_SYSCALLS];
 
 /* Flipped by user space at each sample. */
 volatile __u32 sched_epoch;
+/* Waits that are told one by one: how long they must be (0: none is), and how many more may be told in this tick; both set
+ * by user space. Waits beyond that, and those that found the ring full. */
+volatile __u64 sched_slow_threshold, sched_slow_left;
+__u64 sched_slow_over;
 /* The iterator forgets what was accounted: it rested meanwhile. */
 volatile __u32 sched_forget;
 
@@ -400,6 +409,31 @@ static __always_inline void watched_in(struct bpf_cost *cost, __u32 tid, __u64 w
 		w->wait[slot] += bpf_weight(cost);
 }
 
+static __noinline void tell_slow(struct task_struct *prev, struct task_struct *next, __u64 now, __u64 wait, __u32 cpu)
+{
+	struct sched_slow *e;
+
+	/* CPUs may take it below 0 together. */
+	e = (__s64)sched_slow_left > 0 ? bpf_ringbuf_reserve(&sched_slows, sizeof(*e), 0) : NULL;
+	if (!e) {
+		__sync_fetch_and_add(&sched_slow_over, 1);
+		return;
+	}
+	__sync_fetch_and_sub(&sched_slow_left, 1);
+	e->time = now;
+	e->wait = wait;
+	e->threshold = sched_slow_threshold;
+	e->start = next->start_boottime;
+	e->process_start = next->group_leader->start_boottime;
+	e->tid = next->pid;
+	e->pid = next->tgid;
+	e->cpu = cpu;
+	e->behind_tid = prev->pid;
+	bpf_probe_read_kernel(e->comm, sizeof(e->comm), next->comm);
+	bpf_probe_read_kernel(e->behind, sizeof(e->behind), prev->comm);
+	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
+}
+
 static __always_inline void on_switch(struct bpf_cost *cost, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
 	__u32 key = bpf_get_smp_processor_id(), slot;
@@ -437,6 +471,8 @@ static __always_inline void on_switch(struct bpf_cost *cost, bool preempt, struc
 		cpu->longest[sched_epoch & 1] = wait;
 	cpu->wait[slot] += bpf_weight(cost);
 	watched_in(cost, next->pid, wait, slot);
+	if (wait >= sched_slow_threshold && sched_slow_threshold)
+		tell_slow(prev, next, m.now, wait, key);
 }
 
 SEC("tp_btf/sched_switch")

@@ -1,5 +1,5 @@
 /* The scheduler's collector: loads sched.bpf.c and reads what it gathers. Here also table `runq`, run-queue latency by CPU;
- * `runq_task` is in sched_watch.c, `thread_time` in sched_threads.c. */
+ * `runq_task` is in sched_watch.c, `runq_slow` in sched_slow.c, `thread_time` in sched_threads.c. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,6 +72,7 @@ struct sched {
 	struct sched_cpu *cpus;
 	struct sched_threads threads;
 	struct sched_watcher watcher;
+	struct sched_slows slows;
 	unsigned places;
 	uint64_t lost, lost_threads;
 	uint64_t boot_before_ns, mono_before_ns;
@@ -120,6 +121,7 @@ static void sched_close(void *self)
 {
 	struct sched *s = self;
 
+	sched_slows_finish(&s->slows);
 	bpf_unload(s->unit);
 	sched_threads_finish(&s->threads);
 	free(s);
@@ -146,7 +148,8 @@ static int sched_open(const struct culprit_host *host, void **ret_self, struct c
 	s->cpus = bpf_view(s->unit, s->skeleton->maps.sched_cpus, true);
 	s->watcher.watch = bpf_view(s->unit, s->skeleton->maps.sched_watch, true);
 	s->watcher.watched = bpf_view(s->unit, s->skeleton->maps.sched_watched, true);
-	if (!s->cpus || !s->watcher.watch || !s->watcher.watched) {
+	if (!s->cpus || !s->watcher.watch || !s->watcher.watched ||
+	    sched_slows_init(&s->slows, s->skeleton, s->threads.start_unit_ns)) {
 		if (error)
 			snprintf(error->sentence, sizeof(error->sentence), "out of memory");
 		sched_close(s);
@@ -271,8 +274,11 @@ static int sched_sample(void *self, struct culprit_frame *f)
 	if (bpf_is_on(s->unit, SCHED_SWITCH)) {
 		culprit_table(f, SCHED_TABLE_RUNQ);
 		put_runq(s, f, epoch);
+		culprit_table(f, SCHED_TABLE_SLOW);
+		sched_slows_put(&s->slows, f);
 	} else {
 		culprit_state(f, SCHED_TABLE_RUNQ, CULPRIT_MISSING, bpf_reason(s->unit, SCHED_SWITCH));
+		culprit_state(f, SCHED_TABLE_SLOW, CULPRIT_MISSING, bpf_reason(s->unit, SCHED_SWITCH));
 	}
 	put_threads(s, f, epoch);
 	bpf_programs(s->unit, &programs);
@@ -306,6 +312,7 @@ static const struct culprit_table *const tables[] = {
 	[SCHED_TABLE_RUNQ] = &runq_table,
 	[SCHED_TABLE_TASK] = &sched_task_table,
 	[SCHED_TABLE_TIME] = &sched_time_table,
+	[SCHED_TABLE_SLOW] = &sched_slow_table,
 };
 
 const struct culprit_collector sched_collector = {

@@ -1,5 +1,5 @@
 /* Shared by the files of the scheduler's collector: sched.c (loading, run queues by CPU), sched_threads.c (where every
- * thread's time goes), sched_watch.c (run-queue latency of the busiest threads). */
+ * thread's time goes), sched_watch.c (run-queue latency of the busiest threads), sched_slow.c (single waits that were long). */
 #ifndef COLLECTORS_SCHED_INTERNAL_H
 #define COLLECTORS_SCHED_INTERNAL_H
 
@@ -9,11 +9,12 @@
 
 #include "sched_shared.h"
 
-enum { SCHED_TABLE_RUNQ, SCHED_TABLE_TASK, SCHED_TABLE_TIME, SCHED_TABLES };
+enum { SCHED_TABLE_RUNQ, SCHED_TABLE_TASK, SCHED_TABLE_TIME, SCHED_TABLE_SLOW, SCHED_TABLES };
 enum { SCHED_THREADS_MOST = 20000 };
 
 extern const struct culprit_table sched_task_table;
 extern const struct culprit_table sched_time_table;
+extern const struct culprit_table sched_slow_table;
 
 /* A thread as of the last sample. */
 struct sched_known {
@@ -71,6 +72,25 @@ struct sched_watcher {
 void sched_watch_choose(struct sched_watcher *, struct sched_threads *);
 /* Emits the table runq_task, begun by the caller; `epoch`: the parity whose peaks are over. */
 void sched_watch_put(struct sched_watcher *, const struct sched_threads *, struct culprit_frame *, uint32_t epoch);
+
+struct ring_buffer;
+struct sched_bpf;
+
+/* Single waits that were long. */
+struct sched_slows {
+	struct sched_bpf *skeleton;
+	struct ring_buffer *ring;
+	struct culprit_frame *frame; /* while the ring is drained */
+	uint64_t start_unit_ns;      /* of start times in the tables */
+	uint64_t lost;               /* as told last */
+	uint32_t told;               /* in this tick */
+};
+
+int sched_slows_init(struct sched_slows *, struct sched_bpf *, uint64_t start_unit_ns); /* 0 or -errno */
+void sched_slows_finish(struct sched_slows *);
+/* Emits the table runq_slow, begun by the caller, and lets the threshold follow. */
+void sched_slows_put(struct sched_slows *, struct culprit_frame *);
+
 const struct sched_known *sched_threads_find(const struct sched_threads *, uint32_t tid, uint64_t start);
 
 #endif

@@ -73,6 +73,16 @@ struct sched_watched {
 	unsigned long long wait[BPF_HIST_SLOTS];
 };
 
+/* A wait above the threshold, as it comes through the ring. */
+struct sched_slow {
+	unsigned long long time, wait, threshold;
+	unsigned long long start, process_start; /* since boot */
+	unsigned int tid, pid;
+	unsigned int cpu;
+	unsigned int behind_tid; /* who had that CPU until then; 0: nobody */
+	char comm[16], behind[16];
+};
+
 enum sched_accounted {
 	SCHED_NO_ROOM, /* both its places are taken */
 	SCHED_ACCOUNTED,

@@ -158,6 +158,8 @@ void latency_box_edges(const struct latency *, const struct latency_box *, uint6
 struct latency_corner latency_corner_at(const struct latency *, int column, int line);
 void latency_corner_place(const struct latency *, const struct latency_corner *, int *ret_column, int *ret_line);
 /* A name for a row of the query, out of its keys; raw bytes. */
+/* Is it the row of all others together: -1 where the others are numbered? */
+bool latency_is_total(const struct schema_table *, const struct row_key *);
 void latency_row_name(struct query *, size_t row, char *out, size_t cap);
 
 /* --- latency_who.c --- */

@@ -30,6 +30,11 @@ void latency_show(struct latency *p, const char *table, const char *column)
 	memset(&p->rows, 0, sizeof(p->rows));
 }
 
+bool latency_is_total(const struct schema_table *t, const struct row_key *key)
+{
+	return t && t->nkeys && t->columns[t->keys[0]].type == CULPRIT_I64 && key->n && key->bits[0] == UINT64_MAX;
+}
+
 void latency_row_name(struct query *q, size_t row, char *out, size_t cap)
 {
 	const struct schema_table *t = query_table(q);
@@ -50,6 +55,8 @@ void latency_row_name(struct query *q, size_t row, char *out, size_t cap)
 					      v.text.p);
 		else if (value_ok(&v) && v.type == CULPRIT_TASK)
 			n += (size_t)snprintf(out + n, cap - n, "%stid %llu", n ? " " : "", (unsigned long long)v.task.tid);
+		else if (value_ok(&v) && v.type == CULPRIT_I64 && v.i == -1)
+			n += (size_t)snprintf(out + n, cap - n, "%severy %s", n ? " " : "", k->name);
 		else if (value_ok(&v) && value_number(&v, &x))
 			n += (size_t)snprintf(out + n, cap - n, "%s%s %.0f", n ? " " : "", k->name, x);
 	}
@@ -143,7 +150,7 @@ static void add_rows(struct query *q, const char *column, const struct row_key *
 		struct query_row row;
 		struct value v;
 
-		if (only && (!query_row(q, i, &row) || !row_key_equal(&row.key, only)))
+		if (!query_row(q, i, &row) || (only ? !row_key_equal(&row.key, only) : latency_is_total(query_table(q), &row.key)))
 			continue;
 		query_value(q, i, (size_t)c, &v);
 		if (value_ok(&v) && v.type == CULPRIT_HIST)
@@ -151,7 +158,8 @@ static void add_rows(struct query *q, const char *column, const struct row_key *
 	}
 }
 
-/* Rows that the lens leaves: where it leaves out any, the map is of these. */
+/* Rows that the lens leaves: where it leaves out any, the map is of these. A row that is the sum of the others is not one of
+ * them; where none is left out, it stands for all. */
 static int take_keys(struct latency *p, const struct query_info *info)
 {
 	bool narrowed = info->filtered ||
@@ -159,12 +167,11 @@ static int take_keys(struct latency *p, const struct query_info *info)
 	size_t n = query_nrows(p->query);
 
 	p->nkeys = p->nleft_out = 0;
-	if (p->one_row || !narrowed)
+	if (p->one_row)
 		return 0;
-	if (n > HIST_SERIES_KEYS_MAX) {
+	if (narrowed && n > HIST_SERIES_KEYS_MAX)
 		p->nleft_out = n - HIST_SERIES_KEYS_MAX;
-		n = HIST_SERIES_KEYS_MAX;
-	}
+	n = n < HIST_SERIES_KEYS_MAX ? n : HIST_SERIES_KEYS_MAX;
 	if (n + 1 > p->keys_cap) {
 		struct row_key *grown = realloc(p->keys, (n + 1) * sizeof(*grown));
 
@@ -173,14 +180,14 @@ static int take_keys(struct latency *p, const struct query_info *info)
 		p->keys = grown;
 		p->keys_cap = n + 1;
 	}
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < query_nrows(p->query) && p->nkeys < n; i++) {
 		struct query_row row;
 
-		if (query_row(p->query, i, &row))
+		if (query_row(p->query, i, &row) && latency_is_total(query_table(p->query), &row.key) != narrowed)
 			p->keys[p->nkeys++] = row.key;
 	}
 	/* Nobody: a key that no row has. */
-	if (!p->nkeys)
+	if (!p->nkeys && narrowed)
 		p->keys[p->nkeys++] = (struct row_key){.n = 4, .bits = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX}};
 	return 0;
 }

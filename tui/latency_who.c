@@ -56,7 +56,7 @@ static uint64_t key_bits(const struct value *v)
 
 /* Columns of the event table, -1 where it has none. */
 struct columns {
-	int time, value, comm, pid, tid, task;
+	int time, value, comm, pid, tid, task, behind;
 	int keys[SCHEMA_KEYS_MAX];
 	int text; /* any text, for tables that follow no convention */
 };
@@ -72,6 +72,7 @@ static void find_columns(const struct query *q, const struct latency_who_request
 	c->comm = query_column_find(q, "comm");
 	c->pid = query_column_find(q, "pid");
 	c->tid = query_column_find(q, "tid");
+	c->behind = query_column_find(q, "behind");
 	c->task = c->text = -1;
 	for (uint32_t i = 0; i < t->ncolumns; i++) {
 		if (t->columns[i].type == CULPRIT_TASK && c->task < 0)
@@ -128,14 +129,14 @@ static void name_of(struct query *q, size_t row, const struct columns *c, char *
 		snprintf(out, cap, "?");
 }
 
-/* Which CPU, device, operation: its keys of the parent table. */
+/* Which CPU, device, operation: its keys of the parent table; and whom it waited behind, where the table says. */
 static void detail_of(struct query *q, size_t row, const struct columns *c, char *out, size_t cap)
 {
+	struct value v;
 	size_t n = 0;
 
 	out[0] = '\0';
 	for (uint32_t i = 0; i < SCHEMA_KEYS_MAX && n < cap - 1; i++) {
-		struct value v;
 		double x;
 
 		if (c->keys[i] < 0)
@@ -148,6 +149,11 @@ static void detail_of(struct query *q, size_t row, const struct columns *c, char
 			n += (size_t)snprintf(out + n, cap - n, "%s%s %.0f", n ? " " : "",
 					      query_column(q, (size_t)c->keys[i])->name, x);
 	}
+	if (c->behind < 0 || n >= cap - 1)
+		return;
+	query_value(q, row, (size_t)c->behind, &v);
+	if (value_ok(&v) && v.type == CULPRIT_TEXT)
+		snprintf(out + n, cap - n, "%sbehind %.*s", n ? ", " : "", (int)(v.text.len < 40 ? v.text.len : 40), v.text.p);
 }
 
 static bool matches(struct query *q, size_t row, const struct columns *c, const struct latency_who_request *ask,
@@ -176,6 +182,9 @@ static bool matches(struct query *q, size_t row, const struct columns *c, const 
 	for (uint32_t i = 0; ask->key && i < ask->key->n; i++) {
 		if (c->keys[i] < 0)
 			continue; /* it does not say */
+		/* The row of all together, as of CPU -1. */
+		if (query_column(q, (size_t)c->keys[i])->type == CULPRIT_I64 && ask->key->bits[i] == UINT64_MAX)
+			continue;
 		query_value(q, row, (size_t)c->keys[i], &v);
 		if (!value_ok(&v) || key_bits(&v) != ask->key->bits[i])
 			return false;

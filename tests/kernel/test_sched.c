@@ -25,6 +25,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bpf_shared.h"
+#include "support/bpf_run.h"
 #include "support/frame_recorder.h"
 
 #ifdef CULPRIT_NO_BPF
@@ -494,6 +496,85 @@ static void preempted_wait(void **state)
 	world_close(&w);
 }
 
+/* Waits of runq's histogram from `ns` on: those of whole slots, and those of the slot that `ns` is in as well. */
+static void waits_from(struct world *w, uint64_t ns, uint64_t *ret_least, uint64_t *ret_most)
+{
+	uint64_t counts[BPF_HIST_SLOTS] = {0};
+
+	/* The CPUs and the row of all of them. */
+	bpf_run_counts(w->recorder, "runq", "wait", NULL, NULL, counts, BPF_HIST_SLOTS);
+	*ret_least = *ret_most = 0;
+	for (unsigned i = 8; i < BPF_HIST_SLOTS; i++) {
+		uint64_t begin = (uint64_t)(8 + i % 8) << (i / 8 - 1), end = (uint64_t)(8 + i % 8 + 1) << (i / 8 - 1);
+
+		*ret_least += begin >= ns ? counts[i] / 2 : 0;
+		*ret_most += end > ns ? counts[i] / 2 : 0;
+	}
+}
+
+/* What waited longer than the threshold is a row or counted as lost; who waited, and for whom, is in it. */
+static void slow_waits_are_told(void **state)
+{
+	uint64_t least[2], most[2], told = 0, ours = 0, behind = 0;
+	const struct recorded_table *t;
+	cpu_set_t set, all;
+	struct world w;
+	pid_t pid[3];
+
+	(void)state;
+	if (!world_open(&w))
+		skip();
+	t = recorder_table(w.recorder, "runq_slow");
+	sched_getaffinity(0, sizeof(all), &all);
+	CPU_ZERO(&set);
+	CPU_SET(0, &set);
+	if (sched_setaffinity(0, sizeof(set), &set)) {
+		world_close(&w);
+		print_message("skipped: may not run on CPU 0\n");
+		skip();
+	}
+	for (int i = 0; i < 3; i++)
+		pid[i] = start(&w, spin, NULL);
+	sched_setaffinity(0, sizeof(all), &all);
+	/* With the first sample the threshold is 1 ms, as long as the tick lasts. */
+	world_sample(&w);
+	waits_from(&w, 1000000, &least[0], &most[0]);
+	sleep_ms(1500);
+	world_sample(&w);
+	waits_from(&w, 1000000, &least[1], &most[1]);
+	assert_true(t->nrows > 0 && t->nrows <= 100);
+	told = t->nrows + t->lost;
+	for (size_t i = 0; i < t->nrows; i++) {
+		const struct recorded_row *row = &t->rows[i];
+		uint64_t tid = recorder_u64(w.recorder, "runq_slow", row, "tid");
+
+		assert_int_equal(recorder_u64(w.recorder, "runq_slow", row, "threshold"), 1000000);
+		assert_true(recorder_u64(w.recorder, "runq_slow", row, "latency") >= 1000000);
+		for (int k = 0; k < 3; k++) {
+			if (tid != (uint64_t)pid[k])
+				continue;
+			ours++;
+			assert_int_equal(recorder_u64(w.recorder, "runq_slow", row, "cpu"), 0);
+			for (int other = 0; other < 3; other++)
+				behind += other != k && recorder_has(w.recorder, "runq_slow", row, "behind_tid") &&
+					  recorder_u64(w.recorder, "runq_slow", row, "behind_tid") == (uint64_t)pid[other];
+		}
+	}
+	print_message("%llu rows, %llu lost, %llu to %llu by the histogram; %llu of ours, %llu behind another of them\n",
+		      (unsigned long long)t->nrows, (unsigned long long)t->lost, (unsigned long long)(least[1] - least[0]),
+		      (unsigned long long)(most[1] - most[0]), (unsigned long long)ours, (unsigned long long)behind);
+	/* Runq is read a moment before, at both ends. */
+	assert_true(told + 100 >= least[1] - least[0]);
+	assert_true(told <= most[1] - most[0] + 100);
+	assert_true(ours > 0 && behind > 0);
+	/* It has followed: three on a CPU wait all the time. */
+	sleep_ms(1000);
+	world_sample(&w);
+	if (told > 40 && t->nrows)
+		assert_true(recorder_u64(w.recorder, "runq_slow", &t->rows[0], "threshold") > 1000000);
+	world_close(&w);
+}
+
 /* --- quota ------------------------------------------------------------------------------------------------------- */
 
 static bool write_file(const char *path, const char *text)
@@ -599,6 +680,7 @@ int main(void)
 		cmocka_unit_test(sums_and_reasons),
 		cmocka_unit_test(cpu_as_proc_says),
 		cmocka_unit_test(preempted_wait),
+		cmocka_unit_test(slow_waits_are_told),
 		cmocka_unit_test(throttled_apart),
 	};
 

@@ -454,6 +454,53 @@ static void mouse_and_nothing(void **state)
 	stage_close(&s);
 }
 
+/* Waits for a CPU: the row of all CPUs has everybody, one of a CPU its own. */
+static void waits_for_a_cpu_are_named(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	memset(&s, 0, sizeof(s));
+	s.random = 5;
+	add(&s,
+	    "host hz=100 interval=1s zone=+00:00\n"
+	    "table runq state key=cpu cpu=key:i64 wait=histogram:loglinear(%d):ns\n"
+	    "table runq_slow event time=time:u64:mono_ns latency=gauge:u64:ns cpu=attribute:i64 comm=attribute:text "
+	    "tid=attribute:u64 behind=attribute:text\n",
+	    SLOTS);
+	for (int t = 0; t < 60; t++) {
+		counted(&s, 4, 900, 9e3);
+		counted(&s, 5, 300, 20e6);
+		for (int i = 0; i < SLOTS; i++)
+			s.counts[0][i] = s.counts[4][i] + s.counts[5][i];
+		add(&s, "tick %ds wall=%lldms\nsample runq\n", 1000 + t, 1772373600000LL + t * 1000LL);
+		for (int cpu = -1; cpu < 2; cpu++) {
+			add(&s, "row runq cpu=%d", cpu);
+			put_counts(&s, "wait", cpu < 0 ? 0 : cpu ? 5 : 4);
+			add(&s, "\n");
+		}
+		add(&s, "event runq_slow time=%dms latency=%dms cpu=%d comm=\"%s\" tid=%d%s\n", (1000 + t) * 1000 - 500,
+		    t % 2 ? 20 : 180, t % 2,
+		    t % 2 ? "mysqld" : "nginx", t % 2 ? 812 : 77, t % 2 ? " behind=\"restic\"" : "");
+	}
+	stage_open_with(&s, s.text, 110, 40, TEXT_ASCII);
+	/* The row of CPU -1 is all of them. */
+	type(&s, ":histogram runq.wait\r");
+	assert_shows(&s, "runq (all rows)");
+	assert_shows(&s, "n 70,800");
+	press(&s, "; v g");
+	assert_shows(&s, "runq every cpu");
+	assert_shows(&s, "n 70,800");
+	assert_shows(&s, "mysqld 812");
+	assert_shows(&s, "cpu 1, behind restic");
+	assert_true(!shows(&s, "nginx"));
+	golden_check(s.surface, "latency-runq");
+	/* CPU 0 has short waits, and of what is below the threshold nobody knows whose it was. */
+	press(&s, "Esc ; v g");
+	assert_shows(&s, "not attributed");
+	stage_close(&s);
+}
+
 /* Any keys in any order over what is hostile: nothing but no crash is asked. */
 static void any_keys(void **state)
 {
@@ -545,6 +592,7 @@ int main(void)
 		cmocka_unit_test(gaps_are_told),
 		cmocka_unit_test(baseline_shows_the_difference),
 		cmocka_unit_test(mouse_and_nothing),
+		cmocka_unit_test(waits_for_a_cpu_are_named),
 		cmocka_unit_test(any_keys),
 		cmocka_unit_test(a_tick_costs_a_column),
 	};

@@ -75,6 +75,8 @@ static const struct option_row rows[] = {
 	{"panel", 0, TEXT, SEES, AT(panel), NOWHERE, "NAME", "open there: overview, processes, threads, latency, disks, cgroups, memory, tables"},
 	{"theme", 0, TEXT, SEES, AT(theme), NOWHERE, "NAME", "colours: a name, or a file"},
 	{"no-color", 0, FLAG, SEES, AT(no_color), NOWHERE, NULL, "no colours (also where NO_COLOR is set)"},
+	{"no-settings", 0, FLAG, SEES, AT(no_settings), NOWHERE, NULL,
+	 "forget columns, order, theme, interval, panel of the last time, and remember none"},
 	{"keys", 0, TEXT, V(REPLAY), AT(keys), NOWHERE, "FILE", "without a terminal: the keys to press"},
 	{"size", 0, GEOMETRY, V(REPLAY), AT(width), NOWHERE, "COLSxROWS", "size of the screen for --keys (80x24)"},
 	{"shots", 0, TEXT, V(REPLAY), AT(shots), NOWHERE, "DIR", "where --keys puts its screens"},

@@ -45,6 +45,7 @@ struct options {
 	const char *filter;
 	uint64_t history_bytes; /* 0: not given */
 	bool safe, readonly;
+	bool no_settings;
 	const char *plugins[OPTIONS_LIST_MAX];
 	size_t nplugins;
 	const char *panel;

@@ -17,6 +17,7 @@
 #include "loop.h"
 #include "panels.h"
 #include "recfile.h"
+#include "remember.h"
 #include "save.h"
 #include "session.h"
 #include "themes.h"
@@ -29,6 +30,7 @@ struct live {
 	struct view *view;
 	struct console_data data;
 	struct console *console;
+	struct remember *remember;
 };
 
 static void live_now(void *self, struct console_now *now)
@@ -93,6 +95,16 @@ static int live_act(void *self, const struct console_action *action, struct culp
 static int live_inspect(void *self, const struct console_action *of, char **ret_text, struct culprit_error *error)
 {
 	return inspect_process(((struct live *)self)->session.proc_fd, of->pid, of->start_ticks, ret_text, error);
+}
+
+static void live_closing(void *self)
+{
+	struct live *l = self;
+	struct culprit_error error = {""};
+
+	/* The screen is given back: there it can be read. */
+	if (remember_save(l->remember, l->console, &error))
+		fprintf(stderr, "culprit: what was chosen is not remembered: %s\n", error.sentence);
 }
 
 static void live_close(struct live *l)
@@ -200,12 +212,53 @@ static int print_once(struct live *l, const struct options *o, struct culprit_er
 	return r;
 }
 
-int verb_console(const struct options *o)
+/* On a terminal: as it was left the last time. */
+static int on_terminal(struct live *l, const struct options *o, struct source *source, struct culprit_error *error)
+{
+	struct loop_options loop = {0};
+	char dir[4096];
+	int r = 0;
+
+	/* The console must not page out on the box it is meant to save. Where it isn't allowed it goes without. */
+	(void)!mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
+	/* On a recorder that runs nothing is sampled here until something is missing there. */
+	l->attach.running = !l->attach.recorder || l->attach.ended;
+	r = l->attach.running ? sampler_start(l->session.sampler, error) : 0;
+	if (r)
+		return r;
+	loop.console = l->console;
+	loop.screen = (struct screen_options){.in_fd = STDIN_FILENO, .out_fd = STDOUT_FILENO, .no_color = o->no_color,
+					      .mark = verb_test_mark()};
+	loop.config_dir = theme_config_dir(dir, sizeof(dir));
+	remember_apply(l->remember, l->console);
+	theme_of_options(o, loop.config_dir, &loop.theme, l->console);
+	loop.notify_fd = -1;
+	loop.refresh_ns = o->interval_ns;
+	if (l->attach_fd >= 0)
+		loop.data_fd = live_fd;
+	else
+		loop.notify_fd = source->ops->fd ? source->ops->fd(source) : -1;
+	if (l->attach.note[0])
+		console_say(l->console, l->attach.note);
+	loop.now = live_now;
+	loop.interests = live_interests;
+	loop.save = live_save;
+	loop.print = live_print;
+	loop.mark = live_mark;
+	loop.act = live_act;
+	loop.inspect = live_inspect;
+	loop.closing = live_closing;
+	loop.self = l;
+	return loop_run(&loop, error);
+}
+
+int verb_console(const struct options *given)
 {
 	struct culprit_error error = {""};
 	struct source *source = NULL;
 	struct live l;
-	struct loop_options loop = {0};
+	struct remember remember;
+	const struct options *o = given;
 	char dir[4096];
 	int r;
 
@@ -217,46 +270,29 @@ int verb_console(const struct options *o)
 		error_set(&error, 0, "--from and --to choose a window of a recording; the live console begins now: culprit replay FILE");
 		return verb_fail(EXIT_USAGE, &error);
 	}
-	if (isatty(STDOUT_FILENO))
-		loop_block_signals();
-	r = live_open(&l, o, &source, &error);
-	if (r)
-		return verb_fail(verb_status(r), &error);
 	if (!isatty(STDOUT_FILENO)) {
+		r = live_open(&l, o, &source, &error);
+		if (r)
+			return verb_fail(verb_status(r), &error);
 		r = print_once(&l, o, &error);
 		live_close(&l);
 		return r ? verb_fail(EXIT_COULD_NOT, &error) : EXIT_DONE;
 	}
-	/* The console must not page out on the box it is meant to save. Where it isn't allowed it goes without. */
-	(void)!mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
-	/* On a recorder that runs nothing is sampled here until something is missing there. */
-	l.attach.running = !l.attach.recorder || l.attach.ended;
-	r = l.attach.running ? sampler_start(l.session.sampler, &error) : 0;
-	if (!r) {
-		loop.console = l.console;
-		loop.screen = (struct screen_options){.in_fd = STDIN_FILENO, .out_fd = STDOUT_FILENO, .no_color = o->no_color,
-						      .mark = verb_test_mark()};
-		loop.config_dir = theme_config_dir(dir, sizeof(dir));
-		theme_of_options(o, loop.config_dir, &loop.theme, l.console);
-		loop.notify_fd = -1;
-		loop.refresh_ns = o->interval_ns;
-		if (l.attach_fd >= 0)
-			loop.data_fd = live_fd;
-		else
-			loop.notify_fd = source->ops->fd ? source->ops->fd(source) : -1;
-		if (l.attach.note[0])
-			console_say(l.console, l.attach.note);
-		loop.now = live_now;
-		loop.interests = live_interests;
-		loop.save = live_save;
-		loop.print = live_print;
-		loop.mark = live_mark;
-		loop.act = live_act;
-		loop.inspect = live_inspect;
-		loop.self = &l;
-		r = loop_run(&loop, &error);
+	loop_block_signals();
+	if (remember_open(&remember, given, SETTINGS_SYSTEM, theme_config_dir(dir, sizeof(dir)))) {
+		error_set(&error, -ENOMEM, "out of memory");
+		return verb_fail(EXIT_COULD_NOT, &error);
 	}
+	o = &remember.options;
+	r = live_open(&l, o, &source, &error);
+	if (r) {
+		remember_close(&remember);
+		return verb_fail(verb_status(r), &error);
+	}
+	l.remember = &remember;
+	r = on_terminal(&l, o, source, &error);
 	live_close(&l);
+	remember_close(&remember);
 	if (r < 0 && r != -EIO)
 		return verb_fail(EXIT_COULD_NOT, &error);
 	return EXIT_DONE;

@@ -1,5 +1,6 @@
 /* culprit replay FILE|-: the console over a recording; with --keys, a scripted session without a terminal. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #include "import.h"
 #include "loop.h"
 #include "panels.h"
+#include "remember.h"
 #include "save.h"
 #include "script.h"
 #include "themes.h"
@@ -25,6 +27,7 @@ struct replay {
 	struct marks *marks; /* beside the file; NULL: none can be kept */
 	struct console_data data;
 	struct console *console;
+	struct remember *remember; /* on a terminal */
 	struct source *source; /* the view's */
 	uint64_t first_ns; /* newest frame when it was opened */
 	char command[840];
@@ -173,6 +176,15 @@ static void replay_confine(void *self)
 		console_say(r->console, report.sentence);
 }
 
+static void replay_closing(void *self)
+{
+	struct replay *r = self;
+	struct culprit_error error = {""};
+
+	if (remember_save(r->remember, r->console, &error))
+		fprintf(stderr, "culprit: what was chosen is not remembered: %s\n", error.sentence);
+}
+
 static int replay_screen(struct replay *r, const struct options *o, struct culprit_error *error)
 {
 	char dir[4096];
@@ -187,15 +199,20 @@ static int replay_screen(struct replay *r, const struct options *o, struct culpr
 		.print = replay_print,
 		.mark = replay_mark,
 		.opened = replay_confine,
+		.closing = replay_closing,
 		.self = r,
 	};
 
+	remember_apply(r->remember, r->console);
 	theme_of_options(o, loop.config_dir, &loop.theme, r->console);
 	return loop_run(&loop, error);
 }
 
-int verb_replay(const struct options *o)
+int verb_replay(const struct options *given)
 {
+	struct remember remember = {0};
+	const struct options *o = given;
+	char dir[4096];
 	struct culprit_error error = {""};
 	struct sandbox_report report;
 	struct replay replay;
@@ -209,11 +226,20 @@ int verb_replay(const struct options *o)
 		error_set(&error, 0, "replay needs a terminal; for text use culprit dump TABLE FILE, for screens --keys and --shots");
 		return verb_fail(EXIT_COULD_NOT, &error);
 	}
-	if (!o->keys)
+	if (!o->keys) {
 		loop_block_signals();
+		if (remember_open(&remember, given, SETTINGS_SYSTEM, theme_config_dir(dir, sizeof(dir)))) {
+			error_set(&error, -ENOMEM, "out of memory");
+			return verb_fail(EXIT_COULD_NOT, &error);
+		}
+		o = &remember.options;
+	}
 	r = replay_open(&replay, o, &error);
-	if (r)
+	replay.remember = &remember;
+	if (r) {
+		remember_close(&remember);
 		return verb_fail(verb_status(r), &error);
+	}
 	if (o->keys) {
 		struct script_options script = {
 			.file = o->keys,
@@ -235,6 +261,7 @@ int verb_replay(const struct options *o)
 		r = replay_screen(&replay, o, &error);
 	}
 	replay_close(&replay);
+	remember_close(&remember);
 	if (r < 0 && r != -EIO)
 		return verb_fail(verb_status(r), &error);
 	return EXIT_DONE;

@@ -20,7 +20,7 @@ CULPRIT = os.path.abspath(os.environ.get('CULPRIT') or os.path.join(ROOT, 'build
 # Where memory is a file system, as /run is, if that can be had: its files differ in what they can.
 DIR = tempfile.mkdtemp(prefix='culprit-attach.', dir='/dev/shm' if os.access('/dev/shm', os.W_OK) else None)
 RUN = os.path.join(DIR, 'run')
-ENV = dict(os.environ, CULPRIT_RUNTIME_DIR=RUN, LC_ALL='C', TERM='xterm-256color', XDG_CONFIG_HOME=DIR)
+ENV = dict(os.environ, CULPRIT_RUNTIME_DIR=RUN, LC_ALL='C', TERM='xterm-256color', XDG_CONFIG_HOME=DIR, CULPRIT_NO_SETTINGS='1')
 DEADLINE = 60
 CHILDREN = []
 passed, failed, skipped = 0, 0, 0

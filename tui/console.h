@@ -98,6 +98,12 @@ void console_destroy(struct console *); /* NULL-safe */
 void console_sandbox(struct console *, const char *sentence);
 /* The marks changed: the timeline is to be asked for anew. */
 void console_marked(struct console *);
+/* What is remembered from one run to the next: panel, theme, interval, and what each panel keeps. */
+void console_keep(const struct console *, struct settings *);
+/* `panel`: which one was shown, too, where none was asked for. */
+void console_restore(struct console *, const struct settings *, bool panel);
+/* The user chose this theme. */
+void console_theme(struct console *, const char *name);
 /* Shows a text in place of the panel, until it is closed. The text is sanitised, on the heap; taken over. */
 void console_list(struct console *, const char *title, char *text);
 /* New data are there, or time went on. */

@@ -49,7 +49,7 @@ static bool may_act(struct console *c, struct panel_target *t)
 		return false;
 	}
 	if (c->options.readonly) {
-		console_error(c, "read-only, by --readonly: no signals, no renice, nothing is changed here");
+		console_error(c, "read-only (--readonly, or a settings file): no signals, no renice, nothing is changed here");
 		return false;
 	}
 	if (find_target(c, t))

@@ -17,6 +17,7 @@ static const struct {
 	{"signal", "signal TERM | STOP | CONT | KILL"}, {"renice", "renice 10"}, {"ionice", "ionice idle"},
 	{"mark", "mark TEXT"},	     {"marks", "marks"},
 	{"sandbox", "sandbox"},
+	{"interval", "interval 2s"},
 	{"speed", "speed 10"},	     {"theme", "theme NAME"},     {"save", "save [FILE]"},	      {"print", "print [FILE]"},
 	{"quit", "quit"},
 };
@@ -255,6 +256,8 @@ void console_run_command(struct console *c, const char *line)
 	} else if (command_is(line, n, "speed")) {
 		if (console_play_speed(c, rest, &error))
 			console_error(c, error.sentence);
+	} else if (command_is(line, n, "interval")) {
+		console_interval(c, rest);
 	} else if (command_is(line, n, "theme")) {
 		console_effect_push(c, EFFECT_THEME, false, *rest ? rest : "default");
 	} else if (command_is(line, n, "save")) {

@@ -65,6 +65,7 @@ struct console {
 	bool asks_to_act; /* it is about `action` */
 	struct console_action action;
 
+	char theme[256], interval[32]; /* chosen here, to be remembered; "": none was */
 	char sandbox[256]; /* own text; "": none */
 
 	bool helping;
@@ -139,6 +140,9 @@ int console_baseline_command(struct console *, const char *argument, struct culp
 void console_baseline_say(const struct console *, enum text_form, char *out, size_t cap);
 /* The baseline in this view, for who marks it; false: none, or elsewhere. */
 bool console_baseline_here(const struct console *, uint64_t *ret_from_ns, uint64_t *ret_to_ns);
+
+/* console_keep.c */
+void console_interval(struct console *, const char *text);
 
 /* console_command.c */
 void console_prompt_open(struct console *, enum prompt_kind);

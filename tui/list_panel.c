@@ -203,6 +203,16 @@ enum panel_result list_panel_click(void *self, struct rect r, int x, int y, stru
 	return result == PANEL_DRAW && s->of->detail ? PANEL_UPDATE : result;
 }
 
+void list_panel_keep(const void *self, const char *name, struct settings *settings)
+{
+	rows_keep(&((const struct list_state *)self)->rows, name, settings);
+}
+
+void list_panel_restore(void *self, const char *name, const struct settings *settings)
+{
+	rows_restore(&((struct list_state *)self)->rows, name, settings);
+}
+
 bool list_panel_escape(void *self)
 {
 	return rows_escape(&((struct list_state *)self)->rows);

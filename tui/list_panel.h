@@ -65,6 +65,8 @@ const char *list_panel_complete(void *self, const char *command, size_t i);
 bool list_panel_find(void *self, const char *text, int direction);
 bool list_panel_target(void *self, struct panel_target *);
 bool list_panel_escape(void *self);
+void list_panel_keep(const void *self, const char *name, struct settings *);
+void list_panel_restore(void *self, const char *name, const struct settings *);
 void list_panel_selection(void *self, bool restore);
 enum panel_result list_panel_click(void *self, struct rect, int x, int y, struct panel_request *);
 size_t list_panel_interests(const void *self, const struct lens *, struct culprit_interest *, size_t cap);
@@ -75,7 +77,8 @@ void list_panel_status(const void *self, char *out, size_t cap);
 	.destroy = list_panel_destroy, .update = list_panel_update, .draw = list_panel_draw,                           \
 	.action = list_panel_action, .table = list_panel_table, .command = list_panel_command,                         \
 	.complete = list_panel_complete, .find = list_panel_find, .selection = list_panel_selection,                  \
-	.target = list_panel_target, .escape = list_panel_escape,                                                      \
+	.target = list_panel_target, .escape = list_panel_escape, .keep = list_panel_keep,                              \
+	.restore = list_panel_restore,                                                                                 \
 	.click = list_panel_click, .interests = list_panel_interests, .status = list_panel_status
 
 /* The numbers of tables that have one row: what lines above a list are made of. Owned by the panel; the query is made

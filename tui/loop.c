@@ -168,6 +168,8 @@ static void apply_effects(struct loop *l)
 			/* With a mistake in it: the default, and the sentence. */
 			if (theme_load(&l->theme, e.argument, l->options->config_dir, &error))
 				console_say(l->options->console, error.sentence);
+			else
+				console_theme(l->options->console, e.argument);
 			screen_set_theme(l->screen, &l->theme);
 			break;
 		case EFFECT_MOUSE:
@@ -349,6 +351,8 @@ int loop_run(const struct loop_options *options, struct culprit_error *error)
 	while (!l.ended)
 		step(&l);
 	screen_close(l.screen);
+	if (options->closing)
+		options->closing(options->self);
 	surface_destroy(l.surface);
 	if (l.signal_fd >= 0)
 		close(l.signal_fd);

@@ -31,6 +31,8 @@ struct loop_options {
 	int (*inspect)(void *self, const struct console_action *, char **ret_text, struct culprit_error *);
 	/* Optional: the terminal is there, with all that is known of it; nothing was drawn yet. */
 	void (*opened)(void *self);
+	/* Optional: it ends by itself, with what is to be remembered still there. */
+	void (*closing)(void *self);
 	void *self;
 };
 

@@ -12,6 +12,7 @@
 #include "view.h"
 
 #include "keys.h"
+#include "settings.h"
 #include "surface.h"
 
 enum { PANEL_LABEL_MAX = 64, PANEL_MESSAGE_MAX = 512 };
@@ -98,6 +99,9 @@ struct panel {
 	/* Optional: gives up what is begun (a selection, a list to choose from) before Esc and Backspace mean anything else;
 	 * false: nothing is. */
 	bool (*escape)(void *self);
+	/* Optional: what is remembered of it from one run to the next, under "NAME.": how it is sorted, its columns. */
+	void (*keep)(const void *self, const char *name, struct settings *);
+	void (*restore)(void *self, const char *name, const struct settings *);
 	/* Optional: the question asked by WANT_CONFIRM was answered with yes. */
 	enum panel_result (*confirmed)(void *self, struct panel_request *);
 };

@@ -337,6 +337,16 @@ static void overview_status(const void *self, char *out, size_t cap)
 	rows_status(&((const struct overview *)self)->rows, out, cap);
 }
 
+static void overview_keep(const void *self, const char *name, struct settings *settings)
+{
+	rows_keep(&((const struct overview *)self)->rows, name, settings);
+}
+
+static void overview_restore(void *self, const char *name, const struct settings *settings)
+{
+	rows_restore(&((struct overview *)self)->rows, name, settings);
+}
+
 static const struct binding keys[] = {ROWS_BINDINGS};
 
 const struct panel overview_panel = {
@@ -360,4 +370,6 @@ const struct panel overview_panel = {
 	.selection = overview_selection,
 	.status = overview_status,
 	.target = overview_target,
+	.keep = overview_keep,
+	.restore = overview_restore,
 };

@@ -478,6 +478,23 @@ static bool threads_target(void *self, struct panel_target *target)
 	return !t->grouped && rows_target(&t->rows, target);
 }
 
+static void threads_keep(const void *self, const char *name, struct settings *settings)
+{
+	const struct threads *t = self;
+
+	rows_keep(&t->rows, name, settings);
+	settings_set_of(settings, name, "groups", t->apart ? "off" : "");
+}
+
+static void threads_restore(void *self, const char *name, const struct settings *settings)
+{
+	const char *groups = settings_get_of(settings, name, "groups");
+	struct threads *t = self;
+
+	rows_restore(&t->rows, name, settings);
+	t->apart = groups && !strcmp(groups, "off");
+}
+
 static size_t threads_interests(const void *self, const struct lens *lens, struct culprit_interest *list, size_t cap)
 {
 	(void)self;
@@ -518,4 +535,6 @@ const struct panel threads_panel = {
 	.interests = threads_interests,
 	.status = threads_status,
 	.target = threads_target,
+	.keep = threads_keep,
+	.restore = threads_restore,
 };

@@ -224,6 +224,7 @@ void rows_init(struct rows *r, const char *table, const struct rows_column *spec
 	memset(r, 0, sizeof(*r));
 	snprintf(r->table, sizeof(r->table), "%s", table);
 	snprintf(r->sort, sizeof(r->sort), "%s", sort ? sort : "");
+	memcpy(r->sort_first, r->sort, sizeof(r->sort));
 	list_init(&r->list);
 	r->source = (struct list_source){r, r->columns, 0, source_count, source_id, source_cell, source_flags};
 	rows_set_columns(r, specs, n);
@@ -449,6 +450,12 @@ int rows_sort(struct rows *r, const char *column, struct culprit_error *error)
 	char near[128] = "";
 	int i = r->query ? query_column_find(r->query, column) : -1;
 
+	/* Typed ahead, before it was drawn the first time: that there is no such column shows then. */
+	if (!r->query && strlen(column) < sizeof(r->sort)) {
+		snprintf(r->sort, sizeof(r->sort), "%s", column);
+		r->ascending = false;
+		return 0;
+	}
 	if (i < 0)
 		return error_set(error, -EINVAL, "%s has no column %.40s%s", r->table, column,
 				 r->query ? query_suggest_column(r->query, column, near, sizeof(near)) : "");

@@ -7,6 +7,7 @@
 #include "panel.h"
 #include "query.h"
 #include "rows_tree.h"
+#include "settings.h"
 
 struct rows;
 
@@ -101,6 +102,7 @@ struct rows {
 	struct list_column columns[LIST_COLUMNS_MAX];
 	int map[LIST_COLUMNS_MAX]; /* spec -> column of the query; -1: none */
 	char sort[LENS_NAME_MAX];  /* "": by key */
+	char sort_first[LENS_NAME_MAX]; /* the panel's own */
 	struct list_mark mark;     /* what rows_selection() remembered */
 	bool ascending;
 	struct list list;
@@ -135,6 +137,9 @@ const char *rows_complete(struct rows *, const char *command, size_t i);
 void rows_selection(struct rows *, bool restore); /* see struct panel */
 bool rows_find(struct rows *, const char *text, int direction);
 enum panel_result rows_click(struct rows *, struct rect, int x, int y);
+/* What is remembered of it: sort, columns, tree; of what is as it was at first nothing. */
+void rows_keep(const struct rows *, const char *panel, struct settings *);
+void rows_restore(struct rows *, const char *panel, const struct settings *);
 /* Leaves the choice of columns; false: there was none. */
 bool rows_escape(struct rows *);
 /* Filter or scope that ROWS_ONLY_USER and ROWS_ONLY_CGROUP make of the selected row. */

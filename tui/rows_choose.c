@@ -78,6 +78,35 @@ void rows_choose_resolve(struct rows *r)
 	r->nbase = n ? n : r->ngiven;
 }
 
+void rows_keep(const struct rows *r, const char *panel, struct settings *s)
+{
+	char text[SETTING_VALUE_MAX];
+
+	snprintf(text, sizeof(text), "%c%s", r->ascending ? '+' : '-', r->sort);
+	if (!r->sort[0] || (!r->ascending && !strcmp(r->sort, r->sort_first)))
+		text[0] = '\0';
+	settings_set_of(s, panel, "sort", text);
+	rows_wishes(r, text, sizeof(text));
+	settings_set_of(s, panel, "columns", text);
+	settings_set_of(s, panel, "tree", r->tree.on ? "on" : "");
+}
+
+void rows_restore(struct rows *r, const char *panel, const struct settings *s)
+{
+	const char *sort = settings_get_of(s, panel, "sort"), *columns = settings_get_of(s, panel, "columns"),
+		   *tree = settings_get_of(s, panel, "tree");
+
+	if (sort && (*sort == '+' || *sort == '-') && sort[1] && strlen(sort + 1) < sizeof(r->sort)) {
+		snprintf(r->sort, sizeof(r->sort), "%s", sort + 1);
+		r->ascending = *sort == '+';
+	}
+	if (columns)
+		rows_wish(r, columns);
+	r->tree.on = tree && !strcmp(tree, "on");
+	/* Laid out anew, for a tree. */
+	rows_set_columns(r, r->given, r->ngiven);
+}
+
 static size_t choices_count(const void *self)
 {
 	return ((const struct rows *)self)->nchoices;

@@ -236,7 +236,7 @@ class Bench:
             f.write('update_ms = 1000\n')
         self.env = {k: v for k, v in os.environ.items()
                     if k in ('PATH', 'LD_LIBRARY_PATH', 'USER', 'LOGNAME', 'SHELL')}
-        self.env.update(HOME=self.home, XDG_CONFIG_HOME=self.home + '/.config', TERM='xterm-256color',
+        self.env.update(CULPRIT_NO_SETTINGS='1', HOME=self.home, XDG_CONFIG_HOME=self.home + '/.config', TERM='xterm-256color',
                         LC_ALL='C.UTF-8', LANG='C.UTF-8')
         self.commands = {
             'culprit': [args.culprit],

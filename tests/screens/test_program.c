@@ -492,9 +492,9 @@ static void program_sends_signals(void **state)
 	vt = start_as(argv, 24, 80, NULL);
 	wait_shows(vt, "1-1 of 1");
 	vt_type(vt, "\033[20~");
-	wait_shows(vt, "read-only, by --readonly");
+	wait_shows(vt, "read-only (--readonly");
 	vt_type(vt, ":signal KILL\r");
-	wait_shows(vt, "read-only, by --readonly");
+	wait_shows(vt, "read-only (--readonly");
 	assert_int_equal(end_it(vt, by_two_q), 0);
 	end(vt);
 	argv[7] = NULL;

@@ -1,0 +1,63 @@
+/* What is remembered from one run to the next. Kept and read it is by who runs the console. */
+#include <stdio.h>
+#include <string.h>
+
+#include "console_state.h"
+#include "units.h"
+
+enum { INTERVAL_MIN_NS = 10000000 };
+
+void console_keep(const struct console *c, struct settings *s)
+{
+	/* What the command line said was meant for once. */
+	if (!c->options.panel)
+		settings_set(s, "panel", c->current ? console_panel(c)->name : "");
+	if (c->theme[0])
+		settings_set(s, "theme", c->theme);
+	if (c->interval[0])
+		settings_set(s, "interval", c->interval);
+	for (size_t i = 0; i < c->npanels; i++) {
+		const struct panel *p = console_panel_at(c, i);
+
+		if (p->keep)
+			p->keep(c->states[i], p->name, s);
+	}
+}
+
+void console_restore(struct console *c, const struct settings *s, bool panel)
+{
+	const char *name = panel && !c->options.panel ? settings_get(s, "panel") : NULL;
+	size_t at = name ? console_find_panel(c, name, strlen(name)) : c->npanels;
+
+	/* One that there is no more is no reason to complain. */
+	if (at < c->npanels)
+		console_show_panel(c, at);
+	for (size_t i = 0; i < c->npanels; i++) {
+		const struct panel *p = console_panel_at(c, i);
+
+		if (p->restore)
+			p->restore(c->states[i], p->name, s);
+	}
+	c->stale = true;
+}
+
+void console_theme(struct console *c, const char *name)
+{
+	snprintf(c->theme, sizeof(c->theme), "%s", name);
+}
+
+void console_interval(struct console *c, const char *text)
+{
+	struct culprit_error error = {""};
+	char said[128], duration[32];
+	uint64_t ns;
+
+	if (units_parse_duration(text, &ns, &error) || ns < INTERVAL_MIN_NS) {
+		console_error(c, error.sentence[0] ? error.sentence : "at most 100 samples a second: interval 10ms");
+		return;
+	}
+	snprintf(c->interval, sizeof(c->interval), "%.31s", text);
+	snprintf(said, sizeof(said), "from the next start on a sample is taken every %s (now: culprit --interval %s)",
+		 units_duration(duration, sizeof(duration), ns), c->interval);
+	console_say(c, said);
+}

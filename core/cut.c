@@ -10,6 +10,7 @@
 #include "keyframe.h"
 #include "segment.h"
 #include "segment_codec.h"
+#include "units.h"
 #include "view.h"
 
 /* Ended rows are asked for by their sample times, which lie a little off the frames'. */
@@ -289,7 +290,14 @@ static int cut_segment(struct cut *c, const struct segment_info *info, uint64_t 
 		goto out;
 	meta = s->meta;
 	if (c->result->segments && meta.writer != c->result->writer) {
-		err = error_set(error, -EXDEV, "the recorder was started anew within this window; cut before or after that");
+		int64_t anew = s->frames[first].wall_ns, second = 1000000000;
+		char before[48], after[48];
+
+		units_rfc3339(before, sizeof(before), (anew - 1) / second * second, 0);
+		units_rfc3339(after, sizeof(after), (anew + second - 1) / second * second, 0);
+		err = error_set(error, -EXDEV,
+				"the recorder was started anew within this window, and what it said before does not go on after; cut --to %s or --from %s",
+				before, after);
 		goto out;
 	}
 	err = segment_get_header(s->bytes.data, s->bytes.len, &meta, &header, error);

@@ -5,9 +5,11 @@ import json
 import os
 import random
 import re
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 CULPRIT = os.environ.get("CULPRIT", "build/culprit")
@@ -61,6 +63,9 @@ def record(path):
     recorder = subprocess.Popen([CULPRIT, "record", "-o", path, "--for", "6", "--interval", "50ms"], stderr=subprocess.DEVNULL)
     load = subprocess.Popen(["sh", "-c", "i=0; while [ $i -lt 40 ]; do sh -c 'k=0; while [ $k -lt 2000 ]; do k=$((k+1)); done; "
                              "sleep 0.02; :' sh --password=hunter2-$i & sleep 0.1; i=$((i+1)); done; wait"])
+    for _ in range(2):  # opens the file again: another segment begins
+        time.sleep(2)
+        recorder.send_signal(signal.SIGHUP)
     recorder.wait()
     load.wait()
 
@@ -138,6 +143,19 @@ with tempfile.TemporaryDirectory() as d:
     check("damage is told", made.returncode == 1 and b"damaged" in made.stderr)
     check("the rest is there", json.loads(run("dump", "cpu", os.path.join(d, "rest.rec"), "--json").stdout)["rows"])
     check("and whole", json.loads(run("info", os.path.join(d, "rest.rec"), "--json").stdout)["state"] == "whole")
+
+    # A recorder that was started anew: rows of different writers have nothing to do with each other, and it is said where to cut.
+    twice = os.path.join(d, "twice")
+    for _ in range(2):
+        run("record", "-o", twice, "--keep", "1h", "--for", "2", "--collect", "host,cpu,memory")
+    made = run("cut", twice, "-o", os.path.join(d, "both.rec"))
+    when = re.search(rb"started anew.*--to (\S+Z) or --from (\S+Z)", made.stderr)
+    check("two recorders are not mixed", made.returncode == 1 and when)
+    for i, option in enumerate(("--to", "--from") if when else ()):
+        part = os.path.join(d, "part%d.rec" % i)
+        made = run("cut", twice, option, when.group(1 + i).decode(), "-o", part)
+        rows = json.loads(run("dump", "cpu", part, "--json").stdout or b'{"rows": []}')["rows"]
+        check("each can be cut out: %s %s" % (option, made.stderr.decode()), made.returncode == 0 and rows)
 
 print("%d passed, %d failed" % (passed, failed))
 sys.exit(failed > 0)

@@ -29,8 +29,7 @@ class Bytes:
                 return value & (1 << 64) - 1
     def zigzag(self):
         return (v := self.varint()) >> 1 ^ -(v & 1)
-    def string(self):
-        return self.take(self.varint())
+    string = lambda self: self.take(self.varint())
     def skip(self, n):
         return [self.varint() for _ in range(n)]
     def slots(self, n):
@@ -144,7 +143,8 @@ def frames(path):
         while payload.at < size:
             what, section = payload.varint(), Bytes(payload.string())
             if what == 1:
-                dictionary.update((section.varint(), (section.u8(), section.string())) for _ in range(section.varint()))
+                for text, kind in ((section.varint(), section.u8()) for _ in range(section.varint())):
+                    dictionary[text if kind < 4 else (text, kind)] = kind, section.string()  # 4, 5 say more of a text
             if what == 2:
                 tables[section.varint()].section(section, key, mono)
         yield mono, wall, {t.name: t for t in tables}, dictionary

@@ -54,6 +54,13 @@ struct {
 	__uint(max_entries, 1 << 15);
 } sched_slows SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, SCHED_WAKES);
+	__type(key, struct sched_wake_key);
+	__type(value, struct sched_wake);
+} sched_wakes SEC(".maps");
+
 const volatile __u32 sched_mask = 1023;
 /* Which enum sched_reason a system call blocks for, by its number on this architecture. */
 const volatile __u8 sched_syscalls[SCHED_SYSCALLS];
@@ -64,6 +71,9 @@ volatile __u32 sched_epoch;
  * by user space. Waits beyond that, and those that found the ring full. */
 volatile __u64 sched_slow_threshold, sched_slow_left;
 __u64 sched_slow_over;
+/* The process whose threads' wakers are kept; 0: none. Wakes that found no room. */
+volatile __u32 sched_wake_pid;
+__u64 sched_wake_over;
 /* The iterator forgets what was accounted: it rested meanwhile. */
 volatile __u32 sched_forget;
 
@@ -484,6 +494,79 @@ int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_s
 	if (!cost)
 		return 0;
 	on_switch(cost, preempt, prev, next);
+	bpf_cost_end(cost, start);
+	return 0;
+}
+
+/* --- who wakes whom, of one process ------------------------------------------------------------------------------ */
+
+/* In an interrupt, current is who happened to be there. Sure are the idle task, and a thread that was in user mode; disks answer
+ * by interrupts alone, but for those that a thread of the kernel makes (loop, dm). An interrupt in the midst of a system call is
+ * taken for who made the call. */
+static __always_inline bool is_interrupt(struct task_struct *waker, __u8 reason)
+{
+	struct pt_regs *regs;
+
+	if (!waker->pid)
+		return true;
+	if (waker->flags & FLAG_KTHREAD)
+		return false;
+	if (reason == SCHED_DISK)
+		return true;
+	if (!bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+		return false;
+	regs = (struct pt_regs *)bpf_task_pt_regs(waker);
+	return (__s64)REGS_SYSCALL(regs) < 0;
+}
+
+static __always_inline void woken(struct task_struct *task)
+{
+	struct sched_thread *t = thread_find(task->pid);
+	struct task_struct *waker = (struct task_struct *)bpf_get_current_task_btf();
+	struct sched_wake_key key = {.tid = task->pid};
+	struct sched_wake fresh = {}, *wake;
+	__u64 now = bpf_ktime_get_ns(), since;
+
+	if (!t || !t->off || !t->reason)
+		return;
+	since = t->since;
+	key.reason = t->reason;
+	key.waker = is_interrupt(waker, t->reason) ? 0 : waker->pid;
+	wake = bpf_map_lookup_elem(&sched_wakes, &key);
+	if (!wake) {
+		fresh.start = task->start_boottime;
+		fresh.process_start = task->group_leader->start_boottime;
+		bpf_probe_read_kernel(fresh.comm, sizeof(fresh.comm), task->comm);
+		if (key.waker) {
+			fresh.waker_start = waker->start_boottime;
+			fresh.waker_pid = waker->tgid;
+			bpf_probe_read_kernel(fresh.waker_comm, sizeof(fresh.waker_comm), waker->comm);
+		}
+		bpf_map_update_elem(&sched_wakes, &key, &fresh, BPF_NOEXIST);
+		wake = bpf_map_lookup_elem(&sched_wakes, &key);
+	}
+	if (!wake) {
+		__sync_fetch_and_add(&sched_wake_over, 1);
+		return;
+	}
+	__sync_fetch_and_add(&wake->waits, 1);
+	if ((__s64)(now - since) > 0)
+		__sync_fetch_and_add(&wake->ns, now - since);
+}
+
+/* Runs where the waker is; sched_wakeup may run where the thread will. */
+SEC("tp_btf/sched_waking")
+int BPF_PROG(sched_waker, struct task_struct *task)
+{
+	struct bpf_cost *cost;
+	__u64 start;
+
+	if ((__u32)task->tgid != sched_wake_pid)
+		return 0;
+	cost = bpf_cost_begin(SCHED_WAKER, &start);
+	if (!cost)
+		return 0;
+	woken(task);
 	bpf_cost_end(cost, start);
 	return 0;
 }

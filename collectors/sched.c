@@ -1,5 +1,6 @@
 /* The scheduler's collector: loads sched.bpf.c and reads what it gathers. Here also table `runq`, run-queue latency by CPU;
- * `runq_task` is in sched_watch.c, `runq_slow` in sched_slow.c, `thread_time` in sched_threads.c. */
+ * `runq_task` is in sched_watch.c, `runq_slow` in sched_slow.c, `thread_time` in sched_threads.c,
+ * `thread_waker` in sched_wakers.c. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,6 +64,7 @@ static const struct culprit_table runq_table = {
 static const struct bpf_hook hooks[] = {
 	[SCHED_SWITCH] = {.name = "sched_switch", .hook = "tracepoint sched_switch", .thins = true},
 	[SCHED_THREADS] = {.name = "sched_threads", .hook = "iterator over tasks", .iterator = true},
+	[SCHED_WAKER] = {.name = "sched_waker", .hook = "tracepoint sched_waking", .interest = true},
 };
 
 struct sched {
@@ -73,6 +75,7 @@ struct sched {
 	struct sched_threads threads;
 	struct sched_watcher watcher;
 	struct sched_slows slows;
+	struct sched_wakers wakers;
 	unsigned places;
 	uint64_t lost, lost_threads;
 	uint64_t boot_before_ns, mono_before_ns;
@@ -145,6 +148,7 @@ static int sched_open(const struct culprit_host *host, void **ret_self, struct c
 		return -ENOTSUP;
 	}
 	s->skeleton = bpf_skeleton(s->unit);
+	s->wakers = (struct sched_wakers){.unit = s->unit, .skeleton = s->skeleton, .start_unit_ns = s->threads.start_unit_ns};
 	s->cpus = bpf_view(s->unit, s->skeleton->maps.sched_cpus, true);
 	s->watcher.watch = bpf_view(s->unit, s->skeleton->maps.sched_watch, true);
 	s->watcher.watched = bpf_view(s->unit, s->skeleton->maps.sched_watched, true);
@@ -265,6 +269,43 @@ static void put_threads(struct sched *s, struct culprit_frame *f, uint32_t epoch
 	s->boot_before_ns = boot;
 }
 
+/* Wakers need what the switch tells: since when a thread waits, and for what. */
+static void put_wakers(struct sched *s, struct culprit_frame *f)
+{
+	const char *why = bpf_reason(s->unit, SCHED_WAKER);
+
+	if (!s->wakers.pid) {
+		/* What there was has ended; from then on the table rests. */
+		if (s->wakers.shown)
+			culprit_table(f, SCHED_TABLE_WAKER);
+		s->wakers.shown = false;
+		return;
+	}
+	if (s->thinned || !bpf_is_on(s->unit, SCHED_SWITCH) || !bpf_is_on(s->unit, SCHED_WAKER)) {
+		culprit_state(f, SCHED_TABLE_WAKER, CULPRIT_MISSING,
+			      why ? why : "rests: culprit cost more than its budget; --budget raises it");
+		return;
+	}
+	s->wakers.shown = true;
+	culprit_table(f, SCHED_TABLE_WAKER);
+	sched_wakers_put(&s->wakers, f);
+}
+
+static void sched_interests(void *self, const struct culprit_interest *list, size_t n)
+{
+	struct sched *s = self;
+	uint32_t pid = 0;
+	uint64_t start = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(list[i].table, sched_waker_table.name) != 0 || !list[i].nkey)
+			continue;
+		pid = (uint32_t)list[i].key[0];
+		start = list[i].nkey > 1 ? list[i].key[1] : 0;
+	}
+	sched_wakers_follow(&s->wakers, pid, start);
+}
+
 static int sched_sample(void *self, struct culprit_frame *f)
 {
 	struct sched *s = self;
@@ -281,6 +322,7 @@ static int sched_sample(void *self, struct culprit_frame *f)
 		culprit_state(f, SCHED_TABLE_SLOW, CULPRIT_MISSING, bpf_reason(s->unit, SCHED_SWITCH));
 	}
 	put_threads(s, f, epoch);
+	put_wakers(s, f);
 	bpf_programs(s->unit, &programs);
 	bpf_say_fill(s->unit, SCHED_SWITCH, s->threads.used, s->places);
 	culprit_lost(f, SCHED_TABLE_RUNQ, programs[SCHED_SWITCH].lost - s->lost);
@@ -313,6 +355,7 @@ static const struct culprit_table *const tables[] = {
 	[SCHED_TABLE_TASK] = &sched_task_table,
 	[SCHED_TABLE_TIME] = &sched_time_table,
 	[SCHED_TABLE_SLOW] = &sched_slow_table,
+	[SCHED_TABLE_WAKER] = &sched_waker_table,
 };
 
 const struct culprit_collector sched_collector = {
@@ -327,6 +370,7 @@ const struct culprit_collector sched_collector = {
 	.open = sched_open,
 	.sample = sched_sample,
 	.close = sched_close,
+	.interests = sched_interests,
 	.programs = sched_programs,
 	.thin = sched_thin,
 };

@@ -1,5 +1,5 @@
 /* Shared by the files of the scheduler's collector: sched.c (loading, run queues by CPU), sched_threads.c (where every
- * thread's time goes), sched_watch.c (run-queue latency of the busiest threads), sched_slow.c (single waits that were long). */
+ * thread's time goes), sched_watch.c (run-queue latency of the busiest threads), sched_slow.c (single waits that were long), sched_wakers.c (who ends waits). */
 #ifndef COLLECTORS_SCHED_INTERNAL_H
 #define COLLECTORS_SCHED_INTERNAL_H
 
@@ -9,12 +9,13 @@
 
 #include "sched_shared.h"
 
-enum { SCHED_TABLE_RUNQ, SCHED_TABLE_TASK, SCHED_TABLE_TIME, SCHED_TABLE_SLOW, SCHED_TABLES };
+enum { SCHED_TABLE_RUNQ, SCHED_TABLE_TASK, SCHED_TABLE_TIME, SCHED_TABLE_SLOW, SCHED_TABLE_WAKER, SCHED_TABLES };
 enum { SCHED_THREADS_MOST = 20000 };
 
 extern const struct culprit_table sched_task_table;
 extern const struct culprit_table sched_time_table;
 extern const struct culprit_table sched_slow_table;
+extern const struct culprit_table sched_waker_table;
 
 /* A thread as of the last sample. */
 struct sched_known {
@@ -90,6 +91,24 @@ int sched_slows_init(struct sched_slows *, struct sched_bpf *, uint64_t start_un
 void sched_slows_finish(struct sched_slows *);
 /* Emits the table runq_slow, begun by the caller, and lets the threshold follow. */
 void sched_slows_put(struct sched_slows *, struct culprit_frame *);
+
+struct bpf_unit;
+
+/* Who ends the waits of one process's threads, by interest: the hook sees every wakeup of the machine. */
+struct sched_wakers {
+	struct bpf_unit *unit;
+	struct sched_bpf *skeleton;
+	uint64_t start_unit_ns;
+	uint32_t pid;    /* 0: nobody is looked at */
+	uint64_t start;  /* in ticks; 0: not said */
+	uint64_t lost;   /* as told last */
+	bool shown;      /* there may be rows of it */
+};
+
+/* Looks at this process from now on, and forgets the one before; 0: at none, and takes the hook away. */
+void sched_wakers_follow(struct sched_wakers *, uint32_t pid, uint64_t start);
+/* Emits the table thread_waker, begun by the caller. */
+void sched_wakers_put(struct sched_wakers *, struct culprit_frame *);
 
 const struct sched_known *sched_threads_find(const struct sched_threads *, uint32_t tid, uint64_t start);
 

@@ -5,12 +5,13 @@
 #include "bpf_shared.h"
 
 /* In the order of the hooks in sched.c. */
-enum sched_program { SCHED_SWITCH, SCHED_THREADS, SCHED_PROGRAMS };
+enum sched_program { SCHED_SWITCH, SCHED_THREADS, SCHED_WAKER, SCHED_PROGRAMS };
 
 enum {
 	SCHED_WATCHED = 64,        /* threads with a histogram of their own */
 	SCHED_WATCH_SLOTS = 1024,  /* where they are looked up, by tid */
 	SCHED_SYSCALLS = 512,
+	SCHED_WAKES = 2048,        /* threads, what they waited for and who woke them, of one process */
 };
 
 /* Why a thread is not running and does not want to. */
@@ -71,6 +72,21 @@ struct sched_watched {
 	unsigned long long waits, wait_ns;
 	unsigned long long longest[2];
 	unsigned long long wait[BPF_HIST_SLOTS];
+};
+
+/* Who ended waits of a thread of the process that is looked at. All bytes count. */
+struct sched_wake_key {
+	unsigned int tid;
+	unsigned int waker;  /* tid; 0: an interrupt */
+	unsigned int reason; /* enum sched_reason */
+	unsigned int pad;
+};
+
+struct sched_wake {
+	unsigned long long waits, ns; /* cumulative; ns: how long these waits were */
+	unsigned long long start, process_start, waker_start; /* since boot */
+	unsigned int waker_pid, pad;
+	char comm[16], waker_comm[16];
 };
 
 /* A wait above the threshold, as it comes through the ring. */

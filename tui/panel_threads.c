@@ -10,6 +10,7 @@
 #include "row_chart.h"
 #include "task_cells.h"
 #include "thread_groups.h"
+#include "thread_wakers.h"
 #include "units.h"
 
 enum { THREADS_GROUP = ROWS_ACTION_LAST + 1 };
@@ -44,6 +45,7 @@ struct threads {
 	struct list list;
 	struct list_source source;
 	struct list_mark mark;
+	struct thread_wakers wakers; /* of the selected thread, where there is room */
 	struct row_chart chart; /* CPU of the selected thread, where the list leaves room */
 	struct view *view;
 	struct lens lens;
@@ -137,6 +139,7 @@ static void threads_destroy(void *self)
 	if (!t)
 		return;
 	rows_finish(&t->rows);
+	thread_wakers_finish(&t->wakers);
 	thread_groups_finish(&t->groups);
 	free(t);
 }
@@ -152,6 +155,8 @@ static void chart_update(struct threads *t)
 	t->chart.known = false;
 	if (t->grouped || !t->charted || row < 0 || !query_row(t->rows.query, (size_t)row, &q) || !q.key.n)
 		return;
+	thread_wakers_update(&t->wakers, t->view, &t->lens, (uint64_t)rows_number(&t->rows, (size_t)row, "tid", 0),
+			     (uint64_t)rows_number(&t->rows, (size_t)row, "start", 0));
 	rows_text(&t->rows, (size_t)row, "comm", who, sizeof(who));
 	if (!query_baseline_key(t->rows.query, (size_t)row, &before))
 		before = q.key;
@@ -243,7 +248,7 @@ static int say_fact(struct threads *t, size_t row, const char *column, const cha
 				  cell.text, cell.len);
 }
 
-/* What else is known of the selected thread, in two lines. */
+/* What else is known of the selected thread, in three lines. */
 static void draw_facts(struct threads *t, struct surface *s, int x, int y, int w)
 {
 	static const struct {
@@ -262,9 +267,10 @@ static void draw_facts(struct threads *t, struct surface *s, int x, int y, int w
 			used += say_fact(t, (size_t)row, facts[line][i].column, facts[line][i].before, s, x + used, y + line,
 					 w - used);
 	}
+	thread_wakers_draw(&t->wakers, s, x, y + 2, w);
 }
 
-enum { FOOT = 2, FACTS = 2, CHART_MIN = 6, CHART_MOST = 10 };
+enum { FOOT = 2, FACTS = 3, CHART_MIN = 6, CHART_MOST = 10 };
 
 /* Lines below the list: with few threads there is room to say more of the one selected. */
 static int room_below(struct threads *t, int h)
@@ -497,15 +503,17 @@ static void threads_restore(void *self, const char *name, const struct settings 
 
 static size_t threads_interests(const void *self, const struct lens *lens, struct culprit_interest *list, size_t cap)
 {
+	static const char *const tables[] = {"thread", "thread_waker"};
+	size_t n = 0;
+
 	(void)self;
-	if (!cap || !lens->scope.has_process)
-		return 0;
-	list[0] = (struct culprit_interest){.size = sizeof(list[0]),
-					    .table = "thread",
-					    .what = "rows",
-					    .key = {lens->scope.pid, lens->scope.start_ticks},
-					    .nkey = 2};
-	return 1;
+	for (; lens->scope.has_process && n < cap && n < sizeof(tables) / sizeof(tables[0]); n++)
+		list[n] = (struct culprit_interest){.size = sizeof(list[n]),
+						    .table = tables[n],
+						    .what = "rows",
+						    .key = {lens->scope.pid, lens->scope.start_ticks},
+						    .nkey = 2};
+	return n;
 }
 
 static const struct binding keys[] = {
@@ -519,8 +527,9 @@ const struct panel threads_panel = {
 	.key = '3',
 	.help = "Threads of what you look at, grouped by name with the digits removed. Shares are of one CPU, summed over the "
 		"group: C on a CPU, R waiting for one, D waiting for disks; dots are idle. A thread is busy when it did "
-		"anything for 1% of the window. `stands in` is the kernel function it sleeps in now. Enter: the group's "
-		"threads, then the stacks of the thread: of the wait that takes most of its time, or of what it runs.",
+		"anything for 1% of the window. `stands in` is the kernel function it sleeps in now. Below one "
+		"process's threads stands who ended the waits of the one selected. Enter: the group's threads, then the stacks of "
+		"the thread: of the wait that takes most of its time, or of what it runs.",
 	.keys = keys,
 	.nkeys = sizeof(keys) / sizeof(keys[0]),
 	.create = threads_create,

@@ -71,6 +71,14 @@ static struct colour reduce(struct colour c, enum colour_depth depth)
 	return c;
 }
 
+static bool is_light(uint8_t index)
+{
+	uint8_t c[3];
+
+	rgb_of_index(index, c);
+	return 3 * c[0] + 6 * c[1] + c[2] > 10 * 128;
+}
+
 struct style style_reduce(struct style style, enum colour_depth depth)
 {
 	style.fg = reduce(style.fg, depth);
@@ -86,10 +94,11 @@ struct style style_reduce(struct style style, enum colour_depth depth)
 		if (style.bg.kind == COLOUR_INDEX && style.bg.index >= 8)
 			style.bg.index -= 8;
 	}
-	/* A palette of few colours may map both to one: then the text would be unseen. */
+	/* A palette of few colours may map both to one: then the text would be unseen. What it stands on stays, so that a
+	 * screen has one ground. */
 	if (depth <= DEPTH_16 && style.fg.kind == COLOUR_INDEX && style.bg.kind == COLOUR_INDEX &&
 	    style.fg.index == style.bg.index) {
-		style.fg.kind = style.bg.kind = COLOUR_DEFAULT;
+		style.fg.index = is_light(style.bg.index) ? 0 : style.bg.index == 7 || style.bg.index == 8 ? 15 : 7;
 	}
 	return style;
 }

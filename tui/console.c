@@ -119,6 +119,7 @@ void console_destroy(struct console *c)
 	for (size_t i = 0; i < sizeof(c->histories) / sizeof(c->histories[0]); i++)
 		prompt_history_finish(&c->histories[i]);
 	free(c->listing);
+	free(c->themes);
 	free(c);
 }
 

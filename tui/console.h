@@ -5,6 +5,7 @@
 #define TUI_CONSOLE_H
 
 #include "panel.h"
+#include "theme.h"
 
 enum { CONSOLE_DEPTH_MAX = 16, CONSOLE_TIMELINE_MAX = SURFACE_MAX };
 
@@ -102,6 +103,8 @@ void console_marked(struct console *);
 void console_keep(const struct console *, struct settings *);
 /* `panel`: which one was shown, too, where none was asked for. */
 void console_restore(struct console *, const struct settings *, bool panel);
+/* Names for completing :theme. Copied. */
+void console_themes(struct console *, char (*names)[THEME_NAME_MAX], size_t n);
 /* The user chose this theme. */
 void console_theme(struct console *, const char *name);
 /* Shows a text in place of the panel, until it is closed. The text is sanitised, on the heap; taken over. */

@@ -64,12 +64,11 @@ static const char *first_word(const struct console *c, size_t i)
 static const char *argument(const struct console *c, const char *command, size_t i)
 {
 	const struct panel *p = console_panel(c);
-	static const char *const themes[] = {"default", "dark"};
 
 	if (!strcmp(command, "panel"))
 		return i < c->npanels ? console_panel_at(c, i)->name : NULL;
 	if (!strcmp(command, "theme"))
-		return i < 2 ? themes[i] : NULL;
+		return !c->themes ? theme_builtin_name(i) : i < c->nthemes ? c->themes[i] : NULL;
 	if (console_act_argument(command, 0))
 		return console_act_argument(command, i);
 	return p->complete ? p->complete(c->states[c->current], command, i) : NULL;

@@ -353,8 +353,10 @@ static void draw_last_line(struct console *c, struct surface *s, int y, int w)
 			x += draw_hint(s, x, y, w - x, hints[i]) + 2;
 	} else if (c->prompt_kind && c->message[0] && w > 30) {
 		/* What is wrong stands beside what is typed. */
-		int half = w / 2;
+		int half = console_cells(s, console_prompt_label(c)) + console_cells(s, c->prompt.text) + 2;
 
+		/* It gets all that is left: names to choose from are many. */
+		half = half > w / 2 ? w / 2 : half;
 		prompt_draw(&c->prompt, s, 0, y, half, console_prompt_label(c));
 		surface_say(s, half + 1, y, w - half - 1, c->message_is_error ? ROLE_WARN : ROLE_HINT, c->message);
 	} else if (c->prompt_kind) {

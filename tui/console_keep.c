@@ -1,5 +1,6 @@
 /* What is remembered from one run to the next. Kept and read it is by who runs the console. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "console_state.h"
@@ -39,6 +40,15 @@ void console_restore(struct console *c, const struct settings *s, bool panel)
 			p->restore(c->states[i], p->name, s);
 	}
 	c->stale = true;
+}
+
+void console_themes(struct console *c, char (*names)[THEME_NAME_MAX], size_t n)
+{
+	free(c->themes);
+	c->themes = malloc((n ? n : 1) * sizeof(*names));
+	c->nthemes = c->themes ? n : 0;
+	if (c->themes)
+		memcpy(c->themes, names, n * sizeof(*names));
 }
 
 void console_theme(struct console *c, const char *name)

@@ -65,6 +65,8 @@ struct console {
 	bool asks_to_act; /* it is about `action` */
 	struct console_action action;
 
+	char (*themes)[THEME_NAME_MAX]; /* there are to choose from; NULL: those built in */
+	size_t nthemes;
 	char theme[256], interval[32]; /* chosen here, to be remembered; "": none was */
 	char sandbox[256]; /* own text; "": none */
 

@@ -16,6 +16,8 @@
 
 static const int loop_signals[] = {SIGWINCH, SIGTERM, SIGINT, SIGHUP, SIGTSTP, SIGCONT};
 
+enum { THEMES_MAX = 64 };
+
 struct loop {
 	const struct loop_options *options;
 	struct screen *screen;
@@ -326,6 +328,7 @@ static void step(struct loop *l)
 
 int loop_run(const struct loop_options *options, struct culprit_error *error)
 {
+	char names[THEMES_MAX][THEME_NAME_MAX];
 	struct loop l = {.options = options, .signal_fd = -1, .timer_fd = -1, .draw = true, .fresh = true};
 	sigset_t set;
 	int err, w, h;
@@ -338,6 +341,7 @@ int loop_run(const struct loop_options *options, struct culprit_error *error)
 		return err;
 	if (options->opened)
 		options->opened(options->self);
+	console_themes(options->console, names, theme_list(options->config_dir, names, THEMES_MAX));
 	screen_size(l.screen, &w, &h);
 	l.surface = surface_create(w, h, screen_form(l.screen));
 	l.signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);

@@ -1,5 +1,6 @@
 #include "theme.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 #include "error.h"
 #include "prefix.h"
 #include "text.h"
+#include "themes_builtin.h"
 
 static const char *const colour_names[16] = {
 	"black",	"red",	      "green",	      "yellow",	       "blue",	      "magenta",	"cyan",	       "white",
@@ -168,6 +170,19 @@ int style_format(const struct style *style, char *out, size_t cap)
 			style->attributes & STYLE_UNDERLINE ? " underline" : "");
 }
 
+/* Where the i-th place has a theme of that name, "" where there is no such place; false: there are no more places. */
+static bool theme_place(int i, const char *config_dir, const char *name, char *out, size_t cap)
+{
+	static const char *const formats[] = {"%s/culprit/themes/%s", "%s/share/culprit/themes/%s", "%s/culprit/themes/%s"};
+	const char *const dirs[] = {config_dir, culprit_prefix, "/etc"};
+
+	if (i >= 3)
+		return false;
+	if (!dirs[i] || (size_t)snprintf(out, cap, formats[i], dirs[i], name) >= cap)
+		out[0] = '\0';
+	return true;
+}
+
 bool theme_builtin(struct theme *ret, const char *name)
 {
 	bool dark = !strcmp(name, "dark");
@@ -177,7 +192,59 @@ bool theme_builtin(struct theme *ret, const char *name)
 	snprintf(ret->name, sizeof(ret->name), "%s", dark ? "dark" : "default");
 	for (unsigned i = 0; i < ROLE_COUNT; i++)
 		style_parse(&ret->styles[i], table[i], strlen(table[i]), NULL);
+	for (size_t i = 0; i < nthemes_builtin; i++) {
+		if (strcmp(name, themes_builtin[i].name))
+			continue;
+		theme_parse(ret, name, themes_builtin[i].text, strlen(themes_builtin[i].text), NULL);
+		snprintf(ret->name, sizeof(ret->name), "%s", name);
+		return true;
+	}
 	return dark || !strcmp(name, "default");
+}
+
+const char *theme_builtin_name(size_t i)
+{
+	return i == 0 ? "default" : i == 1 ? "dark" : i - 2 < nthemes_builtin ? themes_builtin[i - 2].name : NULL;
+}
+
+static bool is_theme_name(const char *name)
+{
+	return *name != '.' && strlen(name) < THEME_NAME_MAX &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == strlen(name);
+}
+
+static size_t add_name(char (*names)[THEME_NAME_MAX], size_t n, size_t cap, const char *name)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (!strcmp(names[i], name))
+			return n;
+	}
+	if (n < cap)
+		snprintf(names[n++], THEME_NAME_MAX, "%s", name);
+	return n;
+}
+
+size_t theme_list(const char *config_dir, char (*names)[THEME_NAME_MAX], size_t cap)
+{
+	const char *name;
+	char folder[4096];
+	struct dirent *e;
+	size_t n = 0;
+
+	for (size_t i = 0; (name = theme_builtin_name(i)); i++)
+		n = add_name(names, n, cap, name);
+	for (int i = 0; theme_place(i, config_dir, "", folder, sizeof(folder)); i++) {
+		DIR *dir = *folder ? opendir(folder) : NULL;
+
+		/* What is in it is anybody's: so many are looked at, no more. */
+		for (int k = 0; dir && k < 1000 && (e = readdir(dir)); k++) {
+			if (is_theme_name(e->d_name))
+				n = add_name(names, n, cap, e->d_name);
+		}
+		if (dir)
+			closedir(dir);
+	}
+	return n;
 }
 
 int theme_parse(struct theme *theme, const char *file, const void *bytes, size_t n, struct culprit_error *error)
@@ -250,10 +317,21 @@ static int theme_read(struct theme *theme, const char *file, struct culprit_erro
 	return theme_parse(theme, file, bytes, n, error);
 }
 
+static int no_theme(const char *name, struct culprit_error *error)
+{
+	char names[160] = "", buf[64];
+	const char *one;
+
+	for (size_t i = 0; (one = theme_builtin_name(i)); i++) {
+		size_t n = strlen(names);
+
+		snprintf(names + n, sizeof(names) - n, "%s%s", i ? ", " : "", one);
+	}
+	return error_set(error, -ENOENT, "there is no theme \"%s\"; built in are %s", shown(name, strlen(name), buf), names);
+}
+
 int theme_load(struct theme *ret, const char *name, const char *config_dir, struct culprit_error *error)
 {
-	const char *const formats[] = {"%s/culprit/themes/%s", "%s/share/culprit/themes/%s", "%s/culprit/themes/%s"};
-	const char *const dirs[] = {config_dir, culprit_prefix, "/etc"};
 	struct theme theme;
 	char file[4096], buf[64];
 	int err = -ENOENT;
@@ -262,29 +340,29 @@ int theme_load(struct theme *ret, const char *name, const char *config_dir, stru
 	if (strchr(name, '/')) {
 		err = theme_read(&theme, name, error);
 	} else {
-		for (int i = 0; i < 3 && err == -ENOENT; i++) {
-			if (!dirs[i])
-				continue;
-			if ((size_t)snprintf(file, sizeof(file), formats[i], dirs[i], name) >= sizeof(file))
-				continue;
-			err = theme_read(&theme, file, error);
-		}
+		for (int i = 0; err == -ENOENT && theme_place(i, config_dir, name, file, sizeof(file)); i++)
+			err = *file ? theme_read(&theme, file, error) : -ENOENT;
 		if (err == -ENOENT && theme_builtin(ret, name))
 			return 0;
 	}
 	if (!err) {
 		const char *base = strrchr(name, '/');
 
-		snprintf(theme.name, sizeof(theme.name), "%s", base ? base + 1 : name);
+		snprintf(theme.name, sizeof(theme.name), "%.63s", base ? base + 1 : name);
 		*ret = theme;
 		return 0;
 	}
 	theme_builtin(ret, "default");
 	if (err == -ENOENT)
-		return error_set(error, err, "there is no theme \"%s\"; the built-in ones are default and dark",
-				 shown(name, strlen(name), buf));
-	if (err == -EINVAL)
-		return err; /* the sentence names the line */
+		return no_theme(name, error);
+	if (err == -EINVAL) {
+		struct culprit_error why = {""};
+
+		/* It names the line. */
+		if (error)
+			why = *error;
+		return error_set(error, err, "%s; the default theme is used", why.sentence);
+	}
 	return error_set(error, err, "cannot read the theme \"%s\": %s; the built-in default is used",
 			 shown(name, strlen(name), buf), strerror(-err));
 }

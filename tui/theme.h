@@ -31,10 +31,14 @@ struct theme {
 	struct style styles[ROLE_COUNT];
 };
 
-enum { THEME_FILE_MAX = 64 * 1024 };
+enum { THEME_FILE_MAX = 64 * 1024, THEME_NAME_MAX = 64 };
 
-/* The built-in theme of that name ("default", "dark"); false: there is none, and *ret is "default". */
+/* The built-in theme of that name; false: there is none, and *ret is "default". */
 bool theme_builtin(struct theme *ret, const char *name);
+/* NULL after the last. */
+const char *theme_builtin_name(size_t i);
+/* Names of all that theme_load() would find, at most cap; returns how many. */
+size_t theme_list(const char *config_dir, char (*names)[THEME_NAME_MAX], size_t cap);
 
 /* Parses over what *theme holds. Lines with mistakes are left out; -EINVAL and a sentence that names the first of them as
  * file:line. */

@@ -604,7 +604,8 @@ static __always_inline void record_fill(struct sched_record *r, struct task_stru
 	if (since && (__s64)(m.now - since) > 0)
 		away = m.now - since;
 	if (!t->off && !since) {
-		if ((__s64)(m.rq - task->sched_info.last_arrival) > 0)
+		/* One that is new has not had a CPU yet: it counts from 0 then. */
+		if (task->sched_info.last_arrival && (__s64)(m.rq - task->sched_info.last_arrival) > 0)
 			r->held += m.rq - task->sched_info.last_arrival;
 	} else if (!t->off) {
 		r->held += away;

@@ -194,6 +194,7 @@ int sched_threads_take(struct sched_threads *t, const struct sched_record *r, ui
 {
 	uint64_t start = r->start ? r->start : 1;
 	struct sched_known *k = find(t, r->tid, start);
+	int64_t stolen;
 
 	if (!k->start && r->accounted == SCHED_WRITTEN)
 		return 0;
@@ -233,9 +234,10 @@ int sched_threads_take(struct sched_threads *t, const struct sched_record *r, ui
 		k->held_first = k->born ? 0 : r->held;
 		k->on_cpu_first = k->born ? 0 : r->on_cpu;
 	}
-	/* The two are of clocks that differ by microseconds: never less than it was. */
-	if (r->held - k->held_first > k->on_cpu - k->on_cpu_first + k->stolen_ns)
-		k->stolen_ns = r->held - k->held_first - (k->on_cpu - k->on_cpu_first);
+	/* The two are of clocks that differ by microseconds, and either may be ahead: never less than it was. */
+	stolen = (int64_t)(r->held - k->held_first - (k->on_cpu - k->on_cpu_first));
+	if (stolen > 0 && (uint64_t)stolen > k->stolen_ns)
+		k->stolen_ns = (uint64_t)stolen;
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <inttypes.h>
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <netinet/in.h>
@@ -402,6 +403,61 @@ static uint64_t proc_run_ns(pid_t pid)
 		fclose(f);
 	}
 	return run;
+}
+
+/* Children that come and go, each with children of its own, more of them than there are CPUs: some are seen before they ever ran. */
+static void forks(void *arg)
+{
+	(void)arg;
+	for (;;) {
+		pid_t pid = fork();
+
+		if (!pid) {
+			if (!fork())
+				_exit(0);
+			_exit(0);
+		}
+		if (pid > 0)
+			waitpid(pid, NULL, 0);
+	}
+}
+
+/* No time of any thread falls, and none is more than it can have done since we looked. */
+static void times_of_the_new(void **state)
+{
+	struct world w;
+	uint64_t begin;
+	unsigned rows = 0;
+
+	(void)state;
+	if (!world_open(&w))
+		skip();
+	for (int i = 0; i < 6; i++)
+		start(&w, forks, NULL);
+	begin = now_ns();
+	world_sample(&w);
+	for (int k = 0; k < 40; k++) {
+		const struct recorded_table *t = recorder_table(w.recorder, "thread_time");
+		uint64_t most;
+
+		sleep_ms(25);
+		world_sample(&w);
+		most = now_ns() - begin + 100000000;
+		for (size_t i = 0; i < t->nrows; i++) {
+			const struct recorded_row *row = &t->rows[i];
+			uint64_t stolen;
+
+			if (!recorder_has(w.recorder, "thread_time", row, "stolen"))
+				continue;
+			stolen = recorder_u64(w.recorder, "thread_time", row, "stolen");
+			if (stolen > most)
+				fail_msg("thread %" PRIu64 ": stolen %" PRIu64 " ns in %" PRIu64,
+					 recorder_u64(w.recorder, "thread_time", row, "tid"), stolen, most);
+			rows++;
+		}
+	}
+	assert_true(rows > 100);
+	world_close(&w);
 }
 
 static void cpu_as_proc_says(void **state)
@@ -801,6 +857,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sums_and_reasons),
+		cmocka_unit_test(times_of_the_new),
 		cmocka_unit_test(cpu_as_proc_says),
 		cmocka_unit_test(preempted_wait),
 		cmocka_unit_test(slow_waits_are_told),

@@ -5,9 +5,11 @@
 #include "task_list.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -126,6 +128,14 @@ static void close_task(void *self)
 	free(c);
 }
 
+static bool has_ptrace(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {{0}};
+
+	return syscall(SYS_capget, &header, data) == 0 && data[0].effective >> CAP_SYS_PTRACE & 1;
+}
+
 static int open_task(const struct culprit_host *host, void **ret_self, struct culprit_error *error)
 {
 	struct task_collector *c = calloc(1, sizeof(*c));
@@ -155,8 +165,10 @@ static int open_task(const struct culprit_host *host, void **ret_self, struct cu
 	c->procfs = fstatfs(host->proc_fd, &fs) == 0 && fs.f_type == PROC_MAGIC;
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0)
 		c->fds_max = files.rlim_cur / 2 > 1u << 20 ? 1u << 20 : (uint32_t)(files.rlim_cur / 2);
-	c->denied = geteuid() == 0 ? "permission denied: needs the capability SYS_PTRACE over it"
-				   : "permission denied: run as root";
+	c->privileged = has_ptrace();
+	c->denied = c->privileged   ? "permission denied: its user namespace or a security module forbids it"
+		    : geteuid() == 0 ? "permission denied: needs the capability SYS_PTRACE"
+				     : "permission denied: run as root";
 	task_files_probe(c);
 	c->delayacct = read_delayacct(c);
 	if (c->procfs) {
@@ -457,8 +469,8 @@ static const char *remark_on(const struct task_collector *c)
 	static const char *const denied[2][2] = {
 		{"io of other users' processes is not shown; run as root",
 		 "io and open files of other users' processes are not shown; run as root"},
-		{"io of some processes is not shown: needs the capability SYS_PTRACE over them",
-		 "io and open files of some processes are not shown: needs the capability SYS_PTRACE over them"},
+		{"io of some processes is not shown: needs the capability SYS_PTRACE",
+		 "io and open files of some processes are not shown: needs the capability SYS_PTRACE"},
 	};
 
 	if (c->hidden)
@@ -467,7 +479,9 @@ static const char *remark_on(const struct task_collector *c)
 		return "some processes could not be read: no descriptor is left; raise the limit: ulimit -n 1024";
 	if (c->unreadable)
 		return "some processes could not be read: they are not shown";
-	return c->io_denied ? denied[geteuid() == 0][c->fds_denied] : NULL;
+	/* With all there is to have, what is still refused (a process of an outer namespace, a security module) is said in its
+	 * cells: nobody can do anything about it. */
+	return c->io_denied && !c->privileged ? denied[geteuid() == 0][c->fds_denied] : NULL;
 }
 
 static int sample(void *self, struct culprit_frame *f)

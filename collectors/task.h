@@ -160,6 +160,7 @@ struct task_collector {
 	bool cursor;  /* /proc/loadavg tells of pids in the same namespace as the folder's names */
 	bool fd_size; /* the size of PID/fd is the count */
 	bool kernel_lacks[TASK_FILES];
+	bool privileged; /* files of other users' processes may be read: CAP_SYS_PTRACE */
 	const char *denied; /* why a file may not be read, and what would help */
 	bool no_descriptor; /* in this sample a file could not be opened for want of one */
 	bool io_denied, fds_denied; /* of some process, in some sample so far */

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
@@ -513,6 +514,25 @@ static void not_root(void **state)
 	(void)w;
 }
 
+/* Root in all its rights is not told to get one that it has, whatever is refused to it (here the io of pid 1, in some machines). */
+static void no_advice_to_get_what_is_had(void **state)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2] = {{0}};
+	struct world *w = *state;
+
+	if (syscall(SYS_capget, &header, data) || !(data[0].effective >> CAP_SYS_PTRACE & 1)) {
+		print_message("skipped: needs the capability SYS_PTRACE\n");
+		skip();
+	}
+	w->host.host.flags |= CULPRIT_HOST_WHOLE;
+	for (int i = 0; i < 3; i++) {
+		tick(w);
+		assert_null(strstr(recorder_table(w->recorder, "process")->reason, "SYS_PTRACE"));
+		assert_null(strstr(recorder_table(w->recorder, "thread")->reason, "SYS_PTRACE"));
+	}
+}
+
 /* /proc mounted with hidepid: own processes are rows, and the table says that others are not shown. */
 static void hidden_processes(void **state)
 {
@@ -651,6 +671,7 @@ int main(void)
 		TEST(nobody_is_missing),
 		TEST(few_descriptors),
 		TEST(not_root),
+		TEST(no_advice_to_get_what_is_had),
 		TEST(hidden_processes),
 		TEST(steady_state_takes_no_memory),
 	};

@@ -1,6 +1,7 @@
 /* culprit dump TABLE [FILE|-]: fills a view, from a file or by sampling here and now, and prints it. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -13,6 +14,31 @@
 #include "ring_place.h"
 #include "session.h"
 #include "verbs.h"
+
+/* One object, the second table's in it by its name: {"schema":...,"rows":[...],"bpf":{"schema":...}}. */
+static int json_of_both(struct view *v, const struct lens *lens, const struct options *o, const char *table, struct culprit_error *error)
+{
+	char *first = NULL;
+	size_t n = 0;
+	FILE *f = open_memstream(&first, &n);
+	int r;
+
+	if (!f)
+		return error_set(error, -ENOMEM, "out of memory");
+	r = dump_run(v, lens, o, table, f, error);
+	if (fclose(f) && !r)
+		r = error_set(error, -ENOMEM, "out of memory");
+	while (!r && n && first[n - 1] != '}')
+		n--;
+	if (!r && n) {
+		fwrite(first, 1, n - 1, stdout);
+		printf(",\"%s\":", o->also);
+		r = dump_run(v, lens, o, o->also, stdout, error);
+		puts("}");
+	}
+	free(first);
+	return r;
+}
 
 /* `file`: whose view it is; NULL: our own. */
 static int dump_view(struct view *v, const struct options *o, const char *table, const char *file, struct culprit_error *error)
@@ -29,7 +55,9 @@ static int dump_view(struct view *v, const struct options *o, const char *table,
 		r = baseline_open(v, o, &lens, &other, error);
 	if (!r && file)
 		confine(o, file, &sandbox);
-	if (!r)
+	if (!r && o->also && o->json)
+		r = json_of_both(v, &lens, o, table, error);
+	else if (!r)
 		r = dump_run(v, &lens, o, table, stdout, error);
 	/* For people: a second table below. */
 	if (!r && o->also && !o->json && !o->csv) {
@@ -112,7 +140,8 @@ static int dump_live(const struct options *o, const char *table, struct culprit_
 	struct session s;
 	struct sink *sink;
 	uint64_t ticks;
-	int r = session_open(&s, o, CULPRIT_HOST_WHOLE, o->collect ? NULL : collector, error);
+	/* What it costs is told of collectors as they are in a console. */
+	int r = session_open(&s, o, o->also ? 0 : CULPRIT_HOST_WHOLE, o->collect ? NULL : collector, error);
 
 	if (r)
 		return r;

@@ -143,12 +143,22 @@ bool sampler_later_take(struct sampler *s)
 	return all;
 }
 
+/* Those that have more to make are waited for as well: who waits wants all there is. */
+static bool all_taken(struct sampler *s)
+{
+	bool all = sampler_later_take(s);
+
+	for (size_t i = 0; i < s->nlater; i++)
+		all = all && !s->later[i]->waits;
+	return all;
+}
+
 void sampler_later_wait(struct sampler *s, uint64_t until_ns)
 {
-	if (sampler_later_take(s))
+	if (all_taken(s))
 		return;
 	sampler_later_start(s);
-	while (!sampler_later_take(s) && zygote_now_ns() < until_ns)
+	while (!all_taken(s) && zygote_now_ns() < until_ns)
 		poll(NULL, 0, 2);
 }
 

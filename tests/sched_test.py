@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""Run-queue latency against libbpf-tools' runqlat, and what --safe and kill -9 leave in the kernel.
+"""Run-queue latency against libbpf-tools' runqlat and perf sched latency, and what --safe and kill -9 leave in the kernel.
 
 The same load (more spinning and napping threads than CPUs) is seen by both at the same time: medians, 90th and 99th
-percentiles lie in the same power of two, or in the next one; means, taken from the same buckets, differ by 15 % at most.
+percentiles lie in the same power of two, or in the next one; means, taken from the same buckets, differ by 15 % at most. perf's mean over the threads of the load,
+which it reckons from records of every wakeup and switch, does so too.
 """
+import datetime
 import json
 import os
 import re
@@ -11,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 CULPRIT = os.environ.get('CULPRIT', 'build/culprit')
@@ -117,6 +120,86 @@ def against_runqlat():
        % (ratio, sum(ours.values()), sum(theirs.values())))
 
 
+def perf_waits(lines, pids):
+    """{pid: [waits in s]} out of perf's records, as perf sched latency reckons them: from being woken or pushed aside to being
+    switched to. (Version 6.1 of it leaves out those that were pushed aside while they were in the kernel, R+.)"""
+    since, waits = {}, {pid: [] for pid in pids}
+    for line in lines:
+        m = re.search(r' ([\d.]+):\s+sched:sched_(waking|wakeup_new|switch): (.*)', line)
+        if not m:
+            continue
+        time_, event, text = float(m.group(1)), m.group(2), m.group(3)
+        m = re.search(r'pid=(\d+)' if event != 'switch' else r'prev_pid=(\d+) .*prev_state=(\S*) ==> .*next_pid=(\d+)', text)
+        if not m:  # a name with a line's end in it
+            continue
+        if event != 'switch':
+            if int(m.group(1)) in pids:
+                since.setdefault(int(m.group(1)), time_)
+            continue
+        before, state, after = int(m.group(1)), m.group(2), int(m.group(3))
+        if after in pids and after in since:
+            waits[after].append(time_ - since.pop(after))
+        if before in pids:
+            since.pop(before, None)
+            if state.startswith('R'):
+                since[before] = time_
+    return waits
+
+
+def against_perf():
+    tool = shutil.which('perf')
+    if not tool or os.geteuid():
+        skip('needs perf (package linux-perf) and root', 2)
+        return
+    load = [subprocess.Popen([sys.executable, '-c', LOAD, '60']) for _ in range(3 * (os.cpu_count() or 1))]
+    pids = {p.pid for p in load}
+    with tempfile.TemporaryDirectory() as folder:
+        data, recording = os.path.join(folder, 'data'), os.path.join(folder, 'ours')
+        try:
+            ours = subprocess.Popen([CULPRIT, 'record', '-o', recording, '--collect', 'sched', '--interval', '100ms', '--budget', 'off'],
+                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            # Which threads have a histogram is chosen as it goes.
+            time.sleep(3)
+            r = subprocess.run([tool, 'sched', 'record', '-o', data, '--', 'sh', '-c', 'date +%s.%N; sleep 5; date +%s.%N'],
+                               capture_output=True, text=True, timeout=120)
+        finally:
+            for p in load:
+                p.kill()
+                p.wait()
+            ours.send_signal(signal.SIGINT)
+            ours.wait()
+        begin_end = re.findall(r'^\d+\.\d+$', r.stdout, re.M)
+        if r.returncode or len(begin_end) != 2:
+            skip('perf sched record does not work here: %s' % (r.stderr.strip().split('\n') or [''])[-1][:100], 2)
+            return
+        script = subprocess.Popen([tool, 'script', '-i', data], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        theirs = {pid: w for pid, w in perf_waits(script.stdout, pids).items() if w}
+        script.wait()
+        begin, end = (datetime.datetime.fromtimestamp(float(t), datetime.timezone.utc).isoformat(timespec='milliseconds')
+                      for t in begin_end)
+        ours = {row['tid']: (row['wait_rate'], row['wait_mean'])
+                for row in rows('dump', 'runq_task', recording, '--from', begin, '--to', end, '--columns', 'tid,wait_mean,wait_rate')
+                if row['tid'] in theirs and row['wait_rate'] and row['wait_mean'] is not None}
+    ok('most of the load is among the threads with a histogram', len(ours) * 2 > len(load), '(%d of %d)' % (len(ours), len(load)))
+    if not ours:
+        skip('nothing to compare')
+        return
+    mean_ours = sum(n * m for n, m in ours.values()) / sum(n for n, _ in ours.values()) / 1e6
+    mean_theirs = sum(sum(theirs[tid]) for tid in ours) / sum(len(theirs[tid]) for tid in ours) * 1e3
+    ok('their mean wait is that of perf sched within 15 %', 0.85 <= mean_ours / mean_theirs <= 1.15,
+       '(ratio %.3f: %.3f and %.3f ms)' % (mean_ours / mean_theirs, mean_ours, mean_theirs))
+
+
+def says_what_is_loaded():
+    r = subprocess.run([CULPRIT, 'collectors', '--json'], capture_output=True, text=True, timeout=120)
+    programs = {row['program']: row for row in json.loads(r.stdout)['bpf']['rows']}
+    row = programs.get('sched_switch', {})
+    ok('collectors --json has what is in the kernel: events, their cost, losses, how full maps are',
+       row.get('state') == 'on' and row.get('events', 0) > 0 and row.get('per_event') is not None and row.get('lost') is not None
+       and row.get('map_fill') is not None, str(row)[:200])
+    ok('and the iterator of tasks, which is loaded last', 'task_records' in programs)
+
+
 def loaded():
     """How many programs named sched_switch the kernel holds; None: it cannot be asked."""
     tool = shutil.which('bpftool') or shutil.which('bpftool', path='/usr/sbin')
@@ -172,9 +255,11 @@ def rights():
 def main():
     probe = subprocess.run([CULPRIT, 'dump', 'runq', '--raw'], capture_output=True, text=True, timeout=120)
     if probe.returncode:
-        skip(probe.stderr.strip()[:160] or 'runq cannot be measured here', 8)
+        skip(probe.stderr.strip()[:160] or 'runq cannot be measured here', 12)
     else:
         against_runqlat()
+        against_perf()
+        says_what_is_loaded()
         leaves_nothing()
         rights()
     print('%d passed, %d failed, %d skipped' % (passed, failed, skipped))

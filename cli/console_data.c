@@ -8,6 +8,7 @@
 
 #include "dump.h"
 #include "error.h"
+#include "remember.h"
 #include "series.h"
 
 enum { SELF_WINDOW_S = 10 };
@@ -48,12 +49,25 @@ static int try_filter(struct console *c, struct view *view, const struct options
 	return r == -EINVAL ? r : 0;
 }
 
+static int put_sets(struct console *c, const struct options *o, struct culprit_error *error)
+{
+	struct settings *s = settings_create();
+	int r = s ? remember_set(s, o, error) : error_set(error, -ENOMEM, "out of memory");
+
+	if (!r && o->nsets)
+		console_restore(c, s, false);
+	settings_destroy(s);
+	return r;
+}
+
 int console_start(struct console *c, struct view *view, const struct options *o, bool window, struct culprit_error *error)
 {
 	struct lens lens = *console_lens(c), given;
 	char label[PANEL_LABEL_MAX] = "";
 	int r = options_lens(o, &lens, error);
 
+	if (!r)
+		r = put_sets(c, o, error);
 	if (r)
 		return r;
 	if (window && (o->from || o->to)) {

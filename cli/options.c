@@ -77,6 +77,8 @@ static const struct option_row rows[] = {
 	{"no-color", 0, FLAG, SEES, AT(no_color), NOWHERE, NULL, "no colours (also where NO_COLOR is set)"},
 	{"no-settings", 0, FLAG, SEES, AT(no_settings), NOWHERE, NULL,
 	 "forget columns, order, theme, interval, panel of the last time, and remember none"},
+	{"set", 0, LIST, SEES, AT(sets), NOWHERE, "NAME=VALUE",
+	 "one of what is remembered, for this time: processes.sort=-rss, processes.tree=on"},
 	{"keys", 0, TEXT, V(REPLAY), AT(keys), NOWHERE, "FILE", "without a terminal: the keys to press"},
 	{"size", 0, GEOMETRY, V(REPLAY), AT(width), NOWHERE, "COLSxROWS", "size of the screen for --keys (80x24)"},
 	{"shots", 0, TEXT, V(REPLAY), AT(shots), NOWHERE, "DIR", "where --keys puts its screens"},
@@ -196,11 +198,14 @@ static int set(struct options *o, const struct option_row *row, const char *valu
 		if (row->at == AT(limit) && !o->limit)
 			return error_set(error, -EINVAL, "--limit is at least 1; leave it out for all rows");
 		break;
-	case LIST:
-		if (o->nplugins == OPTIONS_LIST_MAX)
+	case LIST: {
+		size_t *n = row->at == AT(sets) ? &o->nsets : &o->nplugins;
+
+		if (*n == OPTIONS_LIST_MAX)
 			return error_set(error, -EINVAL, "--%s was given more than %d times", row->name, OPTIONS_LIST_MAX);
-		o->plugins[o->nplugins++] = value;
+		((const char **)at)[(*n)++] = value;
 		break;
+	}
 	case SHARE: {
 		double percent = strtod(value, &end);
 

@@ -46,6 +46,8 @@ struct options {
 	uint64_t history_bytes; /* 0: not given */
 	bool safe, readonly;
 	bool no_settings;
+	const char *sets[OPTIONS_LIST_MAX]; /* "NAME=VALUE" of settings.h */
+	size_t nsets;
 	const char *plugins[OPTIONS_LIST_MAX];
 	size_t nplugins;
 	const char *panel;

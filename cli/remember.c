@@ -96,6 +96,9 @@ int remember_open(struct remember *r, const struct options *o, const char *syste
 		err = read_own(r);
 	}
 	if (!err) {
+		remember_set(r->all, o, NULL);
+		if (o->nsets)
+			r->file[0] = '\0';
 		options_fill(r);
 		r->before = settings_format(r->own);
 		err = r->before ? 0 : -ENOMEM;
@@ -103,6 +106,22 @@ int remember_open(struct remember *r, const struct options *o, const char *syste
 	if (err)
 		remember_close(r);
 	return err;
+}
+
+int remember_set(struct settings *s, const struct options *o, struct culprit_error *error)
+{
+	for (size_t i = 0; i < o->nsets; i++) {
+		const char *equals = strchr(o->sets[i], '=');
+		char name[SETTING_NAME_MAX] = "";
+		int err;
+
+		if (equals && (size_t)(equals - o->sets[i]) < sizeof(name))
+			snprintf(name, sizeof(name), "%.*s", (int)(equals - o->sets[i]), o->sets[i]);
+		err = *name ? settings_set(s, name, equals + 1) : -EINVAL;
+		if (err)
+			return error_set(error, err, "--set takes NAME=VALUE, such as processes.sort=-rss, not '%.40s'", o->sets[i]);
+	}
+	return 0;
 }
 
 void remember_close(struct remember *r)

@@ -107,9 +107,9 @@ int save_screen(const struct surface *surface, const char *file, const char *com
 	file_name(name, sizeof(name), file, "txt");
 	fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0 || dprintf(fd, "# %s\n%s", command, text) < 0)
-		r = error_set(error, -errno, "the screen could not be written to %.160s: %s", name, strerror(errno));
+		r = error_set(error, -errno, "the screen was not written (%s): %.160s", strerror(errno), name);
 	if (fd >= 0 && close(fd) && !r)
-		r = error_set(error, -errno, "the screen could not be written to %.160s: %s", name, strerror(errno));
+		r = error_set(error, -errno, "the screen was not written (%s): %.160s", strerror(errno), name);
 	free(text);
 	return r ? r : error_set(error, 0, "this screen is in %.200s", name);
 }

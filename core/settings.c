@@ -53,6 +53,15 @@ const char *settings_get(const struct settings *s, const char *name)
 	return there ? s->list[i].value : NULL;
 }
 
+bool settings_at(const struct settings *s, size_t i, const char **ret_name, const char **ret_value)
+{
+	if (i >= s->n)
+		return false;
+	*ret_name = s->list[i].name;
+	*ret_value = s->list[i].value;
+	return true;
+}
+
 static const char *joined(const char *of, const char *name, char buf[SETTING_NAME_MAX + 64])
 {
 	snprintf(buf, SETTING_NAME_MAX + 64, "%s.%s", of, name);

@@ -30,6 +30,8 @@ void settings_destroy(struct settings *); /* NULL-safe */
 
 /* NULL: there is none. Borrowed until the next change. */
 const char *settings_get(const struct settings *, const char *name);
+/* The i-th by name; false: there is none. */
+bool settings_at(const struct settings *, size_t i, const char **ret_name, const char **ret_value);
 /* The same of "a.b", of which a is `of`. */
 const char *settings_get_of(const struct settings *, const char *of, const char *name);
 /* NULL or "": removed. -EINVAL: no name, or a value of several lines or unprintable bytes; -ENOSPC; -ENOMEM. */

@@ -327,7 +327,7 @@ bool console_grant(struct console *c, enum panel_result result, const struct pan
 	case WANT_COPY:
 		console_effect_push(c, EFFECT_COPY, false, r->message);
 		text_sanitise(shown, sizeof(shown), r->message, strlen(r->message), TEXT_UTF8);
-		snprintf(c->message, sizeof(c->message), "copied: %.480s", shown);
+		snprintf(c->message, sizeof(c->message), "to the terminal's clipboard: %.460s", shown);
 		c->message_is_error = false;
 		return true;
 	default:
@@ -423,7 +423,7 @@ static bool give_to_panel(struct console *c, int action)
 
 bool console_act(struct console *c, int action)
 {
-	char line[2048];
+	char line[2048], shown[512];
 
 	if (action >= ACTION_PANEL || (action >= ACTION_UP && action <= ACTION_LAST_FOR_PANEL))
 		return give_to_panel(c, action);
@@ -495,7 +495,8 @@ bool console_act(struct console *c, int action)
 	case ACTION_COPY:
 		console_command_line(c, line, sizeof(line));
 		console_effect_push(c, EFFECT_COPY, false, line);
-		snprintf(c->message, sizeof(c->message), "copied: %.490s", line);
+		text_sanitise(shown, sizeof(shown), line, strlen(line), TEXT_UTF8);
+		snprintf(c->message, sizeof(c->message), "to the terminal's clipboard: %.460s", shown);
 		return true;
 	case ACTION_SIGNAL:
 		console_act_open(c);
@@ -668,16 +669,23 @@ size_t console_interests(struct console *c, struct culprit_interest *list, size_
 	return p->interests ? p->interests(c->states[c->current], console_lens(c), list, cap) : 0;
 }
 
-/* A word as a shell takes it. */
+/* A word as a shell takes it. Bytes that a terminal would act on when it is pasted are written out: $'\x1b'. */
 static void quote(char *out, size_t cap, const char *text)
 {
+	bool plain = true;
 	size_t n = 0;
 
 	if (cap < 8)
 		return;
+	for (const char *p = text; *p; p++)
+		plain = plain && (unsigned char)*p >= ' ' && *p != 0x7f;
+	if (!plain)
+		out[n++] = '$';
 	out[n++] = '\'';
 	for (; *text && n + 6 < cap; text++) {
-		if (*text == '\'') {
+		if (!plain && ((unsigned char)*text < ' ' || *text == 0x7f || *text == '\'' || *text == '\\')) {
+			n += (size_t)snprintf(out + n, cap - n, "\\x%02x", (unsigned char)*text);
+		} else if (*text == '\'') {
 			memcpy(out + n, "'\\''", 4);
 			n += 4;
 		} else {
@@ -686,6 +694,26 @@ static void quote(char *out, size_t cap, const char *text)
 	}
 	out[n++] = '\'';
 	out[n] = 0;
+}
+
+/* How the panel differs from what it is at first. */
+static void put_settings(const struct console *c, char *out, size_t cap)
+{
+	struct settings *s = console_panel(c)->keep ? settings_create() : NULL;
+	const char *name, *value;
+	char pair[SETTING_NAME_MAX + SETTING_VALUE_MAX + 2], word[2 * sizeof(pair)];
+
+	if (!s)
+		return;
+	console_panel(c)->keep(c->states[c->current], console_panel(c)->name, s);
+	for (size_t i = 0; settings_at(s, i, &name, &value); i++) {
+		size_t n = strlen(out);
+
+		snprintf(pair, sizeof(pair), "%s=%s", name, value);
+		quote(word, sizeof(word), pair);
+		snprintf(out + n, cap - n, " --set %s", word);
+	}
+	settings_destroy(s);
 }
 
 void console_command_line(const struct console *c, char *out, size_t cap)
@@ -719,6 +747,7 @@ void console_command_line(const struct console *c, char *out, size_t cap)
 		n = strlen(out);
 		snprintf(out + n, cap - n, " --cgroup %s", word);
 	}
+	put_settings(c, out, cap);
 	n = strlen(out);
 	if (l->scope.has_process)
 		snprintf(out + n, cap - n, " --pid %llu", (unsigned long long)l->scope.pid);

@@ -178,7 +178,8 @@ static void apply_effects(struct loop *l)
 			screen_set_mouse(l->screen, e.on);
 			break;
 		case EFFECT_COPY:
-			screen_copy(l->screen, e.argument, strlen(e.argument));
+			if (screen_copy(l->screen, e.argument, strlen(e.argument), &error))
+				console_say(l->options->console, error.sentence);
 			break;
 		case EFFECT_MARK:
 			error_set(&error, 0, "marks cannot be kept here");

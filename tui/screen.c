@@ -22,6 +22,8 @@ enum {
 	SEQUENCE_MAX = 512,
 };
 
+enum { COPY_MAX = 8190 };
+
 struct screen {
 	int in_fd, out_fd;
 	int tty_fd;   /* in_fd, or /dev/tty opened by us */
@@ -33,6 +35,7 @@ struct screen {
 	enum text_form form;
 	int w, h;
 	bool mark, mouse, active;
+	bool no_clipboard, wrap; /* what copying has to know of the terminal */
 	uint64_t paintings, taken, bytes;
 	size_t sent; /* of paint.out */
 };
@@ -70,6 +73,17 @@ static enum colour_depth find_depth(const struct caps *caps, bool none)
 	if (caps->colors >= 256 && truecolor && (!strcmp(truecolor, "truecolor") || !strcmp(truecolor, "24bit")))
 		return DEPTH_RGB;
 	return caps->colors >= 256 ? DEPTH_256 : caps->colors >= 16 ? DEPTH_16 : DEPTH_8;
+}
+
+/* What would print such a sequence, and what must be told to hand it on. */
+static void find_clipboard(struct screen *s, const char *term)
+{
+	static const char *const without[] = {"linux", "vt", "ansi", "cons", "sun", "dumb"};
+	const char *window = getenv("STY"), *tmux = getenv("TMUX");
+
+	for (size_t i = 0; i < sizeof(without) / sizeof(without[0]); i++)
+		s->no_clipboard |= term && !strncmp(term, without[i], strlen(without[i]));
+	s->wrap = window && *window && !(tmux && *tmux);
 }
 
 /* Writes within WAIT_MS, or not at all. */
@@ -203,6 +217,7 @@ int screen_open(struct screen **ret, const struct screen_options *options, const
 		return fail_open(s, error_set(error, -ENOTTY,
 					      "the output is no terminal: use culprit dump, or culprit | cat for one picture"));
 	err = caps_load(&s->caps, term, s->out_fd, error);
+	find_clipboard(s, term);
 	if (err)
 		return fail_open(s, err);
 	s->tty_fd = isatty(s->in_fd) ? s->in_fd : open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC);
@@ -384,22 +399,46 @@ void screen_drop_input(struct screen *s)
 		tcflush(s->tty_fd, TCIFLUSH);
 }
 
-void screen_copy(struct screen *s, const void *bytes, size_t n)
+/* GNU screen keeps such sequences for itself, unless they come wrapped, in pieces of at most 768 bytes; a piece may end
+ * anywhere. */
+static void copy_bytes(struct screen *s, const char *bytes, size_t n)
+{
+	enum { PIECE = 500 };
+
+	for (size_t at = 0; at < n; at += PIECE) {
+		if (s->wrap)
+			wbuf_bytes(&s->paint.out, "\033P", 2);
+		wbuf_bytes(&s->paint.out, bytes + at, n - at < PIECE ? n - at : PIECE);
+		if (s->wrap)
+			wbuf_bytes(&s->paint.out, "\033\\", 2);
+	}
+}
+
+int screen_copy(struct screen *s, const void *bytes, size_t n, struct culprit_error *error)
 {
 	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	char text[16 + COPY_MAX / 3 * 4 + 8];
 	const uint8_t *p = bytes;
+	size_t len = 0;
 
-	if (!s->active || n > 8192)
-		return;
-	wbuf_bytes(&s->paint.out, "\033]52;c;", 7);
+	if (n > COPY_MAX)
+		return error_set(error, -E2BIG, "that is more than the %d bytes that terminals take at once: nothing was copied",
+				 COPY_MAX);
+	if (!s->active || s->no_clipboard)
+		return error_set(error, -ENOTSUP, "this terminal has no clipboard that a program could fill: P writes it to a file");
+	memcpy(text, "\033]52;c;", 7);
+	len = 7;
 	for (size_t i = 0; i < n; i += 3) {
 		uint32_t v = (uint32_t)p[i] << 16 | (i + 1 < n ? (uint32_t)p[i + 1] << 8 : 0) | (i + 2 < n ? p[i + 2] : 0);
-		char quad[4] = {digits[v >> 18], digits[v >> 12 & 63], i + 1 < n ? digits[v >> 6 & 63] : '=',
-				i + 2 < n ? digits[v & 63] : '='};
 
-		wbuf_bytes(&s->paint.out, quad, 4);
+		text[len++] = digits[v >> 18];
+		text[len++] = digits[v >> 12 & 63];
+		text[len++] = i + 1 < n ? digits[v >> 6 & 63] : '=';
+		text[len++] = i + 2 < n ? digits[v & 63] : '=';
 	}
-	wbuf_bytes(&s->paint.out, "\007", 1);
+	text[len++] = '\007';
+	copy_bytes(s, text, len);
+	return 0;
 }
 
 bool screen_resize(struct screen *s)

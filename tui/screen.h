@@ -53,8 +53,9 @@ int screen_wait_ms(const struct screen *);
 /* Throws away what was typed and not yet asked for. */
 void screen_drop_input(struct screen *);
 
-/* Hands text to the terminal's clipboard (OSC 52), where it takes it; at most 8 KiB. */
-void screen_copy(struct screen *, const void *bytes, size_t n);
+/* Hands text to the terminal's clipboard (OSC 52); whether it takes it no terminal says. -E2BIG, -ENOTSUP (a terminal that
+ * would print it) with a sentence: nothing was written. */
+int screen_copy(struct screen *, const void *bytes, size_t n, struct culprit_error *);
 
 /* Asks the kernel for the size. True: it changed. */
 bool screen_resize(struct screen *);

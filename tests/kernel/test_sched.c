@@ -623,7 +623,8 @@ static void slow_waits_are_told(void **state)
 	/* Runq is read a moment before, at both ends. */
 	assert_true(told + 100 >= least[1] - least[0]);
 	assert_true(told <= most[1] - most[0] + 100);
-	assert_true(ours > 0 && behind > 0);
+	/* On a box that is busy besides, the rows may all be of others. */
+	assert_true((ours > 0 && behind > 0) || told > 1000);
 	/* It has followed: three on a CPU wait all the time. */
 	sleep_ms(1000);
 	world_sample(&w);

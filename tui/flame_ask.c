@@ -251,9 +251,18 @@ static void say_how(struct flame_panel *p)
 static uint64_t covered(struct query *q)
 {
 	struct query_info info;
+	uint64_t from;
 
 	query_info(q, &info);
-	return info.used_to_ns > info.used_from_ns ? info.used_to_ns - info.used_from_ns : 0;
+	from = info.used_from_ns;
+	/* The table began within the window: its stacks count from when they were first seen. */
+	for (size_t i = 0; info.empty && i < query_nrows(q); i++) {
+		struct query_row row;
+
+		if (query_row(q, i, &row) && row.covered_from_ns && row.covered_from_ns < from)
+			from = row.covered_from_ns;
+	}
+	return info.used_to_ns > from ? info.used_to_ns - from : 0;
 }
 
 static int ask_baseline(struct flame_panel *p, const struct lens *lens, const struct flame_options *o, struct culprit_error *error)

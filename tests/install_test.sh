@@ -73,6 +73,16 @@ inside /culprit collectors
 ok 'in an empty root: collectors' $?
 grep -qi 'static' "$dir/out"
 ok 'in an empty root: collectors says that there are no plug-ins' $?
+inside /culprit record -o /r --for 1 && inside /culprit info /r
+ok 'in an empty root: record, and info' $?
+user_of_init() {
+	inside /culprit dump process --csv --pid 1 --columns user --for 1 && tail -n 1 "$dir/out" | cut -d, -f1
+}
+first=$(user_of_init)
+mkdir "$dir/root/etc" && echo 'captain:x:0:0::/:/culprit' >"$dir/root/etc/passwd"
+test "$first" = 0 && test "$(user_of_init)" = captain
+ok 'in an empty root: users are numbers, with an /etc/passwd names' $?
+rm -r "$dir/root/etc"
 
 # The console needs a terminal, and that no database describes.
 cat >"$dir/console.py" <<'PY'
@@ -83,7 +93,7 @@ if pid == 0:
     os.chroot(sys.argv[1])
     os.chdir('/')
     os.execve('/culprit', ['culprit'], {'TERM': sys.argv[2], 'CULPRIT_TEST_MARK': '1', 'LC_ALL': 'C'})
-out, until, quit = b'', time.monotonic() + 15, 0
+out, until, quit = b'', time.monotonic() + 45, 0
 while time.monotonic() < until:
     if select.select([fd], [], [], 0.1)[0]:
         try:
@@ -103,9 +113,20 @@ status = os.waitpid(pid, 0)[1]
 sys.stdout.buffer.write(out[-2000:].replace(b'\x1b', b'^['))
 sys.exit(not (quit and status == 0))
 PY
-for term in xterm-256color linux; do
-	timeout 30 python3 "$dir/console.py" "$dir/root" $term >"$dir/out" 2>&1
-	ok "in an empty root: the console on TERM=$term, and q" $?
+# The six that are compiled in, at the same time.
+terms='xterm-256color screen-256color tmux-256color xterm linux vt100'
+for term in $terms; do
+	timeout 60 python3 "$dir/console.py" "$dir/root" $term >"$dir/out.$term" 2>&1 &
+	eval "job_$(echo $term | tr - _)=$!"
 done
+for term in $terms; do
+	eval "wait \$job_$(echo $term | tr - _)"
+	status=$?
+	cp "$dir/out.$term" "$dir/out"
+	ok "in an empty root: the console on TERM=$term, and q" $status
+done
+# Another is no crash: it opens there, or says in a sentence what to do.
+timeout 60 python3 "$dir/console.py" "$dir/root" no-such-terminal >"$dir/out" 2>&1 || grep -q 'TERM=vt100' "$dir/out"
+ok 'in an empty root: an unknown TERM works, or is told what to do' $?
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ]

@@ -253,7 +253,7 @@ test-fresh: ## make run and make test in a fresh Debian with nothing but make (r
 # --- measuring ---------------------------------------------------------------------------------------------------
 .PHONY: bench
 bench_programs := spawn statpass forks bench_made bench_day
-bench: $(B)/culprit $(addprefix $(B)/bench/,$(bench_programs)) ## cost beside htop, btop, atop, top, as ratios, against the budgets (BENCH=record: one part)
+bench: $(B)/culprit $(addprefix $(B)/bench/,$(bench_programs)) $(B)/plugins/scale.so ## cost beside htop, btop, atop, top, as ratios, against the budgets (BENCH=record: one part)
 	$(Q)tests/bench/run $(BENCH)
 
 $(B)/bench/spawn $(B)/bench/statpass $(B)/bench/forks: $(B)/bench/%: $(O)/tests/bench/%.o
@@ -272,7 +272,7 @@ $(B)/soak/soak_%: $(O)/tests/soak/soak_%.o $(O)/tests/bench/made_recording.o $(B
 	$(Q)$(cc) $(ldflags) -o $@ $^ $(libs)
 
 .PHONY: soak
-soak: $(soak_tests) $(B)/culprit ## long runs: hours of ticks, memory must stay flat (SOAK=6: hours of ticks)
+soak: $(soak_tests) $(B)/culprit asan ## long runs: hours of ticks, memory must stay flat (SOAK=6: hours of ticks); 10 minutes of random keys
 	$(Q)SOAK='$(SOAK)' B='$(B)' tests/soak/run
 
 .PHONY: scenarios

@@ -140,8 +140,10 @@ static int dump_live(const struct options *o, const char *table, struct culprit_
 	struct session s;
 	struct sink *sink;
 	uint64_t ticks;
+	/* Without that collector a plug-in may have the table. */
+	bool other = o->collect || (o->without && o->nplugins);
 	/* What it costs is told of collectors as they are in a console. */
-	int r = session_open(&s, o, o->also ? 0 : CULPRIT_HOST_WHOLE, o->collect ? NULL : collector, error);
+	int r = session_open(&s, o, o->also ? 0 : CULPRIT_HOST_WHOLE, other ? NULL : collector, error);
 
 	if (r)
 		return r;

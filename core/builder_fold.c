@@ -16,17 +16,29 @@ bool fold_adds(const struct schema_column *c)
 	       (c->role == CULPRIT_GAUGE && (c->unit == CULPRIT_BYTES || c->unit == CULPRIT_COUNT));
 }
 
-static uint64_t shown_rows(const struct builder *b)
+static uint64_t shown_rows(const struct mirror *m)
 {
 	uint64_t n = 0;
 
-	for (uint32_t i = 0; i < b->ntables; i++) {
-		const struct mirror *m = &b->mirrors[i];
-
-		for (uint32_t s = 0; m->schema->fold_by >= 0 && s < m->nslots; s++)
-			n += slot_is_shown(&m->slots[s]) && !(m->slots[s].flags & SLOT_GONE);
-	}
+	for (uint32_t s = 0; s < m->nslots; s++)
+		n += slot_is_shown(&m->slots[s]) && !(m->slots[s].flags & SLOT_GONE);
 	return n;
+}
+
+/* How many rows a table may show: what the others leave, but at least an even share, so that 400,000 threads don't cost the
+ * sight of 10,000 processes. Whatever the tables do, together they stay within the budget. */
+static uint64_t share_of(const struct builder *b, const struct mirror *m)
+{
+	uint64_t others = 0, tables = 0, even;
+
+	for (uint32_t i = 0; i < b->ntables; i++) {
+		if (b->mirrors[i].schema->fold_by < 0)
+			continue;
+		tables++;
+		others += &b->mirrors[i] == m ? 0 : shown_rows(&b->mirrors[i]);
+	}
+	even = b->row_budget / (tables ? tables : 1);
+	return b->row_budget > others && b->row_budget - others > even ? b->row_budget - others : even;
 }
 
 /* The fold row of this group, made where there is none. Its key is one no task has: 0, then the group's number. */
@@ -141,7 +153,7 @@ static void show(struct builder *b, struct mirror *m, uint32_t slot)
 
 int builder_fold(struct builder *b, struct mirror *m)
 {
-	uint64_t shown, target;
+	uint64_t shown, most, target;
 
 	for (uint32_t i = 0; i < m->nslots; i++) {
 		struct slot *s = &m->slots[i];
@@ -162,9 +174,10 @@ int builder_fold(struct builder *b, struct mirror *m)
 	}
 	if (!b->row_budget)
 		return 0;
-	shown = shown_rows(b);
+	shown = shown_rows(m);
+	most = share_of(b, m);
 	/* The busy ones first come back, while there is room. */
-	for (uint32_t i = 0; i < m->nslots && shown < b->row_budget; i++) {
+	for (uint32_t i = 0; i < m->nslots && shown < most; i++) {
 		struct slot *s = &m->slots[i];
 
 		if ((s->flags & (SLOT_FOLDED | SLOT_GONE | SLOT_HIDE | SLOT_TOUCHED)) == (SLOT_FOLDED | SLOT_TOUCHED)) {
@@ -172,10 +185,10 @@ int builder_fold(struct builder *b, struct mirror *m)
 			shown++;
 		}
 	}
-	if (shown <= b->row_budget)
+	if (shown <= most)
 		return 0;
 	/* The idlest go, down to nine tenths, so that it isn't done again at once. */
-	target = b->row_budget - b->row_budget / 10;
+	target = most - most / 10;
 	for (uint32_t idle = 64; shown > target; idle = idle > 1 ? idle / 4 : 0) {
 		for (uint32_t i = m->nslots; i > 0 && shown > target; i--) {
 			struct slot *s = &m->slots[i - 1];

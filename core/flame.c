@@ -105,7 +105,8 @@ static char *keep(struct flame *f, const char *from, size_t n)
 {
 	char *to;
 
-	if (f->chunk_used + n > f->chunk_size) {
+	/* The first may be of no length. */
+	if (!f->nchunks || f->chunk_used + n > f->chunk_size) {
 		size_t size = n > CHUNK ? n : CHUNK;
 		char **chunks = realloc(f->chunks, (f->nchunks + 1) * sizeof(*chunks));
 
@@ -120,7 +121,8 @@ static char *keep(struct flame *f, const char *from, size_t n)
 		f->chunk_used = 0;
 	}
 	to = f->chunks[f->nchunks - 1] + f->chunk_used;
-	memcpy(to, from, n);
+	if (n)
+		memcpy(to, from, n);
 	f->chunk_used += n;
 	return to;
 }

@@ -157,7 +157,7 @@ static void builtin_open(struct sampler *s, struct entry *e)
 		e->host.flags |= CULPRIT_HOST_ONLY_INTERESTS;
 	e->period_ns = c->period_ns;
 	e->off = false;
-	if (!is_chosen(s, c->name)) {
+	if (e->replaced || !is_chosen(s, c->name)) {
 		e->off = true;
 		error_set(&error, 0, "%s", not_chosen);
 		entry_missing(e, &error);
@@ -209,6 +209,8 @@ static void entry_choose(struct sampler *s, struct entry *e)
 	bool chosen = is_chosen(s, e->name);
 	bool narrow = s->chosen_ever && !list_has(s->chosen_whole, e->name);
 
+	if (e->replaced)
+		return;
 	if (e->plugin) {
 		/* One that is missing for another reason stays so. */
 		if (e->open == chosen || (!e->off && !e->open))
@@ -263,7 +265,9 @@ int sampler_entries_open(struct sampler *s, struct culprit_error *error)
 		if (!e)
 			return error_set(error, -ENOMEM, "out of memory");
 		e->collector = *c;
-		r = entry_tables(e, s->schema, (*c)->tables, (*c)->ntables, error);
+		/* Who leaves one out and brings plug-ins may bring its tables: another way to measure, or made-up ones. */
+		e->replaced = s->options.plugins && s->options.plugins[0] && list_has(s->without, (*c)->name);
+		r = entry_tables(e, s->schema, (*c)->tables, e->replaced ? 0 : (*c)->ntables, error);
 		if (r)
 			return r;
 	}

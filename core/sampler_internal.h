@@ -24,6 +24,7 @@ struct entry {
 	void *self;
 	bool open, off; /* off: not chosen */
 	bool narrow;    /* opened for interests alone */
+	bool replaced;  /* left out, and its tables are free for plug-ins */
 	uint32_t first_table, ntables;
 	uint64_t period_ns, next_ns;
 	uint32_t state; /* enum culprit_table_state of its last tick */

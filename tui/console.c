@@ -633,6 +633,11 @@ bool console_key(struct console *c, const struct key *key)
 
 	if (!c->prompt_kind)
 		c->message[0] = 0;
+	/* A picture that something else wrote into is mended everywhere: in a question, in a line that is typed. */
+	if (key->code == KEY_CTRL('l')) {
+		console_effect_push(c, EFFECT_REDRAW, false, NULL);
+		return true;
+	}
 	if (c->asking)
 		return question_key(c, key);
 	if (c->helping)

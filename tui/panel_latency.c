@@ -474,7 +474,8 @@ static struct heat_grid grid_of(const struct latency *p, const struct places *l)
 			      .window_to = 0,
 			      .dim_below = 0,
 			      .dim_above = p->nlines - 1};
-	int64_t from = (int64_t)p->from_ns + p->wall_offset_ns, step = (int64_t)p->step_ns, rest;
+	/* Before anything was found there is no step yet. */
+	int64_t from = (int64_t)p->from_ns + p->wall_offset_ns, step = p->step_ns ? (int64_t)p->step_ns : SECOND, rest;
 	struct latency_box b;
 	uint64_t begin, end;
 
@@ -866,8 +867,11 @@ static enum panel_result latency_click(void *self, struct rect r, int x, int y, 
 		return PANEL_DRAW;
 	}
 	l = lay_out(p, r);
+	/* Nothing is drawn where nothing was found, and there is nothing to point at. */
+	if (!p->nlines || !p->step_ns)
+		return PANEL_IGNORED;
 	g = grid_of(p, &l);
-	if (!p->nlines || !heat_grid_at(&g, l.map, x, y, &column, &line))
+	if (!heat_grid_at(&g, l.map, x, y, &column, &line))
 		return PANEL_IGNORED;
 	column = column > last_column(p) ? last_column(p) : column;
 	/* The first click is one corner, the second the other one, the third begins anew. */

@@ -212,7 +212,8 @@ int thread_groups_gather(struct thread_groups *g, struct rows *r)
 	}
 	for (size_t i = 0; i < g->n; i++)
 		title_finish(&g->groups[i]);
-	qsort_r(g->groups, g->n, sizeof(g->groups[0]), compare, g);
+	if (g->n)
+		qsort_r(g->groups, g->n, sizeof(g->groups[0]), compare, g);
 	return 0;
 }
 

@@ -441,6 +441,10 @@ static void mouse_and_nothing(void **state)
 	stage_open_with(&s, "table load state key=load id=key:u64 one=gauge:f64\ntick 1s\nsample load\nrow load id=0 one=1\n", 80, 24,
 			TEXT_ASCII);
 	golden_check(s.surface, "latency-nothing");
+	/* There is nothing to point at: found by random keys as a division by zero. */
+	console_key(s.console, &click);
+	console_draw(s.console, s.surface);
+	assert_false(panel(&s)->pointing);
 	press(&s, "v V o w T Enter ; , Up g G Enter Esc");
 	stage_close(&s);
 	memset(&s, 0, sizeof(s));

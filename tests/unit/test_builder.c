@@ -34,6 +34,7 @@ static const struct culprit_table table = {
 
 struct task {
 	bool alive;
+	uint64_t start;
 	uint64_t cpu, rss;
 	uint32_t handle;
 };
@@ -61,7 +62,7 @@ static int setup(void **state)
 	f->source = memsource_source(f->mem);
 	writer_add_sink(f->writer, memsource_sink(f->mem));
 	for (unsigned i = 0; i < TASKS; i++)
-		f->tasks[i] = (struct task){true, 1000 * i, 4096, CULPRIT_NO_HANDLE};
+		f->tasks[i] = (struct task){true, 7, 1000 * i, 4096, CULPRIT_NO_HANDLE};
 	*state = f;
 	return 0;
 }
@@ -83,7 +84,7 @@ static void put_task(struct culprit_frame *frame, struct task *t, unsigned i)
 	if (culprit_again(frame, t->handle)) {
 		culprit_row(frame);
 		culprit_put_u64(frame, PID, i + 1);
-		culprit_put_u64(frame, START, 7);
+		culprit_put_u64(frame, START, t->start);
 		culprit_put_string(frame, GROUP, i % 2 ? "/odd" : "/even");
 	}
 	culprit_put_u64(frame, CPU, t->cpu);
@@ -192,6 +193,28 @@ static void test_fold(void **state)
 	cursor_destroy(c);
 }
 
+/* Tasks come and go all the time: each is counted once. */
+static void test_fold_churn(void **state)
+{
+	struct fixture *f = *state;
+	struct cursor *c = cursor_create(f->source, NULL);
+	uint64_t rows, folded, cpu, rss;
+
+	builder_set_row_budget(writer_builder(f->writer), BUDGET);
+	for (unsigned round = 0; round < 30; round++) {
+		for (unsigned i = 0; i < 10; i++)
+			f->tasks[(round * 10 + i) % TASKS] = (struct task){true, 8 + round, 5, 4096, CULPRIT_NO_HANDLE};
+		for (unsigned i = 0; i < TASKS; i += 3)
+			f->tasks[i].cpu += 10;
+		tick(f);
+		look(c, &rows, &folded, &cpu, &rss);
+		assert_int_equal(rows + folded, TASKS + 2);
+		assert_true(builder_folded(writer_builder(f->writer)) == folded);
+		assert_int_equal(rss, TASKS * 4096);
+	}
+	cursor_destroy(c);
+}
+
 static void test_mistakes(void **state)
 {
 	struct fixture *f = *state;
@@ -274,6 +297,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_fold, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_fold_churn, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_mistakes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_steady_state_takes_no_memory, setup, teardown),
 	};

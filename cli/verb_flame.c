@@ -102,7 +102,7 @@ static const struct flame_format *format_of(const struct options *o, struct culp
 	return NULL;
 }
 
-static void title_make(struct view *v, const struct query *q, const struct flame_source *source, const struct flame_options *fo,
+static void title_make(struct view *v, struct query *q, const struct flame_source *source, const struct flame_options *fo,
 		       bool compares, struct flame_title *title)
 {
 	const struct host_info *host = view_host(v);
@@ -114,10 +114,10 @@ static void title_make(struct view *v, const struct query *q, const struct flame
 	title->unit = source->unit;
 	title->compares = compares;
 	title->inverted = fo->inverted;
-	title->wall_ns = info.used_from_wall_ns;
-	title->duration_ns = info.used_to_ns - info.used_from_ns;
+	title->duration_ns = flame_covered_ns(q);
+	title->wall_ns = info.used_to_wall_ns - (int64_t)title->duration_ns;
 	snprintf(title->what, sizeof(title->what), "%.31s of %.60s, %s to %s%s", source->table,
-		 host && host->name[0] ? host->name : "this host", units_rfc3339(from, sizeof(from), info.used_from_wall_ns, 0),
+		 host && host->name[0] ? host->name : "this host", units_rfc3339(from, sizeof(from), title->wall_ns, 0),
 		 units_rfc3339(to, sizeof(to), info.used_to_wall_ns, 0), fo->inverted ? ", innermost first" : "");
 }
 
@@ -189,7 +189,8 @@ static int import_to_recording(const struct options *o, struct culprit_error *er
 
 int verb_flame(const struct options *o)
 {
-	struct flame_options fo = {.table = o->table, .value = o->value, .inverted = o->inverted};
+	struct flame_options fo = {.table = o->table, .value = o->value, .inverted = o->inverted,
+				   .idle = o->filter && strstr(o->filter, "idle")};
 	struct memsource *mem = NULL, *base_mem = NULL;
 	struct culprit_error error = {""};
 	const struct flame_format *format = format_of(o, &error);

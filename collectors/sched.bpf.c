@@ -4,18 +4,7 @@
  * blocked, which begins at the switch before it; why it blocked is asked of it then, while its registers are at hand. */
 #include "bpf_common.bpf.h"
 #include "sched_shared.h"
-
-enum { OFFSET_DRIFT_SHIFT = 10, OFFSET_JUMP_NS = 1000000000 };
-
-enum {
-	STATE_RUNNING = 0,
-	STATE_UNINTERRUPTIBLE = 2,
-	STATE_STOPPED = 4 | 8, /* by a signal, by a debugger */
-	STATE_DEAD = 0x80,
-	STATE_NOLOAD = 0x400,
-	FLAG_MEMALLOC = 0x800,
-	FLAG_KTHREAD = 0x200000,
-};
+#include "sched_why.bpf.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -62,9 +51,6 @@ struct {
 } sched_wakes SEC(".maps");
 
 const volatile __u32 sched_mask = 1023;
-/* Which enum sched_reason a system call blocks for, by its number on this architecture. */
-const volatile __u8 sched_syscalls[SCHED_SYSCALLS];
-
 /* Flipped by user space at each sample. */
 volatile __u32 sched_epoch;
 /* Waits that are told one by one: how long they must be (0: none is), and how many more may be told in this tick; both set
@@ -76,35 +62,6 @@ volatile __u32 sched_wake_pid;
 __u64 sched_wake_over;
 /* The iterator forgets what was accounted: it rested meanwhile. */
 volatile __u32 sched_forget;
-
-/* This moment on both clocks: the machine's, in which every thread's time is booked, so that its parts add up whatever a run
- * queue's clock does; and the run queue's, in which the kernel stamps who waits for a CPU. */
-struct sched_moment {
-	__u64 now, rq;
-};
-
-/* rq->clock itself may stand still between a wakeup and the switch it causes, by microseconds as a rule, by as long as the
- * host stops this CPU at worst. The smallest distance between it and the machine's clock is the true one; the two drift apart
- * by less than a thousandth, so by so much it may grow meanwhile. */
-static __always_inline struct sched_moment sched_now(struct sched_cpu *cpu, struct task_struct *task)
-{
-	__u64 now = bpf_ktime_get_ns(), offset = now - task->se.cfs_rq->rq->clock;
-	__u64 most = cpu->offset + ((now - cpu->offset_time) >> OFFSET_DRIFT_SHIFT);
-
-	/* The first time, and where one of the clocks has jumped. */
-	if (!cpu->offset_time || (__s64)(offset - most) > OFFSET_JUMP_NS)
-		most = offset;
-	cpu->offset = (__s64)(offset - most) < 0 ? offset : most;
-	cpu->offset_time = now;
-	return (struct sched_moment){now, now - cpu->offset};
-}
-
-static __always_inline __u32 task_state(struct task_struct *task)
-{
-	if (bpf_core_field_exists(((struct task_struct___state *)task)->__state))
-		return ((struct task_struct___state *)task)->__state;
-	return ((struct task_struct___old_state *)task)->state;
-}
 
 /* How long the quota of its control group, or of one above, has kept its run queue from running, in all. */
 static __always_inline __u64 throttled_time(struct task_struct *task)
@@ -190,122 +147,6 @@ static __always_inline void thread_free(struct sched_thread *t)
 	t->tid = 0;
 }
 
-/* --- why --------------------------------------------------------------------------------------------------------- */
-
-enum { MODE_TYPE = 0170000, MODE_FIFO = 0010000, MODE_SOCKET = 0140000, MODE_DIR = 0040000,
-       MODE_BLOCK = 0060000, MODE_FILE = 0100000, FAMILY_UNIX = 1, FAMILY_INET = 2, FAMILY_INET6 = 10 };
-
-/* Whoever reads a socket may be a client that waits for its answer, or a server for the next request. A server's port is
- * the lower one, as a rule; a server's unix socket has the name that was bound. */
-static __always_inline int reason_of_socket(struct sock *sk, bool out)
-{
-	__u16 family = BPF_CORE_READ(sk, __sk_common.skc_family), port;
-	struct unix_sock *ours = (struct unix_sock *)sk, *peer;
-
-	if (family == FAMILY_UNIX) {
-		if (out)
-			return SCHED_PIPE;
-		peer = (struct unix_sock *)BPF_CORE_READ(ours, peer);
-		return peer && BPF_CORE_READ(peer, addr) && !BPF_CORE_READ(ours, addr) ? SCHED_PIPE : SCHED_IDLE_MAYBE;
-	}
-	if (family != FAMILY_INET && family != FAMILY_INET6)
-		return SCHED_IDLE;
-	if (out)
-		return SCHED_NET;
-	port = BPF_CORE_READ(sk, __sk_common.skc_dport);
-	port = port << 8 | port >> 8;
-	/* No peer: what comes from anywhere is no answer. */
-	return !port || BPF_CORE_READ(sk, __sk_common.skc_num) < port ? SCHED_IDLE_MAYBE : SCHED_NET;
-}
-
-/* What a blocking call on this descriptor waits for. Not inlined: it is asked once a thread, call and descriptor. */
-static __noinline int reason_of_file(struct task_struct *task, __u64 number, bool out)
-{
-	struct file **files, *file;
-	struct fdtable *table;
-	struct socket *socket;
-
-	table = BPF_CORE_READ(task, files, fdt);
-	if (number >= BPF_CORE_READ(table, max_fds))
-		return SCHED_OTHER;
-	files = BPF_CORE_READ(table, fd);
-	if (bpf_probe_read_kernel(&file, sizeof(file), files + number) || !file)
-		return SCHED_OTHER;
-	switch (BPF_CORE_READ(file, f_inode, i_mode) & MODE_TYPE) {
-	case MODE_FIFO:
-		return out ? SCHED_PIPE : SCHED_IDLE_MAYBE;
-	case MODE_SOCKET:
-		socket = BPF_CORE_READ(file, private_data);
-		return reason_of_socket(BPF_CORE_READ(socket, sk), out);
-	case MODE_FILE:
-	case MODE_DIR:
-	case MODE_BLOCK:
-		return SCHED_DISK;
-	default:
-		/* A terminal, an event or timer descriptor, inotify. */
-		return SCHED_IDLE;
-	}
-}
-
-/* glibc's mutexes wait for the value 2 to change, musl's for one with the uppermost bit; what waits for any other value
- * may be a worker without work. */
-static __always_inline __u8 reason_of_futex(__u64 op, __u32 value)
-{
-	switch (op & 0x7f) {
-	case 6:  /* LOCK_PI */
-	case 13: /* LOCK_PI2 */
-		return SCHED_LOCK;
-	case 0: /* WAIT */
-		return value == 2 || value >> 31 ? SCHED_LOCK : SCHED_IDLE_MAYBE;
-	case 9: /* WAIT_BITSET: Rust's mutexes; with the realtime clock, conditions */
-		return value == 2 && !(op & 256) ? SCHED_LOCK : SCHED_IDLE_MAYBE;
-	default:
-		return SCHED_IDLE_MAYBE;
-	}
-}
-
-static __always_inline __u8 reason_of(struct task_struct *task, struct sched_thread *t, __u32 state)
-{
-	bool for_io = BPF_CORE_READ_BITFIELD(task, in_iowait);
-	struct pt_regs *regs;
-	__u64 call, file;
-	__u32 key;
-	__u8 reason;
-
-	if (task->flags & FLAG_KTHREAD)
-		return for_io ? SCHED_DISK : !(state & STATE_UNINTERRUPTIBLE) || state & STATE_NOLOAD ? SCHED_IDLE : SCHED_OTHER;
-	if (state & STATE_STOPPED)
-		return SCHED_IDLE;
-	if (task->flags & FLAG_MEMALLOC)
-		return SCHED_MEMORY;
-	if (!bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
-		return for_io ? SCHED_DISK : SCHED_OTHER;
-	regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	call = REGS_SYSCALL(regs);
-	/* No system call: an exception, and that is a page fault. */
-	if ((__s64)call < 0)
-		return SCHED_MEMORY;
-	if (for_io)
-		return SCHED_DISK;
-	if (call >= SCHED_SYSCALLS)
-		return SCHED_OTHER;
-	reason = sched_syscalls[call];
-	if (reason == SCHED_BY_FUTEX)
-		return reason_of_futex(REGS_ARG2(regs), REGS_ARG3(regs));
-	if (reason != SCHED_BY_FILE && reason != SCHED_BY_FILE_OUT)
-		return reason;
-	file = REGS_ARG1(regs) & 0xffffffff;
-	if (file >= 0x7fff)
-		return reason_of_file(task, file, reason == SCHED_BY_FILE_OUT);
-	/* Descriptors come to stand for something else: an answer is good for one tick. */
-	key = call << 23 | (file + 1) << 8 | (sched_epoch & 0xff);
-	if (t->file_key != key) {
-		t->file_reason = reason_of_file(task, file, reason == SCHED_BY_FILE_OUT);
-		t->file_key = key;
-	}
-	return t->file_reason;
-}
-
 /* --- the switch -------------------------------------------------------------------------------------------------- */
 
 static __always_inline void thread_out(struct bpf_cost *cost, struct task_struct *prev, bool preempt, struct sched_moment m)
@@ -334,7 +175,7 @@ static __always_inline void thread_out(struct bpf_cost *cost, struct task_struct
 	t->off = 1;
 	t->delay = prev->sched_info.run_delay;
 	t->throttled_before = throttled_time(prev);
-	t->reason = preempt || state == STATE_RUNNING ? SCHED_NONE : reason_of(prev, t, state);
+	t->reason = preempt || state == STATE_RUNNING ? SCHED_NONE : reason_of(prev, &t->file_key, &t->file_reason, sched_epoch, state);
 	thread_end(t);
 }
 
@@ -454,7 +295,7 @@ static __always_inline void on_switch(struct bpf_cost *cost, bool preempt, struc
 
 	if (!cpu || bpf_thinned_out(cost))
 		return;
-	m = sched_now(cpu, next);
+	m = sched_now(&cpu->clock, next);
 	/* Of a sample of the switches no thread's time can be told: then that rests, and what is left is cheap. */
 	if (threads && prev->pid)
 		thread_out(cost, prev, preempt, m);
@@ -653,7 +494,7 @@ int sched_threads(struct bpf_iter__task *ctx)
 		return 0;
 	/* This CPU's offset; run queues' clocks agree to a few microseconds. Not updated: this is not its run queue. */
 	m.now = r.at = bpf_ktime_get_ns();
-	m.rq = m.now - cpu->offset;
+	m.rq = m.now - cpu->clock.offset;
 	r.tid = task->pid;
 	r.pid = task->tgid;
 	r.start = task->start_boottime;
@@ -673,7 +514,7 @@ int sched_threads(struct bpf_iter__task *ctx)
 	if (t && !t->since && task_state(task) != STATE_RUNNING) {
 		t->delay = task->sched_info.run_delay;
 		t->throttled_before = throttled_time(task);
-		t->reason = reason_of(task, t, task_state(task));
+		t->reason = reason_of(task, &t->file_key, &t->file_reason, sched_epoch, task_state(task));
 		t->since = m.now;
 		t->off = 1;
 	}
@@ -681,7 +522,7 @@ int sched_threads(struct bpf_iter__task *ctx)
 	if (t && !thread_copy(&copy, t))
 		r.accounted = SCHED_WRITTEN;
 	m.now = r.at = bpf_ktime_get_ns();
-	m.rq = m.now - cpu->offset;
+	m.rq = m.now - cpu->clock.offset;
 	if (r.accounted != SCHED_WRITTEN)
 		record_fill(&r, task, t ? &copy : NULL, t, m);
 	bpf_seq_write(ctx->meta->seq, &r, sizeof(r));

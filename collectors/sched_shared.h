@@ -32,10 +32,14 @@ enum sched_reason {
 	SCHED_BY_FUTEX,
 };
 
+/* A run queue's clock against CLOCK_MONOTONIC, see sched_now(). */
+struct sched_clock {
+	unsigned long long offset, offset_time;
+};
+
 /* Of one CPU, which alone writes it. Counts are cumulative, so user space reads them at any time and loses nothing. */
 struct sched_cpu {
-	/* The run queue's clock against CLOCK_MONOTONIC, see sched_now(). */
-	unsigned long long offset, offset_time;
+	struct sched_clock clock;
 	unsigned long long waits;   /* ends of waits for this CPU */
 	unsigned long long wait_ns; /* their sum */
 	unsigned long long longest[2]; /* of the tick, by the parity of sched_epoch */

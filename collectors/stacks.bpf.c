@@ -1,5 +1,5 @@
-/* Stacks that run: each CPU is looked at so many times a second, and where it is not idle, who is there is counted with the
- * kernel's and the user's part of the stack. */
+/* Stacks of threads. Those that run (here): each CPU is looked at so many times a second, and where it is not idle, who is there is counted with the
+ * kernel's and the user's part of the stack. Those that wait: stacks_offcpu.bpf.h. */
 #include "bpf_common.bpf.h"
 #include "unwind.bpf.h"
 #include "stacks_count.bpf.h"
@@ -14,6 +14,8 @@
 
 COUNTS(oncpu_even);
 COUNTS(oncpu_odd);
+COUNTS(offcpu_even);
+COUNTS(offcpu_odd);
 
 /* Of user space: which map is written; what one sample stands for. */
 volatile __u32 stacks_epoch;
@@ -45,7 +47,7 @@ static __always_inline void on_sample(struct bpf_cost *cost, void *ctx)
 		key.kernel = stacks_hash(kernel, kernel->n);
 		stacks_keep(key.kernel, kernel);
 	}
-	user = unwind_user(task);
+	user = unwind_user(task, 0);
 	if (user) {
 		key.user = user->hash;
 		stacks_keep(key.user, &user->stack);
@@ -57,6 +59,8 @@ static __always_inline void on_sample(struct bpf_cost *cost, void *ctx)
 	if (!kept)
 		cost->lost++;
 }
+
+#include "stacks_offcpu.bpf.h"
 
 SEC("perf_event")
 int stacks_sample(void *ctx)

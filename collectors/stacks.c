@@ -1,5 +1,6 @@
-/* The collector of stacks: loads stacks.bpf.c, which samples what runs on each CPU, keeps true what it walks stacks by
- * (stacks_code.c), and makes rows of what was counted (stacks_rows.c). Here also table `oncpu`. */
+/* The collector of stacks: loads stacks.bpf.c, which samples what runs on each CPU and follows who leaves them, keeps true what
+ * it walks stacks by (stacks_code.c), and makes rows of what was counted (stacks_rows.c). Here also table `oncpu`; `offcpu` is in
+ * stacks_offcpu.c. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,16 +14,19 @@
 #include "bpf.h"
 #include "builtin.h"
 #include "columns.h"
+#include "sched_internal.h"
+#include "stacks_offcpu.h"
 #include "stacks_rows.h"
 /* Behind the types it uses. */
 #include "stacks.skel.h"
 
 enum { RATE_NOW = STACKS_OWN };
-enum { ONCPU_TABLE, NTABLES };
+enum { ONCPU_TABLE, OFFCPU_TABLE, NTABLES };
 enum {
 	HZ = 99, /* not 100: other things happen 100 times a second, and would always or never be seen */
 	ROWS_MOST = 8192,
 	COUNTS_MIN = 2048, COUNTS_MAX = 65536,
+	OFFCPU_COUNTS = 8192,
 	GO_ON_SOON_MS = 2, GO_ON_SOON = 8, /* between two looks at what core has read meanwhile; after so many */
 	GO_ON_MS = 10,
 };
@@ -72,6 +76,7 @@ static const struct culprit_table oncpu_table = {
 
 static const struct bpf_hook hooks[] = {
 	[STACKS_SAMPLE] = {.name = "stacks_sample", .hook = "perf event, every CPU", .hz = HZ, .thins = true},
+	[STACKS_SWITCH] = {.name = "stacks_switch", .hook = "tracepoint sched_switch", .thins = true},
 };
 
 struct stacks {
@@ -80,13 +85,16 @@ struct stacks {
 	struct stacks_bpf *skeleton;
 	struct stacks_code *code;
 	struct stacks_store *store;
-	struct stacks_rows *oncpu;
+	struct stacks_rows *oncpu, *offcpu;
+	struct offcpu_thread *threads; /* mapped, `places` of them */
+	unsigned places;
 	struct ring_buffer *news;
 	int timer_fd, fd; /* fd: either of timer and news */
 	unsigned looks;  /* since nothing was waited for */
-	unsigned counts; /* elements of each map of counts */
-	uint64_t lost, refused, full;
-	struct stacks_key *keys;     /* `counts` of each, to empty a map into */
+	unsigned counts; /* elements of each map of counts of oncpu */
+	unsigned most;   /* of any of them */
+	uint64_t lost[STACKS_PROGRAMS], full[STACKS_PROGRAMS]; /* by who counts: enum stacks_program */
+	struct stacks_key *keys;     /* `most` of each, to empty a map into */
 	struct stacks_count *values;
 };
 
@@ -104,7 +112,19 @@ static int configure(void *skeleton, void *arg)
 	struct stacks *s = arg;
 	int r = bpf_map__set_max_entries(k->maps.oncpu_even, s->counts);
 
-	return r ? r : bpf_map__set_max_entries(k->maps.oncpu_odd, s->counts);
+	if (!r)
+		r = bpf_map__set_max_entries(k->maps.oncpu_odd, s->counts);
+	if (!r)
+		r = bpf_map__set_max_entries(k->maps.offcpu_even, OFFCPU_COUNTS);
+	if (!r)
+		r = bpf_map__set_max_entries(k->maps.offcpu_odd, OFFCPU_COUNTS);
+	if (!r)
+		r = bpf_map__set_max_entries(k->maps.offcpu_threads, s->places);
+	if (!r)
+		r = bpf_map__set_max_entries(k->maps.offcpu_clocks, bpf_cpus());
+	k->rodata->offcpu_mask = s->places - 1;
+	sched_syscalls_fill((unsigned char *)k->rodata->sched_syscalls, SCHED_SYSCALLS);
+	return r;
 }
 
 BPF_KIT(stacks, hooks, configure);
@@ -114,6 +134,7 @@ static void stacks_close(void *self)
 	struct stacks *s = self;
 
 	stacks_rows_destroy(s->oncpu);
+	stacks_rows_destroy(s->offcpu);
 	stacks_store_destroy(s->store);
 	stacks_code_destroy(s->code);
 	ring_buffer__free(s->news);
@@ -166,6 +187,8 @@ static int stacks_open(const struct culprit_host *host, void **ret_self, struct 
 		return -ENOMEM;
 	s->host = host;
 	s->counts = counts_for(host);
+	s->most = s->counts > OFFCPU_COUNTS ? s->counts : OFFCPU_COUNTS;
+	s->places = offcpu_places(host);
 	s->timer_fd = s->fd = -1;
 	s->unit = bpf_load(host, &stacks_kit, s, error);
 	if (!s->unit) {
@@ -178,9 +201,11 @@ static int stacks_open(const struct culprit_host *host, void **ret_self, struct 
 		.mappings = s->skeleton->maps.unwind_mappings, .processes = s->skeleton->maps.unwind_processes});
 	s->store = s->code ? stacks_store_create(host, s->code, s->skeleton->maps.stacks_kept) : NULL;
 	s->oncpu = s->store ? stacks_rows_create(host, s->store, ROWS_MOST) : NULL;
-	s->keys = calloc(s->counts, sizeof(*s->keys));
-	s->values = calloc(s->counts, sizeof(*s->values));
-	if (!s->oncpu || !s->keys || !s->values || hear(s)) {
+	s->offcpu = s->store ? stacks_rows_create(host, s->store, ROWS_MOST) : NULL;
+	s->threads = bpf_view(s->unit, s->skeleton->maps.offcpu_threads, true);
+	s->keys = calloc(s->most, sizeof(*s->keys));
+	s->values = calloc(s->most, sizeof(*s->values));
+	if (!s->oncpu || !s->offcpu || !s->threads || !s->keys || !s->values || hear(s)) {
 		if (error)
 			snprintf(error->sentence, sizeof(error->sentence), "out of memory");
 		stacks_close(s);
@@ -229,8 +254,8 @@ static uint32_t take_counts(struct stacks *s, struct bpf_map *map)
 	uint32_t batch[2] = {0}, total = 0;
 	int fd = bpf_map__fd(map), r = 0;
 
-	while (!r && total < s->counts) {
-		uint32_t n = s->counts - total;
+	while (!r && total < s->most) {
+		uint32_t n = s->most - total;
 
 		r = bpf_map_lookup_and_delete_batch(fd, total ? &batch[0] : NULL, &batch[1], s->keys + total, s->values + total, &n, NULL);
 		if (r && errno != ENOENT)
@@ -250,13 +275,13 @@ static uint32_t end_of(struct stacks *s, const struct stacks_key *key)
 	return end;
 }
 
-static void take_in(struct stacks *s, struct stacks_rows *rows, struct bpf_map *map)
+static void take_in(struct stacks *s, struct stacks_rows *rows, struct bpf_map *map, enum stacks_program who)
 {
 	uint32_t n = take_counts(s, map);
 
 	for (uint32_t i = 0; i < n; i++) {
 		if (!stacks_rows_add(rows, &s->keys[i], &s->values[i])) {
-			s->full += s->values[i].count;
+			s->full[who] += s->values[i].count;
 			continue;
 		}
 		if (s->keys[i].user)
@@ -272,16 +297,28 @@ static void put_rate(void *arg, struct culprit_frame *f, const struct stacks_row
 	culprit_put_u64(f, RATE_NOW, bpf_hz(s->unit, STACKS_SAMPLE));
 }
 
+static void say(struct stacks *s, struct culprit_frame *f, uint32_t table, enum stacks_program who, uint64_t lost)
+{
+	culprit_lost(f, table, lost - s->lost[who]);
+	s->lost[who] = lost;
+}
+
 static int stacks_sample_rows(void *self, struct culprit_frame *f)
 {
 	struct stacks *s = self;
 	uint32_t epoch = s->skeleton->bss->stacks_epoch;
+	bool odd = epoch & 1;
 	const struct culprit_program *programs;
-	struct stacks_code_stats stats;
-	uint64_t lost;
 
 	__atomic_store_n(&s->skeleton->bss->stacks_epoch, epoch + 1, __ATOMIC_SEQ_CST);
-	take_in(s, s->oncpu, epoch & 1 ? s->skeleton->maps.oncpu_odd : s->skeleton->maps.oncpu_even);
+	take_in(s, s->oncpu, odd ? s->skeleton->maps.oncpu_odd : s->skeleton->maps.oncpu_even, STACKS_SAMPLE);
+	take_in(s, s->offcpu, odd ? s->skeleton->maps.offcpu_odd : s->skeleton->maps.offcpu_even, STACKS_SWITCH);
+	if (bpf_is_on(s->unit, STACKS_SWITCH)) {
+		bpf_programs(s->unit, &programs);
+		s->full[STACKS_SWITCH] += offcpu_go_on(s->threads, s->places, s->offcpu,
+						       s->host->now_ns(s->host, CULPRIT_MONOTONIC),
+						       programs[STACKS_SWITCH].thinning);
+	}
 	stacks_store_sweep(s->store, __atomic_load_n(&s->skeleton->bss->stacks_made, __ATOMIC_RELAXED));
 	stacks_code_tick(s->code);
 	go_on(s);
@@ -291,13 +328,18 @@ static int stacks_sample_rows(void *self, struct culprit_frame *f)
 	} else {
 		culprit_state(f, ONCPU_TABLE, CULPRIT_MISSING, bpf_reason(s->unit, STACKS_SAMPLE));
 	}
-	stacks_code_stats(s->code, &stats);
+	if (bpf_is_on(s->unit, STACKS_SWITCH)) {
+		culprit_table(f, OFFCPU_TABLE);
+		stacks_rows_put(s->offcpu, f, offcpu_put, NULL);
+	} else {
+		culprit_state(f, OFFCPU_TABLE, CULPRIT_MISSING, bpf_reason(s->unit, STACKS_SWITCH));
+	}
 	bpf_say_fill(s->unit, STACKS_SAMPLE, stacks_store_used(s->store), STACKS_KEPT);
-	bpf_say_lost(s->unit, STACKS_SAMPLE, s->full);
+	bpf_say_lost(s->unit, STACKS_SAMPLE, s->full[STACKS_SAMPLE]);
+	bpf_say_lost(s->unit, STACKS_SWITCH, s->full[STACKS_SWITCH]);
 	bpf_programs(s->unit, &programs);
-	lost = programs[STACKS_SAMPLE].lost;
-	culprit_lost(f, ONCPU_TABLE, lost - s->lost);
-	s->lost = lost;
+	say(s, f, ONCPU_TABLE, STACKS_SAMPLE, programs[STACKS_SAMPLE].lost);
+	say(s, f, OFFCPU_TABLE, STACKS_SWITCH, programs[STACKS_SWITCH].lost);
 	return 0;
 }
 
@@ -317,6 +359,7 @@ static int stacks_thin(void *self, size_t index, uint32_t thinning)
 
 static const struct culprit_table *const tables[] = {
 	[ONCPU_TABLE] = &oncpu_table,
+	[OFFCPU_TABLE] = &offcpu_table,
 };
 
 const struct culprit_collector stacks_collector = {
@@ -324,7 +367,7 @@ const struct culprit_collector stacks_collector = {
 	.abi = CULPRIT_ABI_VERSION,
 	.flags = CULPRIT_OPEN_LATER,
 	.name = "stacks",
-	.help = "Stacks: which code runs on the CPUs, down to the function (BPF)",
+	.help = "Stacks: which code runs on the CPUs, and which one waits and for what, down to the function (BPF)",
 	.tables = tables,
 	.ntables = NTABLES,
 	.probe = bpf_probe,

@@ -26,10 +26,9 @@ enum process_state { FREE, ASKED, SETTLED, FAILED };
 struct process {
 	uint32_t pid;
 	uint8_t state;
-	bool renewed;        /* mappings older than `generation` are not its own */
 	uint32_t first, n;   /* its mappings in the kernel */
 	uint64_t mm;         /* of the image that its mappings are asked for */
-	uint64_t generation; /* of the mappings in the kernel; when ASKED: of those it had before */
+	uint64_t generation; /* of the mappings in the kernel */
 	uint64_t asked_ns, again_ns, wait_ns;
 	uint32_t seen;       /* tick */
 };
@@ -161,7 +160,7 @@ static void forget_quiet(struct stacks_code *c, uint32_t ticks)
 }
 
 /* Asks for its mappings as they are now. */
-static void ask(struct stacks_code *c, struct process *p, bool anew)
+static void ask(struct stacks_code *c, struct process *p)
 {
 	struct unwind_process in_kernel;
 	uint64_t generation = 0;
@@ -171,10 +170,7 @@ static void ask(struct stacks_code *c, struct process *p, bool anew)
 	if (bpf_map_lookup_elem(c->processes_fd, &p->pid, &in_kernel))
 		memset(&in_kernel, 0, sizeof(in_kernel));
 	p->mm = in_kernel.mm;
-	p->generation = 0;
-	p->renewed = anew && !c->host->code_of(c->host, p->pid, CULPRIT_CODE_ANEW, c->read, 0, &n, &generation);
-	if (p->renewed)
-		p->generation = generation;
+	c->host->code_of(c->host, p->pid, CULPRIT_CODE_ANEW, c->read, 0, &n, &generation);
 	if (c->nasked == UNWIND_PROCESSES)
 		p->state = FAILED; /* later */
 	if (p->state != ASKED && c->nasked < UNWIND_PROCESSES) {
@@ -217,7 +213,7 @@ void stacks_code_seen(struct stacks_code *c, uint32_t pid, uint32_t end)
 		p->wait_ns = again_ns;
 		c->nprocesses++;
 		p->seen = c->tick;
-		ask(c, p, true);
+		ask(c, p);
 		return;
 	}
 	p->seen = c->tick;
@@ -226,7 +222,7 @@ void stacks_code_seen(struct stacks_code *c, uint32_t pid, uint32_t end)
 	now = c->host->now_ns(c->host, CULPRIT_MONOTONIC);
 	if (p->state == FAILED) {
 		if (now - p->asked_ns >= failed_ns)
-			ask(c, p, true);
+			ask(c, p);
 		return;
 	}
 	if (end == CULPRIT_STACK_PENDING) {
@@ -239,7 +235,7 @@ void stacks_code_seen(struct stacks_code *c, uint32_t pid, uint32_t end)
 			return;
 		}
 		p->wait_ns = again_ns;
-		ask(c, p, true);
+		ask(c, p);
 		return;
 	}
 	/* dlopen, most likely. Less and less often where reading again changes nothing. */
@@ -247,7 +243,7 @@ void stacks_code_seen(struct stacks_code *c, uint32_t pid, uint32_t end)
 		return;
 	p->again_ns = now + p->wait_ns;
 	p->wait_ns = p->wait_ns < again_most_ns ? p->wait_ns * 2 : p->wait_ns;
-	ask(c, p, true);
+	ask(c, p);
 }
 
 bool stacks_code_settled(const struct stacks_code *c, uint32_t pid)
@@ -523,9 +519,11 @@ static void process_go_on(struct stacks_code *c, struct process *p, uint64_t now
 {
 	uint64_t generation = 0;
 	uint32_t n = 0;
-	int r = c->host->code_of(c->host, p->pid, 0, c->read, MAPPINGS_EACH, &n, &generation);
+	/* What was known before it was asked for may be another program's; but who cannot be read for long has that at least. */
+	int r = c->host->code_of(c->host, p->pid, now - p->asked_ns < renew_ns ? CULPRIT_CODE_SETTLED : 0, c->read, MAPPINGS_EACH,
+				 &n, &generation);
 
-	if (r == -EINPROGRESS || (!r && p->renewed && generation == p->generation && now - p->asked_ns < renew_ns)) {
+	if (r == -EINPROGRESS) {
 		c->waits = true;
 		return;
 	}

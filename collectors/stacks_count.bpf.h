@@ -12,10 +12,10 @@ struct {
 	__type(value, struct unwind_stack);
 } stacks_kept SEC(".maps");
 
-/* Of the program's own, while it works. */
+/* Of each program's own, while it works. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, UNWIND_WALKS);
 	__type(key, __u32);
 	__type(value, struct unwind_stack);
 } stacks_kernel SEC(".maps");

@@ -40,6 +40,7 @@ const char *stacks_end_words(uint32_t end)
 		[CULPRIT_STACK_NO_FP] = "no frame pointer",
 		[CULPRIT_STACK_PENDING] = "rows not read yet",
 		[STACKS_END_REFUSED] = "no room",
+		[STACKS_END_MISSED] = "not taken",
 	};
 
 	return end < sizeof(words) / sizeof(words[0]) && words[end] ? words[end] : "?";
@@ -163,7 +164,7 @@ static void put_whole(const struct stacks_rows *r, struct culprit_frame *f, cons
 		culprit_put_code(f, STACKS_KERNEL, stacks_store_code(r->store, kernel), kernel->n);
 	if (row->user)
 		culprit_put_code(f, STACKS_USER, stacks_store_code(r->store, user), user->n);
-	culprit_put_string(f, STACKS_END, stacks_end_words(user->end ? user->end : kernel->end));
+	culprit_put_string(f, STACKS_END, stacks_end_words(row->is.key.missed ? STACKS_END_MISSED : user->end ? user->end : kernel->end));
 }
 
 void stacks_rows_put(struct stacks_rows *r, struct culprit_frame *f,

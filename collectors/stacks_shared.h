@@ -6,7 +6,7 @@
 #include "unwind_shared.h"
 
 /* In the order of the hooks in stacks.c. */
-enum stacks_program { STACKS_SAMPLE, STACKS_PROGRAMS };
+enum stacks_program { STACKS_SAMPLE, STACKS_SWITCH, STACKS_PROGRAMS };
 
 enum { STACKS_KEPT = 8192 }; /* different stacks at a time: 8 MiB */
 
@@ -16,7 +16,7 @@ struct stacks_key {
 	unsigned long long start;        /* of the thread, ns since boot, suspend included */
 	unsigned long long kernel, user; /* stacks by their hash; 0: none */
 	unsigned int reason;             /* enum sched_reason; of samples on a CPU 0 */
-	unsigned int reserved;
+	unsigned int missed;             /* there was a user part, and it was not taken */
 };
 
 /* What was counted of it since user space looked last. */
@@ -24,6 +24,36 @@ struct stacks_count {
 	unsigned long long count, time_ns;
 	unsigned long long process_start;
 	char comm[16];
+};
+
+enum {
+	/* A wait so long is kept for sure; times the program's thinning, at most OFFCPU_MOST_NS. Who has nothing to do does that
+	 * often and long, and is seldom of interest. */
+	OFFCPU_SURE_NS = 1000000,
+	OFFCPU_QUEUE_NS = 16 * OFFCPU_SURE_NS,  /* SCHED_NONE: pushed aside, it stands where samples find it, too */
+	OFFCPU_MAYBE_NS = 128 * OFFCPU_SURE_NS, /* SCHED_IDLE_MAYBE */
+	OFFCPU_IDLE_NS = 1024 * OFFCPU_SURE_NS, /* SCHED_IDLE */
+};
+
+#define OFFCPU_MOST_NS 4200000000ull /* so that its square fits 64 bits */
+
+/* A thread since it last left its CPU, in two cache lines. Two places are looked at for a tid, as in sched_shared.h. */
+struct offcpu_thread {
+	unsigned int tid;         /* 0: free */
+	unsigned char off, taken; /* its stack was taken when it left */
+	unsigned char preempted, reason;
+	unsigned long long since; /* CLOCK_MONOTONIC */
+	unsigned long long need;  /* a wait that is no longer than this is not kept */
+	unsigned long long longest; /* of its waits, those long ago counting less and less */
+	unsigned long long booked; /* of user space: up to when this wait was booked while it went on; 0: not */
+	unsigned int state;       /* the kernel's */
+	/* Where taken: */
+	unsigned int pid;
+	unsigned long long kernel, user, start, process_start;
+	char comm[16];
+	unsigned long long draw; /* 32 bits by chance */
+	unsigned int quiet;      /* of no interest */
+	unsigned int reserved;
 };
 
 #endif

@@ -31,6 +31,7 @@ struct stacks_store {
 	uint32_t next[BLOCKS]; /* of a place's blocks + 1; 0: the last */
 	uint32_t free_block, nblocks;
 	uint64_t deleted, made;
+	uint32_t round; /* counts samples, from 1 on */
 	struct unwind_stack read;
 	uint64_t pcs[UNWIND_FRAMES];
 	struct culprit_code codes[UNWIND_FRAMES + 1];
@@ -45,6 +46,7 @@ struct stacks_store *stacks_store_create(const struct culprit_host *host, struct
 	s->host = host;
 	s->code = code;
 	s->fd = bpf_map__fd(kept);
+	s->round = 1;
 	return s;
 }
 
@@ -135,13 +137,18 @@ bool stacks_store_settle(struct stacks_store *s, struct stacks_place *p)
 		p->settled = true;
 		return true;
 	}
+	/* Many rows may have it, and ask. */
+	if (p->tried == s->round)
+		return false;
 	stacks_store_code(s, p);
 	for (uint32_t i = 0; i < p->n; i++)
 		s->pcs[i] = s->codes[i].offset;
 	if (!p->pid || stacks_code_settled(s->code, p->pid))
 		r = s->host->code_locate(s->host, p->pid, s->pcs, p->n, s->codes);
-	if (r == -EINPROGRESS && p->tries++ < TRIES)
+	if (r == -EINPROGRESS && p->tries++ < TRIES) {
+		p->tried = s->round;
 		return false;
+	}
 	if (!r)
 		code_write(s, p, s->codes);
 	p->settled = true;
@@ -215,6 +222,7 @@ void stacks_store_sweep(struct stacks_store *s, uint64_t made)
 	bool more;
 
 	s->made = made;
+	s->round++;
 	if (stacks_store_used(s) * 4 < STACKS_KEPT * 3)
 		return;
 	/* All of them: what rows need has been taken from there, and a stack that is still in use comes back. */

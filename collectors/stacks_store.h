@@ -10,7 +10,8 @@
 #include "stacks_code.h"
 #include "stacks_shared.h"
 
-enum { STACKS_END_REFUSED = 64 }; /* beside enum culprit_unwind_end: there was no room for it */
+/* Beside enum culprit_unwind_end: there was no room for it; nobody expected that it would be wanted. */
+enum { STACKS_END_REFUSED = 64, STACKS_END_MISSED };
 
 struct stacks_place {
 	uint64_t hash;
@@ -18,7 +19,8 @@ struct stacks_place {
 	uint32_t refs;
 	uint32_t block; /* of its frames, in the store */
 	uint8_t n, end;
-	uint8_t tries;
+	uint8_t tries; /* rounds in which it was not known */
+	uint32_t tried; /* the last of them */
 	bool settled;
 };
 

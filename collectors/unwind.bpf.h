@@ -55,7 +55,7 @@ struct unwind_state {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, UNWIND_WALKS);
 	__type(key, __u32);
 	__type(value, struct unwind_state);
 } unwind_scratch SEC(".maps");
@@ -221,17 +221,17 @@ static __always_inline int unwind_by_rule(struct unwind_state *s, const struct c
 	return ra ? UNWIND_GO_ON : CULPRIT_STACK_WHOLE;
 }
 
-/* Keeps frame `i` and steps outwards. UNWIND_GO_ON, or why the walk ends. */
-__noinline int unwind_step(__u32 i)
+/* Keeps frame `i` of the walk in that scratch and steps outwards. UNWIND_GO_ON, or why the walk ends. */
+__noinline int unwind_step(__u32 i, __u32 scratch)
 {
 	struct culprit_unwind_rule *rule;
 	struct unwind_mapping *m;
 	struct unwind_state *s;
-	__u32 zero = 0, number;
+	__u32 number;
 	__u64 at;
 	int end;
 
-	s = bpf_map_lookup_elem(&unwind_scratch, &zero);
+	s = bpf_map_lookup_elem(&unwind_scratch, &scratch);
 	if (!s || i >= UNWIND_FRAMES)
 		return CULPRIT_STACK_DEEP;
 	at = s->pc - !s->inner;
@@ -312,17 +312,17 @@ static __noinline int unwind_tell_unmapped(__u32 pid)
 	return 0;
 }
 
-/* Walks the user stack of the current task. Returns where it is, with its hash (not 0); NULL: there is none. */
-static __always_inline struct unwind_state *unwind_user(struct task_struct *task)
+/* Walks the user stack of the current task. Returns where it is, with its hash (not 0); NULL: there is none. One may interrupt
+ * the other: each program has a scratch of its own, below UNWIND_WALKS. */
+static __always_inline struct unwind_state *unwind_user(struct task_struct *task, __u32 scratch)
 {
 	struct pt_regs *regs;
 	struct unwind_state *s;
-	__u32 zero = 0;
 	int r = UNWIND_GO_ON;
 
 	if (!task->mm || !bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
 		return NULL;
-	s = bpf_map_lookup_elem(&unwind_scratch, &zero);
+	s = bpf_map_lookup_elem(&unwind_scratch, &scratch);
 	if (!s)
 		return NULL;
 	regs = (struct pt_regs *)bpf_task_pt_regs(task);
@@ -342,7 +342,7 @@ static __always_inline struct unwind_state *unwind_user(struct task_struct *task
 		r = s->n ? CULPRIT_STACK_UNKNOWN : CULPRIT_STACK_PENDING;
 	} else {
 		for (int i = 0; i < UNWIND_FRAMES && r == UNWIND_GO_ON; i++)
-			r = unwind_step(i);
+			r = unwind_step(i, scratch);
 	}
 	s->stack.end = r == UNWIND_GO_ON ? CULPRIT_STACK_DEEP : r;
 	if (r == CULPRIT_STACK_UNMAPPED)

@@ -12,6 +12,7 @@ enum {
 	UNWIND_MAPPINGS = 1 << 14, /* of all processes together */
 	UNWIND_PROCESSES = 4096,
 	UNWIND_NEWS_BYTES = 1 << 15,
+	UNWIND_WALKS = 2,         /* at a time on one CPU: a sample may interrupt a switch */
 	UNWIND_TELL_NS = 200000000,
 };
 

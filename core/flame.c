@@ -297,9 +297,10 @@ void flame_summary(const struct flame *f, struct flame_summary *ret)
 	*ret = f->summary;
 }
 
-void flame_truncated(struct flame *f, double samples)
+void flame_truncated(struct flame *f, double samples, double weight)
 {
 	f->summary.truncated += samples;
+	f->summary.truncated_weight += weight;
 }
 
 static int name_order(const struct flame_frame *a, const struct flame_frame *b)

@@ -61,14 +61,14 @@ size_t flame_frames(const struct flame *);
 
 struct flame_summary {
 	double total, samples, base_total, base_samples;
-	double truncated;         /* samples whose stack is cut */
+	double truncated, truncated_weight; /* samples whose stack is cut, and their weight */
 	double unnamed;           /* weight of innermost frames without a name */
 	uint64_t dropped;         /* stacks that did not fit */
 	uint32_t depth;           /* of the deepest node */
 };
 void flame_summary(const struct flame *, struct flame_summary *);
-/* `samples` more were of stacks that are cut. */
-void flame_truncated(struct flame *, double samples);
+/* `samples` more, of that weight, were of stacks that are cut. */
+void flame_truncated(struct flame *, double samples, double weight);
 
 /* Orders children: by name, or by weight, largest first. Adding unorders. */
 enum flame_order { FLAME_BY_NAME, FLAME_BY_WEIGHT };
@@ -99,6 +99,7 @@ struct flame_options {
 	const char *value;    /* weight: a numeric column; NULL: "samples", "count" or the first counter */
 	bool inverted, by_thread, by_process;
 	bool kernel_only, user_only;
+	bool idle;            /* of waits: those of threads without work, too */
 };
 /* Which table and columns a view's stacks are in. -ENOENT with a sentence: none. */
 struct flame_source {
@@ -111,5 +112,8 @@ int flame_source_find(struct view *, const struct flame_options *, struct flame_
 /* Fills the tree with the stacks of the lens. `base`: into the baseline's weights. The query is run. 0 or as query_run(). */
 int flame_fill(struct flame *, struct query *, const struct lens *, const struct flame_source *, const struct flame_options *,
 	       bool base, struct culprit_error *);
+
+/* How much time the answer of a query is about. Of a table that began within the window: since its first stacks were seen. */
+uint64_t flame_covered_ns(struct query *);
 
 #endif

@@ -196,6 +196,33 @@ static bool is_cut(struct query *q, size_t row, int column)
 	return v.type == CULPRIT_TEXT ? v.text.len > 0 : value_number(&v, &n) && n != 0;
 }
 
+/* "idle", "idle?": it has nothing to do. */
+static bool is_idle(struct query *q, size_t row, int column)
+{
+	struct value v;
+
+	if (column < 0)
+		return false;
+	query_value(q, row, (size_t)column, &v);
+	return value_ok(&v) && v.type == CULPRIT_TEXT && v.text.len >= 4 && !memcmp(v.text.p, "idle", 4);
+}
+
+uint64_t flame_covered_ns(struct query *q)
+{
+	struct query_info info;
+	uint64_t from;
+
+	query_info(q, &info);
+	from = info.used_from_ns;
+	for (size_t i = 0; info.empty && i < query_nrows(q); i++) {
+		struct query_row row;
+
+		if (query_row(q, i, &row) && row.covered_from_ns && row.covered_from_ns < from)
+			from = row.covered_from_ns;
+	}
+	return info.used_to_ns > from ? info.used_to_ns - from : 0;
+}
+
 static int find(const struct query *q, const char *name)
 {
 	return name[0] ? query_column_find(q, name) : -1;
@@ -206,7 +233,7 @@ int flame_fill(struct flame *f, struct query *q, const struct lens *lens, const 
 {
 	struct filling *w = malloc(sizeof(*w));
 	int r = w ? query_run(q, lens, s->table, 0, error) : error_set(error, -ENOMEM, "out of memory"), damage = 0;
-	int stacks[2], value, samples, thread, process, cut;
+	int stacks[2], value, samples, thread, process, cut, reason;
 
 	if (r == -EBADMSG) {
 		damage = r;
@@ -223,12 +250,13 @@ int flame_fill(struct flame *f, struct query *q, const struct lens *lens, const 
 	thread = o->by_thread ? find(q, s->thread) : -1;
 	process = o->by_process ? find(q, s->process) : -1;
 	cut = find(q, s->cut);
+	reason = o->idle ? -1 : query_column_find(q, "reason");
 	for (size_t row = 0; row < query_nrows(q) && !r; row++) {
 		double weight = number_of(q, row, value, 1), count = number_of(q, row, samples, weight);
 		bool truncated = is_cut(q, row, cut);
 		size_t n = 0;
 
-		if (!(weight > 0))
+		if (!(weight > 0) || is_idle(q, row, reason))
 			continue;
 		/* Innermost first, as stacks are. */
 		for (int part = 0; part < 2; part++) {
@@ -248,7 +276,7 @@ int flame_fill(struct flame *f, struct query *q, const struct lens *lens, const 
 			w->frames[n++] = (struct flame_frame){.name = "(cut)", .name_len = 5, .module = "", .kind = FLAME_CUT,
 							      .named = true};
 			if (!base)
-				flame_truncated(f, count);
+				flame_truncated(f, count, weight);
 		}
 		if (!o->inverted) {
 			for (size_t i = 0; i < n / 2; i++) {

@@ -39,7 +39,7 @@ static uint64_t thread_ns(void)
 
 static enum job_class class_of(uint8_t kind)
 {
-	return kind == JOB_SYMBOLS || kind == JOB_PERFMAP ? JOBS_NAMES : JOBS_WALK;
+	return kind == JOB_SYMBOLS || kind == JOB_PERFMAP || kind == JOB_KALLSYMS ? JOBS_NAMES : JOBS_WALK;
 }
 
 static uint32_t queued(const struct symbols *s)
@@ -435,7 +435,9 @@ int symbols_code(struct symbols *s, uint32_t pid, uint32_t flags, struct culprit
 		p->used = s->clock;
 		if (flags & CULPRIT_CODE_ANEW || (p->want != WANT_HERE && p->want != WANT_QUEUED && p->want != WANT_FAILED))
 			process_read(s, p);
-		if (!p->generation) {
+		if (p->want == WANT_QUEUED && flags & CULPRIT_CODE_SETTLED) {
+			r = -EINPROGRESS;
+		} else if (!p->generation) {
 			r = p->want == WANT_FAILED ? p->err : -EINPROGRESS;
 		} else {
 			*ret_n = (uint32_t)p->maps.n;

@@ -11,6 +11,7 @@ static struct flame_options options_of(const struct flame_panel *p)
 {
 	return (struct flame_options){.table = p->table[0] ? p->table : NULL,
 				      .inverted = p->inverted,
+				      .idle = p->reason[0],
 				      .by_process = p->whose == WHOSE_PROCESS,
 				      .by_thread = p->whose == WHOSE_THREAD};
 }
@@ -248,23 +249,6 @@ static void say_how(struct flame_panel *p)
 
 /* --- asking --- */
 
-static uint64_t covered(struct query *q)
-{
-	struct query_info info;
-	uint64_t from;
-
-	query_info(q, &info);
-	from = info.used_from_ns;
-	/* The table began within the window: its stacks count from when they were first seen. */
-	for (size_t i = 0; info.empty && i < query_nrows(q); i++) {
-		struct query_row row;
-
-		if (query_row(q, i, &row) && row.covered_from_ns && row.covered_from_ns < from)
-			from = row.covered_from_ns;
-	}
-	return info.used_to_ns > from ? info.used_to_ns - from : 0;
-}
-
 static int ask_baseline(struct flame_panel *p, const struct lens *lens, const struct flame_options *o, struct culprit_error *error)
 {
 	struct view *other = view_baseline(p->view), *of = other ? other : p->view;
@@ -296,8 +280,13 @@ static int ask_baseline(struct flame_panel *p, const struct lens *lens, const st
 	if (r == -ENOMEM)
 		return r;
 	if (!r || r == -EBADMSG)
-		p->base_covered_ns = covered(p->base_query);
+		p->base_covered_ns = flame_covered_ns(p->base_query);
 	return 0;
+}
+
+static const char *window_words(const struct flame_panel *p, const struct query_info *info)
+{
+	return p->reason[0] || info->filtered ? "in this window, with this filter" : info->empty ? "so far" : "in this window";
 }
 
 /* Nothing was found: why that is so. */
@@ -308,12 +297,13 @@ static void say_why(struct flame_panel *p)
 	query_info(p->query, &info);
 	if (info.reason && (info.state == CULPRIT_MISSING || info.state == CULPRIT_FAILED))
 		snprintf(p->why_not, sizeof(p->why_not), "%.*s", (int)(info.reason_len < 250 ? info.reason_len : 250), info.reason);
-	else if (p->reason[0] || info.filtered)
-		snprintf(p->why_not, sizeof(p->why_not), "no stacks of %s that pass the filter in this window", p->source.table);
-	else if (info.empty)
-		snprintf(p->why_not, sizeof(p->why_not), "no stacks of %s in this window yet", p->source.table);
+	else if (!strcmp(p->source.table, "oncpu"))
+		snprintf(p->why_not, sizeof(p->why_not), "nothing of this was found on a CPU (%s)", window_words(p, &info));
+	else if (!strcmp(p->source.table, "offcpu"))
+		snprintf(p->why_not, sizeof(p->why_not), "nothing of this waited%s%s (%s)", p->reason[0] ? ": " : "", p->reason,
+			 window_words(p, &info));
 	else
-		snprintf(p->why_not, sizeof(p->why_not), "no stacks of %s here in this window", p->source.table);
+		snprintf(p->why_not, sizeof(p->why_not), "no stacks of %s here (%s)", p->source.table, window_words(p, &info));
 }
 
 static int ask(struct flame_panel *p, struct culprit_error *error)
@@ -355,7 +345,7 @@ static int ask(struct flame_panel *p, struct culprit_error *error)
 		return r;
 	if (!p->reason[0])
 		gather_reasons(p);
-	p->covered_ns = covered(p->query);
+	p->covered_ns = flame_covered_ns(p->query);
 	lens.has_baseline = p->lens.has_baseline;
 	r = ask_baseline(p, &lens, &o, error);
 	if (r)

@@ -138,6 +138,8 @@ static void draw_head(const struct flame_panel *p, struct surface *s, struct rec
 	put(&l, ROLE_STRONG, "%s", title_of(p));
 	if (p->reason[0])
 		put(&l, ROLE_STRONG, " %s", p->reason);
+	else if (p->nreasons && r.w >= 60)
+		put(&l, ROLE_STRONG, " without idle");
 	if (p->inverted)
 		put(&l, ROLE_ACCENT, r.w >= 60 ? " innermost first" : " inv");
 	if (p->whose)
@@ -150,8 +152,12 @@ static void draw_head(const struct flame_panel *p, struct surface *s, struct rec
 	put(&l, sum->samples < 100 ? ROLE_WARN : ROLE_TEXT, "n %s", units_format_short(n, sizeof(n), sum->samples, CULPRIT_COUNT));
 	if (counts && r.w >= 60)
 		put(&l, ROLE_TEXT, " in %s", units_duration(time, sizeof(time), p->covered_ns));
-	put(&l, sum->truncated > 0.05 * sum->samples ? ROLE_WARN : ROLE_TEXT, ", %s cut",
-	    rows_percent(share, sizeof(share), percent_of(sum->truncated, sum->samples)));
+	if (!strcmp(p->source.table, "offcpu"))
+		put(&l, sum->truncated_weight > 0.05 * sum->total ? ROLE_WARN : ROLE_TEXT, ", %s of it with its stack",
+		    rows_percent(share, sizeof(share), percent_of(sum->total - sum->truncated_weight, sum->total)));
+	else
+		put(&l, sum->truncated > 0.05 * sum->samples ? ROLE_WARN : ROLE_TEXT, ", %s cut",
+		    rows_percent(share, sizeof(share), percent_of(sum->truncated, sum->samples)));
 	if (sum->unnamed > 0.005 * sum->total && (!p->base_covered_ns || r.w >= FLAME_WIDE))
 		put(&l, ROLE_TEXT, r.w >= 60 ? ", %s without name" : ", %s unnamed",
 		    rows_percent(share, sizeof(share), percent_of(sum->unnamed, sum->total)));

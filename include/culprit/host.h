@@ -83,6 +83,7 @@ struct culprit_module {
 
 enum culprit_code_flags {
 	CULPRIT_CODE_ANEW = 1u << 0, /* it has changed (exec, dlopen, another process under this number): read it again */
+	CULPRIT_CODE_SETTLED = 1u << 1, /* what was known before a reading that goes on is no answer: -EINPROGRESS */
 };
 
 struct culprit_host {

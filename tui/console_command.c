@@ -7,22 +7,6 @@
 #include "timeparse.h"
 #include "units.h"
 
-/* Commands that take an argument. Every binding's name is a command as well, and every panel's. */
-static const struct {
-	const char *name, *help;
-} commands[] = {
-	{"panel", "panel NAME"},     {"filter", "filter EXPRESSION"}, {"find", "find TEXT"},
-	{"window", "window 5m"},     {"goto", "goto 14:03 | -5m | start | end"},
-	{"baseline", "baseline [none | 14:00 14:05]"},
-	{"signal", "signal TERM | STOP | CONT | KILL"}, {"renice", "renice 10"}, {"ionice", "ionice idle"},
-	{"mark", "mark TEXT"},	     {"marks", "marks"},
-	{"sandbox", "sandbox"},
-	{"interval", "interval 2s"},
-	{"speed", "speed 10"},	     {"theme", "theme NAME"},     {"save", "save [FILE]"},	      {"print", "print [FILE]"},
-	{"quit", "quit"},
-};
-enum { NCOMMANDS = sizeof(commands) / sizeof(commands[0]) };
-
 static const char *label_of(enum prompt_kind kind)
 {
 	return kind == PROMPT_MARK ? "mark: " : kind == PROMPT_FIND ? "find: " : kind == PROMPT_FILTER ? "filter: " : ":";
@@ -39,91 +23,6 @@ void console_prompt_open(struct console *c, enum prompt_kind kind)
 		snprintf(c->filter_before, sizeof(c->filter_before), "%s", l->filter);
 	prompt_init(&c->prompt, &c->histories[kind], kind == PROMPT_FILTER ? l->filter : "");
 	c->message[0] = 0;
-}
-
-/* The i-th name that completes the first word; NULL after the last. */
-static const char *first_word(const struct console *c, size_t i)
-{
-	const struct panel *p = console_panel(c);
-
-	if (i < NCOMMANDS)
-		return commands[i].name;
-	i -= NCOMMANDS;
-	if (i < c->npanels)
-		return console_panel_at(c, i)->name;
-	i -= c->npanels;
-	if (i < p->nkeys)
-		return p->keys[i].name;
-	i -= p->nkeys;
-	if (i < console_nkeys)
-		return console_keys[i].name;
-	i -= console_nkeys;
-	return p->complete ? p->complete(c->states[c->current], "", i) : NULL;
-}
-
-static const char *argument(const struct console *c, const char *command, size_t i)
-{
-	const struct panel *p = console_panel(c);
-
-	if (!strcmp(command, "panel"))
-		return i < c->npanels ? console_panel_at(c, i)->name : NULL;
-	if (!strcmp(command, "theme"))
-		return !c->themes ? theme_builtin_name(i) : i < c->nthemes ? c->themes[i] : NULL;
-	if (console_act_argument(command, 0))
-		return console_act_argument(command, i);
-	return p->complete ? p->complete(c->states[c->current], command, i) : NULL;
-}
-
-static void complete(struct console *c)
-{
-	char command[64] = "", line[PROMPT_MAX], common[128] = "", others[PANEL_MESSAGE_MAX] = "";
-	const char *space = strchr(c->prompt.text, ' '), *word, *name;
-	size_t matches = 0;
-
-	if (c->prompt_kind == PROMPT_FIND || c->prompt_kind == PROMPT_MARK)
-		return;
-	if (c->prompt_kind == PROMPT_FILTER) {
-		/* The last word, if it is the beginning of a column. */
-		size_t at = c->prompt.len;
-
-		while (at && strchr("abcdefghijklmnopqrstuvwxyz0123456789_", c->prompt.text[at - 1]))
-			at--;
-		word = c->prompt.text + at;
-		snprintf(command, sizeof(command), "filter");
-	} else if (space) {
-		snprintf(command, sizeof(command), "%.*s", (int)(space - c->prompt.text), c->prompt.text);
-		word = space + 1 + strspn(space + 1, " ");
-	} else {
-		word = c->prompt.text;
-	}
-	for (size_t i = 0; (name = *command ? argument(c, command, i) : first_word(c, i)); i++) {
-		size_t n = strlen(others);
-
-		/* A name may be there twice: a panel and its key. */
-		if (strncmp(name, word, strlen(word)) || (matches && !strcmp(name, common)))
-			continue;
-		if (!matches)
-			snprintf(common, sizeof(common), "%s", name);
-		for (size_t k = 0; common[k]; k++) {
-			if (common[k] != name[k]) {
-				common[k] = 0;
-				break;
-			}
-		}
-		matches++;
-		snprintf(others + n, sizeof(others) - n, "%s%s", n ? "  " : "", name);
-	}
-	if (!matches) {
-		console_error(c, "nothing begins like that");
-		return;
-	}
-	snprintf(line, sizeof(line), "%.*s%s%s", (int)(word - c->prompt.text), c->prompt.text, common,
-		 matches == 1 && c->prompt_kind == PROMPT_COMMAND && !*command ? " " : "");
-	prompt_set(&c->prompt, line);
-	if (matches > 1)
-		console_say(c, others);
-	else
-		c->message[0] = 0;
 }
 
 static void find_as_typed(struct console *c)
@@ -146,7 +45,7 @@ bool console_prompt_key(struct console *c, const struct key *key)
 	result = prompt_key(&c->prompt, key);
 	switch (result) {
 	case PROMPT_COMPLETE:
-		complete(c);
+		console_complete(c);
 		return true;
 	case PROMPT_CANCELLED:
 		c->prompt_kind = PROMPT_NONE;

@@ -146,6 +146,9 @@ bool console_baseline_here(const struct console *, uint64_t *ret_from_ns, uint64
 /* console_keep.c */
 void console_interval(struct console *, const char *text);
 
+/* console_complete.c */
+void console_complete(struct console *);
+
 /* console_command.c */
 void console_prompt_open(struct console *, enum prompt_kind);
 bool console_prompt_key(struct console *, const struct key *);

@@ -82,7 +82,8 @@ struct panel {
 	const char *(*table)(const void *self);
 	/* Optional: `:name argument` that neither console nor table knows. -ENOENT: unknown; -EINVAL with a sentence. */
 	int (*command)(void *self, const char *name, const char *argument, struct panel_request *, struct culprit_error *);
-	/* Optional: names for completion of a command's argument, or NULL at the end ("sort" gives columns). */
+	/* Optional: names for completion of a command's argument, or NULL at the end: "sort" and "filter" give columns,
+	 * "filter=COLUMN" values of it that are there (raw bytes), "" commands of its own. Valid until the next call. */
 	const char *(*complete)(void *self, const char *command, size_t i);
 	/* Optional: selects the next row that holds the text; false: none. direction: 1, -1, 0 (stay if it matches). */
 	bool (*find)(void *self, const char *text, int direction);

@@ -488,14 +488,48 @@ int rows_command(struct rows *r, const char *name, const char *argument, struct 
 	return rows_sort(r, argument, error);
 }
 
-/* Names after `command`; of commands themselves where it is "". */
+/* A text of the i-th row: only such are offered; others are "", which nobody asks for. */
+static const char *complete_value(struct rows *r, const char *column, size_t i)
+{
+	int c = query_column_find(r->query, column);
+	struct value v;
+
+	if (c < 0 || i >= query_nrows(r->query) || query_column(r->query, (size_t)c)->type != CULPRIT_TEXT)
+		return NULL;
+	query_value(r->query, i, (size_t)c, &v);
+	r->completion[0] = '\0';
+	if (v.state == VALUE_OK && v.text.len < sizeof(r->completion) && !memchr(v.text.p, '"', v.text.len) &&
+	    !memchr(v.text.p, '\\', v.text.len))
+		snprintf(r->completion, sizeof(r->completion), "%.*s", (int)v.text.len, v.text.p);
+	for (const char *p = r->completion; *p; p++) {
+		/* What can be typed. */
+		if ((unsigned char)*p < ' ' || (unsigned char)*p >= 0x7f)
+			r->completion[0] = '\0';
+	}
+	return r->completion;
+}
+
 const char *rows_complete(struct rows *r, const char *command, size_t i)
 {
+	bool columns = !strcmp(command, "columns");
+
 	if (!*command)
 		return i ? NULL : "sort";
-	if (strcmp(command, "sort") || !r->query || i >= query_ncolumns(r->query))
+	if (!r->query)
 		return NULL;
-	return query_column(r->query, i)->name;
+	if (!strncmp(command, "filter=", 7))
+		return complete_value(r, command + 7, i);
+	if (!columns && strcmp(command, "sort") && strcmp(command, "filter"))
+		return NULL;
+	if (i < query_ncolumns(r->query))
+		return query_column(r->query, i)->name;
+	i -= query_ncolumns(r->query);
+	/* Those that the panel draws itself. */
+	for (size_t k = 0; columns && k < r->ngiven; k++) {
+		if (!r->given[k].column && !i--)
+			return r->given[k].title;
+	}
+	return NULL;
 }
 
 static void sort_next(struct rows *r)

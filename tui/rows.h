@@ -98,6 +98,7 @@ struct rows {
 	struct rows_column compared[LIST_COLUMNS_MAX]; /* with differences beside numbers, while there is a baseline */
 	bool by_change;
 	struct rows_tree tree;
+	char completion[LIST_TEXT_MAX];
 	struct rows_follow follow;
 	struct list_column columns[LIST_COLUMNS_MAX];
 	int map[LIST_COLUMNS_MAX]; /* spec -> column of the query; -1: none */

@@ -378,8 +378,37 @@ def cut_short(r, c):
     ok('a recorder that ends takes its ring along', inode(r.path) is None)
 
 
+def live_and_file():
+    """What is told live, while it is recorded, and what the file says of the same window afterwards: the same bytes, of every table."""
+    path = os.path.join(DIR, 'same.rec')
+    r = Recorder('-o', path, name='same')
+    load = subprocess.Popen(['sh', '-c', 'i=0; while [ $i -lt 40 ]; do ls -lR /usr/include >/dev/null; sleep 0.05; i=$((i+1)); done'],
+                            stdout=subprocess.DEVNULL)
+    CHILDREN.append(load)
+    tables = [t['name'] for t in json.loads(run('info', r.path, '--json').stdout)['tables']]
+    # BPF comes a little later than the rest.
+    wait_for(lambda: json.loads(run('dump', '--attach', 'same', 'runq', '--json').stdout or '{"rows": []}')['rows'], 10)
+    time.sleep(3)
+    now = json.loads(run('dump', '--attach', 'same', 'host', '--json').stdout)
+    start, end = [re.sub(r'\..*Z', 'Z', now[k]) for k in ('from', 'to')]
+    windows = [('--from', start, '--to', end), ('--to', end), ('--to', end, '--raw')]
+    live = {(t, w): run('dump', '--attach', 'same', t, '--json', '--columns', 'all', *w).stdout for t in tables for w in windows}
+    r.kill(signal.SIGTERM)
+    load.kill()
+    load.wait()
+    differ, rows = [], 0
+    for (table, window), was in live.items():
+        now = run('dump', table, path, '--json', '--columns', 'all', *window).stdout
+        rows += len(json.loads(was)['rows']) if was else 0
+        if now != was:
+            differ.append((table, window, was[-300:], now[-300:]))
+    ok('live and from the file: %d rows of %d tables' % (rows, len(tables)), not differ and rows > 200 and len(tables) > 15,
+       'rows %d, tables %d: %s' % (rows, len(tables), differ[:2]))
+
+
 def main():
     try:
+        live_and_file()
         r = publishing()
         permissions(r)
         hostile(r)

@@ -50,7 +50,8 @@ def cell(column, row, i, dictionary):
     b = format_reader.Bytes(entry)
     if kind == 'task':
         return {'tid': b.varint(), 'start': b.varint()}
-    return [(text(dictionary[m][1]) if m else None, o) for m, o in [(b.varint(), b.varint()) for _ in range(b.varint())]]
+    return [(text(dictionary[m][1]) if m else None, str(o) if o >> 63 else o)
+            for m, o in [(b.varint(), b.varint()) for _ in range(b.varint())]]
 
 
 def said(value):

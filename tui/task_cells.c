@@ -96,7 +96,36 @@ void task_name_cell(struct rows *r, size_t row, struct list_cell *cell)
 	list_cell_own(cell, "-");
 }
 
-void task_command_cell(struct rows *r, size_t row, struct list_cell *cell)
+enum { SHORT_FEWEST = 3 };
+
+/* Behind the program, before its arguments, whose end is not seen: "run-parts (214 children of 40.0ms, 12% cpu1) /etc/cron.daily".
+ * Children that are too short to be seen in rows of their own. */
+static void say_children(struct rows *r, size_t row, struct list_cell *cell)
+{
+	double n = rows_number(r, row, "short_children", 0), cpu = rows_number(r, row, "short_children_cpu", 0);
+	char note[96], count[16], life[16], share[16], text[sizeof(cell->text)];
+	size_t end = 0, len;
+
+	if (n < SHORT_FEWEST)
+		return;
+	units_format_short(count, sizeof(count), n, CULPRIT_COUNT);
+	units_format_short(life, sizeof(life), rows_number(r, row, "short_children_life", 0), CULPRIT_NS);
+	rows_percent(share, sizeof(share), cpu);
+	len = (size_t)snprintf(note, sizeof(note), cpu >= 1 ? " (%s children of %s, %s cpu1)" : " (%s children of %s)", count, life,
+			       share);
+	while (end < cell->len && cell->text[end] != ' ' && cell->text[end])
+		end++;
+	if (end + len > sizeof(cell->text))
+		return;
+	memcpy(text, cell->text, cell->len);
+	memcpy(cell->text + end, note, len);
+	if (cell->len - end > sizeof(cell->text) - end - len)
+		cell->len = (uint16_t)(sizeof(cell->text) - len);
+	memcpy(cell->text + end + len, text + end, cell->len - end);
+	cell->len = (uint16_t)(cell->len + len);
+}
+
+static void command_cell(struct rows *r, size_t row, struct list_cell *cell)
 {
 	struct value v;
 	double members = rows_number(r, row, "folded", 0);
@@ -127,6 +156,12 @@ void task_command_cell(struct rows *r, size_t row, struct list_cell *cell)
 		return;
 	n = snprintf(cell->text, sizeof(cell->text), "[%.*s]", (int)(v.text.len < 200 ? v.text.len : 200), v.text.p);
 	cell->len = (uint16_t)n;
+}
+
+void task_command_cell(struct rows *r, size_t row, struct list_cell *cell)
+{
+	command_cell(r, row, cell);
+	say_children(r, row, cell);
 }
 
 void task_io_cell(struct rows *r, size_t row, struct list_cell *cell)

@@ -17,11 +17,12 @@ void task_times_bar(const struct task_times *, struct query *, size_t row, struc
 void task_bar_cell(struct rows *, size_t row, struct list_cell *);
 /* What is left of one thread's worth is idle. */
 void task_bar_idle(struct bar *);
-/* Program and arguments; a kernel thread's or unnamed one's name in brackets. */
 /* Its name: of an interpreter what it runs ("python3:manage.py"), unless the process named itself. Raw bytes,
  * NUL-terminated; its length. */
 size_t task_name(struct rows *, size_t row, char *out, size_t cap);
 void task_name_cell(struct rows *, size_t row, struct list_cell *);
+/* Program and arguments, a kernel thread's or unnamed one's name in brackets; and how many children it has had that were too short
+ * to be rows. */
 void task_command_cell(struct rows *, size_t row, struct list_cell *);
 /* Wants the threads of the selected process. */
 enum panel_result rows_open_process(struct rows *, struct panel_request *);

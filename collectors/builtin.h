@@ -19,6 +19,7 @@ extern const struct culprit_collector tcp_collector;
 extern const struct culprit_collector cgroup_collector;
 extern const struct culprit_collector task_collector;
 extern const struct culprit_collector kmsg_collector;
+extern const struct culprit_collector runtime_collector;
 #ifndef CULPRIT_NO_BPF
 /* Those with programs in the kernel. */
 extern const struct culprit_collector stacks_collector;

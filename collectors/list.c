@@ -13,6 +13,7 @@ const struct culprit_collector *const culprit_builtin[] = {
 	&cgroup_collector,
 	&task_collector,
 	&kmsg_collector,
+	&runtime_collector,
 #ifndef CULPRIT_NO_BPF
 	&sched_collector,
 	&disk_latency_collector,

@@ -47,7 +47,8 @@ const struct panel processes_panel = {
 	.key = '2',
 	.help = "Processes of the window, those that ended in it too (marked). cpu1 is a share of one CPU: 200% is two CPUs. "
 		"The bar shows where busy time goes: C on a CPU, R waiting for one, D waiting for disks; dots are idle. io is "
-		"what it read from disks and made them write. In the tree a branch stands where the first of its members "
+		"what it read from disks and made them write. Behind a program stand its children that were too short for rows. In "
+		"the tree a branch stands where the first of its members "
 		"would. Enter: its threads.",
 	.keys = keys,
 	.nkeys = sizeof(keys) / sizeof(keys[0]),

@@ -10,6 +10,7 @@
 #include "row_chart.h"
 #include "task_cells.h"
 #include "thread_groups.h"
+#include "thread_runtime.h"
 #include "thread_wakers.h"
 #include "units.h"
 
@@ -45,6 +46,7 @@ struct threads {
 	struct list list;
 	struct list_source source;
 	struct list_mark mark;
+	struct thread_runtime runtime;
 	struct thread_wakers wakers; /* of the selected thread, where there is room */
 	struct row_chart chart; /* CPU of the selected thread, where the list leaves room */
 	struct view *view;
@@ -140,6 +142,7 @@ static void threads_destroy(void *self)
 		return;
 	rows_finish(&t->rows);
 	thread_wakers_finish(&t->wakers);
+	thread_runtime_finish(&t->runtime);
 	thread_groups_finish(&t->groups);
 	free(t);
 }
@@ -181,6 +184,7 @@ static int threads_update(void *self, struct view *view, const struct lens *lens
 	t->grouped = !t->apart && t->groups.n > 1 && t->groups.n < query_nrows(t->rows.query);
 	list_sync(&t->list, &t->source);
 	chart_update(t);
+	thread_runtime_update(&t->runtime, view, lens);
 	return r;
 }
 
@@ -273,9 +277,9 @@ static void draw_facts(struct threads *t, struct surface *s, int x, int y, int w
 enum { FOOT = 2, FACTS = 3, CHART_MIN = 6, CHART_MOST = 10 };
 
 /* Lines below the list: with few threads there is room to say more of the one selected. */
-static int room_below(struct threads *t, int h)
+static int room_below(struct threads *t, int h, int foot)
 {
-	int rows = t->rows.query ? (int)query_nrows(t->rows.query) + 1 : 1, left = h - FOOT - FACTS - rows;
+	int rows = t->rows.query ? (int)query_nrows(t->rows.query) + 1 : 1, left = h - foot - FACTS - rows;
 
 	t->charted = !t->grouped && rows > 1 && left >= CHART_MIN;
 	return !t->charted ? 0 : FACTS + (left < CHART_MOST ? left : CHART_MOST);
@@ -284,7 +288,8 @@ static int room_below(struct threads *t, int h)
 static void threads_draw(void *self, struct surface *s, struct rect r)
 {
 	struct threads *t = self;
-	int foot = r.h >= 6 ? FOOT : 0, below = foot ? room_below(t, r.h) : 0, y = r.y + r.h - foot - below;
+	int foot = r.h < 6 ? 0 : FOOT + (t->runtime.sentence && r.h >= 10);
+	int below = foot ? room_below(t, r.h, foot) : 0, y = r.y + r.h - foot - below;
 	struct rect list = {r.x, r.y, r.w, r.h - foot - below};
 	char place[96];
 
@@ -304,6 +309,8 @@ static void threads_draw(void *self, struct surface *s, struct rect r)
 		row_chart_draw(&t->chart, s, (struct rect){r.x, y, r.w, below - FACTS}, "nothing known of its past yet");
 		draw_facts(t, s, r.x + 1, y + below - FACTS, r.w - 1);
 	}
+	if (foot > FOOT)
+		surface_say(s, r.x + 1, r.y + r.h - foot, r.w - 1, ROLE_MUTED, t->runtime.sentence);
 	if (t->grouped) {
 		char of[64];
 
@@ -503,7 +510,7 @@ static void threads_restore(void *self, const char *name, const struct settings 
 
 static size_t threads_interests(const void *self, const struct lens *lens, struct culprit_interest *list, size_t cap)
 {
-	static const char *const tables[] = {"thread", "thread_waker"};
+	static const char *const tables[] = {"thread", "thread_waker", "runtime"};
 	size_t n = 0;
 
 	(void)self;
@@ -528,7 +535,8 @@ const struct panel threads_panel = {
 	.help = "Threads of what you look at, grouped by name with the digits removed. Shares are of one CPU, summed over the "
 		"group: C on a CPU, R waiting for one, D waiting for disks; dots are idle. A thread is busy when it did "
 		"anything for 1% of the window. `stands in` is the kernel function it sleeps in now. Below one "
-		"process's threads stands who ended the waits of the one selected. Enter: the group's threads, then the stacks of "
+		"process's threads stands who ended the waits of the one selected. Where the process schedules tasks of its own (Go, "
+		"virtual threads, node, async Rust) a line says what the kernel cannot see. Enter: the group's threads, then the stacks of "
 		"the thread: of the wait that takes most of its time, or of what it runs.",
 	.keys = keys,
 	.nkeys = sizeof(keys) / sizeof(keys[0]),

@@ -328,6 +328,11 @@ struct fixture_host *fixture_run_host(struct fixture_run *run)
 	return &run->host;
 }
 
+void *fixture_run_self(struct fixture_run *run)
+{
+	return run->self;
+}
+
 struct recorder *fixture_run_sample(struct fixture_run *run)
 {
 	int err = recorder_sample(run->recorder, run->self);

@@ -85,6 +85,7 @@ struct fixture_run *fixture_run_create(const struct culprit_collector *, const c
 void fixture_run_destroy(struct fixture_run *); /* fails the test on misuse of the frame */
 struct recorder *fixture_run_recorder(struct fixture_run *);
 struct fixture_host *fixture_run_host(struct fixture_run *);
+void *fixture_run_self(struct fixture_run *); /* what open() gave */
 /* Samples once; fails the test where sample() fails. Returns the recorder. */
 struct recorder *fixture_run_sample(struct fixture_run *);
 

@@ -18,6 +18,7 @@ enum {
 	QUIET_TICKS = 120,          /* a process not sampled for so long is forgotten */
 	QUIET_TICKS_FULL = 5,       /* where there is no room */
 	LIMBO = 64,
+	NEW_A_SECOND = 64, NEW_AT_ONCE = 256, /* processes whose mappings are read: each costs 0.1 to 0.5 ms */
 };
 static const uint64_t renew_ns = 1000000000, again_ns = 500000000, again_most_ns = 64000000000, failed_ns = 2000000000;
 
@@ -60,6 +61,8 @@ struct stacks_code {
 	uint32_t cursor;
 	struct process processes[PROCESS_SLOTS]; /* open addressing */
 	uint32_t nprocesses;
+	uint32_t may_come; /* processes, until the next tick */
+	uint64_t tick_ns;
 	struct module modules[MODULES_MAX];
 	uint32_t nmodules;
 	struct extent limbo[LIMBO]; /* rows given up in this tick: a walk may still read them */
@@ -82,6 +85,7 @@ struct stacks_code *stacks_code_create(const struct culprit_host *host, struct b
 	if (!c)
 		return NULL;
 	c->host = host;
+	c->may_come = NEW_AT_ONCE;
 	c->processes_fd = bpf_map__fd(maps->processes);
 	c->rows_fd = bpf_map__fd(maps->rows);
 	c->mappings = bpf_view(unit, maps->mappings, true);
@@ -204,10 +208,11 @@ void stacks_code_seen(struct stacks_code *c, uint32_t pid, uint32_t end)
 	if (!c->host->code_of) /* of a test */
 		return;
 	if (p->state == FREE) {
-		if (c->nprocesses >= UNWIND_PROCESSES) {
+		if (c->nprocesses >= UNWIND_PROCESSES || !c->may_come) {
 			c->refused++;
 			return;
 		}
+		c->may_come--;
 		memset(p, 0, sizeof(*p));
 		p->pid = pid;
 		p->wait_ns = again_ns;
@@ -250,7 +255,7 @@ bool stacks_code_settled(const struct stacks_code *c, uint32_t pid)
 {
 	const struct process *p = find(c, pid);
 
-	return p->state != ASKED;
+	return p->state == SETTLED || p->state == FAILED;
 }
 
 /* --- rows -------------------------------------------------------------------------------------------------------- */
@@ -570,9 +575,13 @@ bool stacks_code_go_on(struct stacks_code *c)
 
 void stacks_code_tick(struct stacks_code *c)
 {
+	uint64_t now = c->host->now_ns(c->host, CULPRIT_MONOTONIC), more;
 	uint32_t kept = 0;
 
 	c->tick++;
+	more = c->tick_ns ? (now - c->tick_ns) * NEW_A_SECOND / 1000000000u : 0;
+	c->may_come = c->may_come + more < NEW_AT_ONCE ? c->may_come + (uint32_t)more : NEW_AT_ONCE;
+	c->tick_ns = more || !c->tick_ns ? now : c->tick_ns;
 	for (uint32_t i = 0; i < c->nlimbo; i++)
 		if (c->tick - c->limbo[i].tick <= 1)
 			c->limbo[kept++] = c->limbo[i];

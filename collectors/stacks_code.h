@@ -25,7 +25,8 @@ void stacks_code_destroy(struct stacks_code *); /* NULL-safe */
 
 /* The process was sampled; `end` is why the walk of its stack ended (enum culprit_unwind_end). */
 void stacks_code_seen(struct stacks_code *, uint32_t pid, uint32_t end);
-/* Are its mappings those that its samples were taken in, as far as can be known? Before, its addresses mean nothing. */
+/* Are its mappings those that its samples were taken in, as far as can be known? Before, its addresses mean nothing. Where many
+ * begin at once, not all are asked for: they are taken up when they are seen again. */
 bool stacks_code_settled(const struct stacks_code *, uint32_t pid);
 /* Goes on with what was asked for. True: there is more to come, call again in some ms. */
 bool stacks_code_go_on(struct stacks_code *);

@@ -44,7 +44,9 @@ static void say_step(struct sampler *s, const struct cost_step *step)
 			 (unsigned)step->thinning);
 	else
 		snprintf(text, sizeof(text), "%s looks at everything again: there is room in the budget", who);
-	sampler_mark(s, "budget", text);
+	/* The timeline says where something began and ended to be measured less; the steps between would only clutter it. */
+	if (!step->thinning || step->thinning == 1 || step->taker->thinning <= 1)
+		sampler_mark(s, "budget", text);
 	sampler_say(s, CULPRIT_LOG_WARNING, NULL, text);
 }
 

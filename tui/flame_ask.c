@@ -11,7 +11,7 @@ static struct flame_options options_of(const struct flame_panel *p)
 {
 	return (struct flame_options){.table = p->table[0] ? p->table : NULL,
 				      .inverted = p->inverted,
-				      .idle = p->reason[0],
+				      .idle = p->reason[0] || strstr(p->lens.filter, "idle"),
 				      .by_process = p->whose == WHOSE_PROCESS,
 				      .by_thread = p->whose == WHOSE_THREAD};
 }

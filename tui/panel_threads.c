@@ -356,6 +356,8 @@ static const char *reason_of(enum bar_part part)
 	}
 }
 
+static const double ALMOST_ALL = 0.99;
+
 /* The flame of what it does most while it is not idle: the stacks of that wait, or of what it runs. false: there are none. */
 static bool flame_of(struct threads *t, size_t row, struct panel_request *want)
 {
@@ -365,10 +367,12 @@ static bool flame_of(struct threads *t, size_t row, struct panel_request *want)
 	enum bar_part most = BAR_CPU;
 	const char *reason;
 	struct bar bar;
+	double all = 0;
 
 	task_times_find(&times, t->rows.query);
 	task_times_bar(&times, t->rows.query, row, &bar);
 	for (int i = 0; i < BAR_PARTS; i++) {
+		all += bar.share[i];
 		if (i != BAR_IDLE && bar.share[i] > bar.share[most])
 			most = (enum bar_part)i;
 	}
@@ -377,6 +381,9 @@ static bool flame_of(struct threads *t, size_t row, struct panel_request *want)
 	if (reason && !flame_source_find(t->view, &waits, &source, NULL) && view_table(t->view, "offcpu") &&
 	    schema_column(view_table(t->view, "offcpu"), "reason") >= 0)
 		snprintf(want->lens.filter, sizeof(want->lens.filter), "reason=\"%s\"", reason);
+	else if (bar.share[BAR_IDLE] > ALMOST_ALL * all && !flame_source_find(t->view, &waits, &source, NULL))
+		/* It does nothing: where it stands. */
+		snprintf(want->lens.filter, sizeof(want->lens.filter), "reason~idle");
 	else if (flame_source_find(t->view, &runs, &source, NULL) && flame_source_find(t->view, &any, &source, NULL))
 		return false;
 	snprintf(want->lens.filter_table, sizeof(want->lens.filter_table), "%s", source.table);

@@ -272,7 +272,7 @@ $(B)/soak/soak_%: $(O)/tests/soak/soak_%.o $(O)/tests/bench/made_recording.o $(B
 	$(Q)$(cc) $(ldflags) -o $@ $^ $(libs)
 
 .PHONY: soak
-soak: $(soak_tests) $(B)/culprit asan ## long runs: hours of ticks, memory must stay flat (SOAK=6: hours of ticks); 10 minutes of random keys
+soak: $(soak_tests) $(B)/culprit $(B)/bench/forks asan ## long runs: hours of ticks, memory must stay flat (SOAK=6: hours of ticks); 10 minutes of random keys
 	$(Q)SOAK='$(SOAK)' B='$(B)' tests/soak/run
 
 .PHONY: scenarios

@@ -214,6 +214,10 @@ $(B)/tables_md: $(call obj,scripts/tables_md.c) $(B)/libculprit.a
 tables-doc: $(B)/tables_md ## write docs/TABLES.md from the schemas
 	$(Q)$(B)/tables_md > docs/TABLES.md
 
+.PHONY: screens-doc
+screens-doc: $(B)/culprit ## make the pictures of the README from the recording docs/screens/box.culprit
+	$(Q)python3 scripts/screens.py --culprit $(B)/culprit
+
 .PHONY: test
 test: ## every test: unit, screens, sanitizers, fuzz, layers, scripts; last line: N passed, N failed, N skipped
 	+@CC='$(CC)' MAKE='$(MAKE)' tests/run

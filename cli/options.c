@@ -82,6 +82,8 @@ static const struct option_row rows[] = {
 	{"keys", 0, TEXT, V(REPLAY), AT(keys), NOWHERE, "FILE", "without a terminal: the keys to press"},
 	{"size", 0, GEOMETRY, V(REPLAY), AT(width), NOWHERE, "COLSxROWS", "size of the screen for --keys (80x24)"},
 	{"shots", 0, TEXT, V(REPLAY), AT(shots), NOWHERE, "DIR", "where --keys puts its screens"},
+	{"host-root", 0, TEXT, LIVE, AT(host_root), NOWHERE, "DIR",
+	 "in a container: where the host's / is mounted; its /proc, /sys and names count"},
 	{"root", 0, TEXT, LIVE, AT(root), NOWHERE, "DIR", NULL},
 	{"help", 'h', FLAG, ALL, AT(help), NOWHERE, NULL, "this help"},
 	{"version", 'V', FLAG, ALL, AT(version), NOWHERE, NULL, "version"},

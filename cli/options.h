@@ -65,6 +65,7 @@ struct options {
 	const char *keys, *shots;
 	unsigned width, height; /* --size; 0: not given */
 	const char *root;    /* fixture tree; undocumented */
+	const char *host_root;
 	const char *theme;
 	double budget;       /* --budget: own cost as a share of the machine, 0.01 is 1 %; has_budget; 0: none */
 	bool has_budget;

@@ -26,6 +26,28 @@ static int open_below(const char *root, const char *name)
 	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
+/* The host's, as a container sees it; where its own shows the host's processes, that. */
+static int open_host(const char *root, const char *name, const char *probe)
+{
+	int fd = open_below(root, name);
+
+	if (fd >= 0 && faccessat(fd, probe, F_OK, 0)) {
+		close(fd);
+		fd = -1;
+	}
+	return fd >= 0 ? fd : open_below(NULL, name);
+}
+
+/* Is the process with our number there us? */
+static bool is_foreign(int proc_fd)
+{
+	char self[32];
+	ssize_t n = readlinkat(proc_fd, "self", self, sizeof(self) - 1);
+
+	self[n > 0 ? n : 0] = '\0';
+	return strtol(self, NULL, 10) != (long)getpid();
+}
+
 static int find_plugins(struct session *s, const struct options *o, struct culprit_error *error)
 {
 	char **found = NULL;
@@ -75,11 +97,17 @@ int session_open(struct session *s, const struct options *o, uint32_t flags, con
 	int r;
 
 	memset(s, 0, sizeof(*s));
-	s->proc_fd = open_below(o->root, "proc");
-	s->sys_fd = open_below(o->root, "sys");
+	s->proc_fd = o->host_root ? open_host(o->host_root, "proc", "1/stat") : open_below(o->root, "proc");
+	s->sys_fd = o->host_root ? open_host(o->host_root, "sys", "kernel") : open_below(o->root, "sys");
 	if (s->proc_fd < 0) {
 		r = error_set(error, -EIO, "/proc cannot be opened (%s); mount it: mount -t proc proc /proc",
 			      strerror(errno));
+		goto fail;
+	}
+	s->foreign = is_foreign(s->proc_fd);
+	/* For the helpers, which look up names of users. */
+	if (o->host_root && setenv(ASK_HOST_ROOT, o->host_root, 1)) {
+		r = error_set(error, -ENOMEM, "out of memory");
 		goto fail;
 	}
 	s->log = log_create();

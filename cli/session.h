@@ -16,6 +16,7 @@ struct session {
 	struct sampler *sampler;
 	struct ring *ring;
 	int proc_fd, sys_fd;
+	bool foreign; /* process numbers there are not those of here: nothing may be changed by them */
 	char **plugins; /* found in the install folder, then those of --plugin; NULL-terminated */
 	size_t nfound;
 };

@@ -150,6 +150,8 @@ static int live_open(struct live *l, const struct options *o, struct source **re
 		view_destroy(l->view);
 		return r;
 	}
+	/* Numbers of another namespace must hit nobody here. */
+	options.readonly = options.readonly || l->session.foreign;
 	source = session_ring(&l->session, o, error);
 	if (!source || view_add_source(l->view, source)) {
 		r = error->sentence[0] ? -EIO : error_set(error, -ENOMEM, "out of memory");

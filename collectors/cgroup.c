@@ -3,7 +3,9 @@
 #include "cgroup.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "builtin.h"
 #include "columns.h"
@@ -12,6 +14,8 @@ enum {
 	OFTEN = 1,       /* group of the CPU columns: every sample, while there are few groups */
 	RARELY = 2,
 	BUSY = 3,        /* group of what is read with them where something ran */
+	NAME = 4,        /* group of the name, which is asked for */
+	NAMES_MAX = 32,  /* groups whose names are asked for in one sample */
 	OFTEN_MAX = 512, /* groups whose CPU columns are read in one sample */
 	RARELY_MAX = 64, /* groups whose rarely-read files are read in one sample */
 	BUSY_EVERY = 8,  /* samples, at the latest, also where nothing ran */
@@ -89,6 +93,9 @@ static const struct culprit_column columns[] = {
 				 V("cgroup.events populated", "pids.current > 0")),
 	[CG_CONTROLLERS] = TEXT_IN(RARELY, "controllers", "What is counted for it: v2, or the trees of version 1 it is in",
 				   "/proc/self/mountinfo"),
+	[CG_NAME] = TEXT_IN(NAME, "name",
+			    "What a pod (namespace/pod) or container (namespace/pod/container, or its name) is called",
+			    "/var/log/pods, /var/log/containers, Docker's config.v2.json, or its /etc/hostname"),
 };
 
 static const struct culprit_derived derived[] = {
@@ -121,13 +128,14 @@ static const struct culprit_table cgroup_table = {
 	CULPRIT_COLUMNS(columns),
 	CULPRIT_DERIVED(derived),
 	.sort = "cpu",
-	.show = "path cpu cpu_limit throttled_pct throttled_rate memory_current memory_max memory_pct oom_kills read_rate "
+	.show = "path name cpu cpu_limit throttled_pct throttled_rate memory_current memory_max memory_pct oom_kills read_rate "
 		"write_rate pids_current",
 };
 
 struct cgroups {
 	struct cgroup_tree tree;
 	uint64_t sample; /* counted from 1 */
+	uint32_t names_left; /* to be asked for in this sample */
 	bool full_said;
 };
 
@@ -201,6 +209,46 @@ static void count_allowed(struct cgroup *g, uint64_t now_ns, struct procfs_value
 	g->allowed_at_ns = now_ns;
 }
 
+/* A process in it, so that its root can be looked into; 0: none. */
+static uint64_t process_in(const struct cgroup_tree *t, const struct cgroup *g)
+{
+	char path[CGROUP_PATH_MAX + 32], bytes[32];
+	int m = cgroup_mount_of(t, g, CGROUP_PIDS), fd;
+	ssize_t n;
+
+	if (m < 0 || !cgroup_file_path(&t->mounts[m], g, "cgroup.procs", path, sizeof(path)))
+		return 0;
+	fd = openat(t->mounts[m].fd, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	n = read(fd, bytes, sizeof(bytes) - 1);
+	close(fd);
+	bytes[n > 0 ? n : 0] = '\0';
+	return strtoull(bytes, NULL, 10);
+}
+
+static void put_name(struct cgroups *c, struct cgroup *g, uint64_t now_ns, struct culprit_frame *f)
+{
+	const struct culprit_host *host = c->tree.host;
+	char name[CGROUP_NAME_MAX];
+	struct cgroup_who who;
+	size_t n = 0;
+	int r;
+
+	if ((g->parsed && !g->named) || g->naming.done || !c->names_left || now_ns < g->naming.again_ns)
+		return;
+	g->named = cgroup_who_parse(g->path, &who);
+	g->parsed = true;
+	if (!g->named)
+		return;
+	c->names_left--;
+	r = cgroup_name_ask(host, &who, &g->naming, process_in(&c->tree, g), now_ns, name, &n);
+	if (r > 0)
+		culprit_put_text(f, CG_NAME, name, n);
+	else if (r < 0)
+		culprit_unread(f, CG_NAME, "permission denied: needs root, and the capability SYS_PTRACE over process 1");
+}
+
 static void put_group(struct cgroups *c, struct cgroup *g, bool often, bool all, bool rarely, uint64_t now_ns,
 		      struct culprit_frame *f)
 {
@@ -228,6 +276,7 @@ static void put_group(struct cgroups *c, struct cgroup *g, bool often, bool all,
 	procfs_put(f, &v);
 	if (rarely)
 		put_controllers(t, g, f);
+	put_name(c, g, now_ns, f);
 	culprit_end(f);
 	g->fresh = g->born = false;
 }
@@ -242,6 +291,7 @@ static int cgroup_sample(void *self, struct culprit_frame *f)
 
 	culprit_table_at(f, 0, now_ns);
 	c->sample++;
+	c->names_left = NAMES_MAX;
 	err = cgroup_tree_scan(t, c->sample % (t->complete ? 4 * SCAN_EVERY : SCAN_EVERY) == 1);
 	if (err) {
 		procfs_failed(f, 0, "/sys/fs/cgroup", err);

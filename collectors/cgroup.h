@@ -10,6 +10,7 @@
 
 #include <culprit/host.h>
 
+#include "cgroup_names.h"
 #include "procfs.h"
 
 enum {
@@ -42,7 +43,8 @@ enum cgroup_column {
 	/* rarely */
 	CG_SLOW, CG_CPU_QUOTA = CG_SLOW, CG_CPU_PERIOD, CG_CPU_WEIGHT, CG_MEMORY_MAX, CG_MEMORY_HIGH, CG_SWAP,
 	CG_SWAP_MAX, CG_ANON, CG_FILE, CG_SHMEM, CG_KERNEL, CG_INACTIVE_FILE, CG_DIRTY, CG_MAJOR_FAULTS, CG_REFAULTS,
-	CG_PIDS_MAX, CG_POPULATED, CG_CONTROLLERS, CG_COLUMNS,
+	CG_PIDS_MAX, CG_POPULATED, CG_CONTROLLERS,
+	CG_NAME, CG_COLUMNS,
 };
 
 struct cgroup {
@@ -54,6 +56,8 @@ struct cgroup {
 	bool fresh;    /* not yet in a sample */
 	bool born;     /* it wasn't there in the scan before */
 	int fds[HOT_FILES]; /* -1: not open, -2: not there */
+	bool parsed, named;  /* its path was looked at; it is a pod or container */
+	struct cgroup_naming naming;
 	uint64_t slow_at;   /* sample in which the slow files are due */
 	/* CG_USAGE ... CG_THROTTLED_TIME as last read, and which there were. */
 	uint64_t cpu[CG_THROTTLED_TIME - CG_USAGE + 1];

@@ -519,6 +519,7 @@ static uint32_t cap_of(const struct culprit_ask *a)
 {
 	switch (a->what) {
 	case CULPRIT_ASK_FILE:
+	case CULPRIT_ASK_NAMES:
 		return a->cap < ASK_CAP_MAX ? a->cap : ASK_CAP_MAX;
 	case CULPRIT_ASK_STATFS:
 		return a->cap < STATFS_CAP ? 0 : STATFS_CAP;
@@ -557,7 +558,7 @@ int ask_client_ask(struct ask_client *c, struct culprit_ask *a)
 
 	if (!cap || !len || len > ASK_PATH_MAX)
 		return -EINVAL;
-	if (a->what == CULPRIT_ASK_FILE && p->proc_fd < 0)
+	if ((a->what == CULPRIT_ASK_FILE || a->what == CULPRIT_ASK_NAMES) && p->proc_fd < 0)
 		return -ENOENT;
 	if (!p->zygote)
 		return ask_read(p->proc_fd, a->what, a->path, a->buf, cap, &a->len);

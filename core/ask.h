@@ -23,6 +23,9 @@ enum {
 	ASK_FORGET_S = 120,             /* an answer that nobody fetches is dropped */
 };
 
+/* Environment variable: names of users are those of the machine whose / is mounted there. */
+#define ASK_HOST_ROOT "CULPRIT_HOST_ROOT"
+
 extern const struct zygote_kind ask_kind; /* for zygote_create() */
 
 struct ask_pool;

@@ -1,8 +1,10 @@
 /* The reads themselves: what a helper does for one question. They may block for ever; see ask.h. */
 #include "ask.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,6 +58,47 @@ static int read_file(int dir, const char *path, void *buf, size_t cap, uint32_t 
 	return 0;
 }
 
+/* So many entries are looked at. */
+enum { NAMES_LOOKED_AT = 100000 };
+
+static int read_names(int dir, const char *path, char *buf, size_t cap, uint32_t *ret_len)
+{
+	char folder[ASK_PATH_MAX + 1];
+	const char *pattern = strrchr(path, '/');
+	struct dirent *e;
+	size_t len = 0;
+	DIR *names;
+	int fd;
+
+	if (!path_is_below(path) || !pattern || strlen(path) > ASK_PATH_MAX)
+		return -EINVAL;
+	if (dir < 0)
+		return -ENOENT;
+	snprintf(folder, sizeof(folder), "%.*s", (int)(pattern - path), path);
+	pattern++;
+	fd = openat(dir, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	names = fd >= 0 ? fdopendir(fd) : NULL;
+	if (!names) {
+		int err = -errno;
+
+		if (fd >= 0)
+			close(fd);
+		return err;
+	}
+	for (int i = 0; i < NAMES_LOOKED_AT && (e = readdir(names)); i++) {
+		size_t n = strlen(e->d_name);
+
+		if (fnmatch(pattern, e->d_name, FNM_NOESCAPE | FNM_PERIOD) || memchr(e->d_name, '\n', n) || n + 1 > cap - len)
+			continue;
+		memcpy(buf + len, e->d_name, n);
+		buf[len + n] = '\n';
+		len += n + 1;
+	}
+	closedir(names);
+	*ret_len = (uint32_t)len;
+	return 0;
+}
+
 static int read_statfs(const char *path, void *buf, size_t cap, uint32_t *ret_len)
 {
 	struct culprit_statfs answer;
@@ -80,11 +123,10 @@ static int read_statfs(const char *path, void *buf, size_t cap, uint32_t *ret_le
 	return 0;
 }
 
-#ifdef CULPRIT_STATIC
-/* A static program cannot load the C library's name services: /etc/passwd is what there is. */
-static int find_user(uid_t uid, struct passwd *space, char *buf, size_t size, struct passwd **ret)
+/* By what stands in the file alone. */
+static int find_in_file(const char *file, uid_t uid, struct passwd *space, char *buf, size_t size, struct passwd **ret)
 {
-	FILE *f = fopen("/etc/passwd", "re");
+	FILE *f = fopen(file, "re");
 	int err;
 
 	*ret = NULL;
@@ -95,12 +137,23 @@ static int find_user(uid_t uid, struct passwd *space, char *buf, size_t size, st
 	fclose(f);
 	return err == ENOENT ? 0 : err;
 }
-#else
+
 static int find_user(uid_t uid, struct passwd *space, char *buf, size_t size, struct passwd **ret)
 {
+	const char *root = getenv(ASK_HOST_ROOT);
+	char file[ASK_PATH_MAX];
+
+	if (root && *root) {
+		snprintf(file, sizeof(file), "%s/etc/passwd", root);
+		return find_in_file(file, uid, space, buf, size, ret);
+	}
+#ifdef CULPRIT_STATIC
+	/* A static program cannot load the C library's name services. */
+	return find_in_file("/etc/passwd", uid, space, buf, size, ret);
+#else
 	return getpwuid_r(uid, space, buf, size, ret);
-}
 #endif
+}
 
 static int read_user(const char *path, void *buf, size_t cap, uint32_t *ret_len)
 {
@@ -134,6 +187,8 @@ int ask_read(int proc_fd, uint32_t what, const char *path, void *buf, size_t cap
 	switch (what) {
 	case CULPRIT_ASK_FILE:
 		return read_file(proc_fd, path, buf, cap, ret_len);
+	case CULPRIT_ASK_NAMES:
+		return read_names(proc_fd, path, buf, cap, ret_len);
 	case CULPRIT_ASK_STATFS:
 		return read_statfs(path, buf, cap, ret_len);
 	case CULPRIT_ASK_USER:

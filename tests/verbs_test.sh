@@ -163,6 +163,12 @@ if [ "$(id -u)" = 0 ] && command -v setpriv > /dev/null; then
 	check "they say what is not shown" has "other users' processes" "$dir/out"
 fi
 
+# A container with the host's / mounted: names of users are those of the host; its own /proc serves where the host's is not there.
+mkdir -p "$dir/host/etc"
+echo "elsewhere:x:$(id -u):0::/:/bin/sh" > "$dir/host/etc/passwd"
+check "another root" status 0 "$culprit" dump process --host-root "$dir/host" --columns pid,user --filter "pid=$$"
+check "has its names" has "$$ *elsewhere" "$dir/out"
+
 if [ -c /dev/full ]; then
 	for what in --help --version 'dump cpu' collectors; do
 		# shellcheck disable=SC2086

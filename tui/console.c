@@ -396,8 +396,11 @@ static bool find(struct console *c, int direction)
 		console_say(c, "nothing was looked for yet: / asks for a text");
 		return true;
 	}
-	if (p->find && p->find(c->states[c->current], c->found, direction))
+	/* What is said of the selected row is to be asked for. */
+	if (p->find && p->find(c->states[c->current], c->found, direction)) {
+		c->stale = true;
 		return true;
+	}
 	text_sanitise(shown, sizeof(shown), c->found, strlen(c->found), TEXT_UTF8);
 	snprintf(c->message, sizeof(c->message), "no row here holds \"%.250s\"", shown);
 	c->message_is_error = true;

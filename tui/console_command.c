@@ -33,6 +33,7 @@ static void find_as_typed(struct console *c)
 		console_error(c, "no row here holds that");
 	else
 		c->message[0] = 0;
+	c->stale = true;
 }
 
 bool console_prompt_key(struct console *c, const struct key *key)

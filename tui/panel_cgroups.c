@@ -50,12 +50,18 @@ static void memory_share_cell(struct rows *r, size_t row, struct list_cell *cell
 	rows_percent_cell(r, row, "memory_pct", memory_pct, cell);
 }
 
-/* The path, with long hexadecimal names (ids of containers) cut to the twelve digits that people use. */
+/* What people call it; else the path, with long hexadecimal names (ids of containers) cut to the twelve digits that people
+ * use. */
 static void path_cell(struct rows *r, size_t row, struct list_cell *cell)
 {
 	char path[LENS_CGROUP_MAX];
 	size_t n = 0, run = 0;
 
+	rows_text(r, row, "name", path, sizeof(path));
+	if (*path) {
+		list_cell_text(cell, path, strlen(path));
+		return;
+	}
 	rows_text(r, row, "path", path, sizeof(path));
 	for (const char *p = path; *p; p++) {
 		run = isxdigit((unsigned char)*p) ? run + 1 : 0;
@@ -69,7 +75,7 @@ static void path_cell(struct rows *r, size_t row, struct list_cell *cell)
 }
 
 static const struct rows_column columns[] = {
-	{.column = "path", .title = "service / container", .min = 20, .max = 120, .weight = 4, .cut_left = true, .cell = path_cell},
+	{.column = "path", .title = "pod / container / service", .min = 20, .max = 120, .weight = 4, .cut_left = true, .cell = path_cell},
 	{.column = "cpu", .title = "cpus", .min = 5, .max = 5, .right = true, .cell = used_cell},
 	{.column = "cpu_limit", .title = "limit", .min = 5, .max = 5, .right = true, .cell = limit_cell},
 	{.column = "throttled_pct", .title = "stopped", .min = 7, .max = 7, .right = true, .cell = stopped_cell},
@@ -83,7 +89,7 @@ static const struct rows_column columns[] = {
 	{.column = "memory_growth", .title = "grew", .min = 7, .max = 7, .priority = 6},
 };
 
-/* "3 of 40 groups stopped by their CPU limit in more than 25% of its periods; 1 near its memory limit; 2 killed" */
+/* "3 of 40 CPU limits hit in 25%+ of periods; 1 near memory limits; 2 oom-killed" */
 static int cgroups_update(void *self, struct view *view, const struct lens *lens, const struct panel_time *time,
 			  struct culprit_error *error)
 {
@@ -105,13 +111,13 @@ static int cgroups_update(void *self, struct view *view, const struct lens *lens
 		kills = k > kills ? k : kills;
 	}
 	if (kills > 0)
-		snprintf(tail, sizeof(tail), "; %.0f process%s killed for want of memory", kills, kills == 1 ? "" : "es");
+		snprintf(tail, sizeof(tail), "; %.0f oom-killed", kills);
 	if (limited)
-		snprintf(head, sizeof(head), "%zu of %zu CPU limits stop theirs in %.0f%% of periods or more", stopped, limited,
+		snprintf(head, sizeof(head), "%zu of %zu CPU limits hit in %.0f%%+ of periods", stopped, limited,
 			 throttled_pct);
 	else
 		snprintf(head, sizeof(head), "no CPU limits");
-	list_panel_say(&s->head, stopped || full || kills > 0 ? ROLE_WARN : ROLE_TEXT, "%s; %zu near the memory limit%s", head, full,
+	list_panel_say(&s->head, stopped || full || kills > 0 ? ROLE_WARN : ROLE_TEXT, "%s; %zu near memory limits%s", head, full,
 		       tail);
 	return 0;
 }
@@ -143,18 +149,19 @@ static enum panel_result cgroups_deeper(void *self, struct panel_request *want)
 {
 	struct list_state *s = self;
 	ssize_t row = rows_selected(&s->rows);
-	char path[LENS_CGROUP_MAX];
+	char path[LENS_CGROUP_MAX], name[PANEL_LABEL_MAX];
 	const char *last;
 
 	if (row < 0)
 		return PANEL_IGNORED;
 	rows_text(&s->rows, (size_t)row, "path", path, sizeof(path));
 	last = strrchr(path, '/');
+	rows_text(&s->rows, (size_t)row, "name", name, sizeof(name));
 	want->want = WANT_DEEPER;
 	want->panel = "processes";
 	lens_scope_cgroup(&want->lens, path, strlen(path));
 	want->lens.filter[0] = '\0';
-	snprintf(want->label, sizeof(want->label), "%s", last && last[1] ? last + 1 : path);
+	snprintf(want->label, sizeof(want->label), "%s", *name ? name : last && last[1] ? last + 1 : path);
 	return PANEL_UPDATE;
 }
 
@@ -180,7 +187,7 @@ const struct panel cgroups_panel = {
 	.name = "cgroups",
 	.title = "Cgrp",
 	.key = '8',
-	.help = "Control groups: what services, containers and pods use and may use. cpus: CPUs it kept busy, and its limit; "
+	.help = "Control groups: what services, containers and pods use and may use; pods and containers by name, out of files alone. cpus: CPUs it kept busy, and its limit; "
 		"stopped: share of the limit's periods in which the limit stopped its threads: they look runnable and are not. "
 		"memory: with page cache; full: percent of its limit; oom: processes killed in the window. A group counts what "
 		"is below it. Enter: its processes.",

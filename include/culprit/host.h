@@ -34,6 +34,9 @@ enum culprit_ask_what {
 	CULPRIT_ASK_FILE = 1,   /* path below proc_fd; answer: its first `cap` bytes */
 	CULPRIT_ASK_STATFS = 2, /* absolute path; answer: struct culprit_statfs */
 	CULPRIT_ASK_USER = 3,   /* path is the uid in decimal; answer: the user's name */
+	/* path below proc_fd, whose last part is a pattern in which * stands for anything; answer: names in that folder that
+	 * match, a newline behind each, as many as fit whole. A core that does not know it: -EINVAL. */
+	CULPRIT_ASK_NAMES = 4,
 };
 
 struct culprit_statfs {

@@ -123,6 +123,30 @@ static void processes_keep_the_selection(void **state)
 	stage_close(&s);
 }
 
+/* Pods and containers by name; what has none by its path. */
+static void pods_by_name(void **state)
+{
+	static const struct made_host_options pods = {.pods = true};
+	struct stage s;
+
+	(void)state;
+	stage_open(&s, &pods, 180, "cgroups", 80, 24, TEXT_ASCII);
+	stage_check(&s, "pods-80x24");
+	stage_type(&s, "/checkout-7d9f/app\r");
+	assert_shows(&s, "used 98.5% of its CPU limit");
+	stage_type(&s, "\\name~^shop/ and throttled_pct>5\r");
+	assert_shows(&s, "1-2 of 2");
+	stage_press(&s, "Enter");
+	assert_shows(&s, "HOST > shop/checkout-7d9f/app");
+	stage_close(&s);
+	stage_open(&s, &pods, 180, "cgroups", 132, 43, TEXT_UTF8);
+	stage_check(&s, "pods-132x43");
+	stage_close(&s);
+	stage_open(&s, &pods, 180, "cgroups", 40, 12, TEXT_ASCII);
+	stage_check(&s, "pods-40x12");
+	stage_close(&s);
+}
+
 /* The way of somebody who looks for what burns the CPU. */
 static void drilling_down_and_back(void **state)
 {
@@ -395,6 +419,7 @@ int main(void)
 		cmocka_unit_test(processes_sort_and_filter),
 		cmocka_unit_test(processes_say_why_a_cell_is_unread),
 		cmocka_unit_test(processes_keep_the_selection),
+		cmocka_unit_test(pods_by_name),
 		cmocka_unit_test(drilling_down_and_back),
 		cmocka_unit_test(time_goes_back_and_on),
 		cmocka_unit_test(events_tell_what_happened),

@@ -536,6 +536,50 @@ static void fill_collectors(struct made_host *m)
 	table_end(m);
 }
 
+static void fill_cgroups(struct made_host *m)
+{
+#define KUBE "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod12ab34cd_0000_1111_2222_33334444555"
+#define CONTAINER "/cri-containerd-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde"
+	static const struct {
+		const char *path, *name;
+		uint64_t cpu_ms, quota_ms, memory, limit, stopped_pct, oom, pids;
+	} groups[] = {
+		{"/", NULL, 1990, 0, 9000 * MIB, 0, 0, 1, 120},
+		{"/system.slice", NULL, 300, 0, 5000 * MIB, 0, 0, 0, 60},
+		{"/system.slice/mysql.service", NULL, 60, 0, 4100 * MIB, 0, 0, 0, 12},
+		{"/kubepods.slice", NULL, 1400, 0, 4000 * MIB, 0, 0, 1, 100},
+		{KUBE "1.slice", "shop/checkout-7d9f", 990, 0, 1200 * MIB, 0, 0, 0, 44},
+		{KUBE "1.slice" CONTAINER "1.scope", "shop/checkout-7d9f/app", 985, 100, 1190 * MIB, 2048 * MIB, 91, 0, 43},
+		{KUBE "2.slice" CONTAINER "2.scope", "shop/cart-55c4/app", 350, 100, 980 * MIB, 1024 * MIB, 8, 0, 20},
+		{KUBE "3.slice" CONTAINER "3.scope", "shop/search-0/ev\x1b]0;x\x07", 60, 400, 3900 * MIB, 4096 * MIB, 0, 1, 30},
+		{"/docker/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", NULL, 5, 0, 30 * MIB, 0, 0, 0, 2},
+	};
+
+	table_begin(m, "cgroup");
+	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
+		culprit_row(m->frame);
+		put_text(m, "path", groups[i].path);
+		if (groups[i].name)
+			put_text(m, "name", groups[i].name);
+		put(m, "usage", m->second * groups[i].cpu_ms * MS);
+		if (groups[i].quota_ms) {
+			put(m, "cpu_quota", groups[i].quota_ms * MS);
+			put(m, "cpu_period", 100 * MS);
+			put(m, "nr_periods", m->second * 10);
+			put(m, "nr_throttled", m->second * groups[i].stopped_pct / 10);
+			put(m, "throttled_time", m->second * groups[i].stopped_pct * 10 * MS);
+			put(m, "cpu_allowed", m->second * groups[i].quota_ms * 10 * MS);
+		}
+		put(m, "memory_current", groups[i].memory);
+		if (groups[i].limit)
+			put(m, "memory_max", groups[i].limit);
+		put(m, "oom_kill", m->second > 150 ? groups[i].oom : 0);
+		put(m, "pids_current", groups[i].pids);
+		culprit_end(m->frame);
+	}
+	table_end(m);
+}
+
 /* --- what happens --- */
 
 struct story {
@@ -713,7 +757,10 @@ void made_host_run(struct made_host *m, unsigned seconds)
 		fill_disks(m);
 		fill_filesystems(m);
 		fill_net(m);
-		missing(m, "cgroup", "no cgroup file system is mounted; mount -t cgroup2 none /sys/fs/cgroup brings it");
+		if (m->options.pods)
+			fill_cgroups(m);
+		else
+			missing(m, "cgroup", "no cgroup file system is mounted; mount -t cgroup2 none /sys/fs/cgroup brings it");
 		fill_tasks(m);
 		fill_stories(m);
 		fill_collectors(m);

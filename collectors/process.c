@@ -239,11 +239,12 @@ static void unread(const struct task_collector *c, struct culprit_frame *f, uint
 static bool missing(const struct task_collector *c, struct culprit_frame *f, uint32_t first, uint32_t last,
 		    unsigned read, bool fresh)
 {
-	if (read == TASK_READ || (read == TASK_KNOWN && fresh))
+	if (read == TASK_READ || (read == TASK_KNOWN && c->anew))
 		return false;
 	if (read == TASK_SAME || read == TASK_KNOWN) {
 		if (!fresh) {
-			culprit_keep(f, columns[first].group);
+			if (!c->anew)
+				culprit_keep(f, columns[first].group);
 			return true;
 		}
 		read = TASK_NOT_NOW;
@@ -326,6 +327,7 @@ void task_emit_process(struct task_collector *c, struct culprit_frame *f, struct
 	full = lost || c->resync || t->flags & TASK_NO_TTY;
 	if (!full && culprit_again(f, t->handle) != 0)
 		full = lost = true;
+	c->anew = full;
 	if (full) {
 		culprit_row(f);
 		if (t->flags & TASK_BORN)

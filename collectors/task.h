@@ -207,6 +207,7 @@ struct task_collector {
 	struct task_iter *iter; /* NULL: not loaded yet, or not at all. Atomic: another thread loads it */
 	bool iterated;		/* this sample came from it, */
 	bool iterating;		/* and so did the process at hand */
+	bool anew;		/* the row at hand is put anew: nothing of it can be kept */
 	uint32_t pass;
 
 	struct task_text_pool texts;

@@ -216,7 +216,7 @@ static void put_stat(const struct task_collector *c, struct culprit_frame *f, co
 static bool missing(const struct task_collector *c, struct culprit_frame *f, uint32_t first, uint32_t last,
 		    unsigned read, bool fresh)
 {
-	if (read == TASK_READ || (read == TASK_KNOWN && fresh))
+	if (read == TASK_READ || (read == TASK_KNOWN && c->anew))
 		return false;
 	if (read == TASK_KNOWN) {
 		culprit_keep(f, columns[first].group);
@@ -304,6 +304,7 @@ void task_emit_thread(struct task_collector *c, struct culprit_frame *f, const s
 
 	if (!full && culprit_again(f, *handle) != 0)
 		full = lost = true;
+	c->anew = full;
 	if (full) {
 		culprit_row(f);
 		if (t->flags & TASK_BORN)

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -454,11 +455,84 @@ static void it_takes_over(void **state)
 	}
 }
 
+/* With a terminal, as long as somebody holds its other side. Says it with a byte, and does nothing any more. */
+static void has_a_terminal(int master, int say)
+{
+	int slave;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	signal(SIGHUP, SIG_IGN);
+	slave = setsid() < 0 ? -1 : open(ptsname(master), O_RDWR | O_NOCTTY);
+	close(master);
+	if (slave < 0 || ioctl(slave, TIOCSCTTY, 0) || write(say, "t", 1) != 1)
+		_exit(1);
+	for (;;)
+		pause();
+}
+
+static const struct recorded_row *process_row(struct side *s, pid_t pid)
+{
+	const struct recorded_table *t = recorder_table(s->recorder, "process");
+
+	for (size_t i = 0; i < t->nrows; i++)
+		if (t->rows[i].cells[0].bits == (uint64_t)pid)
+			return &t->rows[i];
+	fail_msg("process %d has no row", (int)pid);
+	return NULL;
+}
+
+/* A cell that becomes empty wants a row that is put anew, of which nothing can be kept: what is known is put again. */
+static void a_terminal_goes(void **state)
+{
+	struct world *w = *state;
+	const struct recorded_row *row;
+	int say[2], master = posix_openpt(O_RDWR | O_NOCTTY);
+	bool has;
+	pid_t pid;
+	char c;
+
+	assert_int_equal(pipe(say), 0);
+	pid = fork();
+	if (pid == 0)
+		has_a_terminal(master < 0 || grantpt(master) || unlockpt(master) ? -1 : master, say[1]);
+	w->children[w->n++] = pid;
+	close(say[1]);
+	has = read(say[0], &c, 1) == 1;
+	close(say[0]);
+	if (!has) {
+		print_message("skipped: no terminal to be had\n");
+		skip();
+	}
+	/* All is read once; after that, what has changed. */
+	w->iterator.host.host.flags = CULPRIT_HOST_WHOLE;
+	sample(&w->iterator);
+	if (!load(&w->iterator))
+		skip();
+	for (int i = 0; i < 4; i++) {
+		w->iterator.host.host.flags = i < 2 ? CULPRIT_HOST_WHOLE : 0;
+		sample(&w->iterator);
+	}
+	row = process_row(&w->iterator, pid);
+	assert_true(recorder_has(w->iterator.recorder, "process", row, "tty"));
+	assert_true(recorder_has(w->iterator.recorder, "process", row, "read_bytes"));
+	/* It is taken from it; it does nothing, and none of its files has anything new to say. */
+	close(master);
+	for (int i = 0; i < 3; i++) {
+		sample(&w->iterator);
+		if (recorder_misuse(w->iterator.recorder))
+			fail_msg("%s", recorder_misuse(w->iterator.recorder));
+		row = process_row(&w->iterator, pid);
+		assert_false(recorder_has(w->iterator.recorder, "process", row, "tty"));
+		assert_true(recorder_has(w->iterator.recorder, "process", row, "read_bytes"));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_same_rows, setup, teardown),
 		cmocka_unit_test_setup_teardown(it_takes_over, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_terminal_goes, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -167,7 +167,7 @@ fi
 mkdir -p "$dir/host/etc"
 echo "elsewhere:x:$(id -u):0::/:/bin/sh" > "$dir/host/etc/passwd"
 check "another root" status 0 "$culprit" dump process --host-root "$dir/host" --columns pid,user --filter "pid=$$"
-check "has its names" has "$$ *elsewhere" "$dir/out"
+check "has its names" has elsewhere "$dir/out"
 
 if [ -c /dev/full ]; then
 	for what in --help --version 'dump cpu' collectors; do

@@ -11,7 +11,6 @@
 #include <bpf/libbpf.h>
 
 #include "bpf_btf.h"
-#include "bpf_perf.h"
 #include "bpf_said.h"
 #include "bpf_why.h"
 
@@ -21,7 +20,7 @@ struct program {
 	struct bpf_program *program; /* NULL: not in the object */
 	struct bpf_link *link;
 	struct bpf_perf *perf; /* instead of a link, where the hook has a rate */
-	unsigned hz;
+	unsigned hz, every;
 	struct culprit_error reason;
 	bool failed;  /* cannot be loaded or attached here */
 	bool dropped; /* by the budget */
@@ -169,6 +168,12 @@ static unsigned hz_of(const struct program *p)
 	return p->hz > p->thinning ? p->hz / p->thinning : 1;
 }
 
+/* For bpf_perf_attach(). */
+static unsigned rate_of(const struct program *p)
+{
+	return p->every ? p->every * (p->thinning ? p->thinning : 1) : hz_of(p);
+}
+
 static void detach(struct program *p)
 {
 	bpf_link__destroy(p->link);
@@ -188,8 +193,8 @@ static int attach(struct bpf_unit *u, unsigned i)
 		return -ENOENT;
 	bpf_said_begin();
 	errno = 0;
-	if (p->hz)
-		p->perf = bpf_perf_attach(p->program, hz_of(p));
+	if (p->hz || p->every)
+		p->perf = bpf_perf_attach(p->program, u->kit->hooks[i].event, rate_of(p));
 	else if (u->kit->hooks[i].iterator)
 		p->link = bpf_program__attach_iter(p->program, NULL);
 	else
@@ -238,6 +243,7 @@ struct bpf_unit *bpf_load(const struct culprit_host *host, const struct bpf_kit 
 	for (unsigned i = 0; i < kit->nhooks; i++) {
 		u->programs[i].thinning = 1;
 		u->programs[i].hz = kit->hooks[i].hz;
+		u->programs[i].every = kit->hooks[i].every;
 	}
 	if (load_what_can_be(u, arg, error)) {
 		bpf_unload(u);
@@ -308,7 +314,7 @@ int bpf_set_hz(struct bpf_unit *u, unsigned i, unsigned hz)
 	struct program *p = &u->programs[i];
 
 	p->hz = hz ? hz : 1;
-	return p->perf ? bpf_perf_rate(p->perf, hz_of(p)) : 0;
+	return p->perf ? bpf_perf_rate(p->perf, rate_of(p)) : 0;
 }
 
 const char *bpf_reason(const struct bpf_unit *u, unsigned i)
@@ -475,7 +481,7 @@ int bpf_thin(struct bpf_unit *u, size_t index, uint32_t thinning)
 	}
 	p->thinning = thinning;
 	if (p->perf)
-		bpf_perf_rate(p->perf, hz_of(p));
+		bpf_perf_rate(p->perf, rate_of(p));
 	for (unsigned cpu = 0; u->costs && cpu < bpf_cpus(); cpu++)
 		__atomic_store_n(&u->costs[cpu].program[index].thinning, thinning, __ATOMIC_RELAXED);
 	return 0;

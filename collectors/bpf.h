@@ -11,6 +11,7 @@
 
 #include <culprit/collector.h>
 
+#include "bpf_perf.h"
 #include "bpf_shared.h"
 
 struct bpf_object_open_opts;
@@ -25,6 +26,8 @@ struct bpf_hook {
 	bool interest;    /* attached only while somebody looks: bpf_attach() */
 	bool thins;       /* asks bpf_thinned_out(); else it can only be dropped */
 	unsigned hz;      /* a perf_event program: called so often a second on each busy CPU; thinned, less often */
+	unsigned every;   /* the same, called at one in so many events */
+	enum bpf_perf_event event; /* of what */
 	bool iterator;    /* runs inside our own read: its time is our CPU time already. bpf_attach() makes the link */
 };
 

@@ -313,4 +313,14 @@ struct bpf_iter__task_file {
 
 #pragma clang attribute pop
 
+/* What a perf_event program is given: the registers in the form of this architecture, then this. Not of the kernel's BTF. */
+struct bpf_perf_event_data {
+#if defined(__TARGET_ARCH_arm64)
+	__u64 regs[34];
+#else
+	__u64 regs[21];
+#endif
+	__u64 sample_period, addr;
+};
+
 #endif

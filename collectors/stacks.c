@@ -15,18 +15,20 @@
 #include "builtin.h"
 #include "columns.h"
 #include "sched_internal.h"
+#include "stacks_faults.h"
 #include "stacks_offcpu.h"
 #include "stacks_rows.h"
 /* Behind the types it uses. */
 #include "stacks.skel.h"
 
 enum { RATE_NOW = STACKS_OWN };
-enum { ONCPU_TABLE, OFFCPU_TABLE, NTABLES };
+enum { ONCPU_TABLE, OFFCPU_TABLE, FAULTS_TABLE, NTABLES };
 enum {
 	HZ = 99, /* not 100: other things happen 100 times a second, and would always or never be seen */
 	ROWS_MOST = 8192,
 	COUNTS_MIN = 2048, COUNTS_MAX = 65536,
 	OFFCPU_COUNTS = 8192,
+	FAULTS_COUNTS = 2048, FAULTS_EVERY = 997, /* one in so many minor ones */
 	GO_ON_SOON_MS = 2, GO_ON_SOON = 8, /* between two looks at what core has read meanwhile; after so many */
 	GO_ON_MS = 10,
 };
@@ -77,6 +79,10 @@ static const struct culprit_table oncpu_table = {
 static const struct bpf_hook hooks[] = {
 	[STACKS_SAMPLE] = {.name = "stacks_sample", .hook = "perf event, every CPU", .hz = HZ, .thins = true},
 	[STACKS_SWITCH] = {.name = "stacks_switch", .hook = "tracepoint sched_switch", .thins = true},
+	[STACKS_MAJOR] = {.name = "stacks_major", .hook = "perf event major-faults, every CPU", .event = BPF_PERF_MAJOR,
+			  .every = 1, .thins = true},
+	[STACKS_MINOR] = {.name = "stacks_minor", .hook = "perf event minor-faults, every CPU", .event = BPF_PERF_MINOR,
+			  .every = FAULTS_EVERY, .thins = true},
 };
 
 struct stacks {
@@ -85,7 +91,7 @@ struct stacks {
 	struct stacks_bpf *skeleton;
 	struct stacks_code *code;
 	struct stacks_store *store;
-	struct stacks_rows *oncpu, *offcpu;
+	struct stacks_rows *oncpu, *offcpu, *faults;
 	struct offcpu_thread *threads; /* mapped, `places` of them */
 	unsigned places;
 	struct ring_buffer *news;
@@ -119,9 +125,14 @@ static int configure(void *skeleton, void *arg)
 	if (!r)
 		r = bpf_map__set_max_entries(k->maps.offcpu_odd, OFFCPU_COUNTS);
 	if (!r)
+		r = bpf_map__set_max_entries(k->maps.faults_even, FAULTS_COUNTS);
+	if (!r)
+		r = bpf_map__set_max_entries(k->maps.faults_odd, FAULTS_COUNTS);
+	if (!r)
 		r = bpf_map__set_max_entries(k->maps.offcpu_threads, s->places);
 	if (!r)
 		r = bpf_map__set_max_entries(k->maps.offcpu_clocks, bpf_cpus());
+	k->rodata->stacks_page = (uint64_t)sysconf(_SC_PAGESIZE);
 	k->rodata->offcpu_mask = s->places - 1;
 	sched_syscalls_fill((unsigned char *)k->rodata->sched_syscalls, SCHED_SYSCALLS);
 	return r;
@@ -135,6 +146,7 @@ static void stacks_close(void *self)
 
 	stacks_rows_destroy(s->oncpu);
 	stacks_rows_destroy(s->offcpu);
+	stacks_rows_destroy(s->faults);
 	stacks_store_destroy(s->store);
 	stacks_code_destroy(s->code);
 	ring_buffer__free(s->news);
@@ -202,10 +214,11 @@ static int stacks_open(const struct culprit_host *host, void **ret_self, struct 
 	s->store = s->code ? stacks_store_create(host, s->code, s->skeleton->maps.stacks_kept) : NULL;
 	s->oncpu = s->store ? stacks_rows_create(host, s->store, ROWS_MOST) : NULL;
 	s->offcpu = s->store ? stacks_rows_create(host, s->store, ROWS_MOST) : NULL;
+	s->faults = s->store ? stacks_rows_create(host, s->store, ROWS_MOST / 2) : NULL;
 	s->threads = bpf_view(s->unit, s->skeleton->maps.offcpu_threads, true);
 	s->keys = calloc(s->most, sizeof(*s->keys));
 	s->values = calloc(s->most, sizeof(*s->values));
-	if (!s->oncpu || !s->offcpu || !s->threads || !s->keys || !s->values || hear(s)) {
+	if (!s->oncpu || !s->offcpu || !s->faults || !s->threads || !s->keys || !s->values || hear(s)) {
 		if (error)
 			snprintf(error->sentence, sizeof(error->sentence), "out of memory");
 		stacks_close(s);
@@ -279,14 +292,14 @@ static void take_in(struct stacks *s, struct stacks_rows *rows, struct bpf_map *
 {
 	uint32_t n = take_counts(s, map);
 
-	for (uint32_t i = 0; i < n; i++) {
-		if (!stacks_rows_add(rows, &s->keys[i], &s->values[i])) {
+	for (uint32_t i = 0; i < n; i++)
+		if (!stacks_rows_add(rows, &s->keys[i], &s->values[i]))
 			s->full[who] += s->values[i].count;
-			continue;
-		}
-		if (s->keys[i].user)
-			stacks_code_seen(s->code, s->keys[i].pid, end_of(s, &s->keys[i]));
-	}
+	/* Who is seen often comes first: not all may be asked for at once. */
+	for (int often = 1; often >= 0; often--)
+		for (uint32_t i = 0; i < n; i++)
+			if (s->keys[i].user && (s->values[i].count > 1) == often)
+				stacks_code_seen(s->code, s->keys[i].pid, end_of(s, &s->keys[i]));
 }
 
 static void put_rate(void *arg, struct culprit_frame *f, const struct stacks_row *row)
@@ -313,6 +326,7 @@ static int stacks_sample_rows(void *self, struct culprit_frame *f)
 	__atomic_store_n(&s->skeleton->bss->stacks_epoch, epoch + 1, __ATOMIC_SEQ_CST);
 	take_in(s, s->oncpu, odd ? s->skeleton->maps.oncpu_odd : s->skeleton->maps.oncpu_even, STACKS_SAMPLE);
 	take_in(s, s->offcpu, odd ? s->skeleton->maps.offcpu_odd : s->skeleton->maps.offcpu_even, STACKS_SWITCH);
+	take_in(s, s->faults, odd ? s->skeleton->maps.faults_odd : s->skeleton->maps.faults_even, STACKS_MINOR);
 	if (bpf_is_on(s->unit, STACKS_SWITCH)) {
 		bpf_programs(s->unit, &programs);
 		s->full[STACKS_SWITCH] += offcpu_go_on(s->threads, s->places, s->offcpu,
@@ -334,12 +348,20 @@ static int stacks_sample_rows(void *self, struct culprit_frame *f)
 	} else {
 		culprit_state(f, OFFCPU_TABLE, CULPRIT_MISSING, bpf_reason(s->unit, STACKS_SWITCH));
 	}
+	if (bpf_is_on(s->unit, STACKS_MAJOR) || bpf_is_on(s->unit, STACKS_MINOR)) {
+		culprit_table(f, FAULTS_TABLE);
+		stacks_rows_put(s->faults, f, faults_put, NULL);
+	} else {
+		culprit_state(f, FAULTS_TABLE, CULPRIT_MISSING, bpf_reason(s->unit, STACKS_MINOR));
+	}
 	bpf_say_fill(s->unit, STACKS_SAMPLE, stacks_store_used(s->store), STACKS_KEPT);
 	bpf_say_lost(s->unit, STACKS_SAMPLE, s->full[STACKS_SAMPLE]);
 	bpf_say_lost(s->unit, STACKS_SWITCH, s->full[STACKS_SWITCH]);
+	bpf_say_lost(s->unit, STACKS_MINOR, s->full[STACKS_MINOR]);
 	bpf_programs(s->unit, &programs);
 	say(s, f, ONCPU_TABLE, STACKS_SAMPLE, programs[STACKS_SAMPLE].lost);
 	say(s, f, OFFCPU_TABLE, STACKS_SWITCH, programs[STACKS_SWITCH].lost);
+	say(s, f, FAULTS_TABLE, STACKS_MINOR, programs[STACKS_MAJOR].lost + programs[STACKS_MINOR].lost);
 	return 0;
 }
 
@@ -360,6 +382,7 @@ static int stacks_thin(void *self, size_t index, uint32_t thinning)
 static const struct culprit_table *const tables[] = {
 	[ONCPU_TABLE] = &oncpu_table,
 	[OFFCPU_TABLE] = &offcpu_table,
+	[FAULTS_TABLE] = &faults_table,
 };
 
 const struct culprit_collector stacks_collector = {
@@ -367,7 +390,7 @@ const struct culprit_collector stacks_collector = {
 	.abi = CULPRIT_ABI_VERSION,
 	.flags = CULPRIT_OPEN_LATER,
 	.name = "stacks",
-	.help = "Stacks: which code runs on the CPUs, and which one waits and for what, down to the function (BPF)",
+	.help = "Stacks: which code runs on the CPUs, which one waits and for what, which one touches memory (BPF)",
 	.tables = tables,
 	.ntables = NTABLES,
 	.probe = bpf_probe,

@@ -18,7 +18,7 @@ enum {
 	QUIET_TICKS = 120,          /* a process not sampled for so long is forgotten */
 	QUIET_TICKS_FULL = 5,       /* where there is no room */
 	LIMBO = 64,
-	NEW_A_SECOND = 64, NEW_AT_ONCE = 256, /* processes whose mappings are read: each costs 0.1 to 0.5 ms */
+	NEW_A_SECOND = 128, NEW_AT_ONCE = 512, /* processes whose mappings are read: each costs 0.1 to 0.5 ms */
 };
 static const uint64_t renew_ns = 1000000000, again_ns = 500000000, again_most_ns = 64000000000, failed_ns = 2000000000;
 

@@ -6,7 +6,7 @@
 #include "unwind_shared.h"
 
 /* In the order of the hooks in stacks.c. */
-enum stacks_program { STACKS_SAMPLE, STACKS_SWITCH, STACKS_PROGRAMS };
+enum stacks_program { STACKS_SAMPLE, STACKS_SWITCH, STACKS_MAJOR, STACKS_MINOR, STACKS_PROGRAMS };
 
 enum { STACKS_KEPT = 8192 }; /* different stacks at a time: 8 MiB */
 
@@ -15,7 +15,7 @@ struct stacks_key {
 	unsigned int pid, tid;
 	unsigned long long start;        /* of the thread, ns since boot, suspend included */
 	unsigned long long kernel, user; /* stacks by their hash; 0: none */
-	unsigned int reason;             /* enum sched_reason; of samples on a CPU 0 */
+	unsigned int reason;             /* of waits enum sched_reason, of page faults 1: major; else 0 */
 	unsigned int missed;             /* there was a user part, and it was not taken */
 };
 

@@ -85,7 +85,7 @@ static const char *root_name(const struct flame_panel *p)
 
 static const char *title_of(const struct flame_panel *p)
 {
-	static const char *const titles[][2] = {{"oncpu", "on-CPU"}, {"offcpu", "off-CPU"}, {"profile", "profile"}};
+	static const char *const titles[][2] = {{"oncpu", "on-CPU"}, {"offcpu", "off-CPU"}, {"faults", "page faults"}, {"profile", "profile"}};
 
 	for (size_t i = 0; i < sizeof(titles) / sizeof(titles[0]); i++) {
 		if (!strcmp(titles[i][0], p->source.table))
@@ -147,7 +147,8 @@ static void draw_head(const struct flame_panel *p, struct surface *s, struct rec
 	put(&l, ROLE_TEXT, ": ");
 	if (!counts) {
 		put(&l, ROLE_STRONG, "%s", flame_weight(p, sum->total, weight, sizeof(weight)));
-		put(&l, ROLE_TEXT, " of %s, ", units_duration(time, sizeof(time), p->covered_ns));
+		put(&l, ROLE_TEXT, p->source.unit == CULPRIT_NS ? " of %s, " : " in %s, ",
+		    units_duration(time, sizeof(time), p->covered_ns));
 	}
 	put(&l, sum->samples < 100 ? ROLE_WARN : ROLE_TEXT, "n %s", units_format_short(n, sizeof(n), sum->samples, CULPRIT_COUNT));
 	if (counts && r.w >= 60)

@@ -239,6 +239,41 @@ static pid_t wait_about(void)
 		pause();
 }
 
+/* --- what touches memory --------------------------------------------------------------------------------------------- */
+
+static uint64_t *touched; /* shared: pages of touch_three, of touch_one */
+
+#define TOUCH(name, n, pages)                                                                                          \
+	__attribute__((noinline)) void name(void);                                                                     \
+	__attribute__((noinline)) void name(void)                                                                      \
+	{                                                                                                              \
+		size_t size = (size_t)(pages) * 4096;                                                                  \
+		volatile char *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);      \
+                                                                                                                       \
+		if (at == MAP_FAILED || madvise((void *)(uintptr_t)at, size, MADV_NOHUGEPAGE))                         \
+			_exit(1);                                                                                      \
+		for (size_t i = 0; i < size; i += 4096)                                                                \
+			at[i] = 1;                                                                                     \
+		munmap((void *)(uintptr_t)at, size);                                                                   \
+		__atomic_fetch_add(&touched[n], pages, __ATOMIC_RELAXED);                                              \
+	}
+TOUCH(touch_three, 0, 3 * 512)
+TOUCH(touch_one, 1, 512)
+
+static pid_t touch(void)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;) {
+		touch_three();
+		touch_one();
+		nap_ms(2);
+	}
+}
+
 /* --- who looks ----------------------------------------------------------------------------------------------------- */
 
 struct looker {
@@ -461,7 +496,13 @@ static void test_waits(void **state)
 	assert_ptr_not_equal(waited, MAP_FAILED);
 	look(&l);
 	pid = wait_about();
-	ticks(&l, 5, 500);
+	/* Until its rows and names are there. */
+	for (unsigned i = 0; i < 20; i++) {
+		ticks(&l, 3, 500);
+		fill_of(&l, "offcpu", pid, 1000000000, NULL);
+		if (total_of(&l, waits[0].name) > 0 && total_of(&l, waits[1].name) > 0 && total_of(&l, waits[2].name) > 0)
+			break;
+	}
 	assert_int_equal(sampler_tick(l.sampler, &l.error), 0);
 	memcpy(was, waited, sizeof(was));
 	fill_of(&l, "offcpu", pid, 0, NULL);
@@ -495,6 +536,49 @@ static void test_waits(void **state)
 	if (disk_fd >= 0)
 		close(disk_fd);
 	unlink(file);
+	look_away(&l);
+}
+
+/* Page faults by who touches memory, and how many. */
+static void test_faults(void **state)
+{
+	double three[2], one[2], real_three, real_one;
+	uint64_t was[2], is[2];
+	struct looker l;
+	pid_t pid;
+
+	(void)state;
+	if (sysconf(_SC_PAGESIZE) != 4096)
+		bpf_run_skip("pages of another size");
+	touched = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(touched, MAP_FAILED);
+	look(&l);
+	pid = touch();
+	for (unsigned i = 0; i < 20; i++) {
+		ticks(&l, 3, 500);
+		fill_of(&l, "faults", pid, 1000000000, "minor");
+		if (total_of(&l, "touch_one") > 0)
+			break;
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		if (i)
+			ticks(&l, 6, 500);
+		assert_int_equal(sampler_tick(l.sampler, &l.error), 0);
+		memcpy(i ? is : was, touched, sizeof(was));
+		fill_of(&l, "faults", pid, 0, "minor");
+		three[i] = total_of(&l, "touch_three") / 4096;
+		one[i] = total_of(&l, "touch_one") / 4096;
+	}
+	end(pid);
+	real_three = (double)(is[0] - was[0]);
+	real_one = (double)(is[1] - was[1]);
+	print_message("three: %.0f pages, found %.0f; one: %.0f, found %.0f\n", real_three, three[1] - three[0], real_one,
+		      one[1] - one[0]);
+	/* One in 997 is looked at: there must be enough to say something. */
+	if (real_one > 100000) {
+		assert_true(fabs(three[1] - three[0] - real_three) < 0.15 * real_three);
+		assert_true(fabs(one[1] - one[0] - real_one) < 0.3 * real_one);
+	}
 	look_away(&l);
 }
 
@@ -544,6 +628,7 @@ int main(void)
 		cmocka_unit_test(test_stripped),
 		cmocka_unit_test(test_python),
 		cmocka_unit_test(test_waits),
+		cmocka_unit_test(test_faults),
 	};
 
 	return cmocka_run_group_tests_name("stacks", tests, NULL, NULL);

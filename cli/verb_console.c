@@ -140,6 +140,7 @@ static int live_open(struct live *l, const struct options *o, struct source **re
 	l->view = view_create();
 	if (!l->view)
 		return error_set(error, -ENOMEM, "out of memory");
+	view_keep_most(l->view, VIEW_KEEP_MOST);
 	attached = attach_open(&l->attach, l->view, o, error);
 	if (attached < 0) {
 		view_destroy(l->view);

@@ -134,6 +134,7 @@ static int replay_open(struct replay *r, const struct options *o, struct culprit
 	r->view = view_create();
 	if (!r->view)
 		return error_set(error, -ENOMEM, "out of memory");
+	view_keep_most(r->view, VIEW_KEEP_MOST);
 	r->source = o->import ? import_source(file, &notice, error) : file_source(file, o->history_bytes, error);
 	e = r->source ? view_add_source(r->view, r->source) : -EIO;
 	options.view = r->view;

@@ -20,6 +20,7 @@ struct cursor {
 	uint64_t mono_ns;
 	int64_t wall_ns;
 	uint64_t keep_since;    /* UINT64_MAX: nothing is kept */
+	size_t keep_most;       /* 0: without bound */
 	uint64_t complete_from; /* ended rows and events are known from here on */
 	uint64_t first_ns, last_ns;
 	struct schema *schema; /* whose tables these are */
@@ -81,6 +82,11 @@ void cursor_destroy(struct cursor *c)
 void cursor_keep_since(struct cursor *c, uint64_t mono_ns)
 {
 	c->keep_since = mono_ns;
+}
+
+void cursor_keep_most(struct cursor *c, size_t most)
+{
+	c->keep_most = most;
 }
 
 static bool is_wanted(const struct cursor *c, const char *name)
@@ -187,6 +193,42 @@ static int segment_open(struct cursor *c, uint64_t seq, struct culprit_error *er
 	return segment_update(c->segment, c->source, seq, error);
 }
 
+static uint64_t kept_at(const struct cursor_kept *k, bool event)
+{
+	return event ? k->row.began_ns : k->row.ended_ns;
+}
+
+static void drop_oldest(struct cursor_list *l)
+{
+	struct cursor_kept *k = l->items[l->first++];
+
+	segment_unlock(k->row.segment);
+	free(k);
+	if (l->first > 64 && l->first * 2 > l->n) {
+		memmove(l->items, l->items + l->first, (l->n - l->first) * sizeof(*l->items));
+		l->n -= l->first;
+		l->first = 0;
+	}
+}
+
+static void trim(struct cursor_list *l, uint64_t since, bool events)
+{
+	while (l->first < l->n && kept_at(l->items[l->first], events) < since)
+		drop_oldest(l);
+	if (l->left_out_ns < since)
+		l->left_out = 0;
+}
+
+/* A box that makes thousands of processes a second must not fill ours with them. */
+static void bound(struct cursor_list *l, size_t most, bool events)
+{
+	while (most && l->n - l->first > most) {
+		l->left_out_ns = kept_at(l->items[l->first], events);
+		l->left_out++;
+		drop_oldest(l);
+	}
+}
+
 /* Applies the segment's frames up to the time. 0, or -EBADMSG and so on; the cursor stands at the last good frame. */
 static int roll(struct cursor *c, uint64_t to_ns, struct culprit_error *error)
 {
@@ -213,30 +255,16 @@ static int roll(struct cursor *c, uint64_t to_ns, struct culprit_error *error)
 					  c->frame, (unsigned long long)c->segment->meta.seq, c->source->name);
 			return e;
 		}
+		for (uint32_t i = 0; keep && i < c->ntables; i++) {
+			bound(&c->tables[i].ended, c->keep_most, false);
+			bound(&c->tables[i].events, c->keep_most, true);
+		}
 		c->valid = true;
 		c->frame++;
 		c->mono_ns = f->mono_ns;
 		c->wall_ns = f->wall_ns;
 	}
 	return 0;
-}
-
-static void trim(struct cursor_list *l, uint64_t since, bool events)
-{
-	while (l->first < l->n) {
-		struct cursor_kept *k = l->items[l->first];
-
-		if ((events ? k->row.began_ns : k->row.ended_ns) >= since)
-			break;
-		segment_unlock(k->row.segment);
-		free(k);
-		l->first++;
-	}
-	if (l->first > 64 && l->first * 2 > l->n) {
-		memmove(l->items, l->items + l->first, (l->n - l->first) * sizeof(*l->items));
-		l->n -= l->first;
-		l->first = 0;
-	}
 }
 
 static void forget_old(struct cursor *c)
@@ -559,6 +587,13 @@ size_t cursor_nended(const struct cursor *c, const struct schema_table *schema)
 	const struct cursor_table *t = table_of(c, schema);
 
 	return t ? t->ended.n - t->ended.first : 0;
+}
+
+uint64_t cursor_left_out(const struct cursor *c, const struct schema_table *schema)
+{
+	const struct cursor_table *t = table_of(c, schema);
+
+	return t ? t->ended.left_out + t->events.left_out : 0;
 }
 
 const struct row *cursor_ended(const struct cursor *c, const struct schema_table *schema, size_t i, size_t *ret_slot)

@@ -67,6 +67,8 @@ void cursor_destroy(struct cursor *);
 
 /* Keep rows that ended at or after this time (and events); earlier ones are forgotten. Default: the cursor's time. */
 void cursor_keep_since(struct cursor *, uint64_t mono_ns);
+/* Of each table at most so many of either; of more, the oldest are forgotten, and counted. 0, the default: all. */
+void cursor_keep_most(struct cursor *, size_t most);
 
 /* Moves to the newest frame with mono_ns <= to_ns (UINT64_MAX: the newest there is; the first one where to_ns lies before
  * all). Ended rows and events from `keep_since` on are complete after it, also when it had to jump. 0; -ENODATA: the
@@ -97,6 +99,8 @@ const uint64_t *cursor_histogram_base(const struct cursor *, const struct schema
 
 /* Rows that ended since keep_since, oldest first. Borrowed until the next seek; so are events. */
 size_t cursor_nended(const struct cursor *, const struct schema_table *);
+/* Ended rows and events since keep_since that were forgotten because there were too many. */
+uint64_t cursor_left_out(const struct cursor *, const struct schema_table *);
 const struct row *cursor_ended(const struct cursor *, const struct schema_table *, size_t i, size_t *ret_slot);
 
 /* Events of an event table since keep_since, oldest first; began_ns is the frame's time. */

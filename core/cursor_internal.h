@@ -29,6 +29,7 @@ struct cursor_kept {
 struct cursor_list {
 	struct cursor_kept **items;
 	size_t n, cap, first; /* items before `first` are forgotten */
+	uint64_t left_out, left_out_ns; /* were too many: the oldest, so many, the newest of them at */
 };
 
 struct cursor_table {

@@ -331,6 +331,7 @@ void query_info(const struct query *q, struct query_info *info)
 		.sample_ns = q->end_view.sample_ns,
 		.attempt_ns = q->end_view.attempt_ns,
 		.lost = q->lost,
+		.left_out = q->place && query_stands(q) ? cursor_left_out(q->place->end, q->schema) : 0,
 		.cost_ns = q->end_view.cost_ns,
 		.thinning = q->end_view.thinning,
 		.rows_in_scope = q->in_scope,

@@ -54,6 +54,7 @@ struct query_info {
 	size_t reason_len;
 	uint64_t sample_ns, attempt_ns; /* newest sample; newest attempt */
 	uint64_t lost;               /* events lost in the window */
+	uint64_t left_out;           /* the oldest ended rows or events of the window: too many to hold (view_keep_most) */
 	uint64_t cost_ns;            /* CPU of its newest sample */
 	uint32_t thinning;           /* sampled every n-th tick */
 	size_t rows_in_scope;        /* before the filter */

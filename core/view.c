@@ -47,6 +47,7 @@ struct own_place {
 	char tables[PLACE_TABLES_MAX][SCHEMA_NAME_MAX + 1];
 	size_t ntables;
 	uint64_t used; /* refresh in which it was last used */
+	size_t keep_most;
 	uint64_t shared; /* refresh in which a query joined another one here */
 	uint64_t stamp;
 	int err; /* of the last move */
@@ -62,6 +63,7 @@ struct view {
 	size_t nplaces;
 	bool refreshed, has;
 	uint64_t first_ns, last_ns, generation, refreshes, stamps, place_generations;
+	size_t keep_most; /* see view_keep_most() */
 	struct route routes[ROUTES_MAX];
 	size_t nroutes;
 	struct {
@@ -96,6 +98,11 @@ static void place_destroy(struct own_place *p)
 	cursor_destroy(p->place.start);
 	cursor_destroy(p->place.end);
 	free(p);
+}
+
+void view_keep_most(struct view *v, size_t most)
+{
+	v->keep_most = most;
 }
 
 void view_destroy(struct view *v)
@@ -663,6 +670,8 @@ static int place_open(struct own_place *p, struct source *source, const char *co
 	p->place.source = source;
 	p->place.start = cursor_create(source, names);
 	p->place.end = cursor_create(source, names);
+	if (p->place.end)
+		cursor_keep_most(p->place.end, p->keep_most);
 	return p->place.start && p->place.end ? 0 : -ENOMEM;
 }
 
@@ -800,6 +809,7 @@ int view_place(struct view *v, uint64_t from_ns, uint64_t to_ns, const char *con
 		if (!p)
 			return error_set(error, -ENOMEM, "out of memory");
 		p->place.generation = ++v->place_generations;
+		p->keep_most = v->keep_most;
 		p->error.sentence[0] = '\0';
 		err = 0;
 		if (p->place.source != source || !p->place.end || !p->place.start || !place_has(p, tables, ntables))

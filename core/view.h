@@ -13,6 +13,10 @@
 struct view;
 
 struct view *view_create(void);     /* NULL: out of memory */
+enum { VIEW_KEEP_MOST = 16384 }; /* what a console holds: about 20 MB of processes */
+/* Of the rows that ended in a window, and of its events, at most so many of each table are held; of more, the newest. 0, the
+ * default: all, whatever memory that takes. For who looks on for days; before the first query. */
+void view_keep_most(struct view *, size_t most);
 void view_destroy(struct view *);   /* NULL-safe; its sources too; not the baseline view */
 /* The view owns the source from now on, also on failure. The first that holds a time answers for it, one that is live (struct
  * source_ops) also for what comes after its newest frame. -ENOSPC: 16 are the most. */

@@ -389,7 +389,7 @@ int events_gather(struct events *e, struct view *view, const struct lens *lens, 
 		say_missing(e, tables[i], &info);
 		n = query_nrows(e->queries[i]);
 		first = n > EVENTS_TABLE_MAX ? n - EVENTS_TABLE_MAX : 0;
-		e->left_out += first;
+		e->left_out += first + info.left_out;
 		e->lost += info.lost;
 		if (adders[i](e, e->queries[i], first, n))
 			return error_set(error, -ENOMEM, "out of memory");

@@ -683,7 +683,7 @@ ssize_t rows_selected(const struct rows *r)
 
 void rows_place(const struct rows *r, char *out, size_t cap)
 {
-	char place[64], clock[32], local[64] = "", on[4 * sizeof(r->follow.name) + 40] = "";
+	char place[64], clock[32], count[24], left_out[48] = "", local[64] = "", on[4 * sizeof(r->follow.name) + 40] = "";
 	struct query_info info = {0};
 
 	if (r->choosing) {
@@ -704,7 +704,10 @@ void rows_place(const struct rows *r, char *out, size_t cap)
 	if (info.routed)
 		snprintf(local, sizeof(local), ", local since %s",
 			 units_clock(clock, sizeof(clock), view_wall_ns(r->view, info.source_from_ns), view_zone_offset(r->view)));
-	snprintf(out, cap, "%s%s%s%s%s%s%s", place, in_tree(r) ? ", tree" : "", r->sort[0] ? " by " : "",
+	if (info.left_out)
+		snprintf(left_out, sizeof(left_out), ", %s ended left out",
+			 units_format_short(count, sizeof(count), (double)info.left_out, CULPRIT_COUNT));
+	snprintf(out, cap, "%s%s%s%s%s%s%s%s", place, left_out, in_tree(r) ? ", tree" : "", r->sort[0] ? " by " : "",
 		 sorts_by_change(r) ? "change of " : "", r->sort, on, local);
 }
 

@@ -319,7 +319,7 @@ static void test_model(void **state)
 		struct memsource *mem = memsource_create();
 		struct source *source = memsource_source(mem);
 		struct culprit_error error = {""};
-		struct cursor *forward, *jump;
+		struct cursor *forward, *jump, *bounded;
 		unsigned ended = 0, events = 0;
 		const struct schema_table *t, *e;
 		struct table_view v;
@@ -346,6 +346,30 @@ static void test_model(void **state)
 			assert_int_equal(cursor_nevents(forward, e), events);
 		}
 		assert_true(ended > 50 && events > 100);
+
+		/* Of too many, the newest; how many others there were is known, until the window has left them behind. */
+		bounded = cursor_create(source, NULL);
+		cursor_keep_most(bounded, 20);
+		cursor_keep_since(bounded, 0);
+		for (unsigned i = 0; i < TICKS; i++)
+			assert_int_equal(cursor_seek(bounded, tick_ns(i) + 5, &error), 0);
+		assert_int_equal(cursor_nended(bounded, t), 20);
+		assert_int_equal(cursor_nevents(bounded, e), 20);
+		assert_int_equal(cursor_left_out(bounded, t), ended - 20);
+		assert_int_equal(cursor_left_out(bounded, e), events - 20);
+		assert_int_equal(cursor_left_out(forward, t), 0);
+		for (unsigned i = 0; i < 20; i++) {
+			const struct row *a = cursor_ended(bounded, t, i, NULL), *b = cursor_ended(forward, t, ended - 20 + i, NULL);
+
+			assert_true(a->serial == b->serial && a->ended_ns == b->ended_ns);
+			a = cursor_event(bounded, e, i);
+			b = cursor_event(forward, e, events - 20 + i);
+			assert_true(a->began_ns == b->began_ns && a->sample_ns == b->sample_ns);
+		}
+		cursor_keep_since(bounded, tick_ns(TICKS - 1));
+		assert_int_equal(cursor_seek(bounded, tick_ns(TICKS - 1) + 6, &error), 0);
+		assert_int_equal(cursor_left_out(bounded, t), 0);
+		cursor_destroy(bounded);
 
 		jump = cursor_create(source, NULL);
 		for (unsigned k = 0; k < 300; k++) {

@@ -117,6 +117,15 @@ static bool taken(const struct query *q, const char *name)
 	return false;
 }
 
+static uint32_t name_hash(const char *name)
+{
+	uint32_t hash = 2166136261u;
+
+	for (; *name; name++)
+		hash = (hash ^ (unsigned char)*name) * 16777619u;
+	return hash;
+}
+
 int query_columns_build(struct query *q)
 {
 	const struct schema_table *t = q->schema;
@@ -174,6 +183,8 @@ int query_columns_build(struct query *q)
 			text += SOURCE_TEXT_MAX;
 		}
 	}
+	for (size_t i = 0; i < q->ncolumns; i++)
+		q->columns[i].hash = name_hash(q->columns[i].is.name);
 	q->columns_of = s;
 	q->columns_flags = q->flags & QUERY_RAW;
 	filter_destroy(q->filter);
@@ -194,8 +205,10 @@ const struct query_column *query_column(const struct query *q, size_t column)
 
 int query_column_find(const struct query *q, const char *name)
 {
+	uint32_t hash = name_hash(name);
+
 	for (size_t i = 0; i < q->ncolumns; i++)
-		if (strcmp(q->columns[i].is.name, name) == 0)
+		if (q->columns[i].hash == hash && strcmp(q->columns[i].is.name, name) == 0)
 			return (int)i;
 	return -1;
 }

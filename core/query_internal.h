@@ -26,6 +26,7 @@ struct qrow_ends {
 struct qcolumn {
 	struct query_column is;
 	uint32_t index; /* raw or derived: in the schema; rolled: in `rollups` */
+	uint32_t hash;  /* of its name: panels ask for columns by name, row by row */
 };
 
 /* Row keys to numbers. */

@@ -107,7 +107,7 @@ try 'make uninstall leaves nothing' 'make uninstall DESTDIR=/tmp/d prefix=/usr &
 try 'make STATIC=1' 'make STATIC=1 && build/static/culprit --version' 'culprit'
 in_chroot 'apt-get install -y -q lintian' >"$log.lintian" 2>&1 </dev/null || echo '     no lintian could be installed'
 try 'make deb' 'make deb && cp build/culprit_*.deb /tmp/culprit.deb' '^build/culprit_.*deb$'
-try 'lintian finds no error' 'lintian --fail-on error --allow-root /tmp/culprit.deb'
+try 'lintian finds no error' 'lintian --fail-on error --allow-root /tmp/culprit.deb && echo fine' fine
 try 'the package is installed, with what it depends on' 'apt-get install -y -q /tmp/culprit.deb && [ "$(command -v culprit)" = /usr/bin/culprit ]'
 try 'the installed program runs' 'cd / && culprit --version && culprit dump process --json --for 1' '"pid": *1\b'
 try 'its man page and completions are in place' \

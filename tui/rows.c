@@ -1,5 +1,6 @@
 #include "rows.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -616,19 +617,39 @@ enum panel_result rows_action(struct rows *r, int action)
 static bool contains(const char *hay, size_t n, const char *needle)
 {
 	size_t len = strlen(needle);
+	int first = tolower((unsigned char)*needle);
 
 	for (size_t i = 0; i + len <= n; i++) {
-		if (!strncasecmp(hay + i, needle, len))
+		if (tolower((unsigned char)hay[i]) == first && !strncasecmp(hay + i, needle, len))
 			return true;
 	}
 	return false;
 }
 
-static bool row_contains(struct rows *r, size_t row, const char *text)
+/* Can a formatted number hold this text? */
+static bool like_number(const char *text)
+{
+	return !text[strspn(text, "0123456789.,+-%/=~? bBdDeEgGhHkKmMnNpPsStTuUwW")];
+}
+
+/* A column of numbers with a unit: formatting one costs more than all else of a search. */
+static bool is_measured(const struct rows *r, size_t column)
+{
+	const struct query_column *q;
+
+	if (r->specs[column].cell || r->map[column] < 0)
+		return false;
+	q = query_column(r->query, (size_t)r->map[column]);
+	return q->type == CULPRIT_F64 || ((q->type == CULPRIT_U64 || q->type == CULPRIT_I64) && q->unit != CULPRIT_NONE);
+}
+
+static bool row_contains(struct rows *r, size_t row, const char *text, bool number)
 {
 	for (size_t i = 0; i < r->nspecs; i++) {
 		struct list_cell cell = {0};
 
+		if (!number && is_measured(r, i))
+			continue;
 		source_cell(r, row, i, &cell);
 		if (cell.kind == LIST_TEXT && contains(cell.text, cell.len, text))
 			return true;
@@ -647,6 +668,7 @@ void rows_selection(struct rows *r, bool restore)
 bool rows_find(struct rows *r, const char *text, int direction)
 {
 	size_t n = source_count(r), at = r->list.selected;
+	bool number = like_number(text);
 
 	if (r->choosing)
 		return rows_choose_find(r, text, direction);
@@ -655,7 +677,7 @@ bool rows_find(struct rows *r, const char *text, int direction)
 	for (size_t k = direction ? 1 : 0; k < n + (direction ? 1 : 0); k++) {
 		size_t row = direction < 0 ? (at + n - k % n) % n : (at + k) % n;
 
-		if (row_contains(r, row, text)) {
+		if (row_contains(r, row, text, number)) {
 			list_select(&r->list, &r->source, row);
 			return true;
 		}

@@ -13,10 +13,20 @@ void *list_panel_create(const struct list_panel *of)
 
 	if (!s)
 		return NULL;
-	s->of = of;
+	s->of = s->first = of;
 	rows_init(&s->rows, of->table, of->columns, of->ncolumns, of->sort);
 	s->rows.of = s;
 	return s;
+}
+
+void list_panel_switch(struct list_state *s, const struct list_panel *of)
+{
+	void *whose = s->rows.of;
+
+	rows_finish(&s->rows);
+	s->of = of;
+	rows_init(&s->rows, of->table, of->columns, of->ncolumns, of->sort);
+	s->rows.of = whose;
 }
 
 void list_panel_destroy(void *self)
@@ -148,6 +158,11 @@ enum panel_result list_panel_action(void *self, int action, struct panel_request
 	struct list_state *s = self;
 	enum panel_result result;
 
+	if (s->of->action && !s->rows.choosing) {
+		result = s->of->action(self, action, want);
+		if (result != PANEL_IGNORED)
+			return result;
+	}
 	if (action == ROWS_ONLY_USER || action == ROWS_ONLY_CGROUP)
 		return s->rows.choosing ? PANEL_IGNORED : rows_only(&s->rows, action, want);
 	if (action == ACTION_DEEPER && !s->rows.choosing)
@@ -205,7 +220,10 @@ enum panel_result list_panel_click(void *self, struct rect r, int x, int y, stru
 
 void list_panel_keep(const void *self, const char *name, struct settings *settings)
 {
-	rows_keep(&((const struct list_state *)self)->rows, name, settings);
+	const struct list_state *s = self;
+
+	if (s->of == s->first)
+		rows_keep(&s->rows, name, settings);
 }
 
 void list_panel_restore(void *self, const char *name, const struct settings *settings)
@@ -227,7 +245,13 @@ size_t list_panel_interests(const void *self, const struct lens *lens, struct cu
 
 void list_panel_status(const void *self, char *out, size_t cap)
 {
-	rows_status(&((const struct list_state *)self)->rows, out, cap);
+	struct list_state *s = (struct list_state *)(uintptr_t)self;
+	ssize_t row;
+
+	rows_status(&s->rows, out, cap);
+	row = rows_selected(&s->rows);
+	if (!out[0] && s->of->status && row >= 0 && !s->rows.choosing)
+		s->of->status(&s->rows, (size_t)row, out, cap);
 }
 
 void figures_finish(struct figures *f)

@@ -21,6 +21,10 @@ struct list_panel {
 	int (*update)(void *self, struct view *, const struct lens *, const struct panel_time *, struct culprit_error *);
 	/* Optional: says what there is to say of the selected row (list_panel_detail()); the view is as after update(). */
 	void (*detail)(void *self, struct view *, const struct lens *, const struct panel_time *, size_t row);
+	/* Optional: actions of its own keys; PANEL_IGNORED: none of them. */
+	enum panel_result (*action)(void *self, int action, struct panel_request *);
+	/* Optional: says something of the selected row where nothing else is to be said of it. */
+	void (*status)(struct rows *, size_t row, char *out, size_t cap);
 	/* Optional: Enter on the selected row. */
 	enum panel_result (*deeper)(void *self, struct panel_request *);
 	/* Optional: what must be sampled for it, as panel.h. */
@@ -42,7 +46,7 @@ struct list_lines {
 };
 
 struct list_state {
-	const struct list_panel *of;
+	const struct list_panel *of, *first; /* as created; what is remembered is of that */
 	struct rows rows;
 	struct list_lines head, detail; /* above the list; below it, of the selected row. Begun anew by update() */
 };
@@ -52,6 +56,9 @@ void list_panel_say(struct list_lines *, enum role, const char *format, ...) __a
 
 /* Adds to the end of a text; what does not fit is cut. */
 void list_panel_append(char *to, size_t cap, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* Shows another list in the same panel (with the same state). */
+void list_panel_switch(struct list_state *, const struct list_panel *);
 
 /* NULL: out of memory. */
 void *list_panel_create(const struct list_panel *);

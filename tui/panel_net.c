@@ -171,6 +171,7 @@ static void say_listener(struct net *n, size_t rows)
 	limit = figures_number(&n->figures, worst, "queue_limit");
 	wait = figures_number(&n->figures, worst, "accept_wait_p99");
 	list_panel_say(&n->list.head, dropped > 0 || queue > limit / 2 ? ROLE_WARN : ROLE_TEXT,
+		       strchr(address, ':') ? "listening: [%s]:%.0f %s, queue %.0f/%.0f%s%s%s, dropped %s%s" :
 		       "listening: %s:%.0f %s, queue %.0f/%.0f%s%s%s, dropped %s%s", address,
 		       figures_number(&n->figures, worst, "port"), name, queue, limit, isnan(wait) ? "" : ", read after ",
 		       isnan(wait) ? "" : units_format_short(a, sizeof(a), wait, CULPRIT_NS), isnan(wait) ? "" : " p99",
@@ -291,6 +292,99 @@ static void net_finish(void *self)
 	query_destroy(n->answers);
 }
 
+/* --- who listens --- */
+
+static const double queue_pct = 50;
+
+/* "0.0.0.0:8080" */
+static void address_cell(struct rows *r, size_t row, struct list_cell *cell)
+{
+	char address[64];
+
+	rows_text(r, row, "address", address, sizeof(address));
+	snprintf(cell->text, sizeof(cell->text), strchr(address, ':') ? "[%s]:%.0f" : "%s:%.0f", address,
+		 rows_number(r, row, "port", 0));
+	cell->len = (uint16_t)strlen(cell->text);
+}
+
+/* "3/128": how many wait to be accepted, of how many may. */
+static void queue_cell(struct rows *r, size_t row, struct list_cell *cell)
+{
+	double queue = rows_number(r, row, "queue", NAN), limit = rows_number(r, row, "queue_limit", NAN);
+
+	cell->own = true;
+	if (isnan(queue))
+		snprintf(cell->text, sizeof(cell->text), "-");
+	else
+		snprintf(cell->text, sizeof(cell->text), "%.0f/%.0f", queue, limit);
+	cell->len = (uint16_t)strlen(cell->text);
+	if (queue > 0 && queue >= limit * queue_pct / 100)
+		cell->role = ROLE_WARN;
+}
+
+static void dropped_cell(struct rows *r, size_t row, struct list_cell *cell)
+{
+	double n = rows_number(r, row, "drops_window", NAN);
+
+	cell->own = true;
+	if (isnan(n))
+		snprintf(cell->text, sizeof(cell->text), "-");
+	else
+		units_format_short(cell->text, sizeof(cell->text), n, CULPRIT_COUNT);
+	cell->len = (uint16_t)strlen(cell->text);
+	if (n > 0)
+		cell->role = ROLE_WARN;
+}
+
+static const struct rows_column listen_columns[] = {
+	{.column = "comm", .title = "process", .min = 12, .max = 24, .weight = 1},
+	{.column = "pid", .title = "pid", .min = 7, .max = 7, .priority = 2},
+	{.column = "port", .title = "listens on", .min = 14, .max = 46, .weight = 2, .cell = address_cell},
+	{.column = "queue_pct", .title = "queue", .min = 9, .max = 11, .right = true, .cell = queue_cell},
+	{.column = "drops_window", .title = "dropped", .min = 7, .max = 7, .right = true, .cell = dropped_cell},
+	{.column = "accept_rate", .title = "new", .min = 7, .max = 7, .priority = 1},
+	{.column = "accept_wait_p99", .title = "waited", .min = 6, .max = 6, .priority = 2},
+	{.column = "answer_p99", .title = "p99", .min = 6, .max = 6, .priority = 2},
+	{.column = "holders", .title = "held by", .min = 7, .max = 7, .priority = 3},
+};
+
+static void listen_detail(void *self, struct view *view, const struct lens *lens, const struct panel_time *time, size_t row)
+{
+	struct net *n = self;
+	struct rows *r = &n->list.rows;
+	double queue = rows_number(r, row, "queue", NAN), limit = rows_number(r, row, "queue_limit", NAN),
+	       dropped = rows_number(r, row, "drops_window", 0), wait = rows_number(r, row, "accept_wait_p99", NAN),
+	       answers = rows_number(r, row, "answer_p99", NAN);
+	char raw[40], name[160], a[32], b[32];
+
+	(void)view, (void)lens, (void)time;
+	rows_text(r, row, "comm", raw, sizeof(raw));
+	text_sanitise(name, sizeof(name), raw, strlen(raw), TEXT_UTF8);
+	list_panel_say(&n->list.detail, dropped > 0 ? ROLE_WARN : ROLE_STRONG, "%s %.0f: %.0f wait to be accepted, %.0f may%s", name,
+		       rows_number(r, row, "pid", 0), queue, limit,
+		       dropped > 0 ? "; dropped: it accepts too slowly" : "");
+	list_panel_say(&n->list.detail, ROLE_TEXT, "99 of 100 new connections are read from after %s; answers begin after %s",
+		       isnan(wait) ? "-" : units_format_short(a, sizeof(a), wait, CULPRIT_NS),
+		       isnan(answers) ? "-" : units_format_short(b, sizeof(b), answers, CULPRIT_NS));
+}
+
+enum { NET_OTHER = ROWS_ACTION_LAST + 1 };
+
+static enum panel_result net_action(void *self, int action, struct panel_request *want);
+
+static const struct list_panel listening = {
+	.table = "tcp_listen",
+	.columns = listen_columns,
+	.ncolumns = sizeof(listen_columns) / sizeof(listen_columns[0]),
+	.sort = "accept_rate",
+	.size = sizeof(struct net),
+	.update = net_update,
+	.detail = listen_detail,
+	.action = net_action,
+	.deeper = net_deeper,
+	.finish = net_finish,
+};
+
 static const struct list_panel list = {
 	.table = "tcp_flow",
 	.columns = columns,
@@ -299,9 +393,21 @@ static const struct list_panel list = {
 	.size = sizeof(struct net),
 	.update = net_update,
 	.detail = net_detail,
+	.action = net_action,
 	.deeper = net_deeper,
 	.finish = net_finish,
 };
+
+static enum panel_result net_action(void *self, int action, struct panel_request *want)
+{
+	struct net *n = self;
+
+	(void)want;
+	if (action != NET_OTHER)
+		return PANEL_IGNORED;
+	list_panel_switch(&n->list, n->list.of == &list ? &listening : &list);
+	return PANEL_UPDATE;
+}
 
 static void *net_create(void)
 {
@@ -312,7 +418,11 @@ static void *net_create(void)
 	return n;
 }
 
-static const struct binding keys[] = {ROWS_BINDINGS};
+static const struct binding keys[] = {
+	{NET_OTHER, "other", {'o'}, "o listening", "who listens, or who talks to whom"},
+	ROWS_BINDINGS,
+	ROWS_CHOOSE_BINDINGS,
+};
 
 const struct panel net_panel = {
 	.name = "net",
@@ -322,7 +432,8 @@ const struct panel net_panel = {
 		"connections now; line: the shortest round trip of the last minutes; again: segments sent again; p50, p99: how long the side that is "
 		"asked takes to answer, from the last segment of the request to the first of the answer (connections on which both "
 		"sides speak at once are left out). Below, of the selected row, which side is slow. Enter: the threads of the "
-		"process. All listening sockets: Tables (t), tcp_listen.",
+		"process. o: all listening sockets: how many connections wait to be accepted, of how many that may; those dropped because "
+		"the queue was full; how long new ones waited until they were read from (waited).",
 	.keys = keys,
 	.nkeys = sizeof(keys) / sizeof(keys[0]),
 	.create = net_create,

@@ -2,6 +2,11 @@
 #include "list_panel.h"
 #include "panels.h"
 #include "task_cells.h"
+#include "units.h"
+
+#include <stdio.h>
+
+enum { SHORT_CHILDREN = 5 }; /* fewer are no news */
 
 static const struct rows_column columns[] = {
 	{.column = "pid", .title = "pid", .min = 7, .max = 7},
@@ -24,6 +29,20 @@ static enum panel_result processes_deeper(void *self, struct panel_request *want
 	return rows_open_process(&((struct list_state *)self)->rows, want);
 }
 
+/* Those that live too short to be rows, counted at their parent. */
+static void processes_status(struct rows *r, size_t row, char *out, size_t cap)
+{
+	double n = rows_number(r, row, "short_children", 0), cpu = rows_number(r, row, "short_children_cpu", 0),
+	       life = rows_number(r, row, "short_children_life", 0);
+	char name[64], a[32], b[32];
+
+	if (n < SHORT_CHILDREN)
+		return;
+	task_name(r, row, name, sizeof(name));
+	snprintf(out, cap, "%s: %.0f children of %s ended in the window, together %s of a CPU", name, n,
+		 units_format_short(a, sizeof(a), life, CULPRIT_NS), rows_percent(b, sizeof(b), cpu));
+}
+
 static const struct list_panel list = {
 	.table = "process",
 	.columns = columns,
@@ -32,6 +51,7 @@ static const struct list_panel list = {
 	.size = sizeof(struct list_state),
 	.deeper = processes_deeper,
 	.foot = task_foot,
+	.status = processes_status,
 };
 
 static void *processes_create(void)

@@ -123,6 +123,37 @@ static void processes_keep_the_selection(void **state)
 	stage_close(&s);
 }
 
+/* Who listens: the owner, the queue, what it dropped. */
+static void listening_sockets(void **state)
+{
+	static const struct made_host_options sockets = {.sockets = true};
+	struct stage s;
+
+	(void)state;
+	stage_open(&s, &sockets, 180, "net", 80, 24, TEXT_ASCII);
+	stage_press(&s, "o");
+	stage_check(&s, "listening-80x24");
+	stage_type(&s, ":sort queue_pct\r");
+	assert_shows(&s, "> java:api");
+	assert_shows(&s, "TCP: sent again");
+	assert_shows(&s, "it accepts too slowly");
+	stage_type(&s, "\\queue>0\r");
+	assert_shows(&s, "1-1 of 1");
+	stage_press(&s, "Enter");
+	assert_shows(&s, "HOST > java:api 1204");
+	stage_press(&s, "u o");
+	assert_shows(&s, "peer");
+	stage_close(&s);
+	stage_open(&s, &sockets, 180, "net", 132, 43, TEXT_UTF8);
+	stage_press(&s, "o");
+	stage_check(&s, "listening-132x43");
+	stage_close(&s);
+	stage_open(&s, &sockets, 180, "net", 40, 12, TEXT_ASCII);
+	stage_press(&s, "o");
+	stage_check(&s, "listening-40x12");
+	stage_close(&s);
+}
+
 /* Pods and containers by name; what has none by its path. */
 static void pods_by_name(void **state)
 {
@@ -420,6 +451,7 @@ int main(void)
 		cmocka_unit_test(processes_say_why_a_cell_is_unread),
 		cmocka_unit_test(processes_keep_the_selection),
 		cmocka_unit_test(pods_by_name),
+		cmocka_unit_test(listening_sockets),
 		cmocka_unit_test(drilling_down_and_back),
 		cmocka_unit_test(time_goes_back_and_on),
 		cmocka_unit_test(events_tell_what_happened),

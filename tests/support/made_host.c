@@ -536,6 +536,37 @@ static void fill_collectors(struct made_host *m)
 	table_end(m);
 }
 
+static void fill_sockets(struct made_host *m)
+{
+	static const struct {
+		const char *address, *comm;
+		uint64_t port, pid, start, queue, limit, drops, accepted;
+	} listeners[] = {
+		{"0.0.0.0", "nginx", 443, 6001, 15001, 0, 511, 0, 40},
+		{"::", "java:api", 8080, 1204, 10204, 130, 128, 3, 25},
+		{"127.0.0.1", "mysqld", 3306, 812, 9812, 0, 151, 0, 1},
+		{"0.0.0.0", "sshd", 22, 700, 9700, 0, 128, 0, 0},
+	};
+
+	table_begin(m, "tcp_listen");
+	for (size_t i = 0; i < sizeof(listeners) / sizeof(listeners[0]); i++) {
+		culprit_row(m->frame);
+		put_text(m, "address", listeners[i].address);
+		put(m, "port", listeners[i].port);
+		put(m, "socket", i);
+		put(m, "pid", listeners[i].pid);
+		put(m, "process_start", listeners[i].start);
+		put_text(m, "comm", listeners[i].comm);
+		put(m, "holders", 1);
+		put(m, "queue", listeners[i].queue);
+		put(m, "queue_limit", listeners[i].limit);
+		put(m, "drops", m->second * listeners[i].drops);
+		put(m, "accepted", m->second * listeners[i].accepted);
+		culprit_end(m->frame);
+	}
+	table_end(m);
+}
+
 static void fill_cgroups(struct made_host *m)
 {
 #define KUBE "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod12ab34cd_0000_1111_2222_33334444555"
@@ -757,6 +788,8 @@ void made_host_run(struct made_host *m, unsigned seconds)
 		fill_disks(m);
 		fill_filesystems(m);
 		fill_net(m);
+		if (m->options.sockets)
+			fill_sockets(m);
 		if (m->options.pods)
 			fill_cgroups(m);
 		else

@@ -173,7 +173,7 @@ static int told(void *arg, void *data, size_t size)
 	const struct unwind_news *news = data;
 
 	if (size >= sizeof(*news))
-		stacks_code_seen(((struct stacks *)arg)->code, news->pid, news->end);
+		stacks_code_seen(((struct stacks *)arg)->code, news->pid, news->end, true);
 	return 0;
 }
 
@@ -299,7 +299,7 @@ static void take_in(struct stacks *s, struct stacks_rows *rows, struct bpf_map *
 	for (int often = 1; often >= 0; often--)
 		for (uint32_t i = 0; i < n; i++)
 			if (s->keys[i].user && (s->values[i].count > 1) == often)
-				stacks_code_seen(s->code, s->keys[i].pid, end_of(s, &s->keys[i]));
+				stacks_code_seen(s->code, s->keys[i].pid, end_of(s, &s->keys[i]), false);
 }
 
 static void put_rate(void *arg, struct culprit_frame *f, const struct stacks_row *row)

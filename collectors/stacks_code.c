@@ -18,7 +18,7 @@ enum {
 	QUIET_TICKS = 120,          /* a process not sampled for so long is forgotten */
 	QUIET_TICKS_FULL = 5,       /* where there is no room */
 	LIMBO = 64,
-	NEW_A_SECOND = 128, NEW_AT_ONCE = 512, /* processes whose mappings are read: each costs 0.1 to 0.5 ms */
+	NEW_A_SECOND = 32, NEW_AT_ONCE = 512, /* processes whose mappings are read: each costs 0.1 to 0.5 ms */
 };
 static const uint64_t renew_ns = 1000000000, again_ns = 500000000, again_most_ns = 64000000000, failed_ns = 2000000000;
 
@@ -200,7 +200,7 @@ static void rows_again(struct stacks_code *c, struct process *p, uint64_t now)
 	p->wait_ns = p->wait_ns < again_most_ns ? p->wait_ns * 2 : p->wait_ns;
 }
 
-void stacks_code_seen(struct stacks_code *c, uint32_t pid, uint32_t end)
+void stacks_code_seen(struct stacks_code *c, uint32_t pid, uint32_t end, bool first)
 {
 	struct process *p = find(c, pid);
 	uint64_t now;
@@ -208,7 +208,7 @@ void stacks_code_seen(struct stacks_code *c, uint32_t pid, uint32_t end)
 	if (!c->host->code_of) /* of a test */
 		return;
 	if (p->state == FREE) {
-		if (c->nprocesses >= UNWIND_PROCESSES || !c->may_come) {
+		if (c->nprocesses >= UNWIND_PROCESSES || c->may_come <= (first ? NEW_A_SECOND / 2 : 0)) {
 			c->refused++;
 			return;
 		}

@@ -11,7 +11,7 @@
 enum { REASON = STACKS_OWN };
 enum { PLACES_MIN = 8192, PLACES_MAX = 131072 };
 
-#define SOURCE "tracepoint sched_switch; a wait of less than 1 ms (idle: 64 ms) by chance, with the weight that makes up for it"
+#define SOURCE "tracepoint sched_switch; a wait shorter than 1 ms (run queue, idle?: 128 ms, idle: 1 s) by chance, with the weight that makes up for it"
 
 static const struct culprit_column columns[] = {
 	[STACKS_TID] = COLUMN(CULPRIT_KEY, CULPRIT_U64, CULPRIT_NONE, 0, "tid", "Thread id", "task_struct.pid"),

@@ -30,7 +30,7 @@ enum {
 	/* A wait so long is kept for sure; times the program's thinning, at most OFFCPU_MOST_NS. Who has nothing to do does that
 	 * often and long, and is seldom of interest. */
 	OFFCPU_SURE_NS = 1000000,
-	OFFCPU_QUEUE_NS = 16 * OFFCPU_SURE_NS,  /* SCHED_NONE: pushed aside, it stands where samples find it, too */
+	OFFCPU_QUEUE_NS = 128 * OFFCPU_SURE_NS, /* SCHED_NONE: pushed aside, it stands where samples find it, too */
 	OFFCPU_MAYBE_NS = 128 * OFFCPU_SURE_NS, /* SCHED_IDLE_MAYBE */
 	OFFCPU_IDLE_NS = 1024 * OFFCPU_SURE_NS, /* SCHED_IDLE */
 };

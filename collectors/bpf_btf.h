@@ -1,5 +1,5 @@
 /* What the running kernel's type information (BTF) tells, read once a process: six million bytes, which libbpf would read and
- * search again for each object. Kept are the tracepoints and iterators there are, and, as a file of some 100 KB for libbpf, the
+ * search again for each object. Kept are the tracepoints and iterators there are, and, as a file of some 60 KB for libbpf, the
  * types that culprit's programs look into; the rest is forgotten. How tracepoints are declared has changed over time, and in
  * stable releases too, so that a version says nothing. */
 #ifndef COLLECTORS_BPF_BTF_H

@@ -320,7 +320,14 @@ int options_parse(struct options *o, int argc, char *const *argv, struct culprit
 			continue;
 		}
 		if (o->verb == VERB_CONSOLE && !strcmp(word, "help")) {
+			/* culprit help VERB */
+			enum verb of = i + 1 < argc ? find_verb(argc - i, argv + i, &at) : VERB_CONSOLE;
+
 			o->help = true;
+			if (of != VERB_CONSOLE) {
+				o->verb = of;
+				i++;
+			}
 			continue;
 		}
 		if (o->verb == VERB_CONSOLE) {

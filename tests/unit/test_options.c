@@ -52,6 +52,8 @@ static void test_good(void **state)
 	assert_true(o.help);
 	assert_int_equal(parse(&o, &e, "culprit help"), 0);
 	assert_true(o.help);
+	assert_int_equal(parse(&o, &e, "culprit help dump"), 0);
+	assert_true(o.help && o.verb == VERB_DUMP);
 	assert_int_equal(parse(&o, &e, "culprit dump -- -x"), 0);
 	assert_string_equal(o.args[0], "-x");
 }

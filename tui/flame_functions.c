@@ -222,6 +222,12 @@ int flame_functions_sync(struct flame_panel *p)
 	return 0;
 }
 
+void flame_functions_fresh(struct flame_panel *p)
+{
+	if (!p->flame || (p->listed != p->answer && flame_functions_sync(p)))
+		p->norder = 0;
+}
+
 uint32_t flame_functions_selected(const struct flame_panel *p)
 {
 	return p->list.selected < p->norder ? function_at(p, p->list.selected)->frame : 0;

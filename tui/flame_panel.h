@@ -113,6 +113,8 @@ void flame_functions_init(struct flame_panel *);
 void flame_functions_finish(struct flame_panel *);
 /* After a new answer or another order. -ENOMEM. */
 int flame_functions_sync(struct flame_panel *);
+/* Before anything asks the table between two draws: what was typed ahead must not meet rows of a flame that is gone. */
+void flame_functions_fresh(struct flame_panel *);
 void flame_functions_draw(struct flame_panel *, struct surface *, struct rect);
 /* The frame of the selected row; 0: none. */
 uint32_t flame_functions_selected(const struct flame_panel *);

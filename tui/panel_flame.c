@@ -118,6 +118,9 @@ static int flame_panel_update(void *self, struct view *view, const struct lens *
 	if (!view)
 		return 0;
 	r = flame_panel_ask(p, error);
+	/* What was drawn is of another flame; on a screen of a line or two nothing is drawn anew. */
+	if (p->answer != answer)
+		p->nboxes = p->nlines = 0;
 	if (p->flame && p->answer != answer)
 		settle(p);
 	return r;
@@ -283,6 +286,8 @@ static enum panel_result flame_panel_action(void *self, int action, struct panel
 {
 	struct flame_panel *p = self;
 
+	if (p->functions)
+		flame_functions_fresh(p);
 	switch (action) {
 	case ACTION_DEEPER:
 		return zoom(p, want);
@@ -433,6 +438,8 @@ static bool flame_panel_find(void *self, const char *text, int direction)
 	snprintf(p->word, sizeof(p->word), "%s", text);
 	p->searched = true;
 	p->match = flame_match(p->flame, p->word);
+	if (p->functions)
+		flame_functions_fresh(p);
 	found = p->functions ? flame_functions_find(p, text, direction) : find_in_flame(p, text, direction);
 	/* There, but too small to be pointed at: its share says so. */
 	return found || p->match > 0;
@@ -451,7 +458,10 @@ static void flame_panel_selection(void *self, bool restore)
 	p->selected = p->before;
 	memcpy(p->word, p->word_before, sizeof(p->word));
 	if (p->flame) {
-		list_restore(&p->list, &p->list_source, &p->mark);
+		if (p->functions) {
+			flame_functions_fresh(p);
+			list_restore(&p->list, &p->list_source, &p->mark);
+		}
 		settle(p);
 	}
 }
@@ -484,6 +494,7 @@ static enum panel_result flame_panel_click(void *self, struct rect r, int x, int
 	if (p->functions) {
 		struct rect list = {r.x, r.y + (r.h >= 2), r.w, (int)p->list.page + 1};
 
+		flame_functions_fresh(p);
 		row = list_row_at(&p->list, &p->list_source, list, y);
 		if (row < 0)
 			return PANEL_IGNORED;

@@ -723,7 +723,7 @@ static enum panel_result open_box(struct latency *p, struct panel_request *want)
 		range_text(lo, hi, p->unit, range, sizeof(range));
 		snprintf(want->label, sizeof(want->label), "%.20s %.30s", p->column, range);
 	}
-	if (p->mode == LATENCY_STRIPS && box.low == box.high) {
+	if (p->mode == LATENCY_STRIPS && box.low == box.high && (size_t)box.low < p->nstrips) {
 		size_t k = p->nstrips - 1 - (size_t)box.low;
 
 		p->one_row = true;

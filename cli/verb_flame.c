@@ -68,6 +68,9 @@ static struct view *view_live(const struct options *o, struct session *s, struct
 	sink = *ret_mem ? memsource_sink(*ret_mem) : NULL;
 	r = !v || !sink || writer_add_sink(sampler_writer(s->sampler), sink) || view_add_source(v, memsource_source(*ret_mem)) ?
 		    error_set(error, -ENOMEM, "out of memory") : 0;
+	/* What is loaded into the kernel is waited for: there is no screen to show meanwhile. */
+	if (!r)
+		sampler_settle_late(s->sampler, 10000000000u);
 	for (uint64_t i = 0; i <= ticks && !r; i++) {
 		if (i)
 			sampler_rest(s->sampler, interval, -1);

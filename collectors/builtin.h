@@ -14,6 +14,7 @@ extern const struct culprit_collector vmstat_collector;
 extern const struct culprit_collector psi_collector;
 extern const struct culprit_collector disk_collector;
 extern const struct culprit_collector filesystem_collector;
+extern const struct culprit_collector nfs_collector;
 extern const struct culprit_collector net_collector;
 extern const struct culprit_collector tcp_collector;
 extern const struct culprit_collector cgroup_collector;

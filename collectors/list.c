@@ -8,6 +8,7 @@ const struct culprit_collector *const culprit_builtin[] = {
 	&psi_collector,
 	&disk_collector,
 	&filesystem_collector,
+	&nfs_collector,
 	&net_collector,
 	&tcp_collector,
 	&cgroup_collector,

@@ -9,7 +9,7 @@
 
 enum { WHO = 3, FULLEST = 3 };
 
-static const double busy_pct = 95, full_pct = 90, stalled_pct = 10;
+static const double busy_pct = 95, full_pct = 90, stalled_pct = 10, nfs_again_pct = 2, nfs_slow_ns = 100e6;
 
 struct disks {
 	struct list_state list;
@@ -139,6 +139,27 @@ static void say_fullest(struct disks *d, size_t n)
 		list_panel_say(&d->list.head, warn ? ROLE_WARN : ROLE_TEXT, "%s", line);
 }
 
+/* "nfs /home 120/s in 4.1ms, again 0.1%, read 12.0M/s, written 0B/s; +2" */
+static void say_nfs(struct disks *d, size_t n)
+{
+	double again = figures_number(&d->figures, 0, "retrans_pct"), await = figures_number(&d->figures, 0, "await"),
+	       ops = figures_number(&d->figures, 0, "op_rate");
+	char mount[96], a[32], b[32], c[32], e[32], f[32], more[32] = "";
+
+	if (!n)
+		return;
+	shown(&d->figures, 0, "mount", mount, sizeof(mount));
+	if (n > 1)
+		snprintf(more, sizeof(more), "; +%zu", n - 1);
+	list_panel_say(&d->list.head, again >= nfs_again_pct || await >= nfs_slow_ns ? ROLE_WARN : ROLE_TEXT,
+		       "nfs %s %s in %s, sent again %s, read %s, written %s%s", mount,
+		       isnan(ops) ? "-" : units_format_short(a, sizeof(a), ops, CULPRIT_COUNT_PER_S),
+		       isnan(await) ? "-" : units_format_short(b, sizeof(b), await, CULPRIT_NS),
+		       isnan(again) ? "-" : rows_percent(f, sizeof(f), again),
+		       units_format_short(c, sizeof(c), figures_number(&d->figures, 0, "read_rate"), CULPRIT_BYTES_PER_S),
+		       units_format_short(e, sizeof(e), figures_number(&d->figures, 0, "write_rate"), CULPRIT_BYTES_PER_S), more);
+}
+
 static int disks_update(void *self, struct view *view, const struct lens *lens, const struct panel_time *time,
 			struct culprit_error *error)
 {
@@ -148,6 +169,7 @@ static int disks_update(void *self, struct view *view, const struct lens *lens, 
 	say_stalled(d, figures_ask(&d->figures, view, lens, "psi", NULL));
 	say_who(d, figures_ask(&d->figures, view, lens, "process", NULL));
 	say_fullest(d, figures_ask(&d->figures, view, lens, "filesystem", "used_pct"));
+	say_nfs(d, figures_ask(&d->figures, view, lens, "nfs", "op_rate"));
 	return 0;
 }
 
@@ -235,7 +257,7 @@ const struct panel disks_panel = {
 	.help = "Block devices: busy is the share of time with a request in progress (devices that work in parallel can do more "
 		"at 100%); await the mean time of a read, a write or a cache flush (f), queueing included; queue how many were in "
 		"progress on average. `a < b`: a is a part of b, or made of it (md, LVM): what a does, b does too. Above: who "
-		"reads and writes most, which file systems are fullest; below, of the selected device, where it is mounted.",
+		"reads and writes most, which file systems are fullest, how the busiest NFS server answers (all: Tables, nfs); below, of the selected device, where it is mounted.",
 	.keys = keys,
 	.nkeys = sizeof(keys) / sizeof(keys[0]),
 	.create = disks_create,

@@ -123,6 +123,17 @@ static void processes_keep_the_selection(void **state)
 	stage_close(&s);
 }
 
+static void nfs_among_the_disks(void **state)
+{
+	static const struct made_host_options nfs = {.nfs = true};
+	struct stage s;
+
+	(void)state;
+	stage_open(&s, &nfs, 180, "disks", 80, 24, TEXT_ASCII);
+	stage_check(&s, "disks-nfs");
+	stage_close(&s);
+}
+
 /* Who listens: the owner, the queue, what it dropped. */
 static void listening_sockets(void **state)
 {
@@ -452,6 +463,7 @@ int main(void)
 		cmocka_unit_test(processes_keep_the_selection),
 		cmocka_unit_test(pods_by_name),
 		cmocka_unit_test(listening_sockets),
+		cmocka_unit_test(nfs_among_the_disks),
 		cmocka_unit_test(drilling_down_and_back),
 		cmocka_unit_test(time_goes_back_and_on),
 		cmocka_unit_test(events_tell_what_happened),

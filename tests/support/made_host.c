@@ -536,6 +536,28 @@ static void fill_collectors(struct made_host *m)
 	table_end(m);
 }
 
+static void fill_nfs(struct made_host *m)
+{
+	table_begin(m, "nfs");
+	culprit_row(m->frame);
+	put_text(m, "mount", "/home");
+	put_text(m, "server", "filer:/export/home");
+	put(m, "ops", m->second * 120);
+	put(m, "retrans", m->second * 3);
+	put(m, "timeouts", 0);
+	put(m, "reads", m->second * 100);
+	put(m, "read_time", m->second * 100 * 41 * MS);
+	put(m, "writes", m->second * 10);
+	put(m, "write_time", m->second * 10 * 300 * MS);
+	put(m, "read_bytes", m->second * 12 * MIB);
+	put(m, "write_bytes", m->second * MIB);
+	put(m, "queue_time", 0);
+	put(m, "rtt", m->second * 120 * 40 * MS);
+	put(m, "time", m->second * 120 * 61 * MS);
+	culprit_end(m->frame);
+	table_end(m);
+}
+
 static void fill_sockets(struct made_host *m)
 {
 	static const struct {
@@ -788,6 +810,8 @@ void made_host_run(struct made_host *m, unsigned seconds)
 		fill_disks(m);
 		fill_filesystems(m);
 		fill_net(m);
+		if (m->options.nfs)
+			fill_nfs(m);
 		if (m->options.sockets)
 			fill_sockets(m);
 		if (m->options.pods)

@@ -14,6 +14,7 @@ struct made_host_options {
 	bool calm;      /* nothing happens at all: nobody burns, nobody writes */
 	bool no_psi;    /* the kernel keeps no pressure figures */
 	const char *record; /* also into this file, as culprit record does; it is whole once the host is destroyed */
+	bool nfs;       /* a file server is mounted, and slow */
 	bool sockets;   /* who listens and who talks to whom; one accepts too slowly */
 	bool pods;      /* control groups: services, pods and their containers, one stopped by its CPU limit */
 	bool family;    /* a login that builds something, a shop in python3 and one in node, in control groups of their own */

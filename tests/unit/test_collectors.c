@@ -69,8 +69,9 @@ static void on_this_machine(void **state)
 
 	(void)state;
 	fixture_host_init(&host, NULL);
+	/* Hardly any machine has a file server mounted; runtime has rows of the process that is looked at. */
 	for (size_t i = 0; culprit_builtin[i]; i++)
-		run(culprit_builtin[i], &host, true);
+		run(culprit_builtin[i], &host, strcmp(culprit_builtin[i]->name, "nfs") && strcmp(culprit_builtin[i]->name, "runtime"));
 	fixture_host_finish(&host);
 }
 

@@ -221,12 +221,12 @@ static int sample(void *self, struct culprit_frame *f)
 	}
 	culprit_table(f, 0);
 	r->shown = true;
-	if (!r->asked)
-		return 0;
 	culprit_row(f);
 	culprit_put_u64(f, PID, r->pid);
 	culprit_put_u64(f, START, r->start);
-	if (r->name)
+	if (!r->asked)
+		culprit_unread(f, RUNTIME, "its file has not been read yet");
+	else if (r->name)
 		culprit_put_string(f, RUNTIME, r->name);
 	culprit_end(f);
 	return 0;

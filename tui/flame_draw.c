@@ -138,7 +138,7 @@ static void draw_head(const struct flame_panel *p, struct surface *s, struct rec
 	put(&l, ROLE_STRONG, "%s", title_of(p));
 	if (p->reason[0])
 		put(&l, ROLE_STRONG, " %s", p->reason);
-	else if (p->nreasons && r.w >= 60)
+	else if (!strcmp(p->source.table, "offcpu") && p->nreasons && r.w >= 60)
 		put(&l, ROLE_STRONG, " without idle");
 	if (p->inverted)
 		put(&l, ROLE_ACCENT, r.w >= 60 ? " innermost first" : " inv");

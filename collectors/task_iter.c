@@ -503,6 +503,10 @@ int task_iter_walk(struct task_collector *c)
 
 	if (!iter || iter->failed)
 		return -ENOENT;
+	/* The first look is at /proc, also where the iterator is there from the start: whom this kernel hides from programs is known
+	 * by that alone. */
+	if (!c->nlist)
+		return -EAGAIN;
 	r = task_list_reserve((void **)&c->spare, &c->spare_cap, c->nlist + 1, sizeof(*c->spare));
 	if (r != 0)
 		return r;

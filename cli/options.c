@@ -72,7 +72,7 @@ static const struct option_row rows[] = {
 	{"budget", 0, SHARE, LIVE, AT(budget), AT(has_budget), "SHARE",
 	 "own cost, of the whole machine, above which less is measured (1%); off: no bound"},
 	{"readonly", 0, FLAG, SEES, AT(readonly), NOWHERE, NULL, "change nothing: no signals, no renice"},
-	{"panel", 0, TEXT, SEES, AT(panel), NOWHERE, "NAME", "open there: overview, processes, threads, flame, latency, disks, net, cgroups, memory, events, tables"},
+	{"panel", 0, TEXT, SEES, AT(panel), NOWHERE, "NAME", "open overview, processes, threads, flame, latency, disks, net, cgroups, memory, events, tables"},
 	{"theme", 0, TEXT, SEES, AT(theme), NOWHERE, "NAME", "colours: default (the terminal's own), dark, light, 16, mono, colour-blind, or a file"},
 	{"no-color", 0, FLAG, SEES, AT(no_color), NOWHERE, NULL, "no colours (also where NO_COLOR is set)"},
 	{"no-settings", 0, FLAG, SEES, AT(no_settings), NOWHERE, NULL,

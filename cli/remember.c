@@ -138,7 +138,7 @@ void remember_apply(const struct remember *r, struct console *console)
 	/* A filter is of the table of the panel that is usual. */
 	console_restore(console, r->all, !r->options.filter);
 	if (r->said[0])
-		console_say(console, r->said);
+		console_say_also(console, r->said);
 }
 
 int remember_save(struct remember *r, const struct console *console, struct culprit_error *error)

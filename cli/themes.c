@@ -23,5 +23,5 @@ void theme_of_options(const struct options *o, const char *config_dir, struct th
 	struct culprit_error error;
 
 	if (theme_load(theme, o->theme ? o->theme : "default", config_dir, &error))
-		console_say(console, error.sentence);
+		console_say_also(console, error.sentence);
 }

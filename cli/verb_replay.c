@@ -174,7 +174,7 @@ static void replay_confine(void *self)
 	console_sandbox(r->console, report.sentence);
 	/* What is missing is said without being asked. */
 	if (!report.landlock || !report.seccomp)
-		console_say(r->console, report.sentence);
+		console_say_also(r->console, report.sentence);
 }
 
 static void replay_closing(void *self)

@@ -141,6 +141,13 @@ void console_say(struct console *c, const char *sentence)
 	c->message_is_error = false;
 }
 
+void console_say_also(struct console *c, const char *sentence)
+{
+	size_t n = strlen(c->message);
+
+	snprintf(c->message + n, sizeof(c->message) - n, "%s%s", n ? "; " : "", sentence);
+}
+
 void console_error(struct console *c, const char *sentence)
 {
 	console_say(c, sentence);

@@ -125,6 +125,8 @@ void console_draw(struct console *, struct surface *);
 bool console_unfinished(const struct console *);
 /* One sentence for the status line, until the next key. Copied. */
 void console_say(struct console *, const char *sentence);
+/* The same, behind what is said already. */
+void console_say_also(struct console *, const char *sentence);
 /* What is to be sampled for what is shown. */
 size_t console_interests(struct console *, struct culprit_interest *, size_t cap);
 

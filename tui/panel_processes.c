@@ -39,7 +39,7 @@ static void processes_status(struct rows *r, size_t row, char *out, size_t cap)
 	if (n < SHORT_CHILDREN)
 		return;
 	task_name(r, row, name, sizeof(name));
-	snprintf(out, cap, "%s: %.0f children of %s ended in the window, together %s of a CPU", name, n,
+	snprintf(out, cap, "%s: %.0f children of %s ended, %s of a CPU", name, n,
 		 units_format_short(a, sizeof(a), life, CULPRIT_NS), rows_percent(b, sizeof(b), cpu));
 }
 

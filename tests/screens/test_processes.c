@@ -178,6 +178,19 @@ static void interpreters_are_named(void **state)
 	stage_close(&s);
 }
 
+/* What lives too short to be a row is told at its parent. */
+static void short_lives_are_told(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	stage_open(&s, &family, 180, "processes", 80, 24, TEXT_ASCII);
+	stage_type(&s, "/-bash\r");
+	assert_shows(&s, "bash: 240 children of 40.0ms ended, 2.0% of a CPU");
+	assert_shows(&s, "q quit");
+	stage_close(&s);
+}
+
 /* Asked for of the process itself; what comes is a text that is shown until it is closed. */
 static void a_process_is_inspected(void **state)
 {
@@ -214,6 +227,7 @@ int main(void)
 		cmocka_unit_test(only_a_user_or_a_service),
 		cmocka_unit_test(interpreters_are_named),
 		cmocka_unit_test(a_process_is_inspected),
+		cmocka_unit_test(short_lives_are_told),
 	};
 
 	return cmocka_run_group_tests_name("processes", tests, NULL, NULL);

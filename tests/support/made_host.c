@@ -536,6 +536,29 @@ static void fill_collectors(struct made_host *m)
 	table_end(m);
 }
 
+static bool has_table(struct made_host *m, const char *name)
+{
+	return schema_find(m->schema, name) != NULL;
+}
+
+/* Of the family: who starts much that lives too short to be seen. */
+static void fill_children(struct made_host *m)
+{
+	table_begin(m, "children");
+	culprit_row(m->frame);
+	put(m, "pid", 702);
+	put(m, "start", 9702);
+	put_text(m, "comm", "bash");
+	put(m, "forked", m->second * 4);
+	put(m, "ended", m->second * 4);
+	put(m, "life", m->second * 4 * 40 * MS);
+	put(m, "short_ended", m->second * 4);
+	put(m, "short_life", m->second * 4 * 40 * MS);
+	put(m, "short_cpu_time", m->second * 4 * 5 * MS);
+	culprit_end(m->frame);
+	table_end(m);
+}
+
 static void fill_nfs(struct made_host *m)
 {
 	table_begin(m, "nfs");
@@ -655,12 +678,6 @@ static const struct story stories[] = {
 	{156, "lifecycle", "exit", NULL, "python3", "batch.sh", 7007, 7000, 20000},
 };
 
-static bool has_table(struct made_host *m, const char *name)
-{
-	const struct schema_table *t = schema_find(m->schema, name);
-
-	return t != NULL;
-}
 
 static void fill_story(struct made_host *m, const struct story *s, unsigned k)
 {
@@ -810,6 +827,8 @@ void made_host_run(struct made_host *m, unsigned seconds)
 		fill_disks(m);
 		fill_filesystems(m);
 		fill_net(m);
+		if (m->options.family && has_table(m, "children"))
+			fill_children(m);
 		if (m->options.nfs)
 			fill_nfs(m);
 		if (m->options.sockets)

@@ -446,6 +446,7 @@ size_t bpf_programs(struct bpf_unit *u, const struct culprit_program **ret_list)
 						  : CULPRIT_PROGRAM_OFF,
 			.thinning = p->thinning,
 			.thins = hook->thins,
+			.last = hook->last,
 			.events = p->events,
 			.lost = sum.lost + p->said_lost + missed(p),
 			.run_ns = hook->iterator ? 0 : p->run_ns,

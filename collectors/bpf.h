@@ -25,6 +25,7 @@ struct bpf_hook {
 	bool alternative; /* of two that do the same on different kernels; that it cannot be loaded is no news */
 	bool interest;    /* attached only while somebody looks: bpf_attach() */
 	bool thins;       /* asks bpf_thinned_out(); else it can only be dropped */
+	bool last;  /* see struct culprit_program */
 	unsigned hz;      /* a perf_event program: called so often a second on each busy CPU; thinned, less often */
 	unsigned every;   /* the same, called at one in so many events */
 	enum bpf_perf_event event; /* of what */

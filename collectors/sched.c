@@ -62,7 +62,7 @@ static const struct culprit_table runq_table = {
 };
 
 static const struct bpf_hook hooks[] = {
-	[SCHED_SWITCH] = {.name = "sched_switch", .hook = "tracepoint sched_switch", .thins = true},
+	[SCHED_SWITCH] = {.name = "sched_switch", .hook = "tracepoint sched_switch", .thins = true, .last = true},
 	[SCHED_THREADS] = {.name = "sched_threads", .hook = "iterator over tasks", .iterator = true},
 	[SCHED_WAKER] = {.name = "sched_waker", .hook = "tracepoint sched_waking", .interest = true},
 };

@@ -87,13 +87,27 @@ static bool can_be_cut(const struct cost_taker *t)
 	return t->thinning && ((t->thins && t->thinning < COST_THIN_MOST) || t->may_drop);
 }
 
-static bool cut(struct cost_taker *takers, size_t n, double share, struct cost_step *ret)
+static struct cost_taker *dearest_of(struct cost_taker *takers, size_t n, bool last)
 {
 	struct cost_taker *dearest = NULL;
 
 	for (size_t i = 0; i < n; i++) {
-		if (can_be_cut(&takers[i]) && (!dearest || takers[i].share > dearest->share))
+		if (can_be_cut(&takers[i]) && takers[i].last == last && (!dearest || takers[i].share > dearest->share))
 			dearest = &takers[i];
+	}
+	return dearest;
+}
+
+static bool cut(const struct cost_budget *b, struct cost_taker *takers, size_t n, double share, struct cost_step *ret)
+{
+	struct cost_taker *dearest = dearest_of(takers, n, false);
+
+	/* What is cheap does not help: then even what is kept longest. */
+	if (!dearest || dearest->share < b->limit * b->cpus / 10) {
+		struct cost_taker *kept = dearest_of(takers, n, true);
+
+		if (kept && (!dearest || kept->share > dearest->share))
+			dearest = kept;
 	}
 	/* Who costs next to nothing is not to blame. */
 	if (!dearest || dearest->share <= 0)
@@ -146,7 +160,7 @@ bool cost_budget_tick(struct cost_budget *b, uint64_t now_ns, uint64_t total_ns,
 	b->below = share < b->limit / 2 ? b->below + 1 : 0;
 	if (b->above >= COST_PATIENCE) {
 		b->above = 0;
-		return cut(takers, n, share, ret);
+		return cut(b, takers, n, share, ret);
 	}
 	if (b->below >= COST_RELIEF) {
 		b->below = 0;

@@ -38,6 +38,7 @@ struct cost_taker {
 	uint64_t total_ns;           /* cumulative */
 	uint32_t thinning;           /* as it is now; 0: dropped */
 	bool thins, may_drop;
+	bool last; /* cut only when no other that is dear can be */
 	/* private: */
 	uint64_t before_ns;
 	double share; /* of one CPU, in the last tick */

@@ -89,6 +89,7 @@ void sampler_cost(struct sampler *s, uint64_t now_ns, uint64_t program_cpu_ns)
 			taker->total_ns = p->run_ns;
 			taker->thinning = p->state == CULPRIT_PROGRAM_DROPPED ? 0 : p->thinning;
 			taker->thins = p->thins;
+			taker->last = p->last;
 			taker->may_drop = p->state == CULPRIT_PROGRAM_ON;
 		}
 		s->kernel_ns += e->kernel_ns;
@@ -97,6 +98,7 @@ void sampler_cost(struct sampler *s, uint64_t now_ns, uint64_t program_cpu_ns)
 			taker->total_ns = e->cpu_ns;
 			taker->thinning = e->thinning;
 			taker->thins = true;
+			taker->last = true; /* what it reads is on the screen */
 			taker->may_drop = false;
 		}
 	}

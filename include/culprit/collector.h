@@ -47,7 +47,7 @@ struct culprit_program {
 	uint32_t state;     /* enum culprit_program_state */
 	uint32_t thinning;  /* one event in so many is looked at; 1: all */
 	uint32_t thins;     /* whether it can be thinned; else it can only be dropped */
-	uint32_t reserved;
+	uint32_t last;      /* whether it is cut after all others: a table rests where it is thinned; 0 otherwise */
 	uint64_t events;    /* times it was called */
 	uint64_t lost;      /* events it should have seen or kept, and did not */
 	uint64_t run_ns;    /* time it has run, all CPUs; 0 where the caller's CPU time already has it (iterators) */

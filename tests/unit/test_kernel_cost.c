@@ -87,6 +87,32 @@ static void dearest_is_thinned_then_dropped(void **state)
 	assert_int_equal(b.takers[0].thinning, 0);
 }
 
+/* What a table rests without is kept while others are dear, and cut when they are not. */
+static void some_are_cut_last(void **state)
+{
+	struct box b;
+	unsigned steps = 0;
+
+	(void)state;
+	box_init(&b, 0.01);
+	b.takers[0].last = b.takers[2].last = true;
+	for (int i = 0; i < 10 && !steps; i++)
+		steps += second(&b, 10, 1, 1);
+	assert_int_equal(steps, 1);
+	assert_ptr_equal(b.step.taker, &b.takers[1]);
+	b.takers[1].thinning = b.step.thinning;
+	for (int i = 0; i < 10 && steps < 2; i++)
+		steps += second(&b, 10, 0, 1);
+	assert_ptr_equal(b.step.taker, &b.takers[0]);
+	/* Of one that takes nearly nothing it would not help. */
+	box_init(&b, 0.01);
+	b.takers[0].last = true;
+	steps = 0;
+	for (int i = 0; i < 10 && !steps; i++)
+		steps += second(&b, 10, 0.1, 0);
+	assert_ptr_equal(b.step.taker, &b.takers[0]);
+}
+
 static void what_cannot_be_thinned_is_dropped(void **state)
 {
 	struct box b;
@@ -190,6 +216,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(below_nothing_happens),
 		cmocka_unit_test(dearest_is_thinned_then_dropped),
+		cmocka_unit_test(some_are_cut_last),
 		cmocka_unit_test(what_cannot_be_thinned_is_dropped),
 		cmocka_unit_test(collectors_are_never_dropped),
 		cmocka_unit_test(given_back_where_there_is_room),

@@ -340,6 +340,15 @@ static void draw_sentence(const struct console *c, struct surface *s, int y, int
 		draw_keys(c, s, used + 2, y, w - used - 2);
 }
 
+/* It may stand there for long: the way out has its room beside it. */
+static void draw_status(const struct console *c, struct surface *s, int y, int w, const char *text)
+{
+	int room = w >= 40 ? w - 8 : w, used = surface_put(s, 0, y, room, ROLE_UNREAD, 0, text, strlen(text));
+
+	if (used + 8 <= w)
+		draw_keys(c, s, used + 2, y, w - used - 2);
+}
+
 static void draw_last_line(struct console *c, struct surface *s, int y, int w)
 {
 	char status[PANEL_MESSAGE_MAX] = "";
@@ -370,7 +379,7 @@ static void draw_last_line(struct console *c, struct surface *s, int y, int w)
 			p->status(c->states[c->current], status, sizeof(status));
 		status[sizeof(status) - 1] = 0;
 		if (status[0])
-			draw_sentence(c, s, y, w, ROLE_UNREAD, 0, status);
+			draw_status(c, s, y, w, status);
 		else
 			draw_keys(c, s, 0, y, w);
 	}

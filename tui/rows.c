@@ -768,7 +768,7 @@ void rows_status(const struct rows *r, char *out, size_t cap)
 	if (r->choosing)
 		return;
 	if (r->follow.on && r->follow.lost) {
-		snprintf(out, cap, "%s %llu, which is followed, is not here: it had ended before this window, or is filtered out",
+		snprintf(out, cap, "%s %llu, which is followed, is not here: ended before, or filtered out",
 			 r->follow.name, (unsigned long long)r->follow.pid);
 		return;
 	}

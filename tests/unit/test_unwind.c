@@ -405,7 +405,10 @@ static void test_walks_a_stopped_process(void **state)
 	/* Wherever it is stopped: 400 single steps, each with a whole walk, through write, the handler, and back. */
 	n = unwind_walk(&l.space, regs_of(pid), pcs, 256, &end);
 	assert_int_equal(end, CULPRIT_STACK_WHOLE);
-	assert_true(in(pcs[0], innermost) || in(pcs[1], innermost));
+	/* It may still be in write(), which sanitizers put functions of their own around. */
+	for (i = 0; i < n && i < 5 && !in(pcs[i], innermost); i++)
+		;
+	assert_true(i < n && i < 5);
 	for (i = 0; i < n && !in(pcs[i], (void (*)(void))on_signal); i++)
 		;
 	assert_true(i < n);

@@ -24,7 +24,7 @@ has() { grep -qF -- "$1" "$2"; }
 hasnt() { ! grep -qF -- "$1" "$2"; }
 same() { cmp -s "$1" "$2"; }
 piped() { "$culprit" dump cpu - --json < "$dir/a.rec" > "$dir/piped.json"; }
-long_enough() { [ $# = 2 ] && [ $(($2 - $1)) -ge 900000000 ]; }
+long_enough() { [ $# = 2 ] && [ $(($2 - $1)) -ge 500000000 ]; }
 esc=$(printf '\033')
 
 check "record" "$culprit" record -o "$dir/a.rec" --for 1 --interval 200ms

@@ -110,7 +110,7 @@ static struct query *run_baseline(struct query *q)
 	struct view *view = view_baseline(q->view) ? view_baseline(q->view) : q->view;
 	struct query *b;
 
-	if (!q->lens.has_baseline)
+	if (!q->lens.has_baseline || !query_stands(q))
 		return NULL;
 	b = query_helper(&q->baseline, view);
 	if (!b)
@@ -129,7 +129,8 @@ static struct query *run_baseline(struct query *q)
 		q->baseline_run = q->runs;
 		q->baseline_failed = err && err != -EBADMSG;
 	}
-	return q->baseline_failed ? NULL : b;
+	/* What was asked meanwhile may have taken the place of either: its rows are gone then, until it is run again. */
+	return q->baseline_failed || !query_stands(q) || !query_stands(b) ? NULL : b;
 }
 
 static ssize_t find_row(struct query *q, struct query *b, size_t row)

@@ -330,34 +330,56 @@ static void want(struct attach *a, const char *table, bool narrow, uint64_t now)
 	t->wanted_ns = now;
 }
 
+/* What was found of this table and column before; the one that is longest ago where there was nothing. */
+static struct attach_judged *judged_of(struct attach *a, const struct culprit_interest *interest)
+{
+	const char *what = interest->what ? interest->what : "";
+	struct attach_judged *j = &a->judged[0];
+
+	for (size_t i = 0; i < ATTACH_JUDGED_MAX; i++) {
+		struct attach_judged *k = &a->judged[i];
+
+		if (!strcmp(k->table, interest->table) && !strcmp(k->what, what))
+			return k;
+		if (k->asked_ns < j->asked_ns)
+			j = k;
+	}
+	memset(j, 0, sizeof(*j));
+	snprintf(j->table, sizeof(j->table), "%s", interest->table);
+	snprintf(j->what, sizeof(j->what), "%s", what);
+	return j;
+}
+
 /* Has the ring what this interest wants? Asked of the newest second. */
 static bool is_met(struct attach *a, const struct culprit_interest *interest, uint64_t now)
 {
 	struct lens lens = lens_live(SECOND);
+	struct attach_judged *j;
 	struct value v;
 	int column;
 
 	/* Routed already: only the end of the interest changes that. */
 	if (view_routed(a->view, interest->table))
 		return false;
-	if (a->judged_ns && now - a->judged_ns < JUDGE_S * SECOND && !memcmp(a->judged, interest->key, sizeof(a->judged)))
-		return a->met;
-	memcpy(a->judged, interest->key, sizeof(a->judged));
-	a->judged_ns = now;
-	a->met = true;
+	j = judged_of(a, interest);
+	if (j->asked_ns && now - j->asked_ns < JUDGE_S * SECOND && !memcmp(j->key, interest->key, sizeof(j->key)))
+		return j->met;
+	memcpy(j->key, interest->key, sizeof(j->key));
+	j->asked_ns = now;
+	j->met = true;
 	if (interest->nkey)
 		lens_scope_process(&lens, interest->key[0], interest->nkey > 1 ? interest->key[1] : 0);
 	if (query_run(a->query, &lens, interest->table, 0, NULL))
 		return true;
-	a->met = query_nrows(a->query) > 0;
+	j->met = query_nrows(a->query) > 0;
 	column = interest->what && strcmp(interest->what, "rows") ? query_column_find(a->query, interest->what) : -1;
 	for (size_t i = 0; column >= 0 && i < query_nrows(a->query); i++) {
 		query_value(a->query, i, (size_t)column, &v);
-		a->met = v.state == VALUE_OK;
-		if (a->met)
+		j->met = v.state == VALUE_OK;
+		if (j->met)
 			break;
 	}
-	return a->met;
+	return j->met;
 }
 
 /* Tells the sampler which collectors are wanted; without any it stands still. */

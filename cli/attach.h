@@ -13,6 +13,14 @@
 
 enum { ATTACH_ROUTES_MAX = 32, ATTACH_CPU_SAMPLES = 12 };
 
+/* Whether the ring has what an interest wants, and when that was asked. Of the same table asked for another process, anew. */
+enum { ATTACH_JUDGED_MAX = 16 };
+struct attach_judged {
+	char table[32], what[32];
+	uint64_t key[4], asked_ns;
+	bool met;
+};
+
 struct attach {
 	struct view *view;       /* borrowed */
 	struct source *recorder; /* the view's; NULL: not attached */
@@ -36,9 +44,7 @@ struct attach {
 	} tables[ATTACH_ROUTES_MAX];
 	size_t ntables;
 	struct query *query; /* for what the ring has of an interest */
-	uint64_t judged_ns;  /* when that was asked */
-	uint64_t judged[4];  /* of which process */
-	bool met;
+	struct attach_judged judged[ATTACH_JUDGED_MAX];
 
 	struct {
 		uint64_t at_ns, cpu_ns;

@@ -18,14 +18,14 @@ struct layout {
 
 static struct layout layout_fit(int width)
 {
-	struct layout l = {10, 9, 14, 8, 0, 11, 8};
+	struct layout l = {10, 9, 16, 8, 0, 11, 8};
 	int left = width - (l.name + l.use + l.wait + l.error + l.most + l.changed + 6);
 
 	/* What is left goes to the past first, then to who waits, then to names. */
 	l.spark = left < 6 ? 0 : left < 21 ? left - 1 : 20;
 	left -= l.spark ? l.spark + 1 : 0;
-	l.wait += left > 14 ? 14 : left > 0 ? left : 0;
-	left -= 14;
+	l.wait += left > 12 ? 12 : left > 0 ? left : 0;
+	left -= 12;
 	l.error += left > 6 ? 6 : left > 0 ? left : 0;
 	left -= 6;
 	l.name += left > 6 ? 6 : left > 0 ? left : 0;

@@ -159,11 +159,22 @@ static void say_pressure(struct resources *r, const struct pressure *p)
 	say(r->pressure, sizeof(r->pressure), " of the window");
 }
 
+/* How long the slowest hundredth waits for a CPU, of all CPUs; NaN where it is not measured. */
+static double ask_run_queue(struct resources *r, const struct lens *lens)
+{
+	size_t n = ask(r, lens, "runq", NULL);
+
+	for (size_t i = 0; i < n; i++)
+		if (number(r, i, "cpu") < 0)
+			return number(r, i, "wait_p99");
+	return NAN;
+}
+
 static void ask_cpus(struct resources *r, const struct lens *lens, const struct pressure *p, const char *most)
 {
+	double hottest = -1, all = NAN, queue = ask_run_queue(r, lens);
 	size_t n = ask(r, lens, "cpu", "busy");
 	struct resource *x;
-	double hottest = -1, all = NAN;
 	size_t hot = n;
 
 	for (size_t i = 0; i < n; i++) {
@@ -176,9 +187,11 @@ static void ask_cpus(struct resources *r, const struct lens *lens, const struct 
 				return;
 			snprintf(x->name, sizeof(x->name), "cpu");
 			snprintf(x->most, sizeof(x->most), "%s", most);
-			say_number(x->wait, r->wait_cap, "stalled", p->cpu, CULPRIT_PERCENT);
+			/* Where somebody else has the CPUs, that is the first thing to know. */
 			if (number(r, i, "steal_pct") >= 1)
 				say_number(x->wait, r->wait_cap, "steal", number(r, i, "steal_pct"), CULPRIT_PERCENT);
+			say_number(x->wait, r->wait_cap, "runq p99", queue, CULPRIT_NS);
+			say_number(x->wait, r->wait_cap, "stalled", p->cpu, CULPRIT_PERCENT);
 			x->warn = busy >= cpu_full || p->cpu >= stalled || number(r, i, "steal_pct") >= stalled;
 		} else if (busy > hottest) {
 			hottest = busy;
@@ -217,12 +230,42 @@ static void ask_memory(struct resources *r, const struct lens *lens, const struc
 	x->warn = x->now >= memory_full || p->memory >= stalled || oom > 0 || swap_rate > 0;
 }
 
+struct tail {
+	char disk[20], operation[16];
+	double p99;
+};
+
+/* Of each disk the operation whose slowest hundredth takes longest. Fewer than a hundred have none. */
+static size_t ask_tails(struct resources *r, const struct lens *lens, struct tail *tails, size_t most)
+{
+	size_t n = ask(r, lens, "disk_latency", NULL), found = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct tail t;
+		size_t k;
+
+		text(r, i, "name", t.disk, sizeof(t.disk));
+		text(r, i, "operation", t.operation, sizeof(t.operation));
+		t.p99 = number(r, i, "service_p99");
+		if (isnan(t.p99) || !(number(r, i, "requests") >= 100))
+			continue;
+		for (k = 0; k < found && strcmp(tails[k].disk, t.disk) != 0; k++)
+			;
+		if (k == most || (k < found && tails[k].p99 >= t.p99))
+			continue;
+		tails[k] = t;
+		found += k == found;
+	}
+	return found;
+}
+
 static void ask_disks(struct resources *r, const struct lens *lens, const struct pressure *p, const char *most)
 {
-	size_t n = ask(r, lens, "disk", "busy"), shown = 0;
+	struct tail tails[16];
+	size_t ntails = ask_tails(r, lens, tails, 16), n = ask(r, lens, "disk", "busy"), shown = 0;
 
 	for (size_t i = 0; i < n && shown < DISKS_MAX; i++) {
-		char name[20], kind[16];
+		char name[20], kind[16], what[32];
 		struct resource *x;
 
 		text(r, i, "kind", kind, sizeof(kind));
@@ -235,6 +278,12 @@ static void ask_disks(struct resources *r, const struct lens *lens, const struct
 			return;
 		snprintf(x->name, sizeof(x->name), "disk %s", name);
 		snprintf(x->most, sizeof(x->most), "%s", shown ? "" : most);
+		for (size_t k = 0; k < ntails; k++) {
+			if (strcmp(tails[k].disk, name) != 0)
+				continue;
+			snprintf(what, sizeof(what), "%s p99", tails[k].operation);
+			say_number(x->wait, r->wait_cap, what, tails[k].p99, CULPRIT_NS);
+		}
 		if (!shown)
 			say_number(x->wait, r->wait_cap, "stalled", p->io, CULPRIT_PERCENT);
 		say_number(x->wait, r->wait_cap, "await", number(r, i, "await"), CULPRIT_NS);

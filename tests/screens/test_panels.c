@@ -48,6 +48,25 @@ static void panels_look(void **state)
 	}
 }
 
+/* How long the slowest wait, where that is measured. */
+static void overview_tells_of_tails(void **state)
+{
+	struct made_host_options latencies = {.latencies = true};
+	struct stage s;
+
+	(void)state;
+	stage_open(&s, &latencies, 180, "overview", 80, 24, TEXT_ASCII);
+	if (!view_table(s.view, "runq")) {
+		stage_close(&s);
+		skip(); /* built without BPF */
+	}
+	stage_check(&s, "overview-tails");
+	stage_close(&s);
+	stage_open(&s, &latencies, 180, "overview", 132, 43, TEXT_UTF8);
+	stage_check(&s, "overview-tails-132x43");
+	stage_close(&s);
+}
+
 static void overview_when_calm_and_without_pressure(void **state)
 {
 	struct made_host_options calm = {.calm = true}, no_psi = {.no_psi = true};
@@ -458,6 +477,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(panels_look),
 		cmocka_unit_test(overview_when_calm_and_without_pressure),
+		cmocka_unit_test(overview_tells_of_tails),
 		cmocka_unit_test(processes_sort_and_filter),
 		cmocka_unit_test(processes_say_why_a_cell_is_unread),
 		cmocka_unit_test(processes_keep_the_selection),

@@ -199,6 +199,46 @@ static void fill_pressure(struct made_host *m)
 	table_end(m);
 }
 
+/* 98 of a hundred took `usual`, two took `slow`. ns. */
+static void put_times(struct made_host *m, const char *name, uint64_t hundreds, double usual, double slow)
+{
+	const struct schema_bounds *bounds = &m->table->columns[column(m, name)].bounds;
+	uint64_t *counts = calloc(bounds->count, sizeof(*counts));
+
+	assert_non_null(counts);
+	counts[schema_slot(bounds, usual)] += 98 * hundreds;
+	counts[schema_slot(bounds, slow)] += 2 * hundreds;
+	culprit_put_histogram(m->frame, column(m, name), counts, bounds->count);
+	free(counts);
+}
+
+static void fill_latencies(struct made_host *m)
+{
+	static const char *const operations[] = {"read", "write"};
+
+	table_begin(m, "runq");
+	culprit_row(m->frame);
+	put(m, "cpu", UINT64_MAX);
+	put(m, "generation", 0);
+	put(m, "waits", m->second * 1000);
+	put_times(m, "wait", m->second * 10, 4e3, 2.5e6);
+	culprit_end(m->frame);
+	table_end(m);
+	table_begin(m, "disk_latency");
+	for (int i = 0; i < 2; i++) {
+		uint64_t hundreds = i ? 3 * backup_seconds(m) : m->second;
+
+		culprit_row(m->frame);
+		put_text(m, "name", "vda");
+		put(m, "generation", 0);
+		put_text(m, "operation", operations[i]);
+		put(m, "requests", 100 * hundreds);
+		put_times(m, "service", hundreds, 2e5, i ? 84e6 : 9e5);
+		culprit_end(m->frame);
+	}
+	table_end(m);
+}
+
 static void fill_disks(struct made_host *m)
 {
 	uint64_t busy = backup_seconds(m);
@@ -831,6 +871,8 @@ void made_host_run(struct made_host *m, unsigned seconds)
 			fill_children(m);
 		if (m->options.nfs)
 			fill_nfs(m);
+		if (m->options.latencies && has_table(m, "runq"))
+			fill_latencies(m);
 		if (m->options.sockets)
 			fill_sockets(m);
 		if (m->options.pods)

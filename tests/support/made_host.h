@@ -18,6 +18,7 @@ struct made_host_options {
 	bool sockets;   /* who listens and who talks to whom; one accepts too slowly */
 	bool pods;      /* control groups: services, pods and their containers, one stopped by its CPU limit */
 	bool family;    /* a login that builds something, a shop in python3 and one in node, in control groups of their own */
+	bool latencies; /* what only programs in the kernel see: waits for CPUs, the backup's writes on the disk */
 	bool murmur;    /* calm as real boxes are: now and then somebody does a little, and every number moves a bit */
 };
 

@@ -19,7 +19,8 @@ extern const struct culprit_table sched_waker_table;
 
 /* A thread as of the last sample. */
 struct sched_known {
-	uint64_t start; /* with the tid in `now`: who it is; 0: this place is free */
+	uint64_t start; /* with the tid in `now`: who it is */
+	struct sched_known *next; /* of those that are free */
 	struct sched_record now;
 	struct sched_record put; /* as last emitted; none of its counters ever falls */
 	uint64_t user_ns, kernel_ns; /* on_cpu shared out */
@@ -35,9 +36,13 @@ struct sched_known {
 	bool born;      /* began after the sample before */
 };
 
+struct sched_chunk;
+
 struct sched_threads {
-	struct sched_known *table; /* open addressing by tid */
-	uint32_t size, used;       /* a power of two */
+	struct sched_known **table; /* open addressing by tid; NULL: a free place */
+	uint32_t size, used;        /* size: a power of two */
+	struct sched_known *spare;  /* of the chunks, those that are nobody */
+	struct sched_chunk *chunks;
 	uint32_t sample;
 	uint64_t too_many;
 	uint64_t start_unit_ns; /* of start times in the tables */

@@ -115,6 +115,11 @@ const struct culprit_table sched_time_table = {
 
 /* --- who is there ------------------------------------------------------------------------------------------------ */
 
+struct sched_chunk {
+	struct sched_chunk *next;
+	struct sched_known of[64];
+};
+
 int sched_threads_init(struct sched_threads *t, const struct culprit_host *host)
 {
 	t->size = SIZE_MIN;
@@ -126,8 +131,38 @@ int sched_threads_init(struct sched_threads *t, const struct culprit_host *host)
 
 void sched_threads_finish(struct sched_threads *t)
 {
+	while (t->chunks) {
+		struct sched_chunk *next = t->chunks->next;
+
+		free(t->chunks);
+		t->chunks = next;
+	}
 	free(t->table);
 	t->table = NULL;
+	t->spare = NULL;
+}
+
+/* One that is nobody yet; NULL: out of memory. */
+static struct sched_known *known_take(struct sched_threads *t)
+{
+	struct sched_known *k;
+
+	if (!t->spare) {
+		struct sched_chunk *chunk = malloc(sizeof(*chunk));
+
+		if (!chunk)
+			return NULL;
+		chunk->next = t->chunks;
+		t->chunks = chunk;
+		for (size_t i = 0; i < sizeof(chunk->of) / sizeof(chunk->of[0]); i++) {
+			chunk->of[i].next = t->spare;
+			t->spare = &chunk->of[i];
+		}
+	}
+	k = t->spare;
+	t->spare = k->next;
+	memset(k, 0, sizeof(*k));
+	return k;
 }
 
 static uint32_t place_of(const struct sched_threads *t, uint32_t tid)
@@ -135,24 +170,23 @@ static uint32_t place_of(const struct sched_threads *t, uint32_t tid)
 	return (tid * 0x9E3779B1u >> 7) & (t->size - 1);
 }
 
-static struct sched_known *find(const struct sched_threads *t, uint32_t tid, uint64_t start)
+/* Where it is, or would be. */
+static struct sched_known **find(const struct sched_threads *t, uint32_t tid, uint64_t start)
 {
 	uint32_t at = place_of(t, tid);
 
-	for (; t->table[at].start; at = (at + 1) & (t->size - 1))
-		if (t->table[at].now.tid == tid && t->table[at].start == start)
+	for (; t->table[at]; at = (at + 1) & (t->size - 1))
+		if (t->table[at]->now.tid == tid && t->table[at]->start == start)
 			break;
 	return &t->table[at];
 }
 
 const struct sched_known *sched_threads_find(const struct sched_threads *t, uint32_t tid, uint64_t start)
 {
-	const struct sched_known *k = find(t, tid, start);
-
-	return k->start ? k : NULL;
+	return *find(t, tid, start);
 }
 
-/* The same threads in a table of another size; also heals the chains that sweeping has cut. */
+/* The same threads in a table of another size. */
 static int rehash(struct sched_threads *t, uint32_t size)
 {
 	struct sched_threads grown = *t;
@@ -162,8 +196,8 @@ static int rehash(struct sched_threads *t, uint32_t size)
 		return -ENOMEM;
 	grown.size = size;
 	for (uint32_t i = 0; i < t->size; i++)
-		if (t->table[i].start)
-			*find(&grown, t->table[i].now.tid, t->table[i].start) = t->table[i];
+		if (t->table[i])
+			*find(&grown, t->table[i]->now.tid, t->table[i]->start) = t->table[i];
 	free(t->table);
 	*t = grown;
 	return 0;
@@ -193,24 +227,28 @@ static void share_cpu(struct sched_known *k)
 int sched_threads_take(struct sched_threads *t, const struct sched_record *r, uint64_t boot_before_ns)
 {
 	uint64_t start = r->start ? r->start : 1;
-	struct sched_known *k = find(t, r->tid, start);
+	struct sched_known **at = find(t, r->tid, start), *k = *at;
 	int64_t stolen;
 
-	if (!k->start && r->accounted == SCHED_WRITTEN)
+	if (!k && r->accounted == SCHED_WRITTEN)
 		return 0;
-	if (!k->start) {
+	if (!k) {
 		if (t->used >= SCHED_THREADS_MOST) {
 			t->too_many++;
 			return -ENOSPC;
 		}
-		if (t->used * 2 >= t->size) {
+		if (t->used * 4 >= t->size * 3) {
 			if (rehash(t, t->size * 2))
 				return -ENOMEM;
-			k = find(t, r->tid, start);
+			at = find(t, r->tid, start);
 		}
+		k = known_take(t);
+		if (!k)
+			return -ENOMEM;
+		*at = k;
 		t->used++;
-		memset(k, 0, sizeof(*k));
 		k->start = start;
+		k->now.tid = r->tid;
 		k->handle = CULPRIT_NO_HANDLE;
 		k->fresh = true;
 		k->born = boot_before_ns && start > boot_before_ns;
@@ -244,21 +282,23 @@ int sched_threads_take(struct sched_threads *t, const struct sched_record *r, ui
 void sched_threads_sweep(struct sched_threads *t)
 {
 	for (uint32_t i = 0; i < t->size; i++) {
-		struct sched_known *k = &t->table[i];
+		struct sched_known *k = t->table[i];
 
-		if (!k->start || k->seen == t->sample)
+		if (!k || k->seen == t->sample)
 			continue;
-		k->start = 0;
+		t->table[i] = NULL;
+		k->next = t->spare;
+		t->spare = k;
 		t->used--;
 		/* Chains by open addressing: those behind move up. */
-		for (uint32_t at = (i + 1) & (t->size - 1); t->table[at].start; at = (at + 1) & (t->size - 1)) {
-			struct sched_known moved = t->table[at];
+		for (uint32_t at = (i + 1) & (t->size - 1); t->table[at]; at = (at + 1) & (t->size - 1)) {
+			struct sched_known *moved = t->table[at];
 
-			t->table[at].start = 0;
-			*find(t, moved.now.tid, moved.start) = moved;
+			t->table[at] = NULL;
+			*find(t, moved->now.tid, moved->start) = moved;
 		}
 		/* Another may stand here now. */
-		i -= t->table[i].start != 0;
+		i -= t->table[i] != NULL;
 	}
 }
 
@@ -352,6 +392,6 @@ static void put_row(struct sched_threads *t, struct culprit_frame *f, struct sch
 void sched_threads_put(struct sched_threads *t, struct culprit_frame *f, uint64_t tick_ns)
 {
 	for (uint32_t i = 0; i < t->size; i++)
-		if (t->table[i].start && t->table[i].seen == t->sample)
-			put_row(t, f, &t->table[i], tick_ns);
+		if (t->table[i] && t->table[i]->seen == t->sample)
+			put_row(t, f, t->table[i], tick_ns);
 }

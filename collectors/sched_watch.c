@@ -108,9 +108,9 @@ void sched_watch_choose(struct sched_watcher *w, struct sched_threads *t)
 		if (w->who[i].tid)
 			continue;
 		for (uint32_t at = 0; at < t->size; at++) {
-			const struct sched_known *k = &t->table[at];
+			const struct sched_known *k = t->table[at];
 
-			if (!k->start || !k->switched || (best && weight_of(k) <= weight_of(best)) ||
+			if (!k || !k->switched || (best && weight_of(k) <= weight_of(best)) ||
 			    w->watch[k->now.tid & (SCHED_WATCH_SLOTS - 1)].tid || is_in(w, k))
 				continue;
 			best = k;

@@ -1,0 +1,99 @@
+/* Who is there, by thousands that come and go: each is found, with what it did, and nobody who is gone. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <culprit/host.h>
+
+#ifndef CULPRIT_NO_BPF
+#include "sched_internal.h"
+
+enum { TIDS = 6000, SAMPLES = 60 };
+
+static uint32_t seed = 7;
+
+static uint32_t rnd(uint32_t below)
+{
+	seed = seed * 1664525 + 1013904223;
+	return (seed >> 8) % below;
+}
+
+static void come_and_go(void **state)
+{
+	struct culprit_host host = {.user_hz = 100};
+	struct sched_threads t = {0};
+	/* When each tid's thread began; 0: nobody has it. How much it did. */
+	uint64_t *start = calloc(TIDS, sizeof(*start)), *work = calloc(TIDS, sizeof(*work));
+	uint32_t most = 0;
+
+	(void)state;
+	assert_non_null(start);
+	assert_non_null(work);
+	assert_int_equal(sched_threads_init(&t, &host), 0);
+	for (uint32_t sample = 1; sample <= SAMPLES; sample++) {
+		uint32_t there = 0;
+
+		t.sample = sample;
+		for (uint32_t tid = 1; tid < TIDS; tid++) {
+			struct sched_record r = {.tid = tid, .accounted = SCHED_ACCOUNTED};
+
+			/* Few at first and at last; numbers are used again. */
+			if (rnd(100) < 20)
+				start[tid] = rnd(SAMPLES) < (sample < SAMPLES / 2 ? sample : SAMPLES - sample) * 2 ? sample * 1000 + rnd(1000) : 0;
+			if (!start[tid])
+				continue;
+			if (start[tid] / 1000 == sample)
+				work[tid] = 0;
+			work[tid] += rnd(50);
+			r.start = start[tid];
+			r.on_cpu = r.held = work[tid];
+			assert_int_equal(sched_threads_take(&t, &r, 1), 0);
+			there++;
+		}
+		sched_threads_sweep(&t);
+		most = there > most ? there : most;
+		assert_int_equal(t.used, there);
+		for (uint32_t tid = 1; tid < TIDS; tid++) {
+			const struct sched_known *k = sched_threads_find(&t, tid, start[tid] ? start[tid] : 1);
+
+			assert_int_equal(k != NULL, start[tid] != 0);
+			if (k)
+				assert_true(k->now.tid == tid && k->start == start[tid] && k->now.on_cpu == work[tid] && k->seen == sample);
+		}
+	}
+	/* Full enough to have grown, and not one place for each that ever was. */
+	assert_true(most > 2000);
+	assert_true(t.size <= 4 * most);
+	sched_threads_finish(&t);
+	free(start);
+	free(work);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(come_and_go)};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+#else
+
+static void built_without(void **state)
+{
+	(void)state;
+	skip();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(built_without)};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+#endif

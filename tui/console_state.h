@@ -84,6 +84,7 @@ struct console {
 	struct console_timeline timeline;
 	struct console_timeline timeline_part;     /* what is asked for at once */
 	uint64_t timeline_to_ns, timeline_step_ns; /* what `timeline` was asked for */
+	bool timeline_drawn;                       /* once, so that the first screen is out */
 	int timeline_left;                         /* columns that are still to be asked for: the first, the oldest ones */
 
 	struct console_effect effects[EFFECTS_MAX];

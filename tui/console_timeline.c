@@ -11,8 +11,9 @@
 #define SECOND 1000000000LL
 
 enum {
-	COLUMNS_FIRST = 16,            /* asked for at once; twice as many each time */
-	DRAW_NS = 30 * 1000 * 1000, /* so long a draw may ask, where there is a clock */
+	COLUMNS_FIRST = 2,            /* asked for at once; twice as many each time */
+	DRAW_NS = 30 * 1000 * 1000, /* so long a draw may ask, where there is a clock; */
+	FIRST_NS = 2 * 1000 * 1000, /* the first one: what is in the panel is waited for */
 };
 
 static uint64_t now_ns(const struct console *c)
@@ -66,6 +67,7 @@ static void fetch_timeline(struct console *c, int columns)
 {
 	uint64_t to = c->now.to_ns, span = to - c->now.from_ns, begin = now_ns(c);
 	struct chart_time t = chart_time_fit(console_wall(c, to), (int64_t)span, (int64_t)c->now.tick_ns, columns);
+	uint64_t limit = c->timeline_drawn ? DRAW_NS : FIRST_NS;
 	int n = c->options.clock ? COLUMNS_FIRST : columns;
 
 	c->timeline_time = t;
@@ -84,7 +86,7 @@ static void fetch_timeline(struct console *c, int columns)
 		fetch_columns(c, first, c->timeline_left);
 		c->timeline_left = first;
 		n *= 2;
-		if (now_ns(c) - begin > DRAW_NS)
+		if (now_ns(c) - begin > limit)
 			break;
 	}
 }
@@ -119,6 +121,7 @@ void console_draw_timeline(struct console *c, struct surface *s, int y, int w)
 		columns = w - 6 - 2 - 1 - label_w - 2 * compared;
 		fetch_timeline(c, columns);
 	}
+	c->timeline_drawn = true;
 	if (compared) {
 		base_first = chart_time_column(&c->timeline_time, console_wall(c, from) + 1);
 		base_last = chart_time_column(&c->timeline_time, console_wall(c, to));

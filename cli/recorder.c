@@ -33,7 +33,8 @@ struct recorder {
 	uint64_t interval_ns, begun_ns, end_ns;
 	uint64_t frames;
 	uint64_t missed; /* frames that were sampled, or should have been, and are not in the file */
-	bool progress;   /* standard error is a terminal */
+	bool progress;   /* standard error is a terminal, and no console draws on it */
+	bool removed;    /* the file was, and no other could be begun */
 	/* What it writes to has failed. */
 	bool stalled;
 	int why;
@@ -240,6 +241,20 @@ static void reopen(struct recorder *r)
 	r->stalled = false;
 }
 
+/* Who removes the file while it is recorded does not get it back, but what follows is not lost as well. */
+static void look_for_it(struct recorder *r)
+{
+	const struct sink *sink = r->out->sink;
+	struct stat own;
+
+	if (!r->out->path || r->out->folder || r->removed || recfile_sink_stat(r->out->sink, &own) || own.st_nlink)
+		return;
+	r->removed = true;
+	say(r, "%.300s was removed while it was recorded: what it held is lost; a new one is begun", r->out->path);
+	reopen(r);
+	r->removed = r->out->sink == sink;
+}
+
 /* Until the time or a signal; what comes between samples is taken in. True: it is to end. */
 static bool wait_until(struct recorder *r, int signal_fd, uint64_t until_ns)
 {
@@ -271,6 +286,8 @@ static int run(struct recorder *r, int signal_fd, struct culprit_error *error)
 		err = sampler_tick(r->session->sampler, error);
 		if (!err && r->out->sink)
 			err = look(r, error);
+		if (!err && r->out->sink)
+			look_for_it(r);
 		if (err)
 			return err;
 		if (r->out->publish)
@@ -297,7 +314,8 @@ int recorder_run(struct session *s, struct recorder_output *out, const struct op
 		.interval_ns = o->interval_ns ? o->interval_ns : SECOND,
 		.begun_ns = now_ns(CULPRIT_MONOTONIC),
 		.end_ns = UINT64_MAX,
-		.progress = isatty(STDERR_FILENO),
+		/* Behind a pipe there may be a replay on the same terminal. */
+		.progress = isatty(STDERR_FILENO) && out->path,
 	};
 	int err;
 
@@ -313,5 +331,8 @@ int recorder_run(struct session *s, struct recorder_output *out, const struct op
 	err = run(&r, signal_fd, error);
 	if (r.progress && out->sink)
 		fputc('\n', stderr);
+	if (!err && r.stalled)
+		err = error_set(error, -ENOSPC, "there was no room for the last frames, which are not in %.300s; make room, and record anew",
+				out->path ? out->path : "it");
 	return err;
 }

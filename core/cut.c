@@ -354,7 +354,9 @@ int cut_run(struct source *source, const struct cut_options *options, struct sin
 			err = cut_segment(&c, &list[i], options->from_ns, options->to_ns, i + 1 < count, error);
 	}
 	if (!err && !result->segments)
-		err = error_set(error, -ENODATA, "no frame of %.150s lies in this window", source->name);
+		err = error_set(error, -ENODATA, result->damaged ?
+				"nothing of %.150s can be read in this window, it is damaged; culprit info says where" :
+				"no frame of %.150s lies in this window", source->name);
 	cursor_destroy(c.cursor);
 	free(list);
 	free(c.ids.list);

@@ -474,11 +474,19 @@ static int open_file(int dir_fd, const char *name, const char *path, enum recfil
 {
 	int flags = O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
 	int fd = openat(dir_fd, name, flags | O_CREAT | O_EXCL, 0600), err;
-	bool fresh = fd >= 0;
+	bool fresh = fd >= 0, busy;
 	struct stat st;
 
-	if (fd < 0 && errno == EEXIST && exist == RECFILE_REFUSE)
+	if (fd < 0 && errno == EEXIST && exist == RECFILE_REFUSE) {
+		/* Nobody is to remove what is being recorded. */
+		fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+		busy = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+		if (fd >= 0)
+			close(fd);
+		if (busy)
+			return error_set(error, -EBUSY, "%s is being written by another recorder; choose another name", path);
 		return error_set(error, -EEXIST, "%s exists; remove it or choose another name", path);
+	}
 	if (fd < 0 && errno == EEXIST)
 		fd = openat(dir_fd, name, flags);
 	if (fd < 0 && errno == ELOOP)

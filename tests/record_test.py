@@ -75,7 +75,7 @@ def plain(d):
     p = start('-o', path, *FAST)
     check('a file is begun', until(lambda: size(path) > 20000))
     r = run('record', '-o', path)
-    check('a second recorder on it is refused', r.returncode == 1 and 'exists' in r.stderr, r.stderr)
+    check('a second recorder on it is refused', r.returncode == 1 and 'being written by another recorder' in r.stderr, r.stderr)
     check('its mode is 0600', stat.S_IMODE(os.stat(path).st_mode) == 0o600)
     growing = info(path)
     check('while it is written it can be read', growing['state'] == 'growing' and growing['frames'] > 0, growing['state'])
@@ -192,8 +192,29 @@ def full(d):
                 shutil.rmtree(args[0])
             else:
                 os.unlink(args[0])
+        # Until the end: it is told, and no success.
+        with open(folder + '/ballast', 'wb') as f:
+            f.write(bytes((2 << 20) - (24 << 10)))
+        p = start('-o', folder + '/b.rec', *FAST, '--for', '4')
+        said = p.communicate(timeout=60)[1].decode(errors='replace')
+        check('full until the end is no success', p.returncode == 1 and 'no room for the last frames' in said, (p.returncode, said))
     finally:
         subprocess.run(['umount', folder])
+
+
+def removed(d):
+    """While it is recorded: what it held is lost, what follows is not, and both are said."""
+    path = d + '/removed.rec'
+    p = start('-o', path, *FAST)
+    os.set_blocking(p.stderr.fileno(), False)
+    until(lambda: size(path) > 20000)
+    os.unlink(path)
+    said = []
+    ok = until(lambda: said.append((p.stderr.read() or b'').decode()) or 'a new one is begun' in ''.join(said))
+    check('a removed file is told', ok, ''.join(said))
+    check('a new one is begun', until(lambda: size(path) > 20000))
+    p.send_signal(signal.SIGTERM)
+    check('and ends well', p.wait(60) == 0 and info(path)['state'] == 'whole', p.returncode)
 
 
 def killed(d):
@@ -262,7 +283,7 @@ def progress(d):
 def main():
     d = tempfile.mkdtemp(prefix='culprit-record-')
     try:
-        for part in (plain, reopened, hours, full, killed, cut, progress):
+        for part in (plain, reopened, hours, full, removed, killed, cut, progress):
             part(d)
     finally:
         shutil.rmtree(d, ignore_errors=True)

@@ -5,6 +5,7 @@
 #include "bpf_common.bpf.h"
 #include "sched_shared.h"
 #include "sched_why.bpf.h"
+#include "tid_places.bpf.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -77,37 +78,14 @@ static __always_inline __u64 throttled_time(struct task_struct *task)
 
 /* --- threads ----------------------------------------------------------------------------------------------------- */
 
-static __always_inline struct sched_thread *thread_at(__u32 place)
-{
-	place &= sched_mask;
-	return bpf_map_lookup_elem(&sched_threads_map, &place);
-}
-
 static __always_inline struct sched_thread *thread_find(__u32 tid)
 {
-	struct sched_thread *t = thread_at(tid);
-
-	if (t && t->tid == tid)
-		return t;
-	t = thread_at(tid * 0x9E3779B1u >> 12);
-	return t && t->tid == tid ? t : NULL;
+	return tid_find(&sched_threads_map, sched_mask, tid);
 }
 
-/* Finds it, or takes a free place. */
 static __always_inline struct sched_thread *thread_get(__u32 tid)
 {
-	struct sched_thread *t = thread_at(tid), *other;
-
-	if (!t || t->tid == tid)
-		return t;
-	other = thread_at(tid * 0x9E3779B1u >> 12);
-	if (!other || other->tid == tid)
-		return other;
-	t = !t->tid ? t : !other->tid ? other : NULL;
-	if (!t)
-		return NULL;
-	/* Two CPUs may want the place for two threads; one of them gets it, the other looks again at its next switch. */
-	return __sync_val_compare_and_swap(&t->tid, 0, tid) == 0 ? t : NULL;
+	return tid_get(&sched_threads_map, sched_mask, tid);
 }
 
 /* A thread is written by the CPU that has it, and copied by the iterator on another. Where stores are seen in another order

@@ -13,8 +13,8 @@
 
 #include "bpf.h"
 #include "builtin.h"
-#include "columns.h"
 #include "sched_internal.h"
+#include "stacks_columns.h"
 #include "stacks_faults.h"
 #include "stacks_offcpu.h"
 #include "stacks_rows.h"
@@ -36,23 +36,9 @@ enum {
 #define SAMPLED "perf_event cycles, or cpu-clock where the machine counts no cycles"
 
 static const struct culprit_column columns[] = {
-	[STACKS_TID] = COLUMN(CULPRIT_KEY, CULPRIT_U64, CULPRIT_NONE, 0, "tid", "Thread id", "task_struct.pid"),
-	[STACKS_START] = COLUMN(CULPRIT_KEY, CULPRIT_U64, CULPRIT_TICKS, 0, "start", "When it began, with the tid who it is",
-				"task_struct.start_boottime"),
-	[STACKS_ID] = COLUMN(CULPRIT_KEY, CULPRIT_U64, CULPRIT_NONE, 0, "stack_id", "Number of this stack of this thread",
-			     "counted by culprit"),
-	[STACKS_PID] = NUMBER("pid", CULPRIT_NONE, "Its process", "task_struct.tgid"),
-	[STACKS_PROCESS_START] = NUMBER("process_start", CULPRIT_TICKS, "When its process began",
-					"task_struct.group_leader.start_boottime"),
-	[STACKS_COMM] = TEXT("comm", "Its name", "task_struct.comm"),
-	[STACKS_KERNEL] = COLUMN(CULPRIT_ATTRIBUTE, CULPRIT_STACK, CULPRIT_NONE, 0, "kernel_stack",
-				 "Kernel part of the stack; none: it ran user code", "bpf_get_stack()"),
-	[STACKS_USER] = COLUMN(CULPRIT_ATTRIBUTE, CULPRIT_STACK, CULPRIT_NONE, 0, "user_stack",
-			       "User part of the stack; none: a thread of the kernel", "walked in the kernel by .eh_frame"),
+	STACKS_COMMON("Kernel part of the stack; none: it ran user code"),
 	[STACKS_COUNT] = COUNTER("samples", CULPRIT_COUNT, "How often it was found there", SAMPLED),
 	[STACKS_TIME] = COUNTER("time", CULPRIT_NS, "Time on a CPU for which these samples stand", "samples / rate"),
-	[STACKS_END] = TEXT("end", "Why the user part ends before its outermost frame; empty: it is whole",
-			    "walked in the kernel by .eh_frame"),
 	[RATE_NOW] = GAUGE("rate", CULPRIT_HZ, "How often each CPU is looked at now; less where culprit's budget is short",
 			   "perf_event_attr.sample_freq"),
 };

@@ -1,29 +1,15 @@
 #include "stacks_faults.h"
 
-#include "columns.h"
+#include "stacks_columns.h"
 
 enum { REASON = STACKS_OWN };
 
 #define SOURCE "perf_event page-faults: each major one, one in 997 minor ones with their weight"
 
 static const struct culprit_column columns[] = {
-	[STACKS_TID] = COLUMN(CULPRIT_KEY, CULPRIT_U64, CULPRIT_NONE, 0, "tid", "Thread id", "task_struct.pid"),
-	[STACKS_START] = COLUMN(CULPRIT_KEY, CULPRIT_U64, CULPRIT_TICKS, 0, "start", "When it began, with the tid who it is",
-				"task_struct.start_boottime"),
-	[STACKS_ID] = COLUMN(CULPRIT_KEY, CULPRIT_U64, CULPRIT_NONE, 0, "stack_id", "Number of this stack of this thread",
-			     "counted by culprit"),
-	[STACKS_PID] = NUMBER("pid", CULPRIT_NONE, "Its process", "task_struct.tgid"),
-	[STACKS_PROCESS_START] = NUMBER("process_start", CULPRIT_TICKS, "When its process began",
-					"task_struct.group_leader.start_boottime"),
-	[STACKS_COMM] = TEXT("comm", "Its name", "task_struct.comm"),
-	[STACKS_KERNEL] = COLUMN(CULPRIT_ATTRIBUTE, CULPRIT_STACK, CULPRIT_NONE, 0, "kernel_stack", "Kernel part of the stack",
-				 "bpf_get_stack()"),
-	[STACKS_USER] = COLUMN(CULPRIT_ATTRIBUTE, CULPRIT_STACK, CULPRIT_NONE, 0, "user_stack",
-			       "User part of the stack; none: a thread of the kernel", "walked in the kernel by .eh_frame"),
+	STACKS_COMMON("Kernel part of the stack"),
 	[STACKS_COUNT] = COUNTER("count", CULPRIT_COUNT, "Page faults; an estimate where there are many", SOURCE),
 	[STACKS_TIME] = COUNTER("bytes", CULPRIT_BYTES, "Memory that came with them, a page each: large pages are more", SOURCE),
-	[STACKS_END] = TEXT("end", "Why the user part ends before its outermost frame; empty: it is whole",
-			    "walked in the kernel by .eh_frame"),
 	[REASON] = TEXT("reason", "major: it was read from a disk; minor: it was made, or was in memory already", SOURCE),
 };
 

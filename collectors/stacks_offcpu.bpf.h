@@ -7,6 +7,7 @@
 #define COLLECTORS_STACKS_OFFCPU_BPF_H
 
 #include "sched_why.bpf.h"
+#include "tid_places.bpf.h"
 
 enum {
 	SKIP_OWN = 3,    /* frames of the program and of what called it */
@@ -32,36 +33,14 @@ struct {
 
 const volatile __u32 offcpu_mask = 1023;
 
-static __always_inline struct offcpu_thread *offcpu_at(__u32 place)
-{
-	place &= offcpu_mask;
-	return bpf_map_lookup_elem(&offcpu_threads, &place);
-}
-
 static __always_inline struct offcpu_thread *offcpu_find(__u32 tid)
 {
-	struct offcpu_thread *t = offcpu_at(tid);
-
-	if (t && t->tid == tid)
-		return t;
-	t = offcpu_at(tid * 0x9E3779B1u >> 12);
-	return t && t->tid == tid ? t : NULL;
+	return tid_find(&offcpu_threads, offcpu_mask, tid);
 }
 
-/* Finds it, or takes a free place. */
 static __always_inline struct offcpu_thread *offcpu_get(__u32 tid)
 {
-	struct offcpu_thread *t = offcpu_at(tid), *other;
-
-	if (!t || t->tid == tid)
-		return t;
-	other = offcpu_at(tid * 0x9E3779B1u >> 12);
-	if (!other || other->tid == tid)
-		return other;
-	t = !t->tid ? t : !other->tid ? other : NULL;
-	if (!t)
-		return NULL;
-	return __sync_val_compare_and_swap(&t->tid, 0, tid) == 0 ? t : NULL;
+	return tid_get(&offcpu_threads, offcpu_mask, tid);
 }
 
 static __always_inline void offcpu_free(struct offcpu_thread *t)

@@ -4,9 +4,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "columns.h"
 #include "procfs.h"
 #include "sched_shared.h"
+#include "stacks_columns.h"
 
 enum { REASON = STACKS_OWN };
 enum { PLACES_MIN = 8192, PLACES_MAX = 131072 };
@@ -14,23 +14,9 @@ enum { PLACES_MIN = 8192, PLACES_MAX = 131072 };
 #define SOURCE "tracepoint sched_switch; a wait shorter than 1 ms (run queue, idle?: 128 ms, idle: 1 s) by chance, with the weight that makes up for it"
 
 static const struct culprit_column columns[] = {
-	[STACKS_TID] = COLUMN(CULPRIT_KEY, CULPRIT_U64, CULPRIT_NONE, 0, "tid", "Thread id", "task_struct.pid"),
-	[STACKS_START] = COLUMN(CULPRIT_KEY, CULPRIT_U64, CULPRIT_TICKS, 0, "start", "When it began, with the tid who it is",
-				"task_struct.start_boottime"),
-	[STACKS_ID] = COLUMN(CULPRIT_KEY, CULPRIT_U64, CULPRIT_NONE, 0, "stack_id", "Number of this stack of this thread",
-			     "counted by culprit"),
-	[STACKS_PID] = NUMBER("pid", CULPRIT_NONE, "Its process", "task_struct.tgid"),
-	[STACKS_PROCESS_START] = NUMBER("process_start", CULPRIT_TICKS, "When its process began",
-					"task_struct.group_leader.start_boottime"),
-	[STACKS_COMM] = TEXT("comm", "Its name", "task_struct.comm"),
-	[STACKS_KERNEL] = COLUMN(CULPRIT_ATTRIBUTE, CULPRIT_STACK, CULPRIT_NONE, 0, "kernel_stack", "Kernel part of the stack",
-				 "bpf_get_stack()"),
-	[STACKS_USER] = COLUMN(CULPRIT_ATTRIBUTE, CULPRIT_STACK, CULPRIT_NONE, 0, "user_stack",
-			       "User part of the stack; none: a thread of the kernel", "walked in the kernel by .eh_frame"),
+	STACKS_COMMON("Kernel part of the stack"),
 	[STACKS_COUNT] = COUNTER("waits", CULPRIT_COUNT, "How often it waited there; an estimate where waits are short", SOURCE),
 	[STACKS_TIME] = COUNTER("time", CULPRIT_NS, "How long it waited there, in all", SOURCE),
-	[STACKS_END] = TEXT("end", "Why the user part ends before its outermost frame; empty: it is whole",
-			    "walked in the kernel by .eh_frame"),
 	[REASON] = TEXT("reason", "What it waited for: disk, lock, net, memory, pipe, other, run queue (a CPU), idle (nothing to do), "
 			"idle? (input or a condition)", "registers of the thread when it left its CPU"),
 };

@@ -150,7 +150,9 @@ int remember_save(struct remember *r, const struct console *console, struct culp
 		return 0;
 	console_keep(console, r->own);
 	now = settings_format(r->own);
-	if (now && strcmp(now, r->before))
+	if (!now)
+		return error_set(error, -ENOMEM, "out of memory: the settings are not kept");
+	if (strcmp(now, r->before))
 		err = settings_write(r->own, r->file, error);
 	free(now);
 	return err;

@@ -60,7 +60,7 @@ include build/deps.mk
 endif
 FORCE:
 
-PKGS = ncursesw jansson libzstd $(if $(filter 0,$(BPF)),,libbpf) libelf liblzma
+PKGS = ncursesw jansson libzstd $(if $(filter 0,$(BPF)),,libbpf) $(if $(STATIC),libdw) libelf liblzma
 pkg_cflags := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 pkg_libs := $(shell pkg-config $(if $(STATIC),--static) --libs $(PKGS) 2>/dev/null)
 
@@ -68,13 +68,13 @@ CFLAGS = -O2 -g
 cc = $(if $(FUZZ),clang,$(CC))
 sanitize = $(if $(FUZZ),address$(comma)undefined,$(SANITIZE))
 base_cflags = -std=gnu11 -Wall -Wextra -Wshadow -Wvla -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes \
-	-Wno-missing-field-initializers -fno-strict-aliasing -fvisibility=hidden -pthread -D_GNU_SOURCE \
+	-Wno-missing-field-initializers -fno-strict-aliasing -fno-math-errno -fno-trapping-math -fvisibility=hidden -pthread -D_GNU_SOURCE \
 	-DCULPRIT_VERSION='"$(VERSION)"' \
 	$(if $(sanitize),-fsanitize=$(sanitize) -fno-omit-frame-pointer -fno-sanitize-recover=undefined) \
 	$(if $(FUZZ),-fsanitize=fuzzer-no-link -DCULPRIT_FUZZ=1) \
 	$(if $(STATIC),-DCULPRIT_STATIC=1) $(if $(PLAIN_COPY),-DRING_PLAIN_COPY=1) $(if $(filter 0,$(BPF)),-DCULPRIT_NO_BPF=1)
 ldflags = -pthread $(if $(sanitize),-fsanitize=$(sanitize)) $(if $(STATIC),-static) $(LDFLAGS)
-libs = $(pkg_libs) -liberty $(if $(STATIC),,-ldl) -lm
+libs = $(pkg_libs) -liberty $(if $(STATIC),,-ldl) -Wl,--as-needed -lm
 
 # A folder sees only what it may know: the wrong include does not compile.
 inc_include = -Iinclude
@@ -126,6 +126,11 @@ build/bpf/%.bpf.o: collectors/%.bpf.c
 	$(if $(Q),@echo '  BPF     $<')
 	$(Q)ulimit -v 4000000; clang $(bpf_cflags) -MMD -MP -c -o $@ $<
 	$(Q)$(llvm_strip) -g $@
+# The same for arm64, whatever this is: tests/bpf_arm64_test.sh looks at them.
+build/bpf-arm64/%.bpf.o: collectors/%.bpf.c
+	@mkdir -p $(@D)
+	$(if $(Q),@echo '  BPF     $< (arm64)')
+	$(Q)ulimit -v 4000000; clang $(subst _ARCH_$(bpf_arch),_ARCH_arm64,$(bpf_cflags)) -MMD -MP -c -o $@ $<
 build/bpf/%.skel.h: build/bpf/%.bpf.o
 	$(Q)$(bpftool) gen skeleton $< name $*_bpf > $@
 # The names of types in all programs, sorted by byte: what of the kernel's types they may ask for.
@@ -180,7 +185,7 @@ run: ## build it and open the console (ARGS='replay file' for other verbs)
 unit_tests := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 screen_tests := $(patsubst tests/screens/%.c,$(B)/screens/%,$(wildcard tests/screens/test_*.c))
 kernel_tests := $(patsubst tests/kernel/%.c,$(B)/kernel/%,$(filter-out $(if $(filter 0,$(BPF)),\
-	tests/kernel/test_bpf%.c $(patsubst %,tests/kernel/test_%.c,$(bpf_names))),$(wildcard tests/kernel/test_*.c)))
+	tests/kernel/test_bpf%.c tests/kernel/test_stacks_lenses.c tests/kernel/test_stacks_own.c $(patsubst %,tests/kernel/test_%.c,$(bpf_names))),$(wildcard tests/kernel/test_*.c)))
 plugins := $(if $(STATIC),,$(patsubst tests/plugins/%.c,$(B)/plugins/%.so,$(wildcard tests/plugins/*.c)))
 support := $(call obj,$(wildcard tests/support/*.c))
 

@@ -21,8 +21,8 @@
 
 enum {
 	RECENT_S = 3600,    /* a recorder that ended longer ago is attached to only where it is named */
-	LOOK_S = 3,         /* how often a new recorder is looked for */
-	SETTLED_S = 10,     /* one that began less long ago may be one that keeps dying */
+	LOOK_S = 1,         /* how often a new recorder is looked for */
+	SETTLED_S = 10,     /* one that lived less long may be one that keeps dying */
 	JUDGE_S = 5,        /* how often it is asked whether the ring has what is looked at */
 	UNWANTED_S = 10,    /* after so long nothing is sampled any more for what was looked at */
 	UNASKED = 40,       /* likewise, in refreshes */
@@ -40,7 +40,7 @@ bool attach_wanted(const struct options *o)
 {
 	if (o->attach)
 		return true;
-	return !o->no_attach && !o->interval_ns && !o->collect && !o->without && !o->nplugins && !o->root && !o->history_bytes;
+	return !o->no_attach && (!o->interval_ns || o->interval_remembered) && !o->collect && !o->without && !o->nplugins && !o->root && !o->history_bytes;
 }
 
 /* Its times must be this boot's: 0, or -EINVAL with a sentence. */
@@ -69,6 +69,16 @@ static int check_boot(struct source *source, struct culprit_error *error)
 	return r;
 }
 
+/* Wakes the console when something is there. Descriptors that are closed leave it by themselves. */
+static void poll_add(struct attach *a, struct source *source)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+	int fd = source->ops->fd ? source->ops->fd(source) : -1;
+
+	if (fd >= 0 && a->poll_fd >= 0)
+		epoll_ctl(a->poll_fd, EPOLL_CTL_ADD, fd, &event);
+}
+
 /* The view owns the source from here on. */
 static int take(struct attach *a, struct source *source, struct culprit_error *error)
 {
@@ -82,12 +92,16 @@ static int take(struct attach *a, struct source *source, struct culprit_error *e
 	ring_source_status(source, &a->status);
 	snprintf(a->path, sizeof(a->path), "%s", source->name);
 	snprintf(a->name, sizeof(a->name), "%.*s", RING_NAME_MAX, base ? base + 1 : source->name);
+	if (a->nrecorders == ATTACH_RECORDERS_MAX)
+		view_remove_source(a->view, a->recorders[--a->nrecorders]);
 	/* The newest recorder answers first. */
 	r = a->recorder ? view_add_source_before(a->view, source, a->recorder) : view_add_source(a->view, source);
 	if (r)
 		return error_set(error, r, "no more rings can be attached to");
-	a->recorder = source;
+	memmove(&a->recorders[1], &a->recorders[0], a->nrecorders++ * sizeof(a->recorders[0]));
+	a->recorder = a->recorders[0] = source;
 	a->ended = false;
+	poll_add(a, source);
 	return 0;
 }
 
@@ -102,8 +116,10 @@ int attach_open(struct attach *a, struct view *view, const struct options *o, st
 
 	memset(a, 0, sizeof(*a));
 	a->view = view;
+	a->poll_fd = -1;
 	if (!attach_wanted(o))
 		return 0;
+	a->poll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (o->attach) {
 		source = o->attach[0] ? ring_attach(o->attach, error) : ring_attach_best(error);
 		r = source ? take(a, source, error) : errno ? -errno : -EIO;
@@ -145,6 +161,7 @@ int attach_local(struct attach *a, struct session *session, struct source *local
 {
 	a->session = session;
 	a->local = local;
+	poll_add(a, local);
 	a->query = query_create(a->view);
 	if (!a->query)
 		return error_set(error, -ENOMEM, "out of memory");
@@ -160,20 +177,9 @@ void attach_close(struct attach *a)
 {
 	query_destroy(a->query);
 	a->query = NULL;
-}
-
-int attach_fd(const struct attach *a)
-{
-	const struct source *both[] = {a->recorder, a->local};
-	int fd = epoll_create1(EPOLL_CLOEXEC), n = 0;
-
-	for (int i = 0; i < 2 && fd >= 0; i++) {
-		struct epoll_event event = {.events = EPOLLIN};
-		int one = both[i] && both[i]->ops->fd ? both[i]->ops->fd((struct source *)both[i]) : -1;
-
-		n += one >= 0 && !epoll_ctl(fd, EPOLL_CTL_ADD, one, &event);
-	}
-	return fd;
+	if (a->poll_fd >= 0)
+		close(a->poll_fd);
+	a->poll_fd = -1;
 }
 
 /* --- how it stands --- */
@@ -188,24 +194,41 @@ static uint64_t newest_ns(struct source *s)
 	return newest;
 }
 
-/* A new ring under the same name, by a recorder that is up for a while. */
+/* How long it has been written, as its frames say; 0: there are no two yet. */
+static uint64_t lived_ns(struct source *s)
+{
+	const struct segment_info *first;
+	uint64_t newest = newest_ns(s);
+
+	return newest && (first = s->ops->segment(s, 0)) ? newest - first->from_ns : 0;
+}
+
+/* A new ring under the same name. After a recorder that was up for a while the next one is attached to with its second frame;
+ * after one that was not, only when it has been up for a while itself: else the screen would change hands every few seconds. */
 static void look_for_new(struct attach *a, uint64_t now)
 {
-	int64_t wall = (int64_t)clock_real()->now_ns(clock_real(), CULPRIT_WALL);
-	struct culprit_error ignored;
-	struct ring_status status;
+	struct ring_status status = {0};
+	struct culprit_error error;
 	struct source *source;
+	uint64_t lived;
 
 	if (now - a->looked_ns < LOOK_S * SECOND)
 		return;
 	a->looked_ns = now;
-	source = ring_attach(a->path, &ignored);
+	a->back[0] = '\0';
+	source = ring_attach(a->path, &error);
 	if (!source)
 		return;
 	ring_source_status(source, &status);
-	if (!status.live || wall - status.created_wall_ns < SETTLED_S * (int64_t)SECOND || take(a, source, &ignored)) {
-		if (!status.live || wall - status.created_wall_ns < SETTLED_S * (int64_t)SECOND)
-			source_destroy(source);
+	lived = status.live && source->ops->refresh(source, NULL) > 0 ? lived_ns(source) : 0;
+	if (!status.live || !lived || (a->brief && lived < SETTLED_S * SECOND)) {
+		if (status.live && a->brief)
+			snprintf(a->back, sizeof(a->back), "is back, attached to when it has run for %d s", SETTLED_S);
+		source_destroy(source);
+		return;
+	}
+	if (take(a, source, &error)) {
+		snprintf(a->back, sizeof(a->back), "is back, but cannot be attached to: %.80s", error.sentence);
 		return;
 	}
 	sample_nothing(a);
@@ -222,6 +245,7 @@ static void look(struct attach *a)
 	/* One that was cut short has no frames left: whoever writes it makes another one. */
 	if ((!a->status.live || (!newest && a->ended_ns)) && !a->ended) {
 		a->ended = true;
+		a->brief = lived_ns(a->recorder) < SETTLED_S * SECOND;
 		sample_everything(a, &ignored);
 	} else if (a->ended) {
 		look_for_new(a, now);
@@ -283,6 +307,8 @@ static void say(struct attach *a, struct console_now *now)
 		n = (size_t)snprintf(now->notice, sizeof(now->notice), "recorder %s (pid %llu) is silent since %s: stopped, or without "
 				     "CPU; --no-attach samples here", a->name, (unsigned long long)a->status.pid,
 				     clock_of(a, now, a->ended_ns, clock, sizeof(clock)));
+	else if (a->ended && a->back[0])
+		n = (size_t)snprintf(now->notice, sizeof(now->notice), "recorder %s %s", a->name, a->back);
 	else if (a->ended)
 		n = (size_t)snprintf(now->notice, sizeof(now->notice), "recorder %s ended at %s; sampled here since", a->name,
 				     clock_of(a, now, a->ended_ns, clock, sizeof(clock)));

@@ -11,7 +11,8 @@
 #include "session.h"
 #include "view.h"
 
-enum { ATTACH_ROUTES_MAX = 32, ATTACH_CPU_SAMPLES = 12 };
+/* RECORDERS: the one that is written and those before it. A ring that is looked at stays in memory when it has ended, 64 MiB each. */
+enum { ATTACH_ROUTES_MAX = 32, ATTACH_CPU_SAMPLES = 12, ATTACH_RECORDERS_MAX = 4 };
 
 /* Whether the ring has what an interest wants, and when that was asked. Of the same table asked for another process, anew. */
 enum { ATTACH_JUDGED_MAX = 16 };
@@ -24,6 +25,9 @@ struct attach_judged {
 struct attach {
 	struct view *view;       /* borrowed */
 	struct source *recorder; /* the view's; NULL: not attached */
+	struct source *recorders[ATTACH_RECORDERS_MAX]; /* it first, then those that have ended under its name, the newest first */
+	size_t nrecorders;
+	int poll_fd; /* readable when one was appended to, or the own ring; -1 */
 	struct ring_status status;
 	char path[RING_PATH_MAX], name[RING_NAME_MAX + 1];
 	char note[256]; /* why not attached although there is a ring; "" */
@@ -33,7 +37,9 @@ struct attach {
 	bool all, running;       /* it samples everything; its thread runs */
 	bool ended;              /* the recorder has */
 	uint64_t ended_ns;       /* its newest frame, then or now */
+	bool brief;              /* it did not live long: the next one may not, either */
 	uint64_t looked_ns;      /* when a new recorder was looked for */
+	char back[128];          /* why the one that is there again is not attached to yet; "": there is none */
 
 	/* Tables that are answered from here. */
 	struct attach_table {
@@ -67,7 +73,4 @@ void attach_close(struct attach *);
 void attach_now(struct attach *, struct console_now *);
 /* After each draw: what is looked at, see sampler_set_interests(). */
 void attach_interests(struct attach *, const struct culprit_interest *, size_t n);
-/* Readable when the ring was appended to, or this process's: an epoll of both, or -1. Owned by the caller. */
-int attach_fd(const struct attach *);
-
 #endif

@@ -166,11 +166,13 @@ static void ask_collectors(struct console_data *d, const struct lens *lens)
 		/* What is missing altogether comes first; then what works but may not see all. */
 		if (text_is(&state, "on") ? d->now.notice[0] || !value_of(d, i, "reason", &reason) : missing)
 			continue;
-		missing = missing || !text_is(&state, "on");
-		if (!value_of(d, i, "name", &name))
-			continue;
-		snprintf(d->now.notice, sizeof(d->now.notice), "%.*s: ", (int)(name.text.len < 40 ? name.text.len : 40),
-			 name.text.p);
+		d->now.notice[0] = '\0';
+		/* What is said of one that works begins with the table it is said of. */
+		if (!text_is(&state, "on")) {
+			missing = true;
+			snprintf(d->now.notice, sizeof(d->now.notice), "%.*s: ", (int)(name.text.len < 40 ? name.text.len : 40),
+				 name.text.p);
+		}
 		if (value_of(d, i, "reason", &reason) && reason.type == CULPRIT_TEXT) {
 			size_t used = strlen(d->now.notice);
 

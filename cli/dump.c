@@ -10,6 +10,7 @@
 #include "error.h"
 #include "text.h"
 #include "timeparse.h"
+#include "units.h"
 
 int options_lens(const struct options *o, struct lens *lens, struct culprit_error *error)
 {
@@ -28,26 +29,62 @@ int options_lens(const struct options *o, struct lens *lens, struct culprit_erro
 	return 0;
 }
 
+enum { NEAR_END_NS = 1000000000 };
+
+/* A window in which nothing was recorded is no answer of no rows: most likely the day or the file is another one. */
+static int outside(struct view *view, const char *option, const char *given, const char *where, struct culprit_error *error)
+{
+	char a[64], b[64], c[32], shown[64];
+	int64_t from_wall, to_wall, second = 1000000000;
+	uint64_t from, to;
+	int zone = view_zone_offset(view);
+
+	view_extent(view, &from, &to);
+	from_wall = view_wall_ns(view, from);
+	to_wall = view_wall_ns(view, to);
+	text_sanitise(shown, sizeof(shown), given, strnlen(given, 40), TEXT_ASCII);
+	return error_set(error, -ERANGE, "%s %s lies %s: what is recorded is %s to %s (%s)", option, shown, where,
+			 units_rfc3339(a, sizeof(a), from_wall - from_wall % second, zone),
+			 units_rfc3339(b, sizeof(b), to_wall - to_wall % second, zone), units_duration(c, sizeof(c), to - from));
+}
+
+int options_window(struct view *view, const struct options *o, uint64_t *ret_from_ns, uint64_t *ret_to_ns,
+		   struct culprit_error *error)
+{
+	uint64_t first, last, from, to;
+	int err;
+
+	if (!view_extent(view, &first, &last))
+		return view_nothing(view, error);
+	from = first;
+	to = last;
+	err = o->from ? timeparse(view, o->from, 0, &from, error) : 0;
+	if (!err && o->to)
+		err = timeparse(view, o->to, o->from ? from : 0, &to, error);
+	if (err)
+		return err;
+	/* Times are told in whole seconds, and the last frame is how things were for a while. */
+	if (from >= last + NEAR_END_NS)
+		return outside(view, "--from", o->from, "after the end", error);
+	if (to < first)
+		return outside(view, "--to", o->to, "before the beginning", error);
+	if (from > to && !o->to)
+		to = from;
+	if (from > to)
+		return error_set(error, -EINVAL, "--from lies after --to");
+	*ret_from_ns = from;
+	*ret_to_ns = to;
+	return 0;
+}
+
 int dump_lens(struct view *view, const struct options *o, const char *table, struct lens *ret, struct culprit_error *error)
 {
 	uint64_t from, to;
 	struct lens lens;
-	int err;
+	int err = options_window(view, o, &from, &to, error);
 
-	if (!view_extent(view, &from, &to))
-		return view_nothing(view, error);
-	if (o->from) {
-		err = timeparse(view, o->from, 0, &from, error);
-		if (err)
-			return err;
-	}
-	if (o->to) {
-		err = timeparse(view, o->to, o->from ? from : 0, &to, error);
-		if (err)
-			return err;
-	}
-	if (from > to)
-		return error_set(error, -EINVAL, "--from lies after --to");
+	if (err)
+		return err;
 	lens = lens_window(from, to);
 	err = options_lens(o, &lens, error);
 	if (err)

@@ -9,6 +9,10 @@
 #include "options.h"
 #include "view.h"
 
+/* The window of --from and --to, CLOCK_MONOTONIC; without them all that the view holds. 0; -ERANGE: nothing of it is recorded,
+ * and the sentence names what is; -EINVAL: wrong usage; -ENODATA: no frames; all with a sentence. */
+int options_window(struct view *, const struct options *, uint64_t *ret_from_ns, uint64_t *ret_to_ns, struct culprit_error *);
+
 /* Sets the lens's window and scope from --from, --to, --pid, --tid, --cgroup, --filter. Without --from and --to: all that the
  * view holds. 0, or -errno with a sentence. */
 int dump_lens(struct view *, const struct options *, const char *table, struct lens *, struct culprit_error *);

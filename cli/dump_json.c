@@ -81,7 +81,7 @@ static int stack(struct dump *d, const struct value *v)
 		fputs(frames[i].build_id_len ? "\",\"offset\":" : "null,\"offset\":", d->out);
 		whole(d->out, frames[i].offset);
 		fputs(",\"name\":", d->out);
-		if (!err && segment_symbol(v->stack.segment, &frames[i], &named))
+		if (!err && segment_symbol(v->stack.segment, &frames[i], &named) && named.len)
 			err = text(d, readable, demangle(named.name, named.len, 0, readable, sizeof(readable)));
 		else
 			fputs("null", d->out);

@@ -73,7 +73,7 @@ static size_t cell(struct dump *d, size_t row, size_t column, size_t max, char *
 		break;
 	case CULPRIT_STACK:
 		n = segment_stack(v.stack.segment, v.stack.id, frames, 1);
-		snprintf(to, cap, "%zu frames", n);
+		snprintf(to, cap, "%zu frame%s", n, n == 1 ? "" : "s");
 		break;
 	case CULPRIT_HIST:
 		value_number(&v, &x);
@@ -134,7 +134,8 @@ static void head(struct dump *d)
 			units_clock(to, sizeof(to), info->used_to_wall_ns, offset),
 			units_duration(length, sizeof(length), rounded(info->used_to_ns - info->used_from_ns)));
 	if (d->nrows)
-		fprintf(d->out, "  1-%zu of %zu rows", d->nrows, query_nrows(d->query));
+		fprintf(d->out, "  1-%zu of %zu row%s", d->nrows, query_nrows(d->query),
+			query_nrows(d->query) == 1 ? "" : "s");
 	else
 		fprintf(d->out, "  no rows");
 	if (info->rows_ended)

@@ -113,6 +113,32 @@ static void put_change(FILE *out, double before, double now)
 	fprintf(out, " %+6.1f%%", now - before);
 }
 
+/* "            at burn.c:9 (97% of it), inlined: mix <- twice <- outer" below a function. */
+static void put_lines(const struct flame_title *title, uint32_t frame, double self_and_total, FILE *out)
+{
+	const struct flame_lines *l = NULL;
+	char file[1100], inlined[1100];
+	double weight;
+	int best;
+
+	for (size_t i = 0; i < title->nlines && !l; i++)
+		l = title->lines[i].frame == frame ? &title->lines[i] : NULL;
+	if (!l || !l->is.n)
+		return;
+	best = source_lines_best(&l->is, &weight);
+	fprintf(out, "%*s", title->compares ? 27 : 18, "");
+	if (best < 0) {
+		text_sanitise(file, sizeof(file), l->is.lines[0].why, strlen(l->is.lines[0].why), TEXT_UTF8);
+		fprintf(out, "no line: %s\n", l->is.lines[0].known ? file :
+			title->live ? "looking it up took too long" : "nobody looked at it while this was recorded");
+		return;
+	}
+	text_sanitise(file, sizeof(file), source_line_base(&l->is.lines[best]), strlen(source_line_base(&l->is.lines[best])), TEXT_UTF8);
+	text_sanitise(inlined, sizeof(inlined), l->is.lines[best].inlined, strlen(l->is.lines[best].inlined), TEXT_UTF8);
+	fprintf(out, "at %s:%llu (%.0f%% of it)%s%s\n", file, (unsigned long long)l->is.lines[best].line, share(weight, self_and_total),
+		inlined[0] ? ", inlined: " : "", inlined);
+}
+
 int flame_write_text(const struct flame *f, const struct flame_title *title, FILE *out)
 {
 	size_t n = flame_frames(f), shown = 0;
@@ -126,7 +152,14 @@ int flame_write_text(const struct flame *f, const struct flame_title *title, FIL
 	flame_functions(f, functions);
 	qsort(functions, n, sizeof(*functions), by_self);
 	fprintf(out, "%s\n", title->what);
-	fprintf(out, "%s in %.0f samples", units_format(amount, sizeof(amount), s.total, title->unit), s.samples);
+	units_format(amount, sizeof(amount), s.total, title->unit);
+	if (title->cpus)
+		fprintf(out, "%s of CPU time in %s on %u CPUs, %.0f samples", amount, units_duration(name, sizeof(name), title->duration_ns),
+			title->cpus, s.samples);
+	else
+		fprintf(out, "%s in %.0f %s", amount, s.samples, title->each);
+	if (title->unit == CULPRIT_BYTES && title->duration_ns)
+		fprintf(out, ", %s/s", units_format(amount, sizeof(amount), s.total * 1e9 / (double)title->duration_ns, title->unit));
 	if (s.truncated > 0)
 		fprintf(out, ", %.1f%% of them with a stack that is cut", share(s.truncated, s.samples));
 	if (s.unnamed > 0)
@@ -147,6 +180,7 @@ int flame_write_text(const struct flame *f, const struct flame_title *title, FIL
 		if (frame->module_len && frame->named)
 			fprintf(out, "  %s", short_module(frame, module, sizeof(module)));
 		putc('\n', out);
+		put_lines(title, functions[i].frame, functions[i].total, out);
 		shown++;
 	}
 	free(functions);

@@ -5,14 +5,26 @@
 #include <stdio.h>
 
 #include "flame.h"
+#include "source_line.h"
+
+/* The source lines of a function. */
+struct flame_lines {
+	uint32_t frame;
+	struct source_lines is;
+};
 
 struct flame_title {
-	char what[160];  /* "oncpu of web1, 14:03:00 to 14:03:30" */
+	char what[200];  /* "oncpu of web1, 14:03:00 to 14:03:30, 99 Hz" */
 	uint32_t unit;   /* enum culprit_unit of weights */
+	const char *each; /* what was counted: "samples", "waits" */
+	uint32_t cpus;   /* weights are CPU time, of so many CPUs; 0: they are not, or it is not known */
 	bool compares;   /* the tree has a baseline */
 	bool inverted;
 	int64_t wall_ns;
 	uint64_t duration_ns;
+	const struct flame_lines *lines; /* of some functions; NULL: none asked for */
+	size_t nlines;
+	bool live;                       /* sampled here and now; else from a recording */
 };
 
 struct flame_format {

@@ -111,8 +111,10 @@ int flame_write_pprof(const struct flame *f, const struct flame_title *title, FI
 		put_text(&out, frame->name, frame->name_len);
 		put_text(&out, frame->module, frame->module_len);
 	}
+	put_text(&out, title->what, strlen(title->what));
 	field_varint(&out, 9, (uint64_t)title->wall_ns);
 	field_varint(&out, 10, title->duration_ns);
+	field_varint(&out, 13, S_FRAMES + 2 * (flame_frames(f) - 1)); /* comment: whose, when, at what rate */
 	field_varint(&out, 14, S_TYPE); /* shown first */
 	r = out.err ? out.err : w.err ? w.err : list.err;
 	if (!r)

@@ -89,7 +89,7 @@ static const char script[] =
 	"shown:()=>gs.filter(g=>g.style.display!=='none').length};\n"
 	"draw();\n";
 
-struct place {
+struct box {
 	double x; /* of all, 0 to 1 */
 };
 

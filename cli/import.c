@@ -268,8 +268,8 @@ struct memsource *import_file(const char *file, struct culprit_error *notice, st
 	if (r && r != -EBADMSG)
 		error_set(error, r, r == -E2BIG ? "too many different stacks" : "out of memory");
 	if (!r && counts.bad)
-		error_set(notice, 0, "%llu lines of %.150s are no stacks and were left out, the first is line %llu",
-			  (unsigned long long)counts.bad, file, (unsigned long long)counts.first_bad);
+		error_set(notice, 0, "%llu line%s of %.150s left out: no stacks; the first is line %llu",
+			  (unsigned long long)counts.bad, counts.bad == 1 ? "" : "s", file, (unsigned long long)counts.first_bad);
 out:
 	writer_destroy(w);
 	schema_unlock(schema);

@@ -27,13 +27,14 @@ static const struct option_row rows[] = {
 	{"keep", 0, DURATION, V(RECORD), AT(keep_ns), NOWHERE, "TIME",
 	 "-o is a directory of hour files; what is older goes, a file at a time: 12h, 7d"},
 	{"max-size", 0, SIZE, V(RECORD), AT(max_bytes), NOWHERE, "SIZE",
-	 "-o is a directory of hour files; the oldest go before all of them are larger"},
+	 "-o is a directory of hour files; the oldest go before all of them are larger; at least 4M"},
 	{"format", 0, TEXT, V(FLAME), AT(format), NOWHERE, "NAME", "text, folded, speedscope, pprof or svg (text)"},
 	{"import", 0, FLAG, V(FLAME) | V(REPLAY), AT(import), NOWHERE, NULL,
 	 "FILE is of perf script, or folded stacks (flame -o without --format: make it a recording)"},
 	{"inverted", 0, FLAG, V(FLAME), AT(inverted), NOWHERE, NULL, "innermost functions first, then who calls them"},
+	{"lines", 0, FLAG, V(FLAME), AT(lines), NOWHERE, NULL, "file, line and inlined functions of the eight hottest functions"},
 	{"by", 0, TEXT, V(FLAME), AT(by), NOWHERE, "WHAT", "a tree for each thread, or each process"},
-	{"table", 0, TEXT, V(FLAME), AT(table), NOWHERE, "TABLE", "whose stacks, where several have some"},
+	{"table", 0, TEXT, V(FLAME), AT(table), NOWHERE, "TABLE", "whose stacks: oncpu, offcpu, switches, faults, blockio, kernel_lock; heap with --pid"},
 	{"value", 0, TEXT, V(FLAME), AT(value), NOWHERE, "COLUMN", "what stacks weigh: a column of numbers of that table"},
 	{"ring", 0, TEXT, V(RECORD), AT(ring), NOWHERE, "NAME",
 	 "publish the newest samples, for consoles to attach to; shows all command lines to --group"},
@@ -71,6 +72,8 @@ static const struct option_row rows[] = {
 	{"safe", 0, FLAG, LIVE, AT(safe), NOWHERE, NULL, "read /proc and /sys only; nothing is loaded into the kernel"},
 	{"budget", 0, SHARE, LIVE, AT(budget), AT(has_budget), "SHARE",
 	 "own cost, of the whole machine, above which less is measured (1%); off: no bound"},
+	{"stack-rate", 0, NUMBER, LIVE, AT(stack_hz), NOWHERE, "HZ",
+	 "how often a second each CPU is sampled for stacks, 1 to 10000 (99)"},
 	{"readonly", 0, FLAG, SEES, AT(readonly), NOWHERE, NULL, "change nothing: no signals, no renice"},
 	{"panel", 0, TEXT, SEES, AT(panel), NOWHERE, "NAME", "open overview, processes, threads, flame, latency, disks, net, cgroups, memory, events, tables"},
 	{"theme", 0, TEXT, SEES, AT(theme), NOWHERE, "NAME", "colours: default (the terminal's own), dark, light, 16, mono, colour-blind, or a file"},
@@ -199,6 +202,8 @@ static int set(struct options *o, const struct option_row *row, const char *valu
 			return error_set(error, -EINVAL, "--%s takes a number, not '%.40s'", row->name, value);
 		if (row->at == AT(limit) && !o->limit)
 			return error_set(error, -EINVAL, "--limit is at least 1; leave it out for all rows");
+		if (row->at == AT(stack_hz) && (!o->stack_hz || o->stack_hz > STACK_HZ_MAX))
+			return error_set(error, -EINVAL, "--stack-rate is 1 to %d times a second, not '%.40s'", STACK_HZ_MAX, value);
 		break;
 	case LIST: {
 		size_t *n = row->at == AT(sets) ? &o->nsets : &o->nplugins;

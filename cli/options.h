@@ -26,7 +26,7 @@ enum verb {
 /* Exit status: 0 done, 1 could not, 2 wrong usage. */
 enum { EXIT_DONE = 0, EXIT_COULD_NOT = 1, EXIT_USAGE = 2 };
 
-enum { OPTIONS_LIST_MAX = 64, OPTIONS_ARGS_MAX = 8 };
+enum { OPTIONS_LIST_MAX = 64, OPTIONS_ARGS_MAX = 8, STACK_HZ_MAX = 10000 };
 
 /* Strings are borrowed from argv. */
 struct options {
@@ -35,6 +35,7 @@ struct options {
 	size_t nargs;
 	bool help, version;
 	uint64_t interval_ns; /* 0: not given */
+	bool interval_remembered; /* it was, by a settings file: no reason not to attach to a recorder */
 	bool has_pid, has_tid;
 	uint64_t pid, tid;
 	const char *cgroup;
@@ -69,9 +70,10 @@ struct options {
 	const char *theme;
 	double budget;       /* --budget: own cost as a share of the machine, 0.01 is 1 %; has_budget; 0: none */
 	bool has_budget;
+	uint64_t stack_hz;   /* --stack-rate, up to STACK_HZ_MAX; 0: not given */
 	const char *also;    /* not an option: a second table that dump shows */
 	const char *format, *table, *value, *by; /* flame */
-	bool import, inverted;
+	bool import, inverted, lines;
 };
 
 /* 0, or -EINVAL with a sentence (then exit with EXIT_USAGE). --help and --version only set their flags. */

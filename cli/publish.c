@@ -75,6 +75,7 @@ int publish_open(struct publish *p, const struct options *o, struct writer *writ
 	int r;
 
 	memset(p, 0, sizeof(*p));
+	p->marks.fd = -1;
 	if (!o->ring)
 		return 0;
 	if (!ring_name_valid(o->ring))
@@ -101,7 +102,19 @@ int publish_open(struct publish *p, const struct options *o, struct writer *writ
 		error_set(&text, 0, "published as %s/%s, mode 0600, for this user and root alone; it shows all command lines",
 			  dir, o->ring);
 	say(&text);
+	if (ring_marks_open(&p->marks, dir, o->ring, &text))
+		say(&text);
 	return 0;
+}
+
+static void set_mark(void *of, const char *kind, const char *text)
+{
+	sampler_mark(of, kind, text);
+}
+
+void publish_marks(struct publish *p, struct sampler *sampler)
+{
+	ring_marks_take(&p->marks, set_mark, sampler);
 }
 
 void publish_check(struct publish *p, struct writer *writer)
@@ -121,6 +134,8 @@ void publish_check(struct publish *p, struct writer *writer)
 
 void publish_close(struct publish *p)
 {
+	ring_marks_close(&p->marks);
 	ring_unlock(p->ring);
 	memset(p, 0, sizeof(*p));
+	p->marks.fd = -1;
 }

@@ -123,11 +123,11 @@ static void show_progress(struct recorder *r)
 		r->rate_ns = now;
 		r->rate_written = bytes;
 	}
-	fprintf(stderr, "\r\33[Krecording %s: %" PRIu64 " frames, %s, %s, lost %" PRIu64 " frames, %" PRIu64 " events%s",
-		units_duration(a, sizeof(a), (now - r->begun_ns) / SECOND * SECOND), r->frames,
+	fprintf(stderr, "\r\33[Krecording %s: %" PRIu64 " frame%s, %s, %s, lost %" PRIu64 " frame%s, %" PRIu64 " event%s%s",
+		units_duration(a, sizeof(a), (now - r->begun_ns) / SECOND * SECOND), r->frames, r->frames == 1 ? "" : "s",
 		units_format_short(b, sizeof(b), (double)bytes, CULPRIT_BYTES),
-		units_format_short(c, sizeof(c), r->rate, CULPRIT_BYTES_PER_S), r->missed, lost,
-		r->stalled ? " (waits for room)" : "");
+		units_format_short(c, sizeof(c), r->rate, CULPRIT_BYTES_PER_S), r->missed, r->missed == 1 ? "" : "s", lost,
+		lost == 1 ? "" : "s", r->stalled ? " (waits for room)" : "");
 	fflush(stderr);
 }
 
@@ -197,8 +197,8 @@ static int look(struct recorder *r, struct culprit_error *error)
 		char a[32];
 
 		r->stalled = false;
-		say(r, "recording goes on; %" PRIu64 " frames (%s) were not recorded", r->stalled_missed,
-		    units_duration(a, sizeof(a), r->stalled_missed * r->interval_ns));
+		say(r, "recording goes on; %" PRIu64 " frame%s (%s) %s not recorded", r->stalled_missed, r->stalled_missed == 1 ? "" : "s",
+		    units_duration(a, sizeof(a), r->stalled_missed * r->interval_ns), r->stalled_missed == 1 ? "was" : "were");
 	}
 	if (r->stalled) {
 		r->missed++;
@@ -283,6 +283,8 @@ static int run(struct recorder *r, int signal_fd, struct culprit_error *error)
 		retry(r);
 		if (r->out->folder && recdir_sink_due(r->out->sink, (int64_t)now_ns(CULPRIT_WALL)))
 			writer_finish_segment(w);
+		if (r->out->publish)
+			publish_marks(r->out->publish, r->session->sampler);
 		err = sampler_tick(r->session->sampler, error);
 		if (!err && r->out->sink)
 			err = look(r, error);

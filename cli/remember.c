@@ -66,10 +66,12 @@ static void options_fill(struct remember *r)
 	uint64_t ns;
 
 	if (!o->interval_ns && interval) {
-		if (!units_parse_duration(interval, &ns, NULL) && ns >= INTERVAL_MIN_NS)
+		if (!units_parse_duration(interval, &ns, NULL) && ns >= INTERVAL_MIN_NS) {
 			o->interval_ns = ns;
-		else
+			o->interval_remembered = true;
+		} else {
 			say(r, "settings: interval is no time from 10ms on: it is 1s", "");
+		}
 	}
 	if (!o->theme)
 		o->theme = theme;

@@ -13,11 +13,13 @@
 #include "error.h"
 #include "plugin.h"
 #include "prefix.h"
+#include "procfs.h"
+#include "symline.h"
 
 /* A key frame holds about so many bytes a row of the task tables; it may take an eighth of the ring. */
 enum { BYTES_PER_ROW = 256 };
 
-static const struct zygote_kind *const kinds[] = {&ask_kind, &plugin_kind};
+static const struct zygote_kind *const kinds[] = {&ask_kind, &plugin_kind, &symline_kind};
 
 static int open_below(const char *root, const char *name)
 {
@@ -37,16 +39,6 @@ static int open_host(const char *root, const char *name, const char *probe)
 		fd = -1;
 	}
 	return fd >= 0 ? fd : open_below(NULL, name);
-}
-
-/* Is the process with our number there us? */
-static bool is_foreign(int proc_fd)
-{
-	char self[32];
-	ssize_t n = readlinkat(proc_fd, "self", self, sizeof(self) - 1);
-
-	self[n > 0 ? n : 0] = '\0';
-	return strtol(self, NULL, 10) != (long)getpid();
 }
 
 static int find_plugins(struct session *s, const struct options *o, struct culprit_error *error)
@@ -79,14 +71,14 @@ static int find_plugins(struct session *s, const struct options *o, struct culpr
 }
 
 /* 1 % of the machine, unless more samples than one a second were asked for: that they cost more was meant. */
-static double budget_of(const struct options *o)
+static double budget_of(const struct options *o, uint64_t interval_ns)
 {
 	double budget = 0.01;
 
 	if (o->has_budget)
 		return o->budget;
-	if (o->interval_ns && o->interval_ns < 1000000000u)
-		budget *= 1e9 / (double)o->interval_ns;
+	if (interval_ns && interval_ns < 1000000000u)
+		budget *= 1e9 / (double)interval_ns;
 	return budget < 1 ? budget : 1;
 }
 
@@ -128,7 +120,7 @@ int session_open(struct session *s, const struct options *o, uint32_t flags, con
 			      strerror(errno));
 		goto fail;
 	}
-	s->foreign = is_foreign(s->proc_fd);
+	s->foreign = !procfs_is_own(s->proc_fd);
 	/* For the helpers, which look up names of users. */
 	if (o->host_root && setenv(ASK_HOST_ROOT, o->host_root, 1)) {
 		r = error_set(error, -ENOMEM, "out of memory");
@@ -156,7 +148,8 @@ int session_open(struct session *s, const struct options *o, uint32_t flags, con
 	options.interval_ns = o->interval_ns;
 	/* Programs look at the running kernel, whatever tree is read. */
 	options.flags = flags | (o->safe || o->root ? CULPRIT_HOST_SAFE : 0);
-	options.budget = budget_of(o);
+	options.budget = budget_of(o, o->interval_ns);
+	options.stack_hz = (uint32_t)o->stack_hz;
 	options.proc_fd = s->proc_fd;
 	options.sys_fd = s->sys_fd;
 	options.row_budget = history / 8 / BYTES_PER_ROW;
@@ -188,6 +181,11 @@ void session_close(struct session *s)
 		close(s->sys_fd);
 	memset(s, 0, sizeof(*s));
 	s->proc_fd = s->sys_fd = -1;
+}
+
+void session_interval(struct session *s, const struct options *o, uint64_t interval_ns)
+{
+	sampler_set_interval(s->sampler, interval_ns, budget_of(o, interval_ns));
 }
 
 struct source *session_ring(struct session *s, const struct options *o, struct culprit_error *error)

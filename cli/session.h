@@ -29,6 +29,9 @@ void session_close(struct session *);
 /* Gives the sampler a ring of --history bytes and returns a source over it (the caller's). NULL with a sentence. */
 struct source *session_ring(struct session *, const struct options *, struct culprit_error *);
 
+/* Samples so far apart from now on, by the options' budget. */
+void session_interval(struct session *, const struct options *, uint64_t interval_ns);
+
 /* The collector, built in, that fills this table; NULL: none of them. */
 const char *session_collector_of(const char *table);
 

@@ -26,9 +26,6 @@ int verb_collectors(const struct options *given)
 		error_set(&error, 0, "collectors takes no operand; see culprit collectors --help");
 		return verb_fail(EXIT_USAGE, &error);
 	}
-#ifdef CULPRIT_NO_BPF
-	fputs("culprit: built with BPF=0: it loads nothing into the kernel, so that latencies are not measured\n", stderr);
-#endif
 #ifdef CULPRIT_STATIC
 	fputs("culprit: this is the static binary: it has no plug-ins (no dynamic loader); build without STATIC=1 for them\n",
 	      stderr);

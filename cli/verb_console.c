@@ -18,19 +18,25 @@
 #include "panels.h"
 #include "recfile.h"
 #include "remember.h"
+#include "ring_marks.h"
 #include "save.h"
+#include "series.h"
 #include "session.h"
 #include "themes.h"
+#include "units.h"
 #include "verbs.h"
+
+/* Looked at longer ago than this, it is the past that is meant. */
+#define MARK_LATE_NS UINT64_C(5000000000)
 
 struct live {
 	struct session session;
 	struct attach attach; /* to a recorder's ring; recorder is NULL where there is none */
-	int attach_fd;
 	struct view *view;
 	struct console_data data;
 	struct console *console;
 	struct remember *remember;
+	const struct options *options;
 };
 
 static void live_now(void *self, struct console_now *now)
@@ -44,7 +50,7 @@ static void live_now(void *self, struct console_now *now)
 
 static int live_fd(void *self)
 {
-	return ((struct live *)self)->attach_fd;
+	return ((struct live *)self)->attach.poll_fd;
 }
 
 static void live_interests(void *self, const struct culprit_interest *list, size_t n)
@@ -74,27 +80,61 @@ static int live_print(void *self, const char *file, const struct surface *surfac
 	return save_screen(surface, file, command, error);
 }
 
-/* What is live is marked where it is sampled: in the next frame. */
+/* Where it is sampled: in the next frame, a recorder's as well. Here nobody else would see it. */
+static int put_mark(struct live *l, const char *kind, const char *text, struct culprit_error *error)
+{
+	if (l->attach.recorder && !l->attach.ended)
+		return ring_marks_put(l->attach.path, kind, text, error);
+	sampler_mark(l->session.sampler, kind, text);
+	return 0;
+}
+
 static int live_mark(void *self, uint64_t mono_ns, const char *text, struct culprit_error *error)
 {
-	(void)mono_ns;
-	sampler_mark(((struct live *)self)->session.sampler, "user", text);
+	uint64_t now = clock_real()->now_ns(clock_real(), CULPRIT_MONOTONIC);
+	struct culprit_error why;
+	int r = put_mark(self, "user", text, &why);
+
+	if (r)
+		return error_set(error, r, "not marked: %.120s; in a replay of what W saves any time can be marked", why.sentence);
+	if (now > mono_ns && now - mono_ns > MARK_LATE_NS)
+		return error_set(error, 0, "marked at the present time, not at the one shown; in a replay of what W saves any time can "
+				 "be marked");
 	return error_set(error, 0, "marked, with the next sample");
 }
 
 /* What was done stands on the timeline, to be seen beside what it changed. */
 static int live_act(void *self, const struct console_action *action, struct culprit_error *error)
 {
+	struct culprit_error done, why;
 	int r = act_do(action, error);
 
-	if (!r)
-		sampler_mark(((struct live *)self)->session.sampler, "action", error->sentence);
-	return r;
+	if (r)
+		return r;
+	done = *error;
+	if (put_mark(self, "action", done.sentence, &why))
+		error_set(error, 0, "%.140s; not on the timeline: %.90s", done.sentence, why.sentence);
+	return 0;
 }
 
 static int live_inspect(void *self, const struct console_action *of, char **ret_text, struct culprit_error *error)
 {
 	return inspect_process(((struct live *)self)->session.proc_fd, of->pid, of->start_ticks, ret_text, error);
+}
+
+/* What a recorder writes is its own; what is sampled here beside it keeps to it. */
+static int live_interval(void *self, uint64_t interval_ns, struct culprit_error *error)
+{
+	struct live *l = self;
+	char every[32], theirs[32];
+
+	units_duration(every, sizeof(every), interval_ns);
+	if (l->attach.recorder && !l->attach.ended)
+		return error_set(error, -EPERM, "recorder %.40s takes a sample every %s, which is its own to say (culprit record --interval "
+				 "%s); --no-attach samples here", l->attach.name,
+				 units_duration(theirs, sizeof(theirs), series_tick_ns(l->view)), every);
+	session_interval(&l->session, l->options, interval_ns);
+	return error_set(error, 0, "a sample every %s from now on", every);
 }
 
 static void live_closing(void *self)
@@ -114,8 +154,6 @@ static void live_close(struct live *l)
 	console_destroy(l->console);
 	console_data_finish(&l->data);
 	attach_close(&l->attach);
-	if (l->attach_fd >= 0)
-		close(l->attach_fd);
 	view_destroy(l->view);
 	session_close(&l->session);
 }
@@ -136,18 +174,15 @@ static int live_open(struct live *l, const struct options *o, struct source **re
 	int r, attached;
 
 	memset(l, 0, sizeof(*l));
-	l->attach_fd = -1;
+	l->options = o;
 	l->view = view_create();
 	if (!l->view)
 		return error_set(error, -ENOMEM, "out of memory");
 	view_keep_most(l->view, VIEW_KEEP_MOST);
 	attached = attach_open(&l->attach, l->view, o, error);
-	if (attached < 0) {
-		view_destroy(l->view);
-		return attached;
-	}
-	r = session_open(&l->session, o, 0, attached ? "" : NULL, error);
+	r = attached < 0 ? attached : session_open(&l->session, o, 0, attached ? "" : NULL, error);
 	if (r) {
+		attach_close(&l->attach);
 		view_destroy(l->view);
 		return r;
 	}
@@ -162,7 +197,6 @@ static int live_open(struct live *l, const struct options *o, struct source **re
 		r = attach_local(&l->attach, &l->session, source, error);
 		if (r)
 			goto fail;
-		l->attach_fd = attach_fd(&l->attach);
 		/* What was recorded stays recorded. */
 		options.offer_save = !l->attach.status.live;
 	}
@@ -237,7 +271,7 @@ static int on_terminal(struct live *l, const struct options *o, struct source *s
 	theme_of_options(o, loop.config_dir, &loop.theme, l->console);
 	loop.notify_fd = -1;
 	loop.refresh_ns = o->interval_ns;
-	if (l->attach_fd >= 0)
+	if (l->attach.recorder && l->attach.poll_fd >= 0)
 		loop.data_fd = live_fd;
 	else
 		loop.notify_fd = source->ops->fd ? source->ops->fd(source) : -1;
@@ -250,6 +284,7 @@ static int on_terminal(struct live *l, const struct options *o, struct source *s
 	loop.mark = live_mark;
 	loop.act = live_act;
 	loop.inspect = live_inspect;
+	loop.interval = live_interval;
 	loop.closing = live_closing;
 	loop.self = l;
 	return loop_run(&loop, error);

@@ -7,60 +7,54 @@
 
 #include "confine.h"
 #include "cut.h"
+#include "dump.h"
 #include "error.h"
 #include "file_source.h"
 #include "marks.h"
 #include "recfile.h"
-#include "timeparse.h"
 #include "units.h"
 #include "verbs.h"
 #include "view.h"
 
-static int window(struct view *v, const struct options *o, struct cut_options *cut, struct culprit_error *error)
+/* The user's marks go with it, in a file beside it: how many. -errno with a sentence: not all of them. */
+static int cut_marks(struct view *v, const struct options *o, const struct cut_result *result, size_t *ret_n,
+		     struct culprit_error *error)
 {
-	int r;
+	int64_t from = view_wall_ns(v, result->from_ns), to = view_wall_ns(v, result->to_ns);
+	struct marks *marks = marks_open(o->args[0], error), *out = marks_count(marks) ? marks_open(o->output, error) : NULL;
+	int r = marks && (out || !marks_count(marks)) ? 0 : -EIO;
 
-	if (!view_extent(v, &cut->from_ns, &cut->to_ns))
-		return view_nothing(v, error);
-	r = o->from ? timeparse(v, o->from, 0, &cut->from_ns, error) : 0;
-	if (!r && o->to)
-		r = timeparse(v, o->to, o->from ? cut->from_ns : 0, &cut->to_ns, error);
-	if (!r && cut->from_ns > cut->to_ns)
-		r = error_set(error, -EINVAL, "--from lies after --to");
+	for (size_t i = 0; !r && i < marks_count(marks); i++) {
+		const struct mark_note *note = marks_at(marks, i);
+
+		if (note->wall_ns < from || note->wall_ns > to)
+			continue;
+		r = marks_add(out, note->wall_ns, note->text, error);
+		*ret_n += !r;
+	}
+	marks_destroy(out);
+	marks_destroy(marks);
 	return r;
 }
 
 static void tell(struct view *v, const struct options *o, const struct cut_options *cut, const struct cut_result *result,
-		 uint64_t bytes)
+		 uint64_t bytes, size_t nmarks)
 {
 	char from[64], to[64], size[32];
 	int zone = view_zone_offset(v);
 
-	fprintf(stderr, "culprit: %.200s: %s .. %s, %" PRIu64 " frames, %s", o->output,
+	fprintf(stderr, "culprit: %.200s: %s .. %s, %" PRIu64 " frame%s, %s", o->output,
 		units_rfc3339(from, sizeof(from), view_wall_ns(v, result->from_ns), zone),
-		units_rfc3339(to, sizeof(to), view_wall_ns(v, result->to_ns), zone), result->frames,
+		units_rfc3339(to, sizeof(to), view_wall_ns(v, result->to_ns), zone), result->frames, result->frames == 1 ? "" : "s",
 		units_format_short(size, sizeof(size), (double)bytes, CULPRIT_BYTES));
 	if (cut->redact)
-		fprintf(stderr, "; arguments cut off %" PRIu64 " texts; names, paths and addresses are still in it\n",
-			result->redacted);
+		fprintf(stderr, "; arguments cut off %" PRIu64 " text%s; names, paths and addresses are still in it\n",
+			result->redacted, result->redacted == 1 ? "" : "s");
 	else
 		fprintf(stderr, "; command lines and their arguments are in it\n");
-}
-
-/* The user's marks go with it. */
-static void cut_marks(struct view *v, const struct options *o, const struct cut_result *result)
-{
-	int64_t from = view_wall_ns(v, result->from_ns), to = view_wall_ns(v, result->to_ns);
-	struct marks *marks = marks_open(o->args[0], NULL), *out = marks_count(marks) ? marks_open(o->output, NULL) : NULL;
-
-	for (size_t i = 0; out && i < marks_count(marks); i++) {
-		const struct mark_note *note = marks_at(marks, i);
-
-		if (note->wall_ns >= from && note->wall_ns <= to)
-			marks_add(out, note->wall_ns, note->text, NULL);
-	}
-	marks_destroy(out);
-	marks_destroy(marks);
+	if (nmarks)
+		fprintf(stderr, "culprit: %zu mark%s of yours %s in %.200s.marks: hand it over as well, beside it\n", nmarks,
+			nmarks == 1 ? "" : "s", nmarks == 1 ? "is" : "are", o->output);
 }
 
 static int cut(struct view *v, struct source *source, const struct options *o, struct culprit_error *error)
@@ -68,12 +62,14 @@ static int cut(struct view *v, struct source *source, const struct options *o, s
 	struct cut_options options = {.redact = !o->no_redact};
 	struct cut_result result = {0};
 	struct sandbox_report sandbox;
+	struct culprit_error why;
 	bool pipe = !strcmp(o->output, "-");
 	struct sink *sink;
-	int r = view_refresh(v, error);
+	size_t nmarks = 0;
+	int r = view_refresh(v, error), marks = 0;
 
 	if (r >= 0)
-		r = window(v, o, &options, error);
+		r = options_window(v, o, &options.from_ns, &options.to_ns, error);
 	if (r < 0)
 		return r;
 	if (pipe && isatty(STDOUT_FILENO))
@@ -85,15 +81,19 @@ static int cut(struct view *v, struct source *source, const struct options *o, s
 	confine(o, o->args[0], &sandbox);
 	r = cut_run(source, &options, sink, &result, error);
 	if (!r && !pipe)
-		cut_marks(v, o, &result);
+		marks = cut_marks(v, o, &result, &nmarks, &why);
 	if (!r)
-		tell(v, o, &options, &result, recfile_sink_written(sink));
+		tell(v, o, &options, &result, recfile_sink_written(sink), nmarks);
 	sink->ops->destroy(sink);
 	/* What is no recording is not left behind. It is ours: an existing one was refused. */
 	if (r && !pipe && !result.segments)
 		unlink(o->output);
 	if (!r && result.damaged)
 		r = -EBADMSG;
+	if (marks && r)
+		verb_fail(EXIT_DONE, &why);
+	else if (marks)
+		r = error_set(error, -EIO, "%s", why.sentence);
 	return r;
 }
 

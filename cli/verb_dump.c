@@ -7,13 +7,20 @@
 
 #include "baseline.h"
 #include "builtin.h"
+#include "clock.h"
 #include "confine.h"
 #include "dump.h"
 #include "error.h"
 #include "file_source.h"
+#include "marks_rows.h"
 #include "ring_place.h"
 #include "session.h"
+#include "units.h"
 #include "verbs.h"
+
+#define SECOND INT64_C(1000000000)
+
+enum { SILENT_S = 5 }; /* beyond two intervals: as the console's */
 
 /* One object, the second table's in it by its name: {"schema":...,"rows":[...],"bpf":{"schema":...}}. */
 static int json_of_both(struct view *v, const struct lens *lens, const struct options *o, const char *table, struct culprit_error *error)
@@ -69,18 +76,43 @@ static int dump_view(struct view *v, const struct options *o, const char *table,
 	return r;
 }
 
+/* Marks that were set in a replay are beside the file, not in it. The table has both. -EBADMSG: as far as they can be read. */
+static int add_marks(struct view *v, const char *file, struct culprit_error *error)
+{
+	struct marks *marks = marks_open(file, error);
+	struct source *source = NULL;
+	int r = marks ? 0 : -EIO;
+
+	if (marks_count(marks)) {
+		r = marks_rows(v, marks, &source, error);
+		if (source && (view_add_source(v, source) || view_route(v, "mark", source)))
+			r = error_set(error, -ENOMEM, "out of memory");
+	}
+	marks_destroy(marks);
+	return r;
+}
+
 static int dump_file(const struct options *o, const char *table, const char *file, struct culprit_error *error)
 {
 	struct view *v = view_create();
+	struct culprit_error marks;
 	struct source *source;
-	int r;
+	int r, damage;
 
 	if (!v)
 		return error_set(error, -ENOMEM, "out of memory");
 	source = file_source_whole(file, o->history_bytes, error);
 	r = source ? view_add_source(v, source) : -EIO;
-	if (!r)
+	if (!r && !strcmp(table, "mark") && strcmp(file, "-"))
+		r = add_marks(v, file, error);
+	damage = r == -EBADMSG ? r : 0;
+	marks = *error;
+	if (!r || damage)
 		r = dump_view(v, o, table, file, error);
+	if (!r && damage) {
+		r = damage;
+		*error = marks; /* what is told may be whole, while marks are missing */
+	}
 	if ((!r || r == -EBADMSG) && view_notice(v)[0]) {
 		struct culprit_error notice;
 
@@ -89,6 +121,31 @@ static int dump_file(const struct options *o, const char *table, const char *fil
 	}
 	view_destroy(v);
 	return r;
+}
+
+/* Numbers of a recorder that writes no more look like those of now. */
+static void tell_end(struct view *v, struct source *source)
+{
+	struct ring_status status;
+	struct culprit_error text;
+	const struct host_info *host = view_host(v);
+	const char *name = strrchr(source->name, '/');
+	int64_t now = (int64_t)clock_real()->now_ns(clock_real(), CULPRIT_WALL), end, behind;
+	uint64_t from, to, interval = host ? host->interval_ns : 0;
+	char when[64], ago[32];
+
+	if (!ring_source_status(source, &status) || !view_extent(v, &from, &to))
+		return;
+	end = view_wall_ns(v, to);
+	behind = now > end ? now - end : 0;
+	if (status.live && (uint64_t)behind <= 2 * interval + SILENT_S * (uint64_t)SECOND)
+		return;
+	name = name ? name + 1 : source->name;
+	units_rfc3339(when, sizeof(when), end - end % SECOND, view_zone_offset(v));
+	units_duration(ago, sizeof(ago), (uint64_t)(behind / SECOND * SECOND));
+	error_set(&text, 0, "recorder %.64s (pid %llu) is %s; its data ends at %s, %s ago", name, (unsigned long long)status.pid,
+		  status.live ? "silent (stopped, or without CPU)" : "gone", when, ago);
+	verb_fail(EXIT_DONE, &text);
 }
 
 /* What a recorder publishes, as it stands. */
@@ -104,6 +161,8 @@ static int dump_ring(const struct options *o, const char *table, struct culprit_
 	r = source ? view_add_source(v, source) : -EIO;
 	if (!r)
 		r = dump_view(v, o, table, NULL, error);
+	if (source)
+		tell_end(v, source);
 	view_destroy(v);
 	return r;
 }

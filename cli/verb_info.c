@@ -69,7 +69,10 @@ static void text_times(const struct survey *s)
 	if (s->writers > 1)
 		printf(" of %" PRIu64 " recorders", s->writers);
 	putchar('\n');
-	if (s->gaps)
+	if (s->gaps == 1)
+		printf("gaps      1 without frames, of %s from %s on\n", units_duration(a, sizeof(a), s->gap_ns),
+		       units_rfc3339(b, sizeof(b), s->longest_gap_wall_ns, 0));
+	else if (s->gaps)
 		printf("gaps      %" PRIu64 " without frames, %s in all, the longest of %s from %s on\n", s->gaps,
 		       units_duration(a, sizeof(a), s->gap_ns), units_duration(b, sizeof(b), s->longest_gap_ns),
 		       units_rfc3339(c, sizeof(c), s->longest_gap_wall_ns, 0));
@@ -90,7 +93,8 @@ static void text_tables(struct survey *s)
 
 	if (!s->bytes)
 		return;
-	qsort(s->tables, s->ntables, sizeof(*s->tables), by_bytes);
+	if (s->ntables)
+		qsort(s->tables, s->ntables, sizeof(*s->tables), by_bytes);
 	printf("\n  %-24s %10s %8s %8s %10s %6s\n", "TABLE", "samples", "rows", "new", "bytes", "share");
 	for (size_t i = 0; i < s->ntables; i++) {
 		const struct survey_table *t = &s->tables[i];
@@ -100,7 +104,7 @@ static void text_tables(struct survey *s)
 		snprintf(came, sizeof(came), "%" PRIu64, t->came);
 		text_table_row(shown(name, sizeof(name), t->name), rows, t->events ? "events" : came, samples, t->bytes, s);
 		if (t->lost)
-			printf("  %-24s lost %" PRIu64 " events\n", "", t->lost);
+			printf("  %-24s lost %" PRIu64 " event%s\n", "", t->lost, t->lost == 1 ? "" : "s");
 	}
 	text_table_row("(names, stacks)", "", "", "", s->dictionary, s);
 	text_table_row("(summaries)", "", "", "", s->summary, s);
@@ -122,9 +126,21 @@ static void text(struct survey *s, const char *file)
 	printf("; %s before compression\n", bytes(b, sizeof(b), s->bytes));
 	printf("state     %s\n", words);
 	if (s->state.half_bytes && !s->state.being_written)
-		printf("          %" PRIu64 " bytes at its end are half a frame\n", s->state.half_bytes);
+		printf("          %" PRIu64 " byte%s at its end %s half a frame\n", s->state.half_bytes,
+		       s->state.half_bytes == 1 ? "" : "s", s->state.half_bytes == 1 ? "is" : "are");
 	for (size_t i = 0; i < s->ndamages; i++)
 		printf("damage    %s\n", shown(a, sizeof(a), s->damages[i].sentence));
+	if (s->ndamages && s->frames && (s->frames_lost || !s->end_lost))
+		printf("lost      at most %" PRIu64 " frame%s, by the times of those around%s\n", s->frames_lost, s->frames_lost == 1 ? "" : "s",
+		       s->end_lost ? "; and an unknown number at its end" : "");
+	else if (s->ndamages && s->frames)
+		puts("lost      an unknown number of frames at its end: nothing behind it tells a time");
+	if (s->state.unread_bytes)
+		printf("zeros     %" PRIu64 " bytes behind its last frame are zeros; %" PRIu64 " bytes behind these were not looked at\n",
+		       s->state.zero_bytes, s->state.unread_bytes);
+	else if (s->state.zero_bytes)
+		printf("zeros     %" PRIu64 " bytes behind its last frame are zeros, no part of it%s\n", s->state.zero_bytes,
+		       s->state.finished ? ": nothing is missing" : "");
 	if (s->host_known) {
 		printf("host      %s", shown(a, sizeof(a), s->host.name));
 		printf(", %s", shown(a, sizeof(a), s->host.system[0] ? s->host.system : "unknown system"));
@@ -200,6 +216,10 @@ static void json(struct survey *s, const char *file)
 	}
 	json_number("interval_ns", s->host.interval_ns);
 	json_number("frames", s->frames);
+	json_number("frames_lost_most", s->frames_lost);
+	printf(",\"end_lost\":%s", s->end_lost ? "true" : "false");
+	json_number("zero_bytes", s->state.zero_bytes);
+	json_number("unread_bytes", s->state.unread_bytes);
 	json_number("segments", s->segments);
 	json_number("segments_damaged", s->segments_damaged);
 	json_number("recorders", s->writers);

@@ -72,8 +72,5 @@ int verb_record(const struct options *o)
 	publish_close(&publish);
 	if (signal_fd >= 0)
 		close(signal_fd);
-	/* Nobody reads any more: that is how a pipe ends. */
-	if (r == -EPIPE && o->output && !strcmp(o->output, "-"))
-		return EXIT_DONE;
 	return r ? verb_fail(status, &error) : EXIT_DONE;
 }

@@ -156,6 +156,9 @@ static int replay_open(struct replay *r, const struct options *o, struct culprit
 		replay_marks(r, file);
 	if (!e && notice.sentence[0])
 		console_say(r->console, notice.sentence);
+	/* What it lacks is not in any window. */
+	if (!e && view_damage(r->view)[0])
+		console_say_also(r->console, view_damage(r->view));
 	if (!e)
 		return 0;
 	if (e == -ENOMEM)

@@ -13,6 +13,7 @@
 #include "bpf_btf.h"
 #include "bpf_said.h"
 #include "bpf_why.h"
+#include "procfs.h"
 
 enum { VIEWS_MAX = 16, CPUS_MOST = 8192 };
 
@@ -24,6 +25,8 @@ struct program {
 	struct culprit_error reason;
 	bool failed;  /* cannot be loaded or attached here */
 	bool dropped; /* by the budget */
+	bool called;  /* by another program: as good as attached */
+	bool elsewhere; /* attached by its collector */
 	bool wanted;  /* should be attached, were it not for the budget */
 	uint64_t events, timed, timed_ns; /* as of the last reckoning */
 	uint64_t run_ns;
@@ -53,6 +56,22 @@ unsigned bpf_cpus(void)
 	int n = libbpf_num_possible_cpus();
 
 	return n < 1 ? 1 : n > CPUS_MOST ? CPUS_MOST : (unsigned)n;
+}
+
+unsigned bpf_places(const struct culprit_host *host, unsigned each, unsigned least, unsigned most)
+{
+	char text[128];
+	ssize_t n = procfs_read(host->proc_fd, "loadavg", text, sizeof(text) - 1);
+	unsigned places = least;
+	unsigned long threads;
+	const char *slash;
+
+	text[n > 0 ? n : 0] = '\0';
+	slash = strchr(text, '/');
+	threads = slash ? strtoul(slash + 1, NULL, 10) : 0;
+	while (places < most && places / each < threads)
+		places *= 2;
+	return places;
 }
 
 uint32_t bpf_ring_bytes(uint32_t for_each_cpu, uint32_t most)
@@ -160,7 +179,7 @@ static int load_what_can_be(struct bpf_unit *u, void *arg, struct culprit_error 
 
 static bool is_attached(const struct program *p)
 {
-	return p->link || p->perf;
+	return p->link || p->perf || p->called || p->elsewhere;
 }
 
 static unsigned hz_of(const struct program *p)
@@ -180,6 +199,7 @@ static void detach(struct program *p)
 	bpf_perf_detach(p->perf);
 	p->link = NULL;
 	p->perf = NULL;
+	p->called = false;
 }
 
 static int attach(struct bpf_unit *u, unsigned i)
@@ -191,6 +211,10 @@ static int attach(struct bpf_unit *u, unsigned i)
 		return 0;
 	if (p->failed || !p->program)
 		return -ENOENT;
+	if (u->kit->hooks[i].called) {
+		p->called = true;
+		return 0;
+	}
 	bpf_said_begin();
 	errno = 0;
 	if (p->hz || p->every)
@@ -207,19 +231,28 @@ static int attach(struct bpf_unit *u, unsigned i)
 	return r;
 }
 
+static uint64_t bytes_of(const struct bpf_map *map)
+{
+	uint64_t one = bpf_map__value_size(map) + bpf_map__key_size(map);
+
+	if (bpf_map__type(map) == BPF_MAP_TYPE_PERCPU_ARRAY || bpf_map__type(map) == BPF_MAP_TYPE_PERCPU_HASH)
+		one *= bpf_cpus();
+	if (bpf_map__type(map) == BPF_MAP_TYPE_RINGBUF)
+		one = 1;
+	return one * bpf_map__max_entries(map);
+}
+
 static void reckon_maps(struct bpf_unit *u)
 {
 	struct bpf_map *map;
 
-	bpf_object__for_each_map(map, object_of(u)) {
-		uint64_t one = bpf_map__value_size(map) + bpf_map__key_size(map);
+	bpf_object__for_each_map(map, object_of(u))
+		u->map_bytes += bytes_of(map);
+}
 
-		if (bpf_map__type(map) == BPF_MAP_TYPE_PERCPU_ARRAY || bpf_map__type(map) == BPF_MAP_TYPE_PERCPU_HASH)
-			one *= bpf_cpus();
-		if (bpf_map__type(map) == BPF_MAP_TYPE_RINGBUF)
-			one = 1;
-		u->map_bytes += one * bpf_map__max_entries(map);
-	}
+void bpf_say_shared(struct bpf_unit *u, const struct bpf_map *map)
+{
+	u->map_bytes -= bytes_of(map);
 }
 
 struct bpf_unit *bpf_load(const struct culprit_host *host, const struct bpf_kit *kit, void *arg, struct culprit_error *error)
@@ -299,6 +332,18 @@ bool bpf_is_on(const struct bpf_unit *u, unsigned i)
 	return is_attached(&u->programs[i]);
 }
 
+uint32_t bpf_thinning(const struct bpf_unit *u, unsigned i)
+{
+	return u->programs[i].thinning;
+}
+
+int bpf_called_fd(const struct bpf_unit *u, unsigned i)
+{
+	const struct program *p = &u->programs[i];
+
+	return p->failed || !p->program ? -1 : bpf_program__fd(p->program);
+}
+
 unsigned bpf_hz(const struct bpf_unit *u, unsigned i)
 {
 	return u->programs[i].perf ? hz_of(&u->programs[i]) : 0;
@@ -338,6 +383,11 @@ void bpf_detach(struct bpf_unit *u, unsigned i)
 	detach(p);
 }
 
+void bpf_say_attached(struct bpf_unit *u, unsigned i, bool is)
+{
+	u->programs[i].elsewhere = is;
+}
+
 int bpf_iterate(struct bpf_unit *u, unsigned i)
 {
 	struct program *p = &u->programs[i];
@@ -369,6 +419,20 @@ void *bpf_view_first(struct bpf_unit *u, struct bpf_map *map, uint32_t n, bool w
 	u->views[u->nviews].at = at;
 	u->views[u->nviews++].size = size;
 	return at;
+}
+
+void *bpf_window_open(struct bpf_window *w, int map_fd, size_t from, size_t bytes)
+{
+	size_t skip = from % (size_t)sysconf(_SC_PAGESIZE);
+
+	w->bytes = skip + bytes;
+	w->map = mmap(NULL, w->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, map_fd, (off_t)(from - skip));
+	return w->map == MAP_FAILED ? NULL : (char *)w->map + skip;
+}
+
+void bpf_window_close(struct bpf_window *w)
+{
+	munmap(w->map, w->bytes);
 }
 
 /* --- what they cost ---------------------------------------------------------------------------------------------- */
@@ -471,7 +535,7 @@ int bpf_thin(struct bpf_unit *u, size_t index, uint32_t thinning)
 		detach(p);
 		p->dropped = true;
 		snprintf(p->reason.sentence, sizeof(p->reason.sentence),
-			 "detached: culprit cost more than its budget; --budget raises it");
+			 "not measured now: culprit cost more than its budget; --budget raises it");
 		return 0;
 	}
 	if (p->dropped) {

@@ -29,6 +29,7 @@ struct bpf_hook {
 	unsigned hz;      /* a perf_event program: called so often a second on each busy CPU; thinned, less often */
 	unsigned every;   /* the same, called at one in so many events */
 	enum bpf_perf_event event; /* of what */
+	bool called;      /* by another program: never attached, the collector tells who calls it where */
 	bool iterator;    /* runs inside our own read: its time is our CPU time already. bpf_attach() makes the link */
 };
 
@@ -74,6 +75,9 @@ struct bpf_unit;
 int bpf_probe(const struct culprit_host *, struct culprit_error *);
 /* CPUs that can ever be there: elements of maps that have one a CPU. */
 unsigned bpf_cpus(void);
+/* Places of a map by thread number: `each` for every thread there is now, so that hardly any two want the same; a power of 2 from `least`,
+ * a power of 2 itself, to `most`. */
+unsigned bpf_places(const struct culprit_host *, unsigned each, unsigned least, unsigned most);
 /* The size of a ring buffer: so many bytes for each CPU there is now, which is what fills it, as a power of 2; at most `most`.
  * A mapped ring counts twice in our memory. */
 uint32_t bpf_ring_bytes(uint32_t for_each_cpu, uint32_t most);
@@ -87,11 +91,17 @@ void *bpf_skeleton(struct bpf_unit *);
 
 /* Is program `index` attached? */
 bool bpf_is_on(const struct bpf_unit *, unsigned index);
+/* It looks at one event in so many. */
+uint32_t bpf_thinning(const struct bpf_unit *, unsigned index);
+/* Of a program that others are to call, its descriptor; -1: it is not loaded here. Borrowed. */
+int bpf_called_fd(const struct bpf_unit *, unsigned index);
 /* Why it is not: a sentence; NULL: it is, or nobody asked for it. Valid until bpf_unload(). */
 const char *bpf_reason(const struct bpf_unit *, unsigned index);
 /* Attaches or detaches one program by hand: those `interest` or `iterator`. 0 or -errno; then the reason says why. */
 int bpf_attach(struct bpf_unit *, unsigned index);
 void bpf_detach(struct bpf_unit *, unsigned index);
+/* Of a program `interest` that the collector attaches by links of its own: whether it is. */
+void bpf_say_attached(struct bpf_unit *, unsigned index, bool is);
 /* Of a program with `hz`: how often it is called now, thinned as it is; 0: it is not attached. */
 unsigned bpf_hz(const struct bpf_unit *, unsigned index);
 /* Another rate than its hook says; thinning divides it. */
@@ -105,6 +115,14 @@ int bpf_iterate(struct bpf_unit *, unsigned index);
 void *bpf_view(struct bpf_unit *, struct bpf_map *, bool write);
 /* The same of its first n elements, where it is large and they are what is read all the time. */
 void *bpf_view_first(struct bpf_unit *, struct bpf_map *, uint32_t n, bool write);
+/* Some bytes of such an array for the moment: what is large and looked at once a tick at most would else be part of this process
+ * for good. NULL with errno. */
+struct bpf_window {
+	void *map;
+	size_t bytes;
+};
+void *bpf_window_open(struct bpf_window *, int map_fd, size_t from, size_t bytes);
+void bpf_window_close(struct bpf_window *);
 /* Bytes from one element of such an array to the next. */
 static inline size_t bpf_stride(size_t value_size)
 {
@@ -120,6 +138,8 @@ uint64_t bpf_missed(const struct bpf_unit *, unsigned index);
 /* How full a map is, and what was lost in it, said by the collector before bpf_programs() is asked. `lost` is
  * cumulative and adds to what the program counts itself. */
 void bpf_say_fill(struct bpf_unit *, unsigned index, uint64_t used, uint64_t max);
+/* A map is another unit's, which tells its memory. */
+void bpf_say_shared(struct bpf_unit *, const struct bpf_map *);
 void bpf_say_lost(struct bpf_unit *, unsigned index, uint64_t lost);
 
 #endif

@@ -46,8 +46,17 @@ struct tty_struct {
 	int index;
 };
 
+struct rlimit {
+	unsigned long rlim_cur;
+};
+
+struct list_head {
+	struct list_head *next, *prev;
+};
+
 struct signal_struct {
 	atomic_t live;
+	struct list_head thread_head; /* of all threads that are not released, by thread_node */
 	unsigned int flags;
 	int group_exit_code, nr_threads;
 	unsigned long long sum_sched_runtime;
@@ -58,6 +67,7 @@ struct signal_struct {
 	struct task_io_accounting ioac;
 	struct prev_cputime prev_cputime;
 	struct tty_struct *tty;
+	struct rlimit rlim[16];
 };
 
 /* Since 5.17 nothing that was swapped in is in blkio_delay's neighbour any more: /proc adds the two until then. */
@@ -84,8 +94,24 @@ struct percpu_counter {
 	__s64 count;
 };
 
+/* Mappings of a process since 6.1: a tree of nodes of 256 bytes. */
+struct maple_tree {
+	void *ma_root;
+};
+
+struct maple_range_64 {
+	unsigned long pivot[15];
+	void *slot[16];
+};
+
+struct maple_arange_64 {
+	unsigned long pivot[9];
+	void *slot[10];
+};
+
 struct mm_struct {
-	unsigned long arg_start, arg_end, start_code, env_start, total_vm, hiwater_rss;
+	struct maple_tree mm_mt;
+	unsigned long arg_start, arg_end, start_code, env_start, total_vm, hiwater_rss, brk;
 	struct percpu_counter rss_stat[4];
 };
 
@@ -115,6 +141,25 @@ struct gendisk {
 
 struct request_queue {
 	struct gendisk *disk;
+};
+
+struct block_device {
+	struct gendisk *bd_disk;
+};
+
+struct bvec_iter {
+	unsigned int bi_size;
+};
+
+struct bio {
+	struct block_device *bi_bdev;
+	unsigned int bi_opf;
+	struct bvec_iter bi_iter;
+};
+
+/* It knew its disk itself until 5.11. */
+struct bio___until_5_11 {
+	struct gendisk *bi_disk;
 };
 
 struct request {
@@ -155,13 +200,40 @@ struct files_struct {
 	struct fdtable *fdt;
 };
 
+struct super_block {
+	__u32 s_dev;
+};
+
+struct timespec64 {
+	__s64 tv_sec;
+};
+
 struct inode {
 	unsigned short i_mode;
+	struct super_block *i_sb;
+	unsigned long i_ino;
+	__u32 i_generation;
+	__s64 i_size;
+	__s64 i_ctime_sec; /* from 6.11 on */
+};
+
+struct inode___until_6_5 {
+	struct timespec64 i_ctime;
+};
+
+struct inode___until_6_10 {
+	struct timespec64 __i_ctime;
 };
 
 struct file {
 	struct inode *f_inode;
 	void *private_data; /* of a socket's file: struct socket */
+};
+
+struct vm_area_struct {
+	unsigned long vm_start, vm_end, vm_pgoff;
+	struct mm_struct *vm_mm;
+	struct file *vm_file;
 };
 
 struct in6_addr {
@@ -215,6 +287,7 @@ struct task_struct {
 	struct prev_cputime prev_cputime;
 	unsigned long min_flt, maj_flt, nvcsw, nivcsw;
 	struct task_io_accounting ioac;
+	void *bio_list; /* while a block device's driver works on a request of it */
 	struct task_delay_info *delays;
 	int exit_state, prio, static_prio;
 	unsigned int rt_priority, policy, ptrace;
@@ -222,6 +295,7 @@ struct task_struct {
 	void *worker_private, *set_child_tid;
 	struct thread_info thread_info;
 	struct task_struct *group_leader, *real_parent, *parent;
+	struct list_head thread_node;
 };
 
 /* Its CPU, where that is not in thread_info. */
@@ -246,10 +320,15 @@ struct cfs_rq___task {
 };
 
 /* The registers a thread came into the kernel with. REGS_SYSCALL: the number of its system call, negative: it came by an
- * exception. */
+ * exception. CALL_...: where it has just called a function, or returned from it. */
 struct pt_regs {
 #if defined(__TARGET_ARCH_x86)
-	unsigned long di, si, dx, orig_ax, ip, cs, sp, bp;
+	unsigned long di, si, dx, cx, ax, orig_ax, ip, cs, sp, bp;
+#define CALL_ARG1(r) ((r)->di)
+#define CALL_ARG2(r) ((r)->si)
+#define CALL_ARG3(r) ((r)->dx)
+#define CALL_ARG4(r) ((r)->cx)
+#define CALL_RETURNED(r) ((r)->ax)
 #define REGS_SYSCALL(r) ((long)(r)->orig_ax)
 #define REGS_ARG1(r) ((r)->di)
 #define REGS_ARG2(r) ((r)->si)
@@ -259,6 +338,11 @@ struct pt_regs {
 	__u64 sp, pc, pstate;
 	__u64 orig_x0;
 	int syscallno;
+#define CALL_ARG1(r) ((r)->regs[0])
+#define CALL_ARG2(r) ((r)->regs[1])
+#define CALL_ARG3(r) ((r)->regs[2])
+#define CALL_ARG4(r) ((r)->regs[3])
+#define CALL_RETURNED(r) ((r)->regs[0])
 #define REGS_SYSCALL(r) ((long)(r)->syscallno)
 #define REGS_ARG1(r) ((r)->orig_x0)
 #define REGS_ARG2(r) ((r)->regs[1])
@@ -266,6 +350,11 @@ struct pt_regs {
 #else
 	/* Registers of other machines aren't known here: what a thread waits for is told by its state alone. */
 	char unknown;
+#define CALL_ARG1(r) (0ul)
+#define CALL_ARG2(r) (0ul)
+#define CALL_ARG3(r) (0ul)
+#define CALL_ARG4(r) (0ul)
+#define CALL_RETURNED(r) (0ul)
 #define REGS_SYSCALL(r) (SCHED_SYSCALLS)
 #define REGS_ARG1(r) (0ul)
 #define REGS_ARG2(r) (0ul)
@@ -282,8 +371,8 @@ struct minmax {
 };
 
 struct tcp_sock {
-	__u64 bytes_sent, bytes_retrans, bytes_received, tcp_mstamp;
-	__u32 segs_out, total_retrans, srtt_us, snd_nxt;
+	__u64 bytes_sent, bytes_retrans, bytes_acked, bytes_received, tcp_mstamp;
+	__u32 segs_out, total_retrans, srtt_us, snd_nxt, snd_una;
 	struct minmax rtt_min;
 };
 

@@ -4,7 +4,7 @@
 #define COLLECTORS_BPF_SHARED_H
 
 enum {
-	BPF_PROGRAMS_MAX = 8,   /* of one object */
+	BPF_PROGRAMS_MAX = 16,  /* of one object */
 	BPF_CACHE_LINE = 64,
 	BPF_COST_EVERY = 64,    /* one event in about so many is timed */
 	BPF_HIST_SLOTS = 272,   /* log-linear, 8 steps an octave: ns up to 2^36 (68 s); the last slot takes the rest */

@@ -21,8 +21,9 @@ extern const struct culprit_collector cgroup_collector;
 extern const struct culprit_collector task_collector;
 extern const struct culprit_collector kmsg_collector;
 extern const struct culprit_collector runtime_collector;
-#ifndef CULPRIT_NO_BPF
-/* Those with programs in the kernel. */
+extern const struct culprit_collector source_line_collector;
+extern const struct culprit_collector mount_user_collector;
+/* Those with programs in the kernel; without them, see unbuilt.c. */
 extern const struct culprit_collector stacks_collector;
 extern const struct culprit_collector sched_collector;
 extern const struct culprit_collector disk_latency_collector;
@@ -30,6 +31,5 @@ extern const struct culprit_collector lifecycle_collector;
 extern const struct culprit_collector interrupt_collector;
 extern const struct culprit_collector reclaim_collector;
 extern const struct culprit_collector tcp_flow_collector;
-#endif
 
 #endif

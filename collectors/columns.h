@@ -4,10 +4,12 @@
 
 #include <culprit/collector.h>
 
+#include "whole_us.h"
+
 #define COLUMN(role_, type_, unit_, group_, name_, help_, source_)                                                     \
 	{                                                                                                              \
 		.name = (name_), .role = (role_), .type = (type_), .unit = (unit_), .group = (group_),                \
-		.help = (help_), .source = (source_)                                                                  \
+		.flags = WHOLE_US(role_, unit_), .help = (help_), .source = (source_)                                 \
 	}
 
 /* The key of a table that has one row. */

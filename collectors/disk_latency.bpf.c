@@ -20,6 +20,7 @@ const volatile __u32 request_argument;	/* place of the request among the argumen
 /* Counted here, told by user space. */
 __u64 slow_left;		/* events that may still be sent in this tick, of all devices; set by user space */
 __u64 slow_over, slow_dropped;	/* events beyond that; events that found the ring full */
+__u64 users_over;		/* requests of processes to more devices than they have room for */
 __u64 devices_unknown;		/* requests of devices without a place */
 __u64 unissued;			/* requests whose issue was not seen: not counted */
 __u64 unknown_device;		/* one of them, so that it gets a place; set back by user space */
@@ -60,7 +61,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1); /* these two as many as bpf_processes_room() says */
+	__uint(max_entries, 1); /* these three as many as bpf_processes_room() says */
 	__type(key, __u32);
 	__type(value, struct disk_process);
 } disk_processes SEC(".maps");
@@ -72,6 +73,14 @@ struct {
 	__type(key, __u32);
 	__type(value, struct disk_process_counts);
 } disk_process_histograms SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE); /* begins on a cache line then; nobody maps it */
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct disk_users);
+} disk_users SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -266,9 +275,36 @@ static __always_inline struct disk_place *place_of(struct request *rq)
 	return NULL;
 }
 
-static __always_inline void add_process(const struct bpf_task *owner, __u32 operation, __u64 bytes, __u64 ns)
+static __always_inline void add_user(struct disk_users *users, __u64 device, __u32 operation, __u64 bytes, __u64 ns)
+{
+	struct disk_user *u = NULL;
+
+#pragma unroll
+	for (int i = 0; i < DISK_USER_WAYS; i++) {
+		struct disk_user *way = &users->way[i];
+
+		if (u)
+			continue;
+		if (way->device == device || (!way->device && __sync_val_compare_and_swap(&way->device, 0, device) == 0) ||
+		    way->device == device)
+			u = way;
+	}
+	if (!u) {
+		__sync_fetch_and_add(&users_over, 1);
+		return;
+	}
+	__sync_fetch_and_add(&u->requests, 1);
+	__sync_fetch_and_add(&u->ns, ns);
+	if (operation == DISK_READ)
+		__sync_fetch_and_add(&u->read_bytes, bytes);
+	else if (operation == DISK_WRITE)
+		__sync_fetch_and_add(&u->write_bytes, bytes);
+}
+
+static __always_inline void add_process(const struct bpf_task *owner, __u64 device, __u32 operation, __u64 bytes, __u64 ns)
 {
 	__u32 index = bpf_process_index(owner), slot;
+	struct disk_users *users = bpf_map_lookup_elem(&disk_users, &index);
 	struct disk_process *p = bpf_map_lookup_elem(&disk_processes, &index);
 	struct disk_process_counts *counts = bpf_map_lookup_elem(&disk_process_histograms, &index);
 
@@ -277,6 +313,8 @@ static __always_inline void add_process(const struct bpf_task *owner, __u32 oper
 	slot = bpf_hist_slot(ns);
 	if (slot >= BPF_HIST_SLOTS)
 		return;
+	if (users)
+		add_user(users, device, operation, bytes, ns);
 	switch (operation) {
 	case DISK_READ:
 		__sync_fetch_and_add(&p->reads, 1);
@@ -340,7 +378,7 @@ static __always_inline void flushed(struct disk_place *place, struct disk_flight
 	__u64 took = made && made < now ? now - made : 0;
 
 	if (flight->owner.pid)
-		add_process(&flight->owner, DISK_FLUSH, 0, took);
+		add_process(&flight->owner, place->index + 1, DISK_FLUSH, 0, took);
 	tell(place, DISK_FLUSH, flight, now, 0, took, 0);
 	flight->request = 0;
 }
@@ -396,7 +434,7 @@ static __always_inline void complete(struct request *rq, __u64 request, int erro
 	if (!flight)
 		return;
 	if (flight->owner.pid && operation != DISK_WRITEBACK && operation != DISK_FLUSH)
-		add_process(&flight->owner, operation, bytes, queue + service);
+		add_process(&flight->owner, place->index + 1, operation, bytes, queue + service);
 	if (operation != DISK_FLUSH)
 		tell(place, operation, flight, now, queue, service, bytes);
 	flight->request = 0;

@@ -1,4 +1,4 @@
-/* Table `disk_latency`, with `disk_process` (disk_latency_process.c) and `disk_slow` (disk_latency_slow.c): how long requests to disks waited in
+/* Table `disk_latency`, with `disk_process` (disk_latency_process.c), `disk_user` (disk_latency_users.c) and `disk_slow` (disk_latency_slow.c): how long requests to disks waited in
  * the queue and how long the device took, and who asked for them, by BPF (disk_latency.bpf.c). */
 #include <errno.h>
 #include <stdio.h>
@@ -8,6 +8,7 @@
 
 #include "bpf.h"
 #include "bpf_btf.h"
+#include "bpf_ring.h"
 #include "builtin.h"
 #include "columns.h"
 #include "disk_latency_tables.h"
@@ -18,7 +19,7 @@
 enum {
 	NAME, GENERATION, OPERATION, REQUESTS, BYTES, ERRORS, QUEUE_TIME, SERVICE_TIME, QUEUE, SERVICE,
 };
-enum { LATENCY_TABLE, PROCESS_TABLE, SLOW_TABLE, NTABLES };
+enum { LATENCY_TABLE, PROCESS_TABLE, USER_TABLE, SLOW_TABLE, NTABLES };
 
 enum {
 	DEVICES_MIN = 24, DEVICES_AT_MOST = 400,
@@ -126,6 +127,7 @@ static int configure(void *skeleton, void *arg)
 	err = err ? err : bpf_map__set_max_entries(s->maps.process_index, room);
 	err = err ? err : bpf_map__set_max_entries(s->maps.processes, room);
 	err = err ? err : bpf_map__set_max_entries(s->maps.disk_processes, room);
+	err = err ? err : bpf_map__set_max_entries(s->maps.disk_users, room);
 	return err ? err : bpf_map__set_max_entries(s->maps.disk_process_histograms, room);
 }
 
@@ -135,7 +137,7 @@ static void disk_latency_close(void *self)
 {
 	struct disk_latency *d = self;
 
-	ring_buffer__free(d->ring);
+	bpf_ring_close(d->ring);
 	bpf_unload(d->unit);
 	diskstats_finish(&d->stats);
 	free(d->known);
@@ -197,7 +199,7 @@ static int disk_latency_open(const struct culprit_host *host, void **ret_self, s
 	d->places = bpf_view(d->unit, d->skeleton->maps.disk_places, true);
 	d->totals = bpf_view(d->unit, d->skeleton->maps.disk_totals, true);
 	d->counts = d->skeleton->maps.disk_histograms;
-	d->ring = ring_buffer__new(bpf_map__fd(d->skeleton->maps.disk_slows), disk_slow_event, d, NULL);
+	d->ring = bpf_ring_open(d->skeleton->maps.disk_slows, disk_slow_event, d);
 	if (!d->places || !d->totals || !d->ring)
 		goto out_of_memory;
 	err = disk_processes_init(&d->processes, d->unit, d->skeleton);
@@ -266,6 +268,8 @@ static struct disk_known *know(struct disk_latency *d, uint64_t device, const ch
 	if (!place)
 		return NULL;
 	index = (unsigned)(k - d->known);
+	if (k->device)
+		disk_users_forget(d, index);
 	memset(k, 0, sizeof(*k));
 	memset(&d->totals[at(d, index, 0, 0)], 0, DISK_OPERATIONS * d->shards * sizeof(*d->totals));
 	for (uint32_t i = at(d, index, 0, 0), n = i + DISK_OPERATIONS * d->shards; i < n; i++)
@@ -419,8 +423,13 @@ static void put_devices(struct disk_latency *d, struct culprit_frame *f)
 
 		for (unsigned j = 0; shown && k->hidden && j < d->nknown; j++)
 			shown = j == i || !is_same(&d->known[j], k) || (d->known[j].hidden && j > i);
-		for (unsigned operation = 0; shown && operation < DISK_OPERATIONS; operation++)
-			put_operation(d, f, k, operation);
+		/* A handle is good for the next sample only: then it may be that of another row. */
+		for (unsigned operation = 0; operation < DISK_OPERATIONS; operation++) {
+			if (shown)
+				put_operation(d, f, k, operation);
+			else
+				k->operation[operation].handle = CULPRIT_NO_HANDLE;
+		}
 	}
 }
 
@@ -457,9 +466,9 @@ static int disk_latency_sample(void *self, struct culprit_frame *f)
 	culprit_lost(f, LATENCY_TABLE, lost - d->unseen);
 	d->unseen = lost;
 	disk_processes_sample(&d->processes, d->host, f, PROCESS_TABLE);
-	if (!bpf_is_on(d->unit, DISK_START) && !bpf_is_on(d->unit, DISK_INSERT))
-		culprit_state(f, PROCESS_TABLE, CULPRIT_FRESH,
-			      "who asked is known only where the one who asked also issued the request");
+	disk_users_sample(d, f, USER_TABLE);
+	for (uint32_t t = PROCESS_TABLE; t <= USER_TABLE && !bpf_is_on(d->unit, DISK_START) && !bpf_is_on(d->unit, DISK_INSERT); t++)
+		culprit_state(f, t, CULPRIT_FRESH, "who asked is known only where the one who asked also issued the request");
 	disk_slow_sample(d, f, SLOW_TABLE);
 	return 0;
 }
@@ -475,7 +484,7 @@ static int disk_latency_thin(void *self, size_t index, uint32_t thinning)
 }
 
 static const struct culprit_table *const tables[] = {
-	[LATENCY_TABLE] = &latency_table, [PROCESS_TABLE] = &disk_process_table, [SLOW_TABLE] = &disk_slow_table,
+	[LATENCY_TABLE] = &latency_table, [PROCESS_TABLE] = &disk_process_table, [USER_TABLE] = &disk_user_table, [SLOW_TABLE] = &disk_slow_table,
 };
 
 const struct culprit_collector disk_latency_collector = {

@@ -16,6 +16,7 @@ enum {
 	DISK_SETS = 4096,	/* of requests in flight; a power of 2 */
 	DISK_WAYS = 4,		/* requests that may share a hash; a power of 2 */
 	DISK_NAME = 32,
+	DISK_USER_WAYS = 4,	/* devices of a process */
 };
 
 /* A device number, as the kernel packs it (major << 20 | minor), + 1; 0: free. Written by user space alone. */
@@ -58,6 +59,17 @@ struct disk_process {
 
 struct disk_process_counts {
 	unsigned long long read[BPF_HIST_SLOTS], write[BPF_HIST_SLOTS];
+};
+
+/* What a process asked of a device, the figures of which begin at (device - 1); 0: of none. Cumulative. */
+struct disk_user {
+	unsigned long long device, requests, read_bytes, write_bytes, ns;
+	unsigned long long spare[3];
+};
+
+/* Of one process; beyond these devices it is counted as lost. */
+struct disk_users {
+	struct disk_user way[DISK_USER_WAYS];
 };
 
 /* A request above its threshold, as it comes through the ring. */

@@ -83,10 +83,12 @@ const struct culprit_table disk_process_table = {
 static void clear(void *arg, uint32_t i)
 {
 	static const struct disk_process_counts none;
+	static const struct disk_users nobody;
 	struct disk_processes *d = arg;
 
 	memset(&d->totals[i], 0, sizeof(d->totals[i]));
 	bpf_map__update_elem(d->counts, &i, sizeof(i), &none, sizeof(none), BPF_ANY);
+	bpf_map__update_elem(d->users, &i, sizeof(i), &nobody, sizeof(nobody), BPF_ANY);
 }
 
 int disk_processes_init(struct disk_processes *d, struct bpf_unit *unit, struct disk_latency_bpf *skeleton)
@@ -96,6 +98,8 @@ int disk_processes_init(struct disk_processes *d, struct bpf_unit *unit, struct 
 	d->processes.arg = d;
 	d->totals = bpf_view(unit, skeleton->maps.disk_processes, true);
 	d->counts = skeleton->maps.disk_process_histograms;
+	d->users = skeleton->maps.disk_users;
+	memset(d->user_rows, 0xff, sizeof(d->user_rows));
 	if (!d->totals)
 		return errno ? -errno : -ENOMEM;
 	return bpf_processes_init(&d->processes, unit, skeleton->maps.process_index, skeleton->maps.processes,
@@ -144,11 +148,13 @@ void disk_processes_sample(struct disk_processes *d, const struct culprit_host *
 		const struct bpf_process *who;
 		bool same;
 
+		d->seen[i] = DISK_PROCESS_NONE;
 		if (!row->taken)
 			continue;
 		who = bpf_processes_look(&d->processes, host, i, p->reads + p->writes + p->flushes + p->discards, &same);
 		if (!who)
 			continue;
+		d->seen[i] = same ? DISK_PROCESS_SAME : DISK_PROCESS_MOVED;
 		if (!same || row->handle == CULPRIT_NO_HANDLE || culprit_again(f, row->handle) != 0)
 			put(d, f, host, who, i);
 		row->handle = culprit_end(f);

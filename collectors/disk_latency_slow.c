@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "bpf.h"
+#include "bpf_ring.h"
 #include "columns.h"
 #include "disk_latency_tables.h"
 /* Behind the types it uses. */
@@ -57,7 +58,7 @@ const struct culprit_table disk_slow_table = {
 	.show = "time latency name operation comm pid queue service bytes threshold",
 };
 
-int disk_slow_event(void *arg, void *data, size_t size)
+void disk_slow_event(void *arg, const void *data, size_t size)
 {
 	struct disk_latency *d = arg;
 	struct culprit_frame *f = d->frame;
@@ -65,7 +66,7 @@ int disk_slow_event(void *arg, void *data, size_t size)
 	struct disk_known *k;
 
 	if (size < sizeof(*e) || e->index >= d->nknown || e->operation >= DISK_OPERATIONS)
-		return 0;
+		return;
 	k = &d->known[e->index];
 	k->operation[e->operation].slow++;
 	culprit_row(f);
@@ -91,7 +92,6 @@ int disk_slow_event(void *arg, void *data, size_t size)
 	culprit_put_u64(f, BYTES, e->bytes);
 	culprit_put_u64(f, THRESHOLD, e->threshold);
 	culprit_end(f);
-	return 0;
 }
 
 static void move_thresholds(struct disk_latency *d, bool over)
@@ -114,7 +114,7 @@ void disk_slow_sample(struct disk_latency *d, struct culprit_frame *f, uint32_t 
 
 	culprit_table(f, table);
 	d->frame = f;
-	ring_buffer__consume(d->ring);
+	bpf_ring_read(d->ring);
 	lost = d->skeleton->bss->slow_over + d->skeleton->bss->slow_dropped;
 	move_thresholds(d, lost != d->slow_lost);
 	culprit_lost(f, table, lost - d->slow_lost);

@@ -1,4 +1,4 @@
-/* What the files of the collector disk_latency share: what processes ask for is in disk_latency_process.c, single requests
+/* What the files of the collector disk_latency share: what processes ask for is in disk_latency_process.c, which disks in disk_latency_users.c, single requests
  * that took long in disk_latency_slow.c, the rest in disk_latency.c. */
 #ifndef COLLECTORS_DISK_LATENCY_TABLES_H
 #define COLLECTORS_DISK_LATENCY_TABLES_H
@@ -10,7 +10,7 @@
 #include "diskstats.h"
 
 extern const struct culprit_bounds disk_latency_bounds;
-extern const struct culprit_table disk_process_table, disk_slow_table;
+extern const struct culprit_table disk_process_table, disk_user_table, disk_slow_table;
 extern const char *const disk_operations[DISK_OPERATIONS];
 extern const char disk_operation_help[];
 
@@ -26,7 +26,12 @@ struct disk_processes {
 	struct bpf_unit *unit;
 	struct disk_process *totals;
 	struct bpf_map *counts; /* of disk_process_counts: large, and read where something has happened only */
+	struct bpf_map *users;  /* of disk_users, likewise */
+	uint8_t seen[BPF_PROCESSES]; /* in this sample: enum disk_process_seen */
+	uint32_t user_rows[BPF_PROCESSES][DISK_USER_WAYS]; /* for culprit_again() */
 };
+
+enum disk_process_seen { DISK_PROCESS_NONE, DISK_PROCESS_SAME, DISK_PROCESS_MOVED };
 
 /* 0 or -errno. Nothing to finish: the maps belong to the unit. */
 int disk_processes_init(struct disk_processes *, struct bpf_unit *, struct disk_latency_bpf *);
@@ -58,13 +63,17 @@ struct disk_latency {
 	struct disk_place *places;
 	struct disk_total *totals;
 	struct bpf_map *counts; /* of disk_counts, not mapped: large, and read where something has happened only */
-	struct ring_buffer *ring;
+	struct bpf_ring *ring;
 	struct culprit_frame *frame; /* while the ring is drained */
-	uint64_t unseen, slow_lost;  /* as told last */
+	uint64_t unseen, slow_lost, users_over; /* as told last */
 	struct disk_processes processes;
 };
 
+/* Behind disk_processes_sample(). */
+void disk_users_sample(struct disk_latency *, struct culprit_frame *, uint32_t table);
+/* The figures that begin at `index` belong to another device from now on. */
+void disk_users_forget(struct disk_latency *, unsigned index);
 void disk_slow_sample(struct disk_latency *, struct culprit_frame *, uint32_t table);
-int disk_slow_event(void *disk_latency, void *data, size_t size);
+void disk_slow_event(void *disk_latency, const void *data, size_t size);
 
 #endif

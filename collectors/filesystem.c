@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "builtin.h"
@@ -80,18 +79,6 @@ static int filesystem_probe(const struct culprit_host *host, struct culprit_erro
 	return procfs_probe(host->proc_fd, "self/mountinfo", "/proc/self/mountinfo", error);
 }
 
-/* The machine's mounts are those of process 1. A service whose sandbox has a mount namespace of its own would take for
- * read-only what only it may not write. */
-static const char *machine_mounts(const struct culprit_host *host)
-{
-	struct stat own, first;
-
-	if (fstatat(host->proc_fd, "self/ns/mnt", &own, 0) < 0 || fstatat(host->proc_fd, "1/ns/mnt", &first, 0) < 0 ||
-	    own.st_ino == first.st_ino || faccessat(host->proc_fd, "1/mountinfo", R_OK, 0) < 0)
-		return "self/mountinfo";
-	return "1/mountinfo";
-}
-
 static int filesystem_open(const struct culprit_host *host, void **ret_self, struct culprit_error *error)
 {
 	struct filesystem *s = calloc(1, sizeof(*s));
@@ -104,7 +91,7 @@ static int filesystem_open(const struct culprit_host *host, void **ret_self, str
 		return -ENOMEM;
 	}
 	s->host = host;
-	procfs_file_init(&s->file, host->proc_fd, machine_mounts(host));
+	procfs_file_init(&s->file, host->proc_fd, mounts_of_machine(host->proc_fd));
 	*ret_self = s;
 	return 0;
 }

@@ -103,7 +103,7 @@ static const struct bpf_hook hooks[] = {
 /* Elements of one of the two tables. */
 struct elements {
 	struct interrupt_total *totals;
-	struct interrupt_counts *counts;
+	struct bpf_map *counts; /* read where something has happened: mapped, it would be in our memory whole */
 	struct element {
 		uint64_t times; /* as emitted last */
 		uint32_t handle;
@@ -155,11 +155,11 @@ static void interrupt_close(void *self)
 static bool elements_init(struct elements *e, struct bpf_unit *unit, struct bpf_map *totals, struct bpf_map *counts)
 {
 	e->totals = bpf_view(unit, totals, true);
-	e->counts = bpf_view(unit, counts, false);
+	e->counts = counts;
 	e->known = calloc(e->n, sizeof(*e->known));
 	for (unsigned i = 0; e->known && i < e->n; i++)
 		e->known[i].handle = CULPRIT_NO_HANDLE;
-	return e->totals && e->counts && e->known;
+	return e->totals && e->known;
 }
 
 static int interrupt_open(const struct culprit_host *host, void **ret_self, struct culprit_error *error)
@@ -187,16 +187,17 @@ static int interrupt_open(const struct culprit_host *host, void **ret_self, stru
 
 /* --- samples ----------------------------------------------------------------------------------------------------- */
 
-static void put_figures(struct culprit_frame *f, struct interrupt_total *t, const struct interrupt_counts *c, unsigned epoch)
+static void put_figures(struct culprit_frame *f, const struct elements *e, uint32_t i, unsigned epoch)
 {
-	uint64_t counts[BPF_HIST_SLOTS];
+	struct interrupt_total *t = &e->totals[i];
+	struct interrupt_counts counts = {0};
 
-	memcpy(counts, c->ns, sizeof(counts));
+	(void)!bpf_map__lookup_elem(e->counts, &i, sizeof(i), &counts, sizeof(counts), 0);
 	culprit_put_u64(f, GENERATION, 0);
 	culprit_put_u64(f, TIMES, t->times);
 	culprit_put_u64(f, TIME, t->time_ns);
 	culprit_put_u64(f, LONGEST, t->longest[epoch]);
-	culprit_put_histogram(f, TOOK, counts, BPF_HIST_SLOTS);
+	culprit_put_histogram(f, TOOK, (const uint64_t *)counts.ns, BPF_HIST_SLOTS);
 	t->longest[epoch] = 0;
 }
 
@@ -227,7 +228,7 @@ static void put_soft(struct interrupt *in, struct culprit_frame *f, unsigned epo
 		culprit_born(f);
 		culprit_put_string(f, WHAT, vectors[i % INTERRUPT_VECTORS]);
 		culprit_put_i64(f, CPU, i / INTERRUPT_VECTORS);
-		put_figures(f, &e->totals[i], &e->counts[i], epoch);
+		put_figures(f, e, i, epoch);
 		e->known[i].times = times;
 		e->known[i].handle = culprit_end(f);
 	}
@@ -249,7 +250,7 @@ static void put_hard(struct interrupt *in, struct culprit_frame *f, unsigned epo
 		culprit_put_u64(f, WHAT, key >> 32);
 		culprit_put_i64(f, CPU, (int64_t)(key & UINT32_MAX));
 		culprit_put_text(f, NAME, e->totals[i].name, strnlen(e->totals[i].name, INTERRUPT_NAME));
-		put_figures(f, &e->totals[i], &e->counts[i], epoch);
+		put_figures(f, e, i, epoch);
 		e->known[i].times = times;
 		e->known[i].handle = culprit_end(f);
 	}

@@ -114,6 +114,36 @@ int BPF_PROG(life_exec, struct task_struct *task, int old_pid, struct linux_binp
 	return 0;
 }
 
+/* What all threads ran, in ns. Those that were released are in the sum; those that are not, the leader always among them, are
+ * on the list: who waits in pthread_join() goes on, and may end, before the kernel has added the thread that ended. It is
+ * added and taken from the list under one lock: where the sum has changed meanwhile, a thread may be in both, or in none. */
+static __always_inline __u64 cpu_of(struct task_struct *last)
+{
+	enum { TRIES = 3, MOST = 64 };
+	struct task_struct *leader = last->group_leader;
+	struct signal_struct *signal = last->signal;
+	const struct list_head *head = &signal->thread_head;
+	__u64 sum = 0, cpu = 0;
+
+	if (signal->nr_threads == 1)
+		return signal->sum_sched_runtime + leader->se.sum_exec_runtime;
+	for (int try = 0; try < TRIES; try++) {
+		struct list_head *at;
+
+		cpu = sum = BPF_CORE_READ(signal, sum_sched_runtime);
+		at = BPF_CORE_READ(signal, thread_head.next);
+		for (int i = 0; i < MOST && at != head; i++) {
+			struct task_struct *task = (void *)at - bpf_core_field_offset(struct task_struct, thread_node);
+
+			cpu += BPF_CORE_READ(task, se.sum_exec_runtime);
+			at = BPF_CORE_READ(task, thread_node.next);
+		}
+		if (BPF_CORE_READ(signal, sum_sched_runtime) == sum)
+			break;
+	}
+	return cpu;
+}
+
 static __always_inline void on_exit(struct task_struct *task)
 {
 	struct task_struct *leader = task->group_leader;
@@ -125,10 +155,7 @@ static __always_inline void on_exit(struct task_struct *task)
 	describe(&r->record.process, task);
 	describe(&r->record.parent, leader->real_parent);
 	r->lived_ns = r->record.time - leader->start_time;
-	/* Threads that ended before are in the sum, but for the leader, who waits for them. */
-	r->cpu_ns = signal->sum_sched_runtime + leader->se.sum_exec_runtime;
-	if (task->pid != leader->pid)
-		r->cpu_ns += task->se.sum_exec_runtime;
+	r->cpu_ns = cpu_of(task);
 	r->code = signal->flags & SIGNAL_GROUP_EXIT ? signal->group_exit_code : leader->exit_code;
 	r->threads = 0;
 	submit(r);

@@ -7,6 +7,7 @@
 
 #include "bpf.h"
 #include "bpf_btf.h"
+#include "bpf_ring.h"
 #include "builtin.h"
 #include "columns.h"
 #include "lifecycle.skel.h"
@@ -18,8 +19,8 @@ enum {
 };
 enum { LIFECYCLE_TABLE, CHILDREN_TABLE, OOM_TABLE, NTABLES };
 enum {
-	LIVES_MAX = 65536,	 /* rows a tick */
-	TEXT_MAX = 16 << 20,	 /* bytes of command lines a tick */
+	LIVES_MIN = 256, LIVES_MAX = 65536,	 /* rows a tick */
+	TEXT_MIN = 1 << 14, TEXT_MAX = 16 << 20,	 /* bytes of command lines a tick */
 	FORKED = 1, EXECED = 2, EXITED = 4,
 };
 
@@ -80,7 +81,7 @@ struct lifecycle {
 	const struct culprit_host *host;
 	struct bpf_unit *unit;
 	struct lifecycle_bpf *skeleton;
-	struct ring_buffer *ring;
+	struct bpf_ring *ring;
 	struct life *lives;
 	uint32_t nlives, cap;
 	uint32_t *buckets; /* cap of them, a power of 2 */
@@ -124,6 +125,25 @@ static bool grow(struct lifecycle *l)
 		*bucket = i;
 	}
 	return true;
+}
+
+/* After a storm: half of the room, as long as a quarter of that would do. Nothing is in it now. */
+static void give_back(struct lifecycle *l, uint32_t lives, size_t text)
+{
+	if (l->cap > LIVES_MIN && lives * 8 < l->cap) {
+		struct life *less = realloc(l->lives, l->cap / 2 * sizeof(*less));
+		uint32_t *buckets = realloc(l->buckets, l->cap / 2 * sizeof(*buckets));
+
+		l->lives = less ? less : l->lives;
+		l->buckets = buckets ? buckets : l->buckets;
+		l->cap /= 2;
+	}
+	if (l->text_cap > TEXT_MIN && text * 8 < l->text_cap) {
+		char *less = realloc(l->text, l->text_cap / 2);
+
+		l->text = less ? less : l->text;
+		l->text_cap /= 2;
+	}
 }
 
 /* The row of this process in this tick. NULL: there are too many. */
@@ -173,25 +193,25 @@ static void keep_args(struct lifecycle *l, struct life *life, const struct life_
 		l->text[l->text_len++] = e->args[i] ? e->args[i] : ' ';
 }
 
-static int take_record(void *arg, void *data, size_t size)
+static void take_record(void *arg, const void *data, size_t size)
 {
 	const struct life_record *r = data;
 	struct lifecycle *l = arg;
 	struct life *life;
 
 	if (size < sizeof(*r))
-		return 0;
+		return;
 	if (r->program == LIFE_OOM) {
 		if (size >= sizeof(struct life_oom))
 			oom_kills_add(&l->oom, data);
-		return 0;
+		return;
 	}
 	if (r->program == LIFE_EXIT ? size < sizeof(struct life_exit) :
 				      r->program == LIFE_EXEC && size < sizeof(struct life_exec))
-		return 0;
+		return;
 	life = life_of(l, r);
 	if (r->program == LIFE_EXIT && life && life->happened & EXITED)
-		return 0; /* two threads both found themselves to be the last */
+		return; /* two threads both found themselves to be the last */
 	if (life) {
 		life->process = r->process;
 		life->parent = r->parent;
@@ -223,7 +243,6 @@ static int take_record(void *arg, void *data, size_t size)
 		break;
 	}
 	}
-	return 0;
 }
 
 /* --- rows -------------------------------------------------------------------------------------------------------- */
@@ -305,7 +324,7 @@ static int lifecycle_drain(void *self)
 {
 	struct lifecycle *l = self;
 
-	ring_buffer__consume(l->ring);
+	bpf_ring_read(l->ring);
 	return 0;
 }
 
@@ -315,13 +334,14 @@ static int lifecycle_sample(void *self, struct culprit_frame *f)
 	bool fork = bpf_is_on(l->unit, LIFE_FORK), exec = bpf_is_on(l->unit, LIFE_EXEC), end = bpf_is_on(l->unit, LIFE_EXIT);
 	uint64_t lost;
 
-	ring_buffer__consume(l->ring);
+	bpf_ring_read(l->ring);
 	lost = lost_since(l);
 	culprit_table(f, LIFECYCLE_TABLE);
 	for (uint32_t i = 0; i < l->nlives; i++) {
 		put_life(l, &l->lives[i], f);
 		*bucket_of(l, &l->lives[i].process) = UINT32_MAX;
 	}
+	give_back(l, l->nlives, l->text_len);
 	l->nlives = 0;
 	l->text_len = 0;
 	culprit_lost(f, LIFECYCLE_TABLE, lost);
@@ -362,7 +382,7 @@ static void lifecycle_close(void *self)
 {
 	struct lifecycle *l = self;
 
-	ring_buffer__free(l->ring);
+	bpf_ring_close(l->ring);
 	bpf_unload(l->unit);
 	children_finish(&l->children);
 	oom_kills_finish(&l->oom);
@@ -381,10 +401,10 @@ static int lifecycle_open(const struct culprit_host *host, void **ret_self, stru
 		return -ENOMEM;
 	l->host = host;
 	oom_kills_init(&l->oom);
-	l->cap = 256;
+	l->cap = LIVES_MIN;
 	l->lives = calloc(l->cap, sizeof(*l->lives));
 	l->buckets = malloc(l->cap * sizeof(*l->buckets));
-	l->text_cap = 16384;
+	l->text_cap = TEXT_MIN;
 	l->text = malloc(l->text_cap);
 	if (!l->lives || !l->buckets || !l->text || children_init(&l->children) != 0)
 		goto out_of_memory;
@@ -395,7 +415,7 @@ static int lifecycle_open(const struct culprit_host *host, void **ret_self, stru
 		return -ENOTSUP;
 	}
 	l->skeleton = bpf_skeleton(l->unit);
-	l->ring = ring_buffer__new(bpf_map__fd(l->skeleton->maps.life_ring), take_record, l, NULL);
+	l->ring = bpf_ring_open(l->skeleton->maps.life_ring, take_record, l);
 	if (!l->ring)
 		goto out_of_memory;
 	*ret_self = l;
@@ -408,7 +428,7 @@ out_of_memory:
 
 static int lifecycle_fd(void *self)
 {
-	return ring_buffer__epoll_fd(((struct lifecycle *)self)->ring);
+	return bpf_ring_fd(((struct lifecycle *)self)->ring);
 }
 
 static size_t lifecycle_programs(void *self, const struct culprit_program **ret_list)

@@ -15,7 +15,8 @@ const struct culprit_collector *const culprit_builtin[] = {
 	&task_collector,
 	&kmsg_collector,
 	&runtime_collector,
-#ifndef CULPRIT_NO_BPF
+	&source_line_collector,
+	&mount_user_collector,
 	&sched_collector,
 	&disk_latency_collector,
 	&lifecycle_collector,
@@ -23,6 +24,5 @@ const struct culprit_collector *const culprit_builtin[] = {
 	&reclaim_collector,
 	&tcp_flow_collector,
 	&stacks_collector,
-#endif
 	NULL,
 };

@@ -14,6 +14,9 @@ struct mount_line {
 	struct procfs_text options, type, source, super_options;
 };
 
+/* Below /proc, the file of the machine's mounts: those of process 1. A service whose sandbox has a mount namespace of its own would
+ * take for read-only what only it may not write. */
+const char *mounts_of_machine(int proc_fd);
 /* False: the line is malformed. Borrows from it. */
 bool mount_parse(struct procfs_text line, struct mount_line *ret);
 /* Is `option` among "rw,noatime,..."? */

@@ -1,5 +1,6 @@
 /* The table process: what it holds, and how a process becomes a row of it. */
 #include "task.h"
+#include "whole_us.h"
 
 enum {
 	P_PID,
@@ -64,7 +65,8 @@ const uint32_t task_cmdline_column = P_CMDLINE, task_uid_column = P_UID, task_us
 #define STATUS "/proc/PID/status "
 #define COLUMN(name, role, type, unit, group, help, source)                                                            \
 	{                                                                                                              \
-		name, CULPRIT_##role, CULPRIT_##type, CULPRIT_##unit, group, 0, help, source, NULL                     \
+		name, CULPRIT_##role, CULPRIT_##type, CULPRIT_##unit, group,                                           \
+			WHOLE_US(CULPRIT_##role, CULPRIT_##unit), help, source, NULL                                   \
 	}
 
 static const struct culprit_column columns[P_COLUMNS] = {
@@ -198,14 +200,17 @@ const struct culprit_table task_process_table = {
 
 static void put_stat(const struct task_collector *c, struct culprit_frame *f, const struct task *t, bool full)
 {
-	const struct task_stat *s = &t->stat;
+	const struct task_numbers *s = &t->stat;
+	const char *comm;
 	char tty[32];
 	size_t n;
 
 	culprit_put_u64(f, P_PPID, s->ppid);
 	culprit_put_text(f, P_STATE, &s->state, 1);
-	if (full || t->flags & TASK_NEW_COMM)
-		culprit_put_text(f, P_COMM, s->comm, s->comm_len);
+	if (full || t->flags & TASK_NEW_COMM) {
+		comm = task_text_get(&c->texts, t->comm, &n);
+		culprit_put_text(f, P_COMM, comm, n);
+	}
 	if (full || t->flags & TASK_NEW_TTY) {
 		n = task_tty_name(s->tty, tty, sizeof(tty));
 		if (n > 0)
@@ -310,6 +315,17 @@ static void put_files(struct task_collector *c, struct culprit_frame *f, struct 
 	}
 	if (!missing(c, f, P_WCHAN, P_WCHAN, in->read[TASK_FILE_WCHAN], fresh))
 		culprit_put_text(f, P_WCHAN, in->wchan, in->wchan_len);
+}
+
+bool task_emit_process_again(const struct task_collector *c, struct culprit_frame *f, struct process *p)
+{
+	if (p->task.handle == CULPRIT_NO_HANDLE || culprit_again(f, p->task.handle) != 0)
+		return false;
+	culprit_keep(f, G_STATUS);
+	if (!c->kernel_lacks[TASK_FILE_IO])
+		culprit_keep(f, G_IO);
+	p->task.handle = culprit_end(f);
+	return true;
 }
 
 void task_emit_process(struct task_collector *c, struct culprit_frame *f, struct process *p)

@@ -18,6 +18,15 @@ int procfs_open(int dir, const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
+bool procfs_is_own(int proc_fd)
+{
+	char self[16], pid[16];
+	ssize_t n = readlinkat(proc_fd, "self", self, sizeof(self));
+	int len = snprintf(pid, sizeof(pid), "%d", (int)getpid());
+
+	return n == len && !memcmp(self, pid, (size_t)len);
+}
+
 ssize_t procfs_pread_once(int fd, void *buf, size_t cap)
 {
 	ssize_t n;

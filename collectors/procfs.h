@@ -35,6 +35,8 @@ ssize_t procfs_pread(int fd, void *buf, size_t cap);
 ssize_t procfs_pread_once(int fd, void *buf, size_t cap);
 /* openat() for the above. The descriptor, or -errno. */
 int procfs_open(int dir, const char *path);
+/* Is a folder /proc that of our own pid namespace: is the process with our number there us? */
+bool procfs_is_own(int proc_fd);
 
 /* One number from a file of sysfs; false where it isn't there or is no number. */
 bool procfs_read_u64(int dir, const char *path, uint64_t *ret);

@@ -74,7 +74,7 @@ static int psi_probe(const struct culprit_host *host, struct culprit_error *erro
 			 "switched on in this kernel");
 	else if (n == -EOPNOTSUPP)
 		snprintf(error->sentence, sizeof(error->sentence),
-			 "pressure (PSI) is switched off in this kernel: boot with psi=1 on the kernel command line");
+			 "pressure (PSI) is off: boot with psi=1");
 	else
 		procfs_reason(error->sentence, sizeof(error->sentence), "/proc/pressure/cpu", (int)n);
 	return (int)n;

@@ -7,6 +7,7 @@
 
 #include "bpf.h"
 #include "bpf_processes.h"
+#include "bpf_ring.h"
 #include "builtin.h"
 #include "columns.h"
 #include "reclaim.h"
@@ -169,7 +170,7 @@ struct reclaim {
 	const struct culprit_host *host;
 	struct bpf_unit *unit;
 	struct reclaim_bpf *skeleton;
-	struct ring_buffer *ring;
+	struct bpf_ring *ring;
 	struct culprit_frame *frame; /* while the ring is drained */
 	struct reclaim_total *totals;
 	struct bpf_map *figures; /* of reclaim_process, not mapped: large, and few are in use */
@@ -186,13 +187,13 @@ static void clear(void *arg, uint32_t i)
 	bpf_map__update_elem(r->figures, &i, sizeof(i), &none, sizeof(none), BPF_ANY);
 }
 
-static int slow_event(void *arg, void *data, size_t size);
+static void slow_event(void *arg, const void *data, size_t size);
 
 static void reclaim_close(void *self)
 {
 	struct reclaim *r = self;
 
-	ring_buffer__free(r->ring);
+	bpf_ring_close(r->ring);
 	bpf_unload(r->unit);
 	free(r);
 }
@@ -212,7 +213,7 @@ static int reclaim_open(const struct culprit_host *host, void **ret_self, struct
 	r->skeleton = bpf_skeleton(r->unit);
 	r->totals = bpf_view(r->unit, r->skeleton->maps.reclaim_totals, true);
 	r->figures = r->skeleton->maps.reclaim_processes;
-	r->ring = ring_buffer__new(bpf_map__fd(r->skeleton->maps.reclaim_slows), slow_event, r, NULL);
+	r->ring = bpf_ring_open(r->skeleton->maps.reclaim_slows, slow_event, r);
 	r->processes.clear = clear;
 	r->processes.arg = r;
 	if (!r->totals || !r->ring ||
@@ -315,14 +316,14 @@ static void put_processes(struct reclaim *r, struct culprit_frame *f)
 	bpf_say_fill(r->unit, RECLAIM_DIRECT_END, r->processes.used, r->processes.room);
 }
 
-static int slow_event(void *arg, void *data, size_t size)
+static void slow_event(void *arg, const void *data, size_t size)
 {
 	struct reclaim *r = arg;
 	struct culprit_frame *f = r->frame;
 	const struct reclaim_slow *e = data;
 
 	if (size < sizeof(*e) || e->kind >= RECLAIM_KINDS)
-		return 0;
+		return;
 	r->slow[e->kind]++;
 	culprit_row(f);
 	culprit_put_u64(f, S_TIME, e->time);
@@ -336,7 +337,6 @@ static int slow_event(void *arg, void *data, size_t size)
 		culprit_put_u64(f, S_ORDER, e->order);
 	culprit_put_u64(f, S_THRESHOLD, e->threshold);
 	culprit_end(f);
-	return 0;
 }
 
 static void put_slow(struct reclaim *r, struct culprit_frame *f)
@@ -345,7 +345,7 @@ static void put_slow(struct reclaim *r, struct culprit_frame *f)
 
 	culprit_table(f, SLOW_TABLE);
 	r->frame = f;
-	ring_buffer__consume(r->ring);
+	bpf_ring_read(r->ring);
 	lost = r->skeleton->bss->slow_over + r->skeleton->bss->slow_dropped;
 	for (unsigned k = 0; k < RECLAIM_KINDS; k++) {
 		struct reclaim_total *t = &r->totals[k];

@@ -3,25 +3,9 @@
  * one moment at which it ends, without a hook on wakeups. The stamp is also the end of the time in which the task was
  * blocked, which begins at the switch before it; why it blocked is asked of it then, while its registers are at hand. */
 #include "bpf_common.bpf.h"
-#include "sched_shared.h"
+#include "sched_maps.bpf.h"
 #include "sched_why.bpf.h"
 #include "tid_places.bpf.h"
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1); /* one a CPU */
-	__type(key, __u32);
-	__type(value, struct sched_cpu);
-} sched_cpus SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE); /* nobody maps it; its elements begin on cache lines then */
-	__uint(max_entries, 1024); /* a power of two, sched_mask + 1 */
-	__type(key, __u32);
-	__type(value, struct sched_thread);
-} sched_threads_map SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -51,7 +35,14 @@ struct {
 	__type(value, struct sched_wake);
 } sched_wakes SEC(".maps");
 
-const volatile __u32 sched_mask = 1023;
+/* Who takes stacks of waits, where somebody does: called for the few waits that it wants. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} sched_calls SEC(".maps");
+
 /* Flipped by user space at each sample. */
 volatile __u32 sched_epoch;
 /* Waits that are told one by one: how long they must be (0: none is), and how many more may be told in this tick; both set
@@ -61,13 +52,27 @@ __u64 sched_slow_over;
 /* The process whose threads' wakers are kept; 0: none. Wakes that found no room. */
 volatile __u32 sched_wake_pid;
 __u64 sched_wake_over;
+/* From how long on every wait is to be told to who takes stacks; 0: nobody does. Set by user space. */
+volatile __u64 sched_stacks_sure;
+/* Switches of threads that found no place. */
+__u64 sched_no_room;
 /* The iterator forgets what was accounted: it rested meanwhile. */
 volatile __u32 sched_forget;
 
-/* How long the quota of its control group, or of one above, has kept its run queue from running, in all. */
-static __always_inline __u64 throttled_time(struct task_struct *task)
+/* Followed once in each program, at its beginning: on each way to a pointer that is read from a task the verifier looks for the
+ * type's name among all types of the kernel, which made of the load of sched_switch a quarter of a second. */
+static __always_inline struct cfs_rq *queue_of(struct task_struct *task)
 {
-	struct cfs_rq___throttled *rq = (void *)task->se.cfs_rq;
+	struct cfs_rq *queue = task->se.cfs_rq;
+
+	asm volatile("" : "+r"(queue)); /* here, and not where it is used */
+	return queue;
+}
+
+/* How long the quota of its control group, or of one above, has kept this run queue from running, in all. */
+static __always_inline __u64 throttled_time(struct cfs_rq *queue)
+{
+	struct cfs_rq___throttled *rq = (void *)queue;
 
 	if (bpf_core_field_exists(rq->throttled_clock_pelt_time))
 		return rq->throttled_clock_pelt_time;
@@ -125,23 +130,84 @@ static __always_inline void thread_free(struct sched_thread *t)
 	t->tid = 0;
 }
 
+/* --- what time it is ----------------------------------------------------------------------------------------------- */
+
+enum { OFFSET_DRIFT_SHIFT = 10, OFFSET_JUMP_NS = 1000000000, OFFSET_GOOD_NS = 1 << 18 };
+
+/* This moment on both clocks: the machine's, in which every thread's time is booked, so that its parts add up whatever a run
+ * queue's clock does; and the run queue's, in which the kernel stamps who waits for a CPU. */
+struct sched_moment {
+	__u64 now, rq;
+};
+
+/* rq->clock itself may stand still between a wakeup and the switch it causes, by microseconds as a rule, by as long as the
+ * host stops this CPU at worst. The smallest distance between it and the machine's clock is the true one; the two drift apart
+ * by less than a thousandth, so by so much it may grow meanwhile. Where it has moved since `queued`, when the one was queued that
+ * comes now, the kernel has read it for this switch; then it is as good as reading the machine's, which is the dearest
+ * thing here, as long as the distance between the two is known from a moment ago. */
+static __always_inline struct sched_moment sched_now(struct sched_clock *c, struct cfs_rq *queue, __u64 queued)
+{
+	__u64 clock = queue->rq->clock, now, offset, most;
+
+	if (clock != queued && clock - c->fresh < OFFSET_GOOD_NS) {
+		now = clock + c->offset;
+		if ((__s64)(now - c->last) < 0)
+			now = c->last;
+		c->last = now;
+		return (struct sched_moment){now, clock};
+	}
+	now = bpf_ktime_get_ns();
+	offset = now - clock;
+	most = c->offset + ((now - c->offset_time) >> OFFSET_DRIFT_SHIFT);
+	/* The first time, and where one of the clocks has jumped. */
+	if (!c->offset_time || (__s64)(offset - most) > OFFSET_JUMP_NS)
+		most = offset;
+	c->offset = (__s64)(offset - most) < 0 ? offset : most;
+	c->offset_time = now;
+	if (clock != queued)
+		c->fresh = clock;
+	c->last = now;
+	return (struct sched_moment){now, now - c->offset};
+}
+
 /* --- the switch -------------------------------------------------------------------------------------------------- */
 
-static __always_inline void thread_out(struct bpf_cost *cost, struct task_struct *prev, bool preempt, struct sched_moment m)
+static __always_inline __u8 why_blocked(struct task_struct *task, struct sched_thread *t)
 {
-	__u32 state = task_state(prev);
+	__u8 reason = reason_of(task, &t->file_key, &t->file_reason, sched_epoch, t->state);
+
+	return reason && reason < SCHED_REASONS ? reason : SCHED_OTHER;
+}
+
+/* Is whoever takes stacks to look at the wait that begins here? By chance, and by what is known of the thread's waits: a wait of
+ * d is kept with the probability d / scale. How long this one must be, says a draw; why it blocks, and so the scale, is not
+ * asked yet: it is at least `sure`. */
+static __always_inline bool wants_stack(struct sched_thread *t, __u64 now)
+{
+	/* Good enough a chance: nobody knows the nanosecond. */
+	t->draw = (t->draw ^ now) * 0x9E3779B97F4A7C15ull >> 32;
+	t->need = t->draw * offcpu_scale(sched_stacks_sure, t->reason) >> 32;
+	return offcpu_likely(t) > t->need;
+}
+
+/* Returns what whoever takes stacks is to be told: SCHED_CALL_OUT, _GONE. */
+static __always_inline __u32 thread_out(struct bpf_cost *cost, struct task_struct *prev, struct cfs_rq *queue, bool preempt,
+					struct sched_moment m)
+{
+	__u32 state = task_state(prev), call = 0;
 	struct sched_thread *t;
 
 	if (state & STATE_DEAD) {
 		t = thread_find(prev->pid);
 		if (t)
 			thread_free(t);
-		return;
+		return SCHED_CALL_GONE;
 	}
 	t = thread_get(prev->pid);
 	if (!t) {
 		cost->lost++;
-		return;
+		__sync_fetch_and_add(&sched_no_room, 1);
+		return 0;
 	}
 	thread_begin(t);
 	if (t->since && !t->off)
@@ -149,25 +215,29 @@ static __always_inline void thread_out(struct bpf_cost *cost, struct task_struct
 	/* It had its CPU when we came. */
 	else if (prev->sched_info.last_arrival && (__s64)(m.rq - prev->sched_info.last_arrival) > 0)
 		t->held += m.rq - prev->sched_info.last_arrival;
+	t->reason = preempt || state == STATE_RUNNING ? SCHED_NONE : SCHED_NOT_ASKED;
+	if (sched_stacks_sure && wants_stack(t, m.now))
+		call = SCHED_CALL_OUT;
 	t->since = m.now;
 	t->off = 1;
+	t->state = state;
 	t->delay = prev->sched_info.run_delay;
-	t->throttled_before = throttled_time(prev);
-	t->reason = preempt || state == STATE_RUNNING ? SCHED_NONE : reason_of(prev, &t->file_key, &t->file_reason, sched_epoch, state);
+	t->throttled_before = throttled_time(queue);
 	thread_end(t);
+	return call;
 }
 
 /* Of the time since it left its CPU, what it waited for one after it was woken. */
-static __always_inline __u64 wait_of(struct sched_thread *t, struct task_struct *next, __u64 queued, struct sched_moment m)
+static __always_inline __u64 wait_of(struct sched_thread *t, struct task_struct *next, __u64 away, __u64 queued, struct sched_moment m)
 {
-	__u64 away = m.now - t->since, wait, before;
+	__u64 wait, before;
 
 	/* Pushed aside: it wanted to run all the time. */
 	if (!t->reason)
 		return away;
 	/* Since 6.12 a task that sleeps may stay queued for a while; moved to another CPU then, it is stamped, and nobody takes
 	 * the stamp away. The iterator has seen it. When it was woken nobody knows; most run soon. */
-	if (queued == t->stale)
+	if ((__u32)queued == t->stale)
 		return 0;
 	/* Moved from one run queue to another while it waits, it is stamped anew; what came before, the kernel keeps. */
 	before = (__u32)((__u32)next->sched_info.run_delay - t->delay);
@@ -175,12 +245,47 @@ static __always_inline __u64 wait_of(struct sched_thread *t, struct task_struct 
 	return wait < away ? wait : away;
 }
 
+/* Of its short waits, what this one is booked as: nothing, as a rule. */
+static __always_inline __u64 pieces_of(struct sched_thread *t, __u64 blocked, __u64 now)
+{
+	__u64 over = t->piece + blocked, booked = 0;
+
+	if (t->piece <= t->point && over > t->point)
+		booked = SCHED_PIECE_NS;
+	if (over >= SCHED_PIECE_NS) {
+		over -= SCHED_PIECE_NS;
+		t->point = now * 0x9E3779B97F4A7C15ull >> 48;
+		if (over > t->point)
+			booked += SCHED_PIECE_NS;
+	}
+	t->piece = over;
+	return booked;
+}
+
+static __always_inline void book_blocked(struct sched_thread *t, struct task_struct *next, __u64 blocked, __u64 now)
+{
+	__u64 reason = t->reason;
+
+	if (reason == SCHED_NOT_ASKED) {
+		if (blocked < SCHED_PIECE_NS)
+			blocked = pieces_of(t, blocked, now);
+		if (!blocked)
+			return;
+		reason = why_blocked(next, t);
+	}
+	/* The compiler knows that it is one, the verifier does not. */
+	asm volatile("" : "+r"(reason));
+	if (reason < SCHED_REASONS)
+		t->blocked[reason] += blocked;
+}
+
 /* Books how long it was blocked, waited and was throttled; returns its wait for a CPU, without the time in which a quota
- * forbade it to run, and that time in *ret_throttled. */
-static __always_inline __u64 thread_in(struct task_struct *next, __u64 queued, struct sched_moment m, __u64 *ret_throttled)
+ * forbade it to run, and that time in *ret_throttled. Whether whoever takes stacks is to be told is added to *call. */
+static __always_inline __u64 thread_in(struct task_struct *next, struct cfs_rq *queue, __u64 queued, struct sched_moment m,
+				       __u64 *ret_throttled, struct sched_call *said, __u32 *call)
 {
 	struct sched_thread *t = thread_find(next->pid);
-	__u64 throttled = 0, rq_throttled, wait = m.rq - queued;
+	__u64 throttled = 0, rq_throttled, wait = m.rq - queued, away;
 
 	if (!t)
 		return wait;
@@ -199,13 +304,27 @@ static __always_inline __u64 thread_in(struct task_struct *next, __u64 queued, s
 		return wait;
 	}
 	thread_begin(t);
-	wait = wait_of(t, next, queued, m);
-	if (t->reason && t->reason < SCHED_REASONS)
-		t->blocked[t->reason] += m.now - t->since - wait;
+	/* Clocks of two CPUs. */
+	away = (__s64)(m.now - t->since) > 0 ? m.now - t->since : 0;
+	wait = wait_of(t, next, away, queued, m);
+	if (sched_stacks_sure) {
+		if (away >= t->longest)
+			t->longest = away < OFFCPU_MOST_NS ? away : OFFCPU_MOST_NS;
+		else
+			t->longest -= (t->longest - away) >> 2;
+		if (away > t->need || t->taken) {
+			said->reason = t->reason;
+			said->since = t->since;
+			said->wait = wait;
+			*call |= SCHED_CALL_IN;
+		}
+	}
+	if (t->reason)
+		book_blocked(t, next, away - wait, m.now);
 	t->reason = SCHED_NONE;
 	t->off = 0;
 	t->since = m.now;
-	rq_throttled = throttled_time(next);
+	rq_throttled = throttled_time(queue);
 	if (rq_throttled > t->throttled_before) {
 		throttled = rq_throttled - t->throttled_before;
 		if (throttled > wait)
@@ -238,7 +357,7 @@ static __always_inline void watched_in(struct bpf_cost *cost, __u32 tid, __u64 w
 		w->wait[slot] += bpf_weight(cost);
 }
 
-static __noinline void tell_slow(struct task_struct *prev, struct task_struct *next, __u64 now, __u64 wait, __u32 cpu)
+static __always_inline void tell_slow(struct task_struct *prev, struct task_struct *next, __u64 now, __u64 wait, __u32 cpu)
 {
 	struct sched_slow *e;
 
@@ -253,7 +372,7 @@ static __noinline void tell_slow(struct task_struct *prev, struct task_struct *n
 	e->wait = wait;
 	e->threshold = sched_slow_threshold;
 	e->start = next->start_boottime;
-	e->process_start = next->group_leader->start_boottime;
+	e->process_start = BPF_CORE_READ(next, group_leader, start_boottime);
 	e->tid = next->pid;
 	e->pid = next->tgid;
 	e->cpu = cpu;
@@ -263,45 +382,58 @@ static __noinline void tell_slow(struct task_struct *prev, struct task_struct *n
 	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
 }
 
-static __always_inline void on_switch(struct bpf_cost *cost, bool preempt, struct task_struct *prev, struct task_struct *next)
+/* A wait for a CPU is over. */
+static __always_inline void count_wait(struct bpf_cost *cost, struct sched_cpu *cpu, __u32 tid, __u64 wait, __u64 throttled)
 {
-	__u32 key = bpf_get_smp_processor_id(), slot;
-	struct sched_cpu *cpu = bpf_map_lookup_elem(&sched_cpus, &key);
-	struct sched_moment m;
-	__u64 queued, wait, throttled = 0;
-	bool threads = cost->thinning <= 1;
+	__u32 slot = bpf_hist_slot_here(wait);
 
-	if (!cpu || bpf_thinned_out(cost))
-		return;
-	m = sched_now(&cpu->clock, next);
-	/* Of a sample of the switches no thread's time can be told: then that rests, and what is left is cheap. */
-	if (threads && prev->pid)
-		thread_out(cost, prev, preempt, m);
-	/* The idle task waits for nobody. */
-	if (!next->pid)
-		return;
-	queued = next->sched_info.last_queued;
-	/* It was not stamped: of one that was pushed aside it is known from when it wanted to run, of another it is not. */
-	if (!queued) {
-		cost->lost++;
-		if (!threads)
-			return;
-		queued = m.rq;
-	}
-	/* The clocks differ by less than it takes to read them. */
-	if ((__s64)(m.rq - queued) < 0)
-		m.rq = queued;
-	wait = threads ? thread_in(next, queued, m, &throttled) : m.rq - queued;
-	slot = bpf_hist_slot(wait);
 	cpu->waits += bpf_weight(cost);
 	cpu->wait_ns += wait * bpf_weight(cost);
 	cpu->throttled_ns += throttled;
 	if (wait > cpu->longest[sched_epoch & 1])
 		cpu->longest[sched_epoch & 1] = wait;
 	cpu->wait[slot] += bpf_weight(cost);
-	watched_in(cost, next->pid, wait, slot);
+	watched_in(cost, tid, wait, slot);
+}
+
+/* Returns what whoever takes stacks is to be told; the rest of that stands in *cpu. */
+static __always_inline __u32 on_switch(struct bpf_cost *cost, bool preempt, struct task_struct *prev, struct task_struct *next)
+{
+	__u32 key = bpf_get_smp_processor_id(), call = 0;
+	struct cfs_rq *left = queue_of(prev), *queue = queue_of(next);
+	struct sched_cpu *cpu = bpf_map_lookup_elem(&sched_cpus, &key);
+	struct sched_moment m;
+	__u64 queued, wait, throttled = 0;
+	bool threads = cost->thinning <= 1;
+
+	if (!cpu || bpf_thinned_out(cost))
+		return 0;
+	queued = next->sched_info.last_queued;
+	m = sched_now(&cpu->clock, queue, queued);
+	/* Of a sample of the switches no thread's time can be told: then that rests, and what is left is cheap. */
+	if (threads && prev->pid)
+		call = thread_out(cost, prev, left, preempt, m);
+	cpu->call.now = m.now;
+	cpu->call.what = call;
+	/* The idle task waits for nobody. */
+	if (!next->pid)
+		return call;
+	/* It was not stamped: of one that was pushed aside it is known from when it wanted to run, of another it is not. */
+	if (!queued) {
+		cost->lost++;
+		if (!threads)
+			return call;
+		queued = m.rq;
+	}
+	/* The clocks differ by less than it takes to read them. */
+	if ((__s64)(m.rq - queued) < 0)
+		m.rq = queued;
+	wait = threads ? thread_in(next, queue, queued, m, &throttled, &cpu->call, &call) : m.rq - queued;
+	count_wait(cost, cpu, next->pid, wait, throttled);
 	if (wait >= sched_slow_threshold && sched_slow_threshold)
 		tell_slow(prev, next, m.now, wait, key);
+	cpu->call.what = call;
+	return call;
 }
 
 SEC("tp_btf/sched_switch")
@@ -309,11 +441,15 @@ int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_s
 {
 	__u64 start;
 	struct bpf_cost *cost = bpf_cost_begin(SCHED_SWITCH, &start);
+	__u32 call;
 
 	if (!cost)
 		return 0;
-	on_switch(cost, preempt, prev, next);
+	call = on_switch(cost, preempt, prev, next);
 	bpf_cost_end(cost, start);
+	/* Does not return where somebody is there. */
+	if (call)
+		bpf_tail_call(ctx, &sched_calls, 0);
 	return 0;
 }
 
@@ -349,8 +485,9 @@ static __always_inline void woken(struct task_struct *task)
 	if (!t || !t->off || !t->reason)
 		return;
 	since = t->since;
-	key.reason = t->reason;
-	key.waker = is_interrupt(waker, t->reason) ? 0 : waker->pid;
+	/* It is still in its system call. */
+	key.reason = t->reason == SCHED_NOT_ASKED ? why_blocked(task, t) : t->reason;
+	key.waker = is_interrupt(waker, key.reason) ? 0 : waker->pid;
 	wake = bpf_map_lookup_elem(&sched_wakes, &key);
 	if (!wake) {
 		fresh.start = task->start_boottime;
@@ -393,17 +530,17 @@ int BPF_PROG(sched_waker, struct task_struct *task)
 /* --- all threads, in one read ------------------------------------------------------------------------------------ */
 
 /* What a thread that has its CPU has used of it since the kernel last added it up, which it does at ticks. */
-static __always_inline __u64 not_added_yet(struct task_struct *task, struct sched_moment m)
+static __always_inline __u64 not_added_yet(struct task_struct *task, struct cfs_rq *queue, struct sched_moment m)
 {
-	struct rq *rq = task->se.cfs_rq->rq;
+	struct rq *rq = queue->rq;
 	__u64 used = m.rq - (rq->clock - rq->clock_task) - task->se.exec_start;
 
 	return used < OFFSET_JUMP_NS ? used : 0;
 }
 
 /* With what goes on at the moment: on its CPU, away from it, or woken and not on one yet. *t: a copy; *own: what it is of. */
-static __always_inline void record_fill(struct sched_record *r, struct task_struct *task, struct sched_thread *t,
-					struct sched_thread *own, struct sched_moment m)
+static __always_inline void record_fill(struct sched_record *r, struct task_struct *task, struct cfs_rq *queue,
+					struct sched_thread *t, struct sched_thread *own, struct sched_moment m)
 {
 	__u64 queued = task->sched_info.last_queued, goes_on = 0, rq_throttled, since = t ? t->since : 0, away = 0;
 
@@ -428,7 +565,7 @@ static __always_inline void record_fill(struct sched_record *r, struct task_stru
 			r->held += m.rq - task->sched_info.last_arrival;
 	} else if (!t->off) {
 		r->held += away;
-		r->on_cpu += not_added_yet(task, m);
+		r->on_cpu += not_added_yet(task, queue, m);
 	} else if (t->reason && task_state(task) != STATE_RUNNING) {
 		if (queued)
 			own->stale = queued;
@@ -440,7 +577,7 @@ static __always_inline void record_fill(struct sched_record *r, struct task_stru
 		goes_on = away - r->blocked[SCHED_NONE];
 	} else {
 		/* Pushed aside. Of a wait that goes on under a quota the kernel says at its end how much was the quota's. */
-		rq_throttled = throttled_time(task);
+		rq_throttled = throttled_time(queue);
 		r->blocked[SCHED_NONE] = away;
 		if (rq_throttled > t->throttled_before && rq_throttled - t->throttled_before < away) {
 			r->throttled += rq_throttled - t->throttled_before;
@@ -464,9 +601,11 @@ int sched_threads(struct bpf_iter__task *ctx)
 	__u32 key = bpf_get_smp_processor_id();
 	struct pt_regs *regs;
 	struct sched_moment m;
+	struct cfs_rq *queue;
 
 	if (!task || !task->pid)
 		return 0;
+	queue = queue_of(task);
 	cpu = bpf_map_lookup_elem(&sched_cpus, &key);
 	if (!cpu)
 		return 0;
@@ -485,24 +624,31 @@ int sched_threads(struct bpf_iter__task *ctx)
 	}
 	t = thread_get(r.tid);
 	if (t && sched_forget) {
+		__u8 taken = t->taken;
+
 		thread_free(t);
+		t->taken = taken;
 		t->tid = r.tid;
 	}
 	/* It slept when we came: from now on it is known that it does. */
 	if (t && !t->since && task_state(task) != STATE_RUNNING) {
 		t->delay = task->sched_info.run_delay;
-		t->throttled_before = throttled_time(task);
-		t->reason = reason_of(task, &t->file_key, &t->file_reason, sched_epoch, task_state(task));
+		t->throttled_before = throttled_time(queue);
+		t->state = task_state(task);
+		t->reason = SCHED_NOT_ASKED;
 		t->since = m.now;
 		t->off = 1;
 	}
 	/* Not before the copy: what is in it began before now. */
 	if (t && !thread_copy(&copy, t))
 		r.accounted = SCHED_WRITTEN;
+	/* What it waits for at the moment. */
+	if (t && copy.off && copy.reason == SCHED_NOT_ASKED)
+		copy.reason = why_blocked(task, &copy);
 	m.now = r.at = bpf_ktime_get_ns();
 	m.rq = m.now - cpu->clock.offset;
 	if (r.accounted != SCHED_WRITTEN)
-		record_fill(&r, task, t ? &copy : NULL, t, m);
+		record_fill(&r, task, queue, t ? &copy : NULL, t, m);
 	bpf_seq_write(ctx->meta->seq, &r, sizeof(r));
 	return 0;
 }

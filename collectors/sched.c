@@ -10,12 +10,12 @@
 #include "bpf.h"
 #include "builtin.h"
 #include "columns.h"
-#include "procfs.h"
 #include "sched_internal.h"
+#include "sched_switch.h"
 #include "sched.skel.h"
 
 enum { CPU, GENERATION, WAITS, WAIT_TIME, LONGEST, THROTTLED, WAIT };
-enum { PLACES_MIN = 16384, PLACES_MAX = 262144, RECORDS = 256 };
+enum { RECORDS = 256 };
 
 #define SOURCE "tracepoint sched_switch, task_struct.sched_info.last_queued"
 
@@ -61,73 +61,50 @@ static const struct culprit_table runq_table = {
 	.show = "cpu wait_rate wait_p50 wait_p90 wait_p99 longest wait_mean waiting waits",
 };
 
-static const struct bpf_hook hooks[] = {
-	[SCHED_SWITCH] = {.name = "sched_switch", .hook = "tracepoint sched_switch", .thins = true, .last = true},
-	[SCHED_THREADS] = {.name = "sched_threads", .hook = "iterator over tasks", .iterator = true},
-	[SCHED_WAKER] = {.name = "sched_waker", .hook = "tracepoint sched_waking", .interest = true},
-};
-
 struct sched {
 	const struct culprit_host *host;
-	struct bpf_unit *unit;
+	struct sched_switch *at;
+	struct bpf_unit *unit; /* of *at, as skeleton */
 	struct sched_bpf *skeleton;
 	struct sched_cpu *cpus;
 	struct sched_threads threads;
 	struct sched_watcher watcher;
 	struct sched_slows slows;
 	struct sched_wakers wakers;
-	unsigned places;
 	uint64_t lost, lost_threads;
 	uint64_t boot_before_ns, mono_before_ns;
 	uint64_t read_ns; /* when the first thread of this sample was read */
-	bool thinned, forget;
+	bool sampled, forget;
 	struct sched_record records[RECORDS];
 };
-
-/* Twice sixteen places a thread, so that hardly any two want the same. */
-static unsigned places_for(const struct culprit_host *host)
-{
-	char text[128];
-	int fd = procfs_open(host->proc_fd, "loadavg");
-	ssize_t n = fd < 0 ? fd : procfs_pread(fd, text, sizeof(text) - 1);
-	unsigned long threads = 0;
-	unsigned places = PLACES_MIN;
-	const char *slash;
-
-	if (fd >= 0)
-		close(fd);
-	text[n > 0 ? n : 0] = '\0';
-	slash = strchr(text, '/');
-	if (slash)
-		threads = strtoul(slash + 1, NULL, 10);
-	while (places < PLACES_MAX && places < threads * 16)
-		places *= 2;
-	return places;
-}
-
-static int configure(void *skeleton, void *arg)
-{
-	struct sched_bpf *k = skeleton;
-	struct sched *s = arg;
-	int r = bpf_map__set_max_entries(k->maps.sched_cpus, bpf_cpus());
-
-	if (!r)
-		r = bpf_map__set_max_entries(k->maps.sched_threads_map, s->places);
-	k->rodata->sched_mask = s->places - 1;
-	sched_syscalls_fill((unsigned char *)k->rodata->sched_syscalls, SCHED_SYSCALLS);
-	return r;
-}
-
-BPF_KIT(sched, hooks, configure);
 
 static void sched_close(void *self)
 {
 	struct sched *s = self;
 
+	/* Others may go on without us. */
+	if (s->at) {
+		sched_wakers_follow(&s->wakers, 0, 0);
+		sched_watch_finish(&s->watcher);
+	}
 	sched_slows_finish(&s->slows);
-	bpf_unload(s->unit);
+	sched_switch_put(s->at, SCHED_FOR_TABLES);
 	sched_threads_finish(&s->threads);
 	free(s);
+}
+
+/* Others may have had all of it loaded for long: what was counted until now is not of our first sample. */
+static void begin_from_here(struct sched *s)
+{
+	const struct culprit_program *programs;
+
+	bpf_programs(s->unit, &programs);
+	s->lost = programs[SCHED_SWITCH].lost;
+	for (unsigned cpu = 0; cpu < bpf_cpus(); cpu++) {
+		struct sched_cpu *c = (void *)((char *)s->cpus + cpu * bpf_stride(sizeof(*c)));
+
+		c->longest[0] = c->longest[1] = 0;
+	}
 }
 
 static int sched_open(const struct culprit_host *host, void **ret_self, struct culprit_error *error)
@@ -137,42 +114,45 @@ static int sched_open(const struct culprit_host *host, void **ret_self, struct c
 	if (!s)
 		return -ENOMEM;
 	s->host = host;
-	s->places = places_for(host);
 	if (sched_threads_init(&s->threads, host)) {
 		free(s);
 		return -ENOMEM;
 	}
-	s->unit = bpf_load(host, &sched_kit, s, error);
-	if (!s->unit) {
+	s->at = sched_switch_get(host, SCHED_FOR_TABLES, error);
+	if (!s->at) {
 		sched_close(s);
 		return -ENOTSUP;
 	}
-	s->skeleton = bpf_skeleton(s->unit);
-	s->wakers = (struct sched_wakers){.unit = s->unit, .skeleton = s->skeleton, .start_unit_ns = s->threads.start_unit_ns};
-	s->cpus = bpf_view(s->unit, s->skeleton->maps.sched_cpus, true);
-	s->watcher.watch = bpf_view(s->unit, s->skeleton->maps.sched_watch, true);
-	s->watcher.watched = bpf_view(s->unit, s->skeleton->maps.sched_watched, true);
-	if (!s->cpus || !s->watcher.watch || !s->watcher.watched ||
-	    sched_slows_init(&s->slows, s->skeleton, s->threads.start_unit_ns)) {
+	s->unit = s->at->unit;
+	s->skeleton = s->at->skeleton;
+	s->wakers = (struct sched_wakers){.unit = s->unit, .skeleton = s->skeleton, .start_unit_ns = s->threads.start_unit_ns,
+					 .lost = __atomic_load_n(&s->skeleton->bss->sched_wake_over, __ATOMIC_RELAXED)};
+	s->cpus = s->at->cpus;
+	s->watcher.watch = s->at->watch;
+	s->watcher.watched = s->at->watched;
+	if (sched_slows_init(&s->slows, s->skeleton, s->threads.start_unit_ns)) {
 		if (error)
 			snprintf(error->sentence, sizeof(error->sentence), "out of memory");
 		sched_close(s);
 		return -ENOMEM;
 	}
+	begin_from_here(s);
 	*ret_self = s;
 	return 0;
 }
 
 /* --- run queues -------------------------------------------------------------------------------------------------- */
 
-static void put_cpu(struct culprit_frame *f, int64_t number, const struct sched_cpu *c, uint64_t longest)
+/* begins: it counts from 0 on. */
+static void put_cpu(struct culprit_frame *f, int64_t number, const struct sched_cpu *c, uint64_t longest, bool begins)
 {
 	uint64_t counts[BPF_HIST_SLOTS];
 
 	for (unsigned i = 0; i < BPF_HIST_SLOTS; i++)
 		counts[i] = c->wait[i];
 	culprit_row(f);
-	culprit_born(f);
+	if (begins)
+		culprit_born(f);
 	culprit_put_i64(f, CPU, number);
 	culprit_put_u64(f, GENERATION, 0);
 	culprit_put_u64(f, WAITS, c->waits);
@@ -195,7 +175,7 @@ static void put_runq(struct sched *s, struct culprit_frame *f, uint32_t epoch)
 		c->longest[epoch] = 0;
 		if (!c->waits)
 			continue;
-		put_cpu(f, cpu, c, peak);
+		put_cpu(f, cpu, c, peak, s->sampled);
 		longest = peak > longest ? peak : longest;
 		all.waits += c->waits;
 		all.wait_ns += c->wait_ns;
@@ -203,7 +183,7 @@ static void put_runq(struct sched *s, struct culprit_frame *f, uint32_t epoch)
 		for (unsigned i = 0; i < BPF_HIST_SLOTS; i++)
 			all.wait[i] += c->wait[i];
 	}
-	put_cpu(f, -1, &all, longest);
+	put_cpu(f, -1, &all, longest, false);
 }
 
 /* --- threads ----------------------------------------------------------------------------------------------------- */
@@ -255,10 +235,8 @@ static void put_threads(struct sched *s, struct culprit_frame *f, uint32_t epoch
 	sched_watch_choose(&s->watcher, &s->threads);
 	culprit_table(f, SCHED_TABLE_TASK);
 	sched_watch_put(&s->watcher, &s->threads, f, epoch);
-	if (s->thinned || !bpf_is_on(s->unit, SCHED_SWITCH)) {
-		culprit_state(f, SCHED_TABLE_TIME, CULPRIT_MISSING,
-			      "rests: culprit cost more than its budget, and of a sample of the switches no thread's time can be "
-			      "told; --budget raises it");
+	if (!sched_switch_follows(s->at, &why)) {
+		culprit_state(f, SCHED_TABLE_TIME, CULPRIT_MISSING, why);
 		s->mono_before_ns = 0;
 	} else {
 		mono = s->read_ns ? s->read_ns : s->host->now_ns(s->host, CULPRIT_MONOTONIC);
@@ -272,7 +250,7 @@ static void put_threads(struct sched *s, struct culprit_frame *f, uint32_t epoch
 /* Wakers need what the switch tells: since when a thread waits, and for what. */
 static void put_wakers(struct sched *s, struct culprit_frame *f)
 {
-	const char *why = bpf_reason(s->unit, SCHED_WAKER);
+	const char *why;
 
 	if (!s->wakers.pid) {
 		/* What there was has ended; from then on the table rests. */
@@ -281,9 +259,8 @@ static void put_wakers(struct sched *s, struct culprit_frame *f)
 		s->wakers.shown = false;
 		return;
 	}
-	if (s->thinned || !bpf_is_on(s->unit, SCHED_SWITCH) || !bpf_is_on(s->unit, SCHED_WAKER)) {
-		culprit_state(f, SCHED_TABLE_WAKER, CULPRIT_MISSING,
-			      why ? why : "rests: culprit cost more than its budget; --budget raises it");
+	if (!sched_switch_follows(s->at, &why) || !bpf_is_on(s->unit, SCHED_WAKER)) {
+		culprit_state(f, SCHED_TABLE_WAKER, CULPRIT_MISSING, why ? why : bpf_reason(s->unit, SCHED_WAKER));
 		return;
 	}
 	s->wakers.shown = true;
@@ -324,11 +301,12 @@ static int sched_sample(void *self, struct culprit_frame *f)
 	put_threads(s, f, epoch);
 	put_wakers(s, f);
 	bpf_programs(s->unit, &programs);
-	bpf_say_fill(s->unit, SCHED_SWITCH, s->threads.used, s->places);
+	bpf_say_fill(s->unit, SCHED_SWITCH, s->threads.used, s->at->places);
 	culprit_lost(f, SCHED_TABLE_RUNQ, programs[SCHED_SWITCH].lost - s->lost);
 	culprit_lost(f, SCHED_TABLE_TIME, s->threads.too_many - s->lost_threads);
 	s->lost = programs[SCHED_SWITCH].lost;
 	s->lost_threads = s->threads.too_many;
+	s->sampled = true;
 	return 0;
 }
 
@@ -340,14 +318,13 @@ static size_t sched_programs(void *self, const struct culprit_program **ret_list
 static int sched_thin(void *self, size_t index, uint32_t thinning)
 {
 	struct sched *s = self;
-	bool thinned = thinning != 1;
+	const char *ignored;
+	bool followed = sched_switch_follows(s->at, &ignored);
+	int r = bpf_thin(s->unit, index, thinning);
 
 	/* What is accounted of threads has a gap then: it begins anew. */
-	if (index == SCHED_SWITCH) {
-		s->forget = s->forget || (s->thinned && !thinned);
-		s->thinned = thinned;
-	}
-	return bpf_thin(s->unit, index, thinning);
+	s->forget = s->forget || (!followed && sched_switch_follows(s->at, &ignored));
+	return r;
 }
 
 static const struct culprit_table *const tables[] = {

@@ -7,6 +7,7 @@
 
 #include <culprit/collector.h>
 
+#include "pool.h"
 #include "sched_shared.h"
 
 enum { SCHED_TABLE_RUNQ, SCHED_TABLE_TASK, SCHED_TABLE_TIME, SCHED_TABLE_SLOW, SCHED_TABLE_WAKER, SCHED_TABLES };
@@ -19,30 +20,32 @@ extern const struct culprit_table sched_waker_table;
 
 /* A thread as of the last sample. */
 struct sched_known {
-	uint64_t start; /* with the tid in `now`: who it is */
-	struct sched_known *next; /* of those that are free */
-	struct sched_record now;
-	struct sched_record put; /* as last emitted; none of its counters ever falls */
+	uint64_t start, process_start;
+	/* As in struct sched_record, but that none ever falls. */
+	uint64_t on_cpu, throttled, switches, blocked[SCHED_REASONS];
 	uint64_t user_ns, kernel_ns; /* on_cpu shared out */
-	uint64_t user_ticks, kernel_ticks, on_cpu; /* what was shared out so far */
+	uint64_t user_ticks, kernel_ticks; /* what was shared out so far */
 	uint64_t held_first, on_cpu_first; /* when it was first seen: since then they can be compared */
 	uint64_t stolen_ns;
-	uint64_t wait_before, switches_before;
-	uint64_t waited, switched; /* in this tick */
-	uint32_t seen;  /* the last sample in which it was there */
-	uint32_t rested; /* samples since its times were emitted */
+	uint64_t waited;   /* in this tick */
+	uint64_t busy_put; /* as busy() was when its times were emitted */
+	uint32_t switched; /* in this tick */
+	uint32_t tid, pid; /* tid: with `start` who it is */
+	uint32_t seen;     /* the last sample in which it was there */
 	uint32_t handle;
-	bool fresh;     /* never emitted */
-	bool born;      /* began after the sample before */
+	uint8_t accounted, reason; /* as in struct sched_record */
+	uint8_t running; /* the column that goes on by itself since its times were emitted; 0: none */
+	uint8_t rested;  /* samples since then */
+	short syscall;
+	bool fresh;      /* never emitted */
+	bool born;       /* began after the sample before */
+	char comm[16];
 };
-
-struct sched_chunk;
 
 struct sched_threads {
 	struct sched_known **table; /* open addressing by tid; NULL: a free place */
 	uint32_t size, used;        /* size: a power of two */
-	struct sched_known *spare;  /* of the chunks, those that are nobody */
-	struct sched_chunk *chunks;
+	struct pool pool;
 	uint32_t sample;
 	uint64_t too_many;
 	uint64_t start_unit_ns; /* of start times in the tables */
@@ -76,24 +79,27 @@ struct sched_watcher {
 
 /* Chooses anew: those that wait and switch most stay or come, those that are gone or quiet go. */
 void sched_watch_choose(struct sched_watcher *, struct sched_threads *);
+/* Nobody has one any more. */
+void sched_watch_finish(struct sched_watcher *);
 /* Emits the table runq_task, begun by the caller; `epoch`: the parity whose peaks are over. */
 void sched_watch_put(struct sched_watcher *, const struct sched_threads *, struct culprit_frame *, uint32_t epoch);
 
-struct ring_buffer;
+struct bpf_ring;
 struct sched_bpf;
 
 /* Single waits that were long. */
 struct sched_slows {
 	struct sched_bpf *skeleton;
-	struct ring_buffer *ring;
+	struct bpf_ring *ring;
 	struct culprit_frame *frame; /* while the ring is drained */
 	uint64_t start_unit_ns;      /* of start times in the tables */
 	uint64_t lost;               /* as told last */
 	uint32_t told;               /* in this tick */
 };
 
-int sched_slows_init(struct sched_slows *, struct sched_bpf *, uint64_t start_unit_ns); /* 0 or -errno */
-void sched_slows_finish(struct sched_slows *);
+/* Tells of what comes from now on. 0 or -errno. */
+int sched_slows_init(struct sched_slows *, struct sched_bpf *, uint64_t start_unit_ns);
+void sched_slows_finish(struct sched_slows *); /* the program tells nobody then */
 /* Emits the table runq_slow, begun by the caller, and lets the threshold follow. */
 void sched_slows_put(struct sched_slows *, struct culprit_frame *);
 

@@ -4,7 +4,7 @@
 
 #include "bpf_shared.h"
 
-/* In the order of the hooks in sched.c. */
+/* In the order of the hooks in sched_switch.c. */
 enum sched_program { SCHED_SWITCH, SCHED_THREADS, SCHED_WAKER, SCHED_PROGRAMS };
 
 enum {
@@ -26,6 +26,7 @@ enum sched_reason {
 	SCHED_IDLE,       /* nothing to do: poll, accept, sleep, waiting for a child, a terminal */
 	SCHED_IDLE_MAYBE, /* waits for input or on a condition: without work, or for somebody's result; who can tell */
 	SCHED_REASONS,
+	SCHED_NOT_ASKED,  /* it blocked, and why will be asked when that matters */
 	/* What a system call can also stand for; decided when it blocks. */
 	SCHED_BY_FILE = 32, /* by what the descriptor in its first argument is: reads */
 	SCHED_BY_FILE_OUT,  /* the same of what writes */
@@ -35,20 +36,52 @@ enum sched_reason {
 /* A run queue's clock against CLOCK_MONOTONIC, see sched_now(). */
 struct sched_clock {
 	unsigned long long offset, offset_time;
+	unsigned long long fresh; /* the run queue's clock when the two were last read at once */
+	unsigned long long last;  /* what was said last: it never goes back */
+};
+
+enum { SCHED_CALL_OUT = 1, SCHED_CALL_IN = 2, SCHED_CALL_GONE = 4 };
+
+/* What the switch tells the program that takes stacks of waits (stacks_offcpu.bpf.h), where it calls it. */
+struct sched_call {
+	unsigned int what; /* SCHED_CALL_...: of who leaves the CPU, of who gets it */
+	unsigned int reason; /* of the wait that is over; SCHED_NOT_ASKED */
+	unsigned long long now, since; /* CLOCK_MONOTONIC; since: when the wait began that is over */
+	unsigned long long wait; /* for a CPU, at its end */
 };
 
 /* Of one CPU, which alone writes it. Counts are cumulative, so user space reads them at any time and loses nothing. */
 struct sched_cpu {
 	struct sched_clock clock;
+	struct sched_call call;
 	unsigned long long waits;   /* ends of waits for this CPU */
 	unsigned long long wait_ns; /* their sum */
 	unsigned long long longest[2]; /* of the tick, by the parity of sched_epoch */
-	unsigned long long reserved;
 	unsigned long long throttled_ns; /* of waits that ended here: time in which the quota forbade to run */
 	unsigned long long wait[BPF_HIST_SLOTS]; /* ns, log-linear */
 };
 
-/* One thread, in two cache lines, of which most switches touch the first. Two places are looked at for a tid; a thread that
+/* Asking why a thread blocks would cost more than all the rest where it does so for microseconds. Its short waits, one after the
+ * other, are cut into pieces so long, and each piece is booked under the reason of the wait in which a point of it lies that chance has
+ * chosen: each nanosecond has the same chance to be asked, and what is booked is never off by more than two pieces. */
+enum { SCHED_PIECE_NS = 65536 };
+
+/* Stacks of waits are kept by chance, the longer the likelier. */
+enum {
+	/* A wait so long is kept for sure; times the program's thinning, at most OFFCPU_MOST_NS. Who has nothing to do does that
+	 * often and long, and is seldom of interest. */
+	OFFCPU_SURE_NS = 1000000,
+	OFFCPU_QUEUE_SHIFT = 7, /* times 128: SCHED_NONE: pushed aside, it stands where samples find it, too */
+	OFFCPU_MAYBE_SHIFT = 7, /* SCHED_IDLE_MAYBE */
+	OFFCPU_IDLE_SHIFT = 10, /* SCHED_IDLE */
+	OFFCPU_LONG_NS = 1 << 30,
+};
+
+#define OFFCPU_MOST_NS 4200000000ull /* so that its square fits 64 bits, and itself 32 */
+/* Is such a wait booked while it goes on? */
+#define OFFCPU_GOES_ON(reason) ((reason) != SCHED_NONE && (reason) < SCHED_IDLE)
+
+/* One thread, of which most switches touch the first 64 bytes. Two places are looked at for a tid; a thread that
  * finds both taken is not accounted, and counted. */
 struct sched_thread {
 	unsigned int tid;          /* 0: free */
@@ -61,7 +94,16 @@ struct sched_thread {
 	unsigned long long since;  /* when it left or took it, CLOCK_MONOTONIC; 0: neither was seen */
 	unsigned long long throttled_before; /* its run queue's throttled time then */
 	unsigned long long held;   /* cumulative: from being given a CPU to leaving it */
-	unsigned long long stale;  /* a last_queued of no meaning, see wait_of() */
+	unsigned int stale;        /* the low half of a last_queued of no meaning, see wait_of() */
+	unsigned short piece;      /* of its short waits: how much of the piece is over, */
+	unsigned short point;      /* and where in it the reason is asked */
+	/* Of stacks of waits (stacks_offcpu.bpf.h): */
+	unsigned int need;         /* a wait that is no longer than this is not kept */
+	unsigned int longest;      /* of its waits, those long ago counting less and less */
+	unsigned int draw;         /* by chance */
+	unsigned short state;      /* the kernel's, when it left the CPU */
+	unsigned char taken;       /* its stack was taken: whoever has that is to be told of the wait's end */
+	unsigned char reserved;
 	unsigned long long blocked[SCHED_REASONS]; /* cumulative; [SCHED_NONE]: it wanted to run and waited */
 	unsigned long long throttled; /* cumulative */
 };

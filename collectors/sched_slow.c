@@ -7,6 +7,7 @@
 #include <bpf/libbpf.h>
 
 #include "bpf_processes.h"
+#include "bpf_ring.h"
 #include "columns.h"
 #include "sched.skel.h"
 
@@ -47,14 +48,14 @@ const struct culprit_table sched_slow_table = {
 	.show = "time latency cpu comm tid pid behind behind_tid threshold",
 };
 
-static int take(void *arg, void *data, size_t size)
+static void take(void *arg, const void *data, size_t size)
 {
 	struct sched_slows *s = arg;
 	struct culprit_frame *f = s->frame;
 	const struct sched_slow *e = data;
 
-	if (size < sizeof(*e))
-		return 0;
+	if (!f || size < sizeof(*e))
+		return;
 	s->told++;
 	culprit_row(f);
 	culprit_put_u64(f, TIME, e->time);
@@ -72,20 +73,26 @@ static int take(void *arg, void *data, size_t size)
 	}
 	culprit_put_u64(f, THRESHOLD, e->threshold);
 	culprit_end(f);
-	return 0;
 }
 
 int sched_slows_init(struct sched_slows *s, struct sched_bpf *skeleton, uint64_t start_unit_ns)
 {
 	s->skeleton = skeleton;
 	s->start_unit_ns = start_unit_ns;
-	s->ring = ring_buffer__new(bpf_map__fd(skeleton->maps.sched_slows), take, s, NULL);
-	return s->ring ? 0 : errno ? -errno : -ENOMEM;
+	s->ring = bpf_ring_open(skeleton->maps.sched_slows, take, s);
+	if (!s->ring)
+		return errno ? -errno : -ENOMEM;
+	/* What is left there was for who had this table before. */
+	bpf_ring_read(s->ring);
+	s->lost = __atomic_load_n(&skeleton->bss->sched_slow_over, __ATOMIC_RELAXED);
+	return 0;
 }
 
 void sched_slows_finish(struct sched_slows *s)
 {
-	ring_buffer__free(s->ring);
+	if (s->skeleton)
+		__atomic_store_n(&s->skeleton->bss->sched_slow_threshold, 0, __ATOMIC_RELAXED);
+	bpf_ring_close(s->ring);
 	s->ring = NULL;
 }
 
@@ -94,7 +101,7 @@ void sched_slows_put(struct sched_slows *s, struct culprit_frame *f)
 	uint64_t lost;
 
 	s->frame = f;
-	ring_buffer__consume(s->ring);
+	bpf_ring_read(s->ring);
 	lost = __atomic_load_n(&s->skeleton->bss->sched_slow_over, __ATOMIC_RELAXED);
 	culprit_lost(f, SCHED_TABLE_SLOW, lost - s->lost);
 	/* 0 until the first sample: then it begins at its floor. */
@@ -103,4 +110,5 @@ void sched_slows_put(struct sched_slows *s, struct culprit_frame *f)
 	__atomic_store_n(&s->skeleton->bss->sched_slow_left, SLOW_MAX, __ATOMIC_RELAXED);
 	s->lost = lost;
 	s->told = 0;
+	s->frame = NULL;
 }

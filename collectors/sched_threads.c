@@ -8,10 +8,10 @@
 #include "columns.h"
 
 enum {
-	TID, START, PID, PROCESS_START, COMM, NOW, SYSCALL, ON_CPU, USER, KERNEL, RUNNABLE, STOLEN, THROTTLED, DISK, LOCK, NETWORK,
-	MEMORY, PIPE, OTHER, IDLE, IDLE_MAYBE, BUSY_NOW,
-	TIMES = 1, /* group of the times: idle threads' are emitted now and then */
-	REST_MAX = 8, /* samples between two of those */
+	TID, START, PID, PROCESS_START, COMM, NOW, SYSCALL, USER, KERNEL, RUNNABLE, STOLEN, THROTTLED, DISK, LOCK, NETWORK,
+	MEMORY, PIPE, OTHER, IDLE, IDLE_MAYBE, BUSY_NOW, RUNNING,
+	TIMES = 1, /* group of the times: those of idle threads go on by themselves */
+	REST_MAX = 8, /* samples between two of idle ones of which it is not known what they wait for */
 	SIZE_MIN = 1024,
 };
 
@@ -31,12 +31,12 @@ static const struct culprit_column columns[] = {
 	[NOW] = TEXT("now", "What it does now: runs (or wants to), or what it waits for", SWITCH),
 	[SYSCALL] = TEXT("syscall", "The system call it is in; none: it runs in user mode, or is the kernel's",
 			 "its saved registers"),
-	[ON_CPU] = TIME("on_cpu", "On a CPU, exact", "task_struct.se.sum_exec_runtime, exec_start"),
-	[USER] = TIME("user", "On a CPU in user mode: on_cpu, shared out as utime and stime are", "task_struct.utime"),
-	[KERNEL] = TIME("kernel", "On a CPU in the kernel: the rest of on_cpu", "task_struct.stime"),
+	[USER] = TIME("user", "On a CPU in user mode: its exact CPU time, shared out as utime and stime are",
+		      "task_struct.se.sum_exec_runtime, exec_start, utime"),
+	[KERNEL] = TIME("kernel", "On a CPU in the kernel: the rest of it", "task_struct.se.sum_exec_runtime, exec_start, stime"),
 	[RUNNABLE] = TIME("runnable", "Wanted to run and waited for a CPU, without what a quota forbade", SCHED ".run_delay"),
 	[STOLEN] = TIME("stolen", "Had a CPU that the hypervisor or interrupts had meanwhile",
-			SWITCH ", " SCHED ".last_arrival, less on_cpu"),
+			SWITCH ", " SCHED ".last_arrival, less user and kernel"),
 	[THROTTLED] = TIME("throttled", "Wanted to run and was kept from it by its control group's quota",
 			   "cfs_rq.throttled_clock_pelt_time"),
 	[DISK] = BLOCKED("disk", "on a disk"),
@@ -49,13 +49,17 @@ static const struct culprit_column columns[] = {
 	[IDLE_MAYBE] = TIME("idle_maybe", "On a condition or for input: idle in a pool, a server without requests, or waiting for "
 			    "somebody's result; the kernel cannot tell", SWITCH),
 	[BUSY_NOW] = GAUGE("busy_now", CULPRIT_COUNT, "1 where it was not idle for a hundredth of the last tick", SWITCH),
+	[RUNNING] = {.name = "running", .role = CULPRIT_ATTRIBUTE, .type = CULPRIT_U64, .unit = CULPRIT_NONE, .flags = CULPRIT_RUNNING,
+		     .help = "Of one that is idle: the column, counted from 0, that grows with time until its times are told again",
+		     .source = "made up by culprit"},
 };
 
-#define BUSY "on_cpu+stolen+runnable+throttled+disk+lock+network+memory+pipe+other"
+#define ON_CPU "user+kernel"
+#define BUSY ON_CPU "+stolen+runnable+throttled+disk+lock+network+memory+pipe+other"
 
 static const struct culprit_derived derived[] = {
 	TIME_SHARE("busy_pct", BUSY, "Time in which it had something to do, percent of the window"),
-	TIME_SHARE("cpu_pct", "on_cpu", "Time on a CPU, percent of the window"),
+	TIME_SHARE("cpu_pct", ON_CPU, "Time on a CPU, percent of the window"),
 	TIME_SHARE("user_pct", "user", "Time on a CPU in user mode, percent of the window"),
 	TIME_SHARE("kernel_pct", "kernel", "Time on a CPU in the kernel, percent of the window"),
 	TIME_SHARE("stolen_pct", "stolen", "Time in which the hypervisor or interrupts had its CPU, percent of the window"),
@@ -115,14 +119,10 @@ const struct culprit_table sched_time_table = {
 
 /* --- who is there ------------------------------------------------------------------------------------------------ */
 
-struct sched_chunk {
-	struct sched_chunk *next;
-	struct sched_known of[64];
-};
-
 int sched_threads_init(struct sched_threads *t, const struct culprit_host *host)
 {
 	t->size = SIZE_MIN;
+	pool_init(&t->pool, sizeof(struct sched_known));
 	t->table = calloc(t->size, sizeof(*t->table));
 	t->start_unit_ns = 1000000000 / (host->user_hz ? host->user_hz : 100);
 	t->whole = host->flags & CULPRIT_HOST_WHOLE;
@@ -131,38 +131,9 @@ int sched_threads_init(struct sched_threads *t, const struct culprit_host *host)
 
 void sched_threads_finish(struct sched_threads *t)
 {
-	while (t->chunks) {
-		struct sched_chunk *next = t->chunks->next;
-
-		free(t->chunks);
-		t->chunks = next;
-	}
+	pool_finish(&t->pool);
 	free(t->table);
 	t->table = NULL;
-	t->spare = NULL;
-}
-
-/* One that is nobody yet; NULL: out of memory. */
-static struct sched_known *known_take(struct sched_threads *t)
-{
-	struct sched_known *k;
-
-	if (!t->spare) {
-		struct sched_chunk *chunk = malloc(sizeof(*chunk));
-
-		if (!chunk)
-			return NULL;
-		chunk->next = t->chunks;
-		t->chunks = chunk;
-		for (size_t i = 0; i < sizeof(chunk->of) / sizeof(chunk->of[0]); i++) {
-			chunk->of[i].next = t->spare;
-			t->spare = &chunk->of[i];
-		}
-	}
-	k = t->spare;
-	t->spare = k->next;
-	memset(k, 0, sizeof(*k));
-	return k;
 }
 
 static uint32_t place_of(const struct sched_threads *t, uint32_t tid)
@@ -176,7 +147,7 @@ static struct sched_known **find(const struct sched_threads *t, uint32_t tid, ui
 	uint32_t at = place_of(t, tid);
 
 	for (; t->table[at]; at = (at + 1) & (t->size - 1))
-		if (t->table[at]->now.tid == tid && t->table[at]->start == start)
+		if (t->table[at]->tid == tid && t->table[at]->start == start)
 			break;
 	return &t->table[at];
 }
@@ -197,31 +168,40 @@ static int rehash(struct sched_threads *t, uint32_t size)
 	grown.size = size;
 	for (uint32_t i = 0; i < t->size; i++)
 		if (t->table[i])
-			*find(&grown, t->table[i]->now.tid, t->table[i]->start) = t->table[i];
+			*find(&grown, t->table[i]->tid, t->table[i]->start) = t->table[i];
 	free(t->table);
 	*t = grown;
 	return 0;
 }
 
 /* on_cpu is exact, and utime and stime are sampled at ticks: what was added is shared out as they grew. */
-static void share_cpu(struct sched_known *k)
+static void share_cpu(struct sched_known *k, const struct sched_record *r)
 {
-	uint64_t user = k->now.user - k->user_ticks, kernel = k->now.kernel - k->kernel_ticks;
-	uint64_t more = k->now.on_cpu > k->on_cpu ? k->now.on_cpu - k->on_cpu : 0, part;
+	uint64_t user = r->user - k->user_ticks, kernel = r->kernel - k->kernel_ticks;
+	uint64_t more = r->on_cpu > k->on_cpu ? r->on_cpu - k->on_cpu : 0, part;
 
-	if (k->now.user < k->user_ticks || k->now.kernel < k->kernel_ticks)
+	if (r->user < k->user_ticks || r->kernel < k->kernel_ticks)
 		user = kernel = 0;
 	/* Less than a tick: as it always was. */
 	if (!(user + kernel)) {
-		user = k->now.user;
-		kernel = k->now.kernel;
+		user = r->user;
+		kernel = r->kernel;
 	}
 	part = user + kernel ? (uint64_t)((double)more * ((double)user / (double)(user + kernel))) : 0;
 	k->user_ns += part;
 	k->kernel_ns += more - part;
 	k->on_cpu += more;
-	k->user_ticks = k->now.user;
-	k->kernel_ticks = k->now.kernel;
+	k->user_ticks = r->user;
+	k->kernel_ticks = r->kernel;
+}
+
+/* Read while it changed, a counter may be a little less than before: it never falls. Returns by how much it grew. */
+static uint64_t grow(uint64_t *counter, uint64_t now)
+{
+	uint64_t more = now > *counter ? now - *counter : 0;
+
+	*counter += more;
+	return more;
 }
 
 int sched_threads_take(struct sched_threads *t, const struct sched_record *r, uint64_t boot_before_ns)
@@ -242,31 +222,37 @@ int sched_threads_take(struct sched_threads *t, const struct sched_record *r, ui
 				return -ENOMEM;
 			at = find(t, r->tid, start);
 		}
-		k = known_take(t);
+		k = pool_take(&t->pool);
 		if (!k)
 			return -ENOMEM;
 		*at = k;
 		t->used++;
 		k->start = start;
-		k->now.tid = r->tid;
+		k->tid = r->tid;
 		k->handle = CULPRIT_NO_HANDLE;
 		k->fresh = true;
 		k->born = boot_before_ns && start > boot_before_ns;
 		if (!k->born) {
-			k->wait_before = r->blocked[SCHED_NONE];
-			k->switches_before = r->switches;
+			k->blocked[SCHED_NONE] = r->blocked[SCHED_NONE];
+			k->switches = r->switches;
 		}
 	}
 	k->seen = t->sample;
 	/* As it was a sample before; the next one has it all. */
 	if (r->accounted == SCHED_WRITTEN)
 		return 0;
-	k->now = *r;
-	k->waited = r->blocked[SCHED_NONE] > k->wait_before ? r->blocked[SCHED_NONE] - k->wait_before : 0;
-	k->switched = r->switches > k->switches_before ? r->switches - k->switches_before : 0;
-	k->wait_before = r->blocked[SCHED_NONE];
-	k->switches_before = r->switches;
-	share_cpu(k);
+	k->pid = r->pid;
+	k->process_start = r->process_start;
+	k->accounted = r->accounted < SCHED_WRITTEN ? (uint8_t)r->accounted : 0;
+	k->reason = r->reason;
+	k->syscall = r->syscall;
+	memcpy(k->comm, r->comm, sizeof(k->comm));
+	k->switched = (uint32_t)grow(&k->switches, r->switches);
+	k->waited = grow(&k->blocked[SCHED_NONE], r->blocked[SCHED_NONE]);
+	for (int i = SCHED_NONE + 1; i < SCHED_REASONS; i++)
+		grow(&k->blocked[i], r->blocked[i]);
+	grow(&k->throttled, r->throttled);
+	share_cpu(k, r);
 	if (k->fresh) {
 		/* A thread that is new here has both from its beginning. */
 		k->held_first = k->born ? 0 : r->held;
@@ -287,51 +273,49 @@ void sched_threads_sweep(struct sched_threads *t)
 		if (!k || k->seen == t->sample)
 			continue;
 		t->table[i] = NULL;
-		k->next = t->spare;
-		t->spare = k;
+		pool_give(&t->pool, k);
 		t->used--;
 		/* Chains by open addressing: those behind move up. */
 		for (uint32_t at = (i + 1) & (t->size - 1); t->table[at]; at = (at + 1) & (t->size - 1)) {
 			struct sched_known *moved = t->table[at];
 
 			t->table[at] = NULL;
-			*find(t, moved->now.tid, moved->start) = moved;
+			*find(t, moved->tid, moved->start) = moved;
 		}
 		/* Another may stand here now. */
 		i -= t->table[i] != NULL;
 	}
+	/* After a burst. */
+	if (t->size > SIZE_MIN && t->used * 16 < t->size)
+		rehash(t, t->size / 4);
 }
 
 /* --- rows -------------------------------------------------------------------------------------------------------- */
 
-static const char *now_name(const struct sched_record *r)
+static const char *now_name(const struct sched_known *k)
 {
 	static const char *const names[SCHED_REASONS] = {"cpu", "disk", "lock", "network", "memory", "pipe", "other", "idle",
 							 "idle?"};
 
-	return r->accounted == SCHED_ACCOUNTED && r->reason < SCHED_REASONS ? names[r->reason] : "?";
+	return k->accounted == SCHED_ACCOUNTED && k->reason < SCHED_REASONS ? names[k->reason] : "?";
 }
 
-/* What it did since it was last emitted, without being idle. */
-static uint64_t busy_since(const struct sched_known *k)
+/* Time in which it was not idle. */
+static uint64_t busy(const struct sched_known *k)
 {
-	uint64_t ns = k->now.on_cpu - k->put.on_cpu + (k->now.throttled - k->put.throttled);
+	uint64_t ns = k->on_cpu + k->throttled;
 
 	for (int i = SCHED_NONE; i < SCHED_IDLE; i++)
-		ns += k->now.blocked[i] - k->put.blocked[i];
+		ns += k->blocked[i];
 	return ns;
 }
 
-/* Read while it changed, a counter may be a little less than before. */
-static void never_fall(struct sched_known *k)
+/* The time that goes on while it rests; 0: none does, or it is not known. */
+static uint8_t running(const struct sched_known *k)
 {
-	if (k->now.on_cpu < k->put.on_cpu)
-		k->now.on_cpu = k->put.on_cpu;
-	if (k->now.throttled < k->put.throttled)
-		k->now.throttled = k->put.throttled;
-	for (int i = 0; i < SCHED_REASONS; i++)
-		if (k->now.blocked[i] < k->put.blocked[i])
-			k->now.blocked[i] = k->put.blocked[i];
+	if (k->accounted != SCHED_ACCOUNTED)
+		return 0;
+	return k->reason == SCHED_IDLE ? IDLE : k->reason == SCHED_IDLE_MAYBE ? IDLE_MAYBE : 0;
 }
 
 static void put_times(struct culprit_frame *f, struct sched_known *k)
@@ -340,51 +324,50 @@ static void put_times(struct culprit_frame *f, struct sched_known *k)
 						      [SCHED_MEMORY] = MEMORY, [SCHED_PIPE] = PIPE, [SCHED_OTHER] = OTHER,
 						      [SCHED_IDLE] = IDLE, [SCHED_IDLE_MAYBE] = IDLE_MAYBE};
 
-	culprit_put_u64(f, ON_CPU, k->on_cpu);
 	culprit_put_u64(f, USER, k->user_ns);
 	culprit_put_u64(f, KERNEL, k->kernel_ns);
-	culprit_put_u64(f, RUNNABLE, k->now.blocked[SCHED_NONE]);
-	if (k->now.accounted != SCHED_ACCOUNTED) {
+	culprit_put_u64(f, RUNNABLE, k->blocked[SCHED_NONE]);
+	if (k->accounted != SCHED_ACCOUNTED) {
 		for (uint32_t i = STOLEN; i <= IDLE_MAYBE; i++)
 			culprit_unread(f, i, "not accounted: its place in the kernel's table is another thread's");
 	} else {
 		culprit_put_u64(f, STOLEN, k->stolen_ns);
-		culprit_put_u64(f, THROTTLED, k->now.throttled);
+		culprit_put_u64(f, THROTTLED, k->throttled);
 		for (int i = SCHED_DISK; i < SCHED_REASONS; i++)
-			culprit_put_u64(f, column[i], k->now.blocked[i]);
+			culprit_put_u64(f, column[i], k->blocked[i]);
 	}
-	k->put = k->now;
+	k->busy_put = busy(k);
+	k->running = running(k);
 	k->rested = 0;
 }
 
 static void put_row(struct sched_threads *t, struct culprit_frame *f, struct sched_known *k, uint64_t tick_ns)
 {
-	const char *call = sched_syscall_name(k->now.syscall);
-	size_t len = strnlen(k->now.comm, sizeof(k->now.comm));
-	uint64_t busy;
-	bool full = k->handle == CULPRIT_NO_HANDLE;
+	const char *call = sched_syscall_name(k->syscall);
+	size_t len = strnlen(k->comm, sizeof(k->comm));
+	uint64_t busy_ns = k->fresh ? 0 : busy(k) - k->busy_put;
+	bool full = k->handle == CULPRIT_NO_HANDLE, goes_on = running(k) && running(k) == k->running;
 
-	never_fall(k);
-	busy = k->fresh ? 0 : busy_since(k);
 	if (!full && culprit_again(f, k->handle))
 		full = true;
 	if (full) {
 		culprit_row(f);
 		if (k->born)
 			culprit_born(f);
-		culprit_put_u64(f, TID, k->now.tid);
-		culprit_put_u64(f, START, k->now.start / t->start_unit_ns);
-		culprit_put_u64(f, PID, k->now.pid);
-		culprit_put_u64(f, PROCESS_START, k->now.process_start / t->start_unit_ns);
+		culprit_put_u64(f, TID, k->tid);
+		culprit_put_u64(f, START, k->start / t->start_unit_ns);
+		culprit_put_u64(f, PID, k->pid);
+		culprit_put_u64(f, PROCESS_START, k->process_start / t->start_unit_ns);
 	}
-	culprit_put_text(f, COMM, k->now.comm, len);
-	culprit_put_string(f, NOW, now_name(&k->now));
+	culprit_put_text(f, COMM, k->comm, len);
+	culprit_put_string(f, NOW, now_name(k));
 	culprit_put_string(f, SYSCALL, call ? call : "");
-	culprit_put_u64(f, BUSY_NOW, tick_ns && busy >= tick_ns / 100);
-	if (full || t->whole || busy || k->rested + 1 >= REST_MAX + k->now.tid % REST_MAX)
+	culprit_put_u64(f, BUSY_NOW, tick_ns && busy_ns >= tick_ns / 100);
+	if (full || t->whole || busy_ns || (!goes_on && k->rested + 1u >= REST_MAX + k->tid % REST_MAX))
 		put_times(f, k);
-	else
+	else if (k->rested < UINT8_MAX)
 		k->rested++;
+	culprit_put_u64(f, RUNNING, k->running);
 	k->fresh = k->born = false;
 	k->handle = culprit_end(f);
 }

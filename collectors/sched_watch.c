@@ -64,14 +64,21 @@ static void leave(struct sched_watcher *w, unsigned i)
 	memset(&w->who[i], 0, sizeof(w->who[i]));
 }
 
+void sched_watch_finish(struct sched_watcher *w)
+{
+	for (unsigned i = 0; i < SCHED_WATCHED; i++)
+		if (w->who[i].tid)
+			leave(w, i);
+}
+
 static void enter(struct sched_watcher *w, unsigned i, const struct sched_known *k)
 {
-	struct sched_watch *watch = &w->watch[k->now.tid & (SCHED_WATCH_SLOTS - 1)];
+	struct sched_watch *watch = &w->watch[k->tid & (SCHED_WATCH_SLOTS - 1)];
 
 	memset(&w->watched[i], 0, sizeof(w->watched[i]));
 	watch->index = i;
-	__atomic_store_n(&watch->tid, k->now.tid, __ATOMIC_RELEASE);
-	w->who[i].tid = k->now.tid;
+	__atomic_store_n(&watch->tid, k->tid, __ATOMIC_RELEASE);
+	w->who[i].tid = k->tid;
 	w->who[i].start = k->start;
 	w->who[i].idle = 0;
 }
@@ -79,13 +86,13 @@ static void enter(struct sched_watcher *w, unsigned i, const struct sched_known 
 /* Time waited counts, and each switch as a microsecond: who switches much and waits little is worth a look as well. */
 static uint64_t weight_of(const struct sched_known *k)
 {
-	return k->waited + k->switched * 1000;
+	return k->waited + k->switched * UINT64_C(1000);
 }
 
 static bool is_in(const struct sched_watcher *w, const struct sched_known *k)
 {
 	for (unsigned i = 0; i < SCHED_WATCHED; i++)
-		if (w->who[i].tid == k->now.tid && w->who[i].start == k->start)
+		if (w->who[i].tid == k->tid && w->who[i].start == k->start)
 			return true;
 	return false;
 }
@@ -111,7 +118,7 @@ void sched_watch_choose(struct sched_watcher *w, struct sched_threads *t)
 			const struct sched_known *k = t->table[at];
 
 			if (!k || !k->switched || (best && weight_of(k) <= weight_of(best)) ||
-			    w->watch[k->now.tid & (SCHED_WATCH_SLOTS - 1)].tid || is_in(w, k))
+			    w->watch[k->tid & (SCHED_WATCH_SLOTS - 1)].tid || is_in(w, k))
 				continue;
 			best = k;
 		}
@@ -135,11 +142,11 @@ void sched_watch_put(struct sched_watcher *w, const struct sched_threads *t, str
 			counts[s] = c->wait[s];
 		culprit_row(f);
 		culprit_born(f);
-		culprit_put_u64(f, TID, k->now.tid);
-		culprit_put_u64(f, START, k->now.start / t->start_unit_ns);
-		culprit_put_u64(f, PID, k->now.pid);
-		culprit_put_u64(f, PROCESS_START, k->now.process_start / t->start_unit_ns);
-		culprit_put_text(f, COMM, k->now.comm, strnlen(k->now.comm, sizeof(k->now.comm)));
+		culprit_put_u64(f, TID, k->tid);
+		culprit_put_u64(f, START, k->start / t->start_unit_ns);
+		culprit_put_u64(f, PID, k->pid);
+		culprit_put_u64(f, PROCESS_START, k->process_start / t->start_unit_ns);
+		culprit_put_text(f, COMM, k->comm, strnlen(k->comm, sizeof(k->comm)));
 		culprit_put_u64(f, WAITS, c->waits);
 		culprit_put_u64(f, WAIT_TIME, c->wait_ns);
 		culprit_put_u64(f, LONGEST, c->longest[epoch]);

@@ -1,11 +1,8 @@
-/* What is asked of a thread at a switch: what time it is there, in which state it leaves its CPU, and why it blocks. Included
- * once by an X.bpf.c, after bpf_common.bpf.h. */
+/* In which state a thread left its CPU, and why it blocks. Included once by an X.bpf.c, after bpf_common.bpf.h. */
 #ifndef COLLECTORS_SCHED_WHY_BPF_H
 #define COLLECTORS_SCHED_WHY_BPF_H
 
 #include "sched_shared.h"
-
-enum { OFFSET_DRIFT_SHIFT = 10, OFFSET_JUMP_NS = 1000000000 };
 
 enum {
 	STATE_RUNNING = 0,
@@ -19,28 +16,6 @@ enum {
 
 /* Which enum sched_reason a system call blocks for, by its number on this architecture. */
 const volatile __u8 sched_syscalls[SCHED_SYSCALLS];
-
-/* This moment on both clocks: the machine's, in which every thread's time is booked, so that its parts add up whatever a run
- * queue's clock does; and the run queue's, in which the kernel stamps who waits for a CPU. */
-struct sched_moment {
-	__u64 now, rq;
-};
-
-/* rq->clock itself may stand still between a wakeup and the switch it causes, by microseconds as a rule, by as long as the
- * host stops this CPU at worst. The smallest distance between it and the machine's clock is the true one; the two drift apart
- * by less than a thousandth, so by so much it may grow meanwhile. */
-static __always_inline struct sched_moment sched_now(struct sched_clock *c, struct task_struct *task)
-{
-	__u64 now = bpf_ktime_get_ns(), offset = now - task->se.cfs_rq->rq->clock;
-	__u64 most = c->offset + ((now - c->offset_time) >> OFFSET_DRIFT_SHIFT);
-
-	/* The first time, and where one of the clocks has jumped. */
-	if (!c->offset_time || (__s64)(offset - most) > OFFSET_JUMP_NS)
-		most = offset;
-	c->offset = (__s64)(offset - most) < 0 ? offset : most;
-	c->offset_time = now;
-	return (struct sched_moment){now, now - c->offset};
-}
 
 static __always_inline __u32 task_state(struct task_struct *task)
 {
@@ -77,8 +52,8 @@ static __always_inline int reason_of_socket(struct sock *sk, bool out)
 	return !port || BPF_CORE_READ(sk, __sk_common.skc_num) < port ? SCHED_IDLE_MAYBE : SCHED_NET;
 }
 
-/* What a blocking call on this descriptor waits for. Not inlined: it is asked once a thread, call and descriptor. */
-static __noinline int reason_of_file(struct task_struct *task, __u64 number, bool out)
+/* What a blocking call on this descriptor waits for. */
+static __always_inline int reason_of_file(struct task_struct *task, __u64 number, bool out)
 {
 	struct file **files, *file;
 	struct fdtable *table;

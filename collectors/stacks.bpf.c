@@ -1,6 +1,7 @@
 /* Stacks of threads. Those that run (here): each CPU is looked at so many times a second, and where it is not idle, who is there is counted with the
  * kernel's and the user's part of the stack. Those that wait: stacks_offcpu.bpf.h. Those that touch
- * memory that is not there yet. */
+ * memory that is not there yet. Those that ask disks for something: stacks_blockio.bpf.h. Those that wait for locks of the
+ * kernel: stacks_lock.bpf.h. Those that allocate, in one process: stacks_heap.bpf.h. */
 #include "bpf_common.bpf.h"
 #include "unwind.bpf.h"
 #include "stacks_count.bpf.h"
@@ -19,46 +20,15 @@ COUNTS(offcpu_even);
 COUNTS(offcpu_odd);
 COUNTS(faults_even);
 COUNTS(faults_odd);
+COUNTS(blockio_even);
+COUNTS(blockio_odd);
+COUNTS(lock_even);
+COUNTS(lock_odd);
+COUNTS(heap_even);
+COUNTS(heap_odd);
 
-/* Of user space: which map is written; what one sample stands for. */
-volatile __u32 stacks_epoch;
+/* Of user space: what one sample stands for. */
 volatile __u64 stacks_period_ns;
-
-const volatile __u64 stacks_page = 4096; /* bytes */
-
-/* Who is here, with both parts of its stack. Of perf_event programs only one runs at a time. False: it is nobody. */
-static __always_inline bool stacks_here(void *ctx, struct task_struct *task, struct stacks_key *ret)
-{
-	struct stacks_key key = {};
-	struct unwind_stack *kernel;
-	struct unwind_state *user;
-	__u32 zero = 0;
-	long n;
-
-	if (!task->pid)
-		return false;
-	kernel = bpf_map_lookup_elem(&stacks_kernel, &zero);
-	if (!kernel)
-		return false;
-	key.pid = task->tgid;
-	key.tid = task->pid;
-	key.start = task->start_boottime;
-	/* None where the sample found user code. */
-	n = bpf_get_stack(ctx, kernel->pcs, sizeof(kernel->pcs), 0);
-	if (n > 0) {
-		kernel->n = n / sizeof(kernel->pcs[0]);
-		kernel->end = kernel->n < UNWIND_FRAMES ? CULPRIT_STACK_WHOLE : CULPRIT_STACK_DEEP;
-		key.kernel = stacks_hash(kernel, kernel->n);
-		stacks_keep(key.kernel, kernel);
-	}
-	user = unwind_user(task, 0);
-	if (user) {
-		key.user = user->hash;
-		stacks_keep(key.user, &user->stack);
-	}
-	*ret = key;
-	return true;
-}
 
 static __always_inline void on_sample(struct bpf_cost *cost, void *ctx)
 {
@@ -66,7 +36,7 @@ static __always_inline void on_sample(struct bpf_cost *cost, void *ctx)
 	struct stacks_key key;
 	bool kept;
 
-	if (!stacks_here(ctx, task, &key))
+	if (!stacks_here(ctx, task, UNWIND_OF_SAMPLE, 0, &key))
 		return;
 	if (stacks_epoch & 1)
 		kept = stacks_add(&oncpu_odd, &key, task, 1, stacks_period_ns);
@@ -77,6 +47,9 @@ static __always_inline void on_sample(struct bpf_cost *cost, void *ctx)
 }
 
 #include "stacks_offcpu.bpf.h"
+#include "stacks_blockio.bpf.h"
+#include "stacks_lock.bpf.h"
+#include "stacks_heap.bpf.h"
 
 SEC("perf_event")
 int stacks_sample(void *ctx)
@@ -98,13 +71,13 @@ static __always_inline void on_fault(struct bpf_cost *cost, void *ctx, __u64 n, 
 	struct stacks_key key;
 	bool kept;
 
-	if (!stacks_here(ctx, task, &key))
+	if (!stacks_here(ctx, task, UNWIND_OF_SAMPLE, 0, &key))
 		return;
 	key.reason = major;
 	if (stacks_epoch & 1)
-		kept = stacks_add(&faults_odd, &key, task, n, n * stacks_page);
+		kept = stacks_add(&faults_odd, &key, task, n, n * unwind_page);
 	else
-		kept = stacks_add(&faults_even, &key, task, n, n * stacks_page);
+		kept = stacks_add(&faults_even, &key, task, n, n * unwind_page);
 	if (!kept)
 		cost->lost++;
 }

@@ -6,29 +6,39 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
 
 #include "bpf.h"
+#include "bpf_btf.h"
+#include "bpf_ring.h"
 #include "builtin.h"
 #include "sched_internal.h"
+#include "sched_switch.h"
+#include "stacks_blockio.h"
 #include "stacks_columns.h"
 #include "stacks_faults.h"
+#include "stacks_heap.h"
+#include "stacks_lock.h"
 #include "stacks_offcpu.h"
+#include "stacks_own.h"
 #include "stacks_rows.h"
 /* Behind the types it uses. */
 #include "stacks.skel.h"
 
 enum { RATE_NOW = STACKS_OWN };
-enum { ONCPU_TABLE, OFFCPU_TABLE, FAULTS_TABLE, NTABLES };
+enum { ONCPU_TABLE, OFFCPU_TABLE, FAULTS_TABLE, BLOCKIO_TABLE, LOCK_TABLE, HEAP_TABLE, LENSES, HEAP_PROBE_TABLE = LENSES, NTABLES };
 enum {
 	HZ = 99, /* not 100: other things happen 100 times a second, and would always or never be seen */
 	ROWS_MOST = 8192,
 	COUNTS_MIN = 2048, COUNTS_MAX = 65536,
 	OFFCPU_COUNTS = 8192,
-	FAULTS_COUNTS = 2048, FAULTS_EVERY = 997, /* one in so many minor ones */
+	FEW_COUNTS = 2048,
+	PLACES_EACH = 8, PLACES_MIN = 8192, PLACES_MAX = 131072, /* of threads that wait */
+	FAULTS_EVERY = 997, /* one in so many minor ones */
 	GO_ON_SOON_MS = 2, GO_ON_SOON = 8, /* between two looks at what core has read meanwhile; after so many */
 	GO_ON_MS = 10,
 };
@@ -49,77 +59,127 @@ static const struct culprit_derived derived[] = {
 };
 
 static const struct culprit_table oncpu_table = {
-	.size = sizeof(oncpu_table),
+	STACKS_TABLE,
 	.name = "oncpu",
-	.kind = CULPRIT_STATE,
-	.help = "Stacks that run: samples of what every CPU does, idle left out. A row ends when its stack was not seen for 20 samples",
-	.key = "stack_thread",
-	CULPRIT_COLUMNS(columns),
-	CULPRIT_DERIVED(derived),
-	.parent = "process",
-	.parent_columns = "pid process_start",
+	.help = "Stacks that run: samples of what every CPU does, idle left out. " STACKS_ROW_ENDS,
 	.sort = "cpu_pct",
 	.show = "comm tid cpu_pct samples kernel_stack user_stack end rate",
 };
 
 static const struct bpf_hook hooks[] = {
 	[STACKS_SAMPLE] = {.name = "stacks_sample", .hook = "perf event, every CPU", .hz = HZ, .thins = true},
-	[STACKS_SWITCH] = {.name = "stacks_switch", .hook = "tracepoint sched_switch", .thins = true},
+	[STACKS_SWITCH] = {.name = "stacks_switch", .hook = "called by sched_switch, for some waits", .called = true, .thins = true},
 	[STACKS_MAJOR] = {.name = "stacks_major", .hook = "perf event major-faults, every CPU", .event = BPF_PERF_MAJOR,
 			  .every = 1, .thins = true},
 	[STACKS_MINOR] = {.name = "stacks_minor", .hook = "perf event minor-faults, every CPU", .event = BPF_PERF_MINOR,
 			  .every = FAULTS_EVERY, .thins = true},
+	[STACKS_BLOCKIO] = {.name = "stacks_blockio", .hook = "tracepoint block_bio_queue", .thins = true},
+	[STACKS_LOCK_BEGIN] = {.name = "stacks_lock_begin", .hook = "tracepoint contention_begin"},
+	[STACKS_LOCK_END] = {.name = "stacks_lock_end", .hook = "tracepoint contention_end", .thins = true},
+	[STACKS_HEAP_IN] = {.name = "stacks_heap_in", .hook = "uprobes on malloc, free, mmap ...", .interest = true},
+	[STACKS_HEAP_OUT] = {.name = "stacks_heap_out", .hook = "uretprobes on malloc, mmap ...", .interest = true},
+};
+
+/* One way to look at stacks: a table, what is counted for it, and who counts. One fails without the others. */
+struct lens {
+	const struct culprit_table *table;
+	const char *counts; /* its maps in stacks.bpf.c, without _even and _odd */
+	enum stacks_program first, last;
+	bool all; /* one of its programs is worth nothing without the others */
+	unsigned rows, counts_most; /* 0: as many as samples can tell apart */
+	void (*put)(void *arg, struct culprit_frame *, const struct stacks_row *);
+};
+
+static void put_rate(void *arg, struct culprit_frame *f, const struct stacks_row *row);
+static void put_device(void *arg, struct culprit_frame *f, const struct stacks_row *row);
+
+static const struct lens lenses[LENSES] = {
+	[ONCPU_TABLE] = {&oncpu_table, "oncpu", STACKS_SAMPLE, STACKS_SAMPLE, false, ROWS_MOST, 0, put_rate},
+	[OFFCPU_TABLE] = {&offcpu_table, "offcpu", STACKS_SWITCH, STACKS_SWITCH, false, ROWS_MOST, OFFCPU_COUNTS, offcpu_put},
+	[FAULTS_TABLE] = {&faults_table, "faults", STACKS_MAJOR, STACKS_MINOR, false, ROWS_MOST / 2, FEW_COUNTS, faults_put},
+	[BLOCKIO_TABLE] = {&blockio_table, "blockio", STACKS_BLOCKIO, STACKS_BLOCKIO, false, ROWS_MOST / 2, FEW_COUNTS, put_device},
+	[LOCK_TABLE] = {&lock_table, "lock", STACKS_LOCK_BEGIN, STACKS_LOCK_END, true, ROWS_MOST / 2, FEW_COUNTS, lock_put},
+	[HEAP_TABLE] = {&heap_table, "heap", STACKS_HEAP_IN, STACKS_HEAP_OUT, true, ROWS_MOST, OFFCPU_COUNTS, heap_put},
 };
 
 struct stacks {
 	const struct culprit_host *host;
+	struct stacks_own *own; /* in place of all that follows, where nothing may be loaded into the kernel */
+	char why_own[256];      /* and why it may not */
 	struct bpf_unit *unit;
 	struct stacks_bpf *skeleton;
+	struct sched_switch *at; /* who sees every switch; NULL: nobody, see no_switch */
+	struct culprit_error no_switch;
 	struct stacks_code *code;
 	struct stacks_store *store;
-	struct stacks_rows *oncpu, *offcpu, *faults;
-	struct offcpu_thread *threads; /* mapped, `places` of them */
+	struct stacks_rows *rows[LENSES];
+	struct bpf_map *map[LENSES][2]; /* counts, by the parity of the epoch */
 	unsigned places;
-	struct ring_buffer *news;
+	uint64_t *marks; /* of these; user space takes them away */
+	struct bpf_ring *news;
 	int timer_fd, fd; /* fd: either of timer and news */
 	unsigned looks;  /* since nothing was waited for */
 	unsigned counts; /* elements of each map of counts of oncpu */
 	unsigned most;   /* of any of them */
-	uint64_t lost[STACKS_PROGRAMS], full[STACKS_PROGRAMS]; /* by who counts: enum stacks_program */
+	uint64_t lost[LENSES], full[LENSES];
+	struct culprit_program programs[2 * BPF_PROGRAMS_MAX];
+	struct heap *heap;
+	bool heap_shown; /* there may be rows of it */
 	struct stacks_key *keys;     /* `most` of each, to empty a map into */
 	struct stacks_count *values;
 };
 
+static unsigned asked_hz(const struct culprit_host *host)
+{
+	return host->size > offsetof(struct culprit_host, stack_hz) && host->stack_hz ? host->stack_hz : HZ;
+}
+
 /* As many as samples of a tick can be told apart. */
 static unsigned counts_for(const struct culprit_host *host)
 {
-	uint64_t seconds = host->interval_ns / 1000000000u + 1, want = bpf_cpus() * HZ * 2 * (seconds < 10 ? seconds : 10);
+	uint64_t seconds = host->interval_ns / 1000000000u + 1;
+	uint64_t want = bpf_cpus() * (uint64_t)asked_hz(host) * 2 * (seconds < 10 ? seconds : 10);
 
 	return want < COUNTS_MIN ? COUNTS_MIN : want > COUNTS_MAX ? COUNTS_MAX : (unsigned)want;
 }
 
+static struct bpf_map *counts_map(const struct stacks_bpf *k, const struct lens *l, bool odd)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "%s_%s", l->counts, odd ? "odd" : "even");
+	return bpf_object__find_map_by_name(k->obj, name);
+}
+
 static int configure(void *skeleton, void *arg)
 {
+	static const char *const bio = "block_bio_queue";
 	struct stacks_bpf *k = skeleton;
 	struct stacks *s = arg;
-	int r = bpf_map__set_max_entries(k->maps.oncpu_even, s->counts);
+	struct bpf_tracepoint queued;
+	struct stat ns;
+	int r = bpf_map__set_max_entries(k->maps.offcpu_threads, s->places);
 
 	if (!r)
-		r = bpf_map__set_max_entries(k->maps.oncpu_odd, s->counts);
-	if (!r)
-		r = bpf_map__set_max_entries(k->maps.offcpu_even, OFFCPU_COUNTS);
-	if (!r)
-		r = bpf_map__set_max_entries(k->maps.offcpu_odd, OFFCPU_COUNTS);
-	if (!r)
-		r = bpf_map__set_max_entries(k->maps.faults_even, FAULTS_COUNTS);
-	if (!r)
-		r = bpf_map__set_max_entries(k->maps.faults_odd, FAULTS_COUNTS);
-	if (!r)
-		r = bpf_map__set_max_entries(k->maps.offcpu_threads, s->places);
-	if (!r)
-		r = bpf_map__set_max_entries(k->maps.offcpu_clocks, bpf_cpus());
-	k->rodata->stacks_page = (uint64_t)sysconf(_SC_PAGESIZE);
+		r = bpf_map__set_max_entries(k->maps.offcpu_marks, s->places / OFFCPU_MARKS);
+	for (unsigned i = 0; i < LENSES * 2 && !r; i++) {
+		const struct lens *l = &lenses[i / 2];
+		struct bpf_map *map = counts_map(k, l, i & 1);
+
+		r = map ? bpf_map__set_max_entries(map, l->counts_most ? l->counts_most : s->counts) : -ENOENT;
+	}
+	if (!r && s->at) {
+		r = sched_switch_share(s->at, k->maps.sched_cpus, k->maps.sched_threads_map);
+		k->rodata->sched_mask = s->at->places - 1;
+	}
+	k->rodata->unwind_page = (uint64_t)sysconf(_SC_PAGESIZE);
 	k->rodata->offcpu_mask = s->places - 1;
+	k->rodata->blockio_argument = !bpf_tracepoints(&bio, 1, &queued) && queued.arguments == 2;
+	k->rodata->lock_own_pid = (uint32_t)getpid();
+	if (!stat("/proc/self/ns/pid", &ns)) {
+		k->rodata->lock_own_dev = ns.st_dev;
+		k->rodata->lock_own_ino = ns.st_ino;
+	}
 	sched_syscalls_fill((unsigned char *)k->rodata->sched_syscalls, SCHED_SYSCALLS);
 	return r;
 }
@@ -129,14 +189,22 @@ BPF_KIT(stacks, hooks, configure);
 static void stacks_close(void *self)
 {
 	struct stacks *s = self;
+	bool may_unload;
 
-	stacks_rows_destroy(s->oncpu);
-	stacks_rows_destroy(s->offcpu);
-	stacks_rows_destroy(s->faults);
+	stacks_own_destroy(s->own);
+	if (s->at) {
+		sched_switch_tell(s->at, 0);
+		sched_switch_call(s->at, -1);
+	}
+	may_unload = heap_destroy(s->heap);
+	for (unsigned i = 0; i < LENSES; i++)
+		stacks_rows_destroy(s->rows[i]);
 	stacks_store_destroy(s->store);
 	stacks_code_destroy(s->code);
-	ring_buffer__free(s->news);
-	bpf_unload(s->unit);
+	bpf_ring_close(s->news);
+	if (may_unload)
+		bpf_unload(s->unit);
+	sched_switch_put(s->at, SCHED_FOR_STACKS);
 	if (s->timer_fd >= 0)
 		close(s->timer_fd);
 	if (s->fd >= 0)
@@ -154,13 +222,12 @@ static void say_period(struct stacks *s)
 		__atomic_store_n(&s->skeleton->bss->stacks_period_ns, 1000000000u / hz, __ATOMIC_RELAXED);
 }
 
-static int told(void *arg, void *data, size_t size)
+static void told(void *arg, const void *data, size_t size)
 {
 	const struct unwind_news *news = data;
 
 	if (size >= sizeof(*news))
 		stacks_code_seen(((struct stacks *)arg)->code, news->pid, news->end, true);
-	return 0;
 }
 
 /* One descriptor for what comes between samples; 0 or -errno. */
@@ -168,51 +235,126 @@ static int hear(struct stacks *s)
 {
 	struct epoll_event readable = {.events = EPOLLIN};
 
-	s->news = ring_buffer__new(bpf_map__fd(s->skeleton->maps.unwind_news), told, s, NULL);
+	s->news = bpf_ring_open(s->skeleton->maps.unwind_news, told, s);
 	s->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	s->fd = epoll_create1(EPOLL_CLOEXEC);
 	if (!s->news || s->timer_fd < 0 || s->fd < 0 || epoll_ctl(s->fd, EPOLL_CTL_ADD, s->timer_fd, &readable) ||
-	    epoll_ctl(s->fd, EPOLL_CTL_ADD, ring_buffer__epoll_fd(s->news), &readable))
+	    epoll_ctl(s->fd, EPOLL_CTL_ADD, bpf_ring_fd(s->news), &readable))
 		return errno ? -errno : -ENOMEM;
 	return 0;
+}
+
+/* 0 or -ENOMEM. */
+static int open_lenses(struct stacks *s)
+{
+	for (unsigned i = 0; i < LENSES; i++) {
+		s->rows[i] = stacks_rows_create(s->host, s->store, lenses[i].rows);
+		s->map[i][0] = counts_map(s->skeleton, &lenses[i], false);
+		s->map[i][1] = counts_map(s->skeleton, &lenses[i], true);
+		if (!s->rows[i] || !s->map[i][0] || !s->map[i][1])
+			return -ENOMEM;
+	}
+	stacks_rows_hold(s->rows[HEAP_TABLE]);
+	s->heap = heap_create(s->host, s->skeleton->progs.stacks_heap_in, s->skeleton->progs.stacks_heap_out, s->skeleton->maps.heap_pieces,
+			     s->skeleton->maps.heap_ranges);
+	return s->heap ? 0 : -ENOMEM;
+}
+
+/* Why waits are not followed; NULL: they are. Says so to the program that sees them begin and end, too. */
+static const char *no_waits(struct stacks *s)
+{
+	const char *why = s->no_switch.sentence;
+
+	if (!s->at)
+		return why;
+	if (!bpf_is_on(s->unit, STACKS_SWITCH))
+		why = bpf_reason(s->unit, STACKS_SWITCH);
+	else if (sched_switch_follows(s->at, &why))
+		why = NULL;
+	sched_switch_tell(s->at, why ? 0 : (uint64_t)OFFCPU_SURE_NS * bpf_thinning(s->unit, STACKS_SWITCH));
+	return why;
+}
+
+/* Own processes can be sampled without rights for more. */
+static int stacks_probe(const struct culprit_host *host, struct culprit_error *error)
+{
+	struct culprit_error own = {""};
+	int r = bpf_probe(host, error);
+
+	if (!r || !stacks_own_probe(host, &own))
+		return 0;
+	if (own.sentence[0] && error)
+		*error = own;
+	return r;
+}
+
+/* Instead; `why`: of BPF. 0, or -errno with a sentence. */
+static int open_own(struct stacks *s, const struct culprit_error *why, struct culprit_error *error)
+{
+	/* Who sees the switches would call nobody. */
+	sched_switch_put(s->at, SCHED_FOR_STACKS);
+	s->at = NULL;
+	snprintf(s->why_own, sizeof(s->why_own), "%s", why->sentence[0] ? why->sentence : "not measured: out of memory");
+	s->own = stacks_own_create(s->host, asked_hz(s->host), s->why_own, error);
+	return s->own ? 0 : -ENOTSUP;
 }
 
 static int stacks_open(const struct culprit_host *host, void **ret_self, struct culprit_error *error)
 {
 	struct stacks *s = calloc(1, sizeof(*s));
+	struct culprit_error why = {""};
 
 	if (!s)
 		return -ENOMEM;
 	s->host = host;
 	s->counts = counts_for(host);
 	s->most = s->counts > OFFCPU_COUNTS ? s->counts : OFFCPU_COUNTS;
-	s->places = offcpu_places(host);
+	s->places = bpf_places(host, PLACES_EACH, PLACES_MIN, PLACES_MAX);
 	s->timer_fd = s->fd = -1;
-	s->unit = bpf_load(host, &stacks_kit, s, error);
+	s->at = sched_switch_get(host, SCHED_FOR_STACKS, &s->no_switch);
+	s->unit = bpf_load(host, &stacks_kit, s, &why);
 	if (!s->unit) {
+		bool own = !stacks_own_probe(host, NULL);
+
+		if (error)
+			*error = why;
+		if (own && !open_own(s, &why, error)) {
+			*ret_self = s;
+			return 0;
+		}
 		stacks_close(s);
 		return -ENOTSUP;
 	}
 	s->skeleton = bpf_skeleton(s->unit);
-	s->code = stacks_code_create(host, s->unit, &(struct stacks_code_maps){
+	s->code = stacks_code_create(host, &(struct stacks_code_maps){
 		.rows = s->skeleton->maps.unwind_rows, .rules = s->skeleton->maps.unwind_rules,
-		.mappings = s->skeleton->maps.unwind_mappings, .processes = s->skeleton->maps.unwind_processes});
+		.mappings = s->skeleton->maps.unwind_mappings, .processes = s->skeleton->maps.unwind_processes,
+		.files = s->skeleton->maps.unwind_files});
 	s->store = s->code ? stacks_store_create(host, s->code, s->skeleton->maps.stacks_kept) : NULL;
-	s->oncpu = s->store ? stacks_rows_create(host, s->store, ROWS_MOST) : NULL;
-	s->offcpu = s->store ? stacks_rows_create(host, s->store, ROWS_MOST) : NULL;
-	s->faults = s->store ? stacks_rows_create(host, s->store, ROWS_MOST / 2) : NULL;
-	s->threads = bpf_view(s->unit, s->skeleton->maps.offcpu_threads, true);
 	s->keys = calloc(s->most, sizeof(*s->keys));
 	s->values = calloc(s->most, sizeof(*s->values));
-	if (!s->oncpu || !s->offcpu || !s->faults || !s->threads || !s->keys || !s->values || hear(s)) {
+	s->marks = bpf_view(s->unit, s->skeleton->maps.offcpu_marks, true);
+	if (!s->store || open_lenses(s) || !s->keys || !s->values || !s->marks || hear(s)) {
 		if (error)
 			snprintf(error->sentence, sizeof(error->sentence), "out of memory");
 		stacks_close(s);
 		return -ENOMEM;
 	}
-	if (host->size > offsetof(struct culprit_host, stack_hz) && host->stack_hz)
-		bpf_set_hz(s->unit, STACKS_SAMPLE, host->stack_hz);
+	if (asked_hz(host) != HZ)
+		bpf_set_hz(s->unit, STACKS_SAMPLE, asked_hz(host));
 	say_period(s);
+	if (s->at && bpf_is_on(s->unit, STACKS_SWITCH) && sched_switch_call(s->at, bpf_called_fd(s->unit, STACKS_SWITCH))) {
+		snprintf(s->no_switch.sentence, sizeof(s->no_switch.sentence),
+			 "not measured: in this kernel one program cannot call the other");
+		sched_switch_put(s->at, SCHED_FOR_STACKS);
+		s->at = NULL;
+	}
+	if (s->at) {
+		s->lost[OFFCPU_TABLE] = sched_switch_lost(s->at);
+		bpf_say_shared(s->unit, s->skeleton->maps.sched_cpus);
+		bpf_say_shared(s->unit, s->skeleton->maps.sched_threads_map);
+	}
+	no_waits(s);
 	*ret_self = s;
 	return 0;
 }
@@ -232,7 +374,9 @@ static void go_on(struct stacks *s)
 
 static int stacks_fd(void *self)
 {
-	return ((struct stacks *)self)->fd;
+	const struct stacks *s = self;
+
+	return s->own ? stacks_own_fd(s->own) : s->fd;
 }
 
 static int stacks_drain(void *self)
@@ -240,9 +384,13 @@ static int stacks_drain(void *self)
 	struct stacks *s = self;
 	uint64_t ignored;
 
+	if (s->own) {
+		stacks_own_drain(s->own);
+		return 0;
+	}
 	if (read(s->timer_fd, &ignored, sizeof(ignored)) < 0 && errno != EAGAIN)
 		return -errno;
-	ring_buffer__consume(s->news);
+	bpf_ring_read(s->news);
 	go_on(s);
 	return 0;
 }
@@ -274,13 +422,39 @@ static uint32_t end_of(struct stacks *s, const struct stacks_key *key)
 	return end;
 }
 
-static void take_in(struct stacks *s, struct stacks_rows *rows, struct bpf_map *map, enum stacks_program who)
+/* Of what was counted of allocations, what is of the process that is looked at: the one before may have been at it meanwhile. */
+static uint32_t of_heap_now(struct stacks *s, uint32_t n)
 {
-	uint32_t n = take_counts(s, map);
+	uint32_t kept = 0;
 
-	for (uint32_t i = 0; i < n; i++)
-		if (!stacks_rows_add(rows, &s->keys[i], &s->values[i]))
-			s->full[who] += s->values[i].count;
+	for (uint32_t i = 0; i < n; i++) {
+		if (s->keys[i].pid != heap_pid(s->heap))
+			continue;
+		s->keys[kept] = s->keys[i];
+		s->values[kept++] = s->values[i];
+	}
+	return kept;
+}
+
+static void take_in(struct stacks *s, unsigned lens, bool odd)
+{
+	uint32_t n = take_counts(s, s->map[lens][odd]);
+
+	if (lens == HEAP_TABLE)
+		n = of_heap_now(s, n);
+	for (uint32_t i = 0; i < n; i++) {
+		if (lens == HEAP_TABLE && s->keys[i].reason & HEAP_FREED)
+			continue;
+		if (!stacks_rows_add(s->rows[lens], &s->keys[i], &s->values[i]))
+			s->full[lens] += s->values[i].count;
+	}
+	/* What is freed was allocated before, maybe in this tick. */
+	for (uint32_t i = 0; i < n && lens == HEAP_TABLE; i++) {
+		if (!(s->keys[i].reason & HEAP_FREED))
+			continue;
+		s->keys[i].reason &= ~(unsigned)HEAP_FREED;
+		stacks_rows_take_back(s->rows[lens], &s->keys[i], &s->values[i]);
+	}
 	/* Who is seen often comes first: not all may be asked for at once. */
 	for (int often = 1; often >= 0; often--)
 		for (uint32_t i = 0; i < n; i++)
@@ -296,71 +470,160 @@ static void put_rate(void *arg, struct culprit_frame *f, const struct stacks_row
 	culprit_put_u64(f, RATE_NOW, bpf_hz(s->unit, STACKS_SAMPLE));
 }
 
-static void say(struct stacks *s, struct culprit_frame *f, uint32_t table, enum stacks_program who, uint64_t lost)
+static void put_device(void *arg, struct culprit_frame *f, const struct stacks_row *row)
 {
-	culprit_lost(f, table, lost - s->lost[who]);
-	s->lost[who] = lost;
+	blockio_put(((struct stacks *)arg)->host, f, row);
+}
+
+/* missing: why it cannot be, besides what its programs say; or NULL. */
+static void put_lens(struct stacks *s, struct culprit_frame *f, unsigned lens, const char *missing)
+{
+	const struct lens *l = &lenses[lens];
+	unsigned on = 0, off = l->last;
+
+	for (unsigned i = l->first; i <= l->last; i++) {
+		if (bpf_is_on(s->unit, i))
+			on++;
+		else
+			off = i;
+	}
+	if (missing) {
+		culprit_state(f, lens, CULPRIT_MISSING, missing);
+	} else if (l->all ? on == l->last - l->first + 1 : on) {
+		culprit_table(f, lens);
+		stacks_rows_put(s->rows[lens], f, l->put, s);
+	} else {
+		culprit_state(f, lens, CULPRIT_MISSING, bpf_reason(s->unit, off));
+	}
+	bpf_say_lost(s->unit, l->last, s->full[lens]);
+}
+
+/* By interest: where nobody asks, the table rests. */
+static void put_heap(struct stacks *s, struct culprit_frame *f)
+{
+	enum heap_state is = heap_state(s->heap);
+
+	bpf_say_attached(s->unit, STACKS_HEAP_IN, is == HEAP_ON);
+	bpf_say_attached(s->unit, STACKS_HEAP_OUT, is == HEAP_ON);
+	if (is == HEAP_COMING || is == HEAP_CANNOT) {
+		culprit_state(f, HEAP_TABLE, CULPRIT_MISSING, heap_why(s->heap));
+	} else if (is == HEAP_ON || is == HEAP_STOPPED) {
+		culprit_table(f, HEAP_TABLE);
+		stacks_rows_put(s->rows[HEAP_TABLE], f, heap_put, NULL);
+		culprit_table(f, HEAP_PROBE_TABLE);
+		heap_probe_put(s->heap, f);
+	} else if (s->heap_shown) {
+		culprit_table(f, HEAP_TABLE);
+		culprit_table(f, HEAP_PROBE_TABLE);
+	}
+	s->heap_shown = is == HEAP_ON || is == HEAP_STOPPED;
+	bpf_say_lost(s->unit, STACKS_HEAP_OUT, s->full[HEAP_TABLE]);
+}
+
+static void stacks_interests(void *self, const struct culprit_interest *list, size_t n)
+{
+	struct stacks *s = self;
+	uint32_t pid = 0;
+	uint64_t start = 0;
+
+	if (s->own)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(list[i].table, heap_table.name) != 0 || !list[i].nkey)
+			continue;
+		pid = (uint32_t)list[i].key[0];
+		start = list[i].nkey > 1 ? list[i].key[1] : 0;
+	}
+	if (heap_follow(s->heap, pid, start))
+		stacks_rows_clear(s->rows[HEAP_TABLE]);
 }
 
 static int stacks_sample_rows(void *self, struct culprit_frame *f)
 {
 	struct stacks *s = self;
-	uint32_t epoch = s->skeleton->bss->stacks_epoch;
-	bool odd = epoch & 1;
 	const struct culprit_program *programs;
+	const char *waits_missing;
+	uint32_t epoch;
 
-	__atomic_store_n(&s->skeleton->bss->stacks_epoch, epoch + 1, __ATOMIC_SEQ_CST);
-	take_in(s, s->oncpu, odd ? s->skeleton->maps.oncpu_odd : s->skeleton->maps.oncpu_even, STACKS_SAMPLE);
-	take_in(s, s->offcpu, odd ? s->skeleton->maps.offcpu_odd : s->skeleton->maps.offcpu_even, STACKS_SWITCH);
-	take_in(s, s->faults, odd ? s->skeleton->maps.faults_odd : s->skeleton->maps.faults_even, STACKS_MINOR);
-	if (bpf_is_on(s->unit, STACKS_SWITCH)) {
-		bpf_programs(s->unit, &programs);
-		s->full[STACKS_SWITCH] += offcpu_go_on(s->threads, s->places, s->offcpu,
-						       s->host->now_ns(s->host, CULPRIT_MONOTONIC),
-						       programs[STACKS_SWITCH].thinning);
+	if (s->own) {
+		stacks_own_sample(s->own, f, ONCPU_TABLE);
+		for (unsigned i = 0; i < NTABLES; i++)
+			if (i != ONCPU_TABLE)
+				culprit_state(f, i, CULPRIT_MISSING, s->why_own);
+		return 0;
 	}
-	stacks_store_sweep(s->store, __atomic_load_n(&s->skeleton->bss->stacks_made, __ATOMIC_RELAXED));
+	waits_missing = no_waits(s);
+	epoch = s->skeleton->bss->stacks_epoch;
+	__atomic_store_n(&s->skeleton->bss->stacks_epoch, epoch + 1, __ATOMIC_SEQ_CST);
+	for (unsigned i = 0; i < LENSES; i++)
+		take_in(s, i, epoch & 1);
+	if (heap_state(s->heap) != HEAP_REST) {
+		bpf_programs(s->unit, &programs);
+		for (unsigned i = STACKS_HEAP_IN; i <= STACKS_HEAP_OUT; i++)
+			if (programs[i].state == CULPRIT_PROGRAM_DROPPED)
+				heap_stop(s->heap, programs[i].reason);
+		heap_tick(s->heap, programs[STACKS_HEAP_IN].events, programs[STACKS_HEAP_OUT].events);
+	}
+	if (!waits_missing)
+		s->full[OFFCPU_TABLE] += offcpu_go_on(s->marks, bpf_map__fd(s->skeleton->maps.offcpu_threads), s->places,
+						      s->rows[OFFCPU_TABLE], s->host->now_ns(s->host, CULPRIT_MONOTONIC),
+						      bpf_thinning(s->unit, STACKS_SWITCH));
+	bpf_ring_read(s->news);
+	stacks_store_sweep(s->store, __atomic_load_n(&s->skeleton->bss->stacks_made, __ATOMIC_RELAXED), epoch + 1);
 	stacks_code_tick(s->code);
 	go_on(s);
-	if (bpf_is_on(s->unit, STACKS_SAMPLE)) {
-		culprit_table(f, ONCPU_TABLE);
-		stacks_rows_put(s->oncpu, f, put_rate, s);
-	} else {
-		culprit_state(f, ONCPU_TABLE, CULPRIT_MISSING, bpf_reason(s->unit, STACKS_SAMPLE));
-	}
-	if (bpf_is_on(s->unit, STACKS_SWITCH)) {
-		culprit_table(f, OFFCPU_TABLE);
-		stacks_rows_put(s->offcpu, f, offcpu_put, NULL);
-	} else {
-		culprit_state(f, OFFCPU_TABLE, CULPRIT_MISSING, bpf_reason(s->unit, STACKS_SWITCH));
-	}
-	if (bpf_is_on(s->unit, STACKS_MAJOR) || bpf_is_on(s->unit, STACKS_MINOR)) {
-		culprit_table(f, FAULTS_TABLE);
-		stacks_rows_put(s->faults, f, faults_put, NULL);
-	} else {
-		culprit_state(f, FAULTS_TABLE, CULPRIT_MISSING, bpf_reason(s->unit, STACKS_MINOR));
-	}
 	bpf_say_fill(s->unit, STACKS_SAMPLE, stacks_store_used(s->store), STACKS_KEPT);
-	bpf_say_lost(s->unit, STACKS_SAMPLE, s->full[STACKS_SAMPLE]);
-	bpf_say_lost(s->unit, STACKS_SWITCH, s->full[STACKS_SWITCH]);
-	bpf_say_lost(s->unit, STACKS_MINOR, s->full[STACKS_MINOR]);
+	for (unsigned i = 0; i < HEAP_TABLE; i++)
+		put_lens(s, f, i, i == OFFCPU_TABLE ? waits_missing : NULL);
+	put_heap(s, f);
 	bpf_programs(s->unit, &programs);
-	say(s, f, ONCPU_TABLE, STACKS_SAMPLE, programs[STACKS_SAMPLE].lost);
-	say(s, f, OFFCPU_TABLE, STACKS_SWITCH, programs[STACKS_SWITCH].lost);
-	say(s, f, FAULTS_TABLE, STACKS_MINOR, programs[STACKS_MAJOR].lost + programs[STACKS_MINOR].lost);
+	for (unsigned i = 0; i < LENSES; i++) {
+		uint64_t lost = i == OFFCPU_TABLE && s->at ? sched_switch_lost(s->at) : 0;
+
+		for (unsigned k = lenses[i].first; k <= lenses[i].last; k++)
+			lost += programs[k].lost;
+		culprit_lost(f, i, lost - s->lost[i]);
+		s->lost[i] = lost;
+	}
 	return 0;
+}
+
+/* What sees the switches is the scheduler's, where that is collected; else it is here for the waits alone. */
+static bool tells_switch(const struct stacks *s)
+{
+	return s->at && !sched_switch_is_for(SCHED_FOR_TABLES);
 }
 
 static size_t stacks_programs(void *self, const struct culprit_program **ret_list)
 {
-	return bpf_programs(((struct stacks *)self)->unit, ret_list);
+	struct stacks *s = self;
+	const struct culprit_program *more;
+	size_t n = s->own ? stacks_own_programs(s->own, ret_list) : bpf_programs(s->unit, ret_list), nmore;
+
+	if (s->own || !tells_switch(s))
+		return n;
+	nmore = bpf_programs(s->at->unit, &more);
+	memcpy(s->programs, *ret_list, n * sizeof(*more));
+	memcpy(s->programs + n, more, nmore * sizeof(*more));
+	*ret_list = s->programs;
+	return n + nmore;
 }
 
 static int stacks_thin(void *self, size_t index, uint32_t thinning)
 {
 	struct stacks *s = self;
-	int r = bpf_thin(s->unit, index, thinning);
+	const struct culprit_program *ignored;
+	size_t n;
+	int r;
 
+	if (s->own) {
+		stacks_own_thin(s->own, thinning);
+		return 0;
+	}
+	n = bpf_programs(s->unit, &ignored);
+	if (index >= n && tells_switch(s))
+		return bpf_thin(s->at->unit, index - n, thinning);
+	r = bpf_thin(s->unit, index, thinning);
 	say_period(s);
 	return r;
 }
@@ -369,6 +632,10 @@ static const struct culprit_table *const tables[] = {
 	[ONCPU_TABLE] = &oncpu_table,
 	[OFFCPU_TABLE] = &offcpu_table,
 	[FAULTS_TABLE] = &faults_table,
+	[BLOCKIO_TABLE] = &blockio_table,
+	[LOCK_TABLE] = &lock_table,
+	[HEAP_TABLE] = &heap_table,
+	[HEAP_PROBE_TABLE] = &heap_probe_table,
 };
 
 const struct culprit_collector stacks_collector = {
@@ -376,13 +643,14 @@ const struct culprit_collector stacks_collector = {
 	.abi = CULPRIT_ABI_VERSION,
 	.flags = CULPRIT_OPEN_LATER,
 	.name = "stacks",
-	.help = "Stacks: which code runs on the CPUs, which one waits and for what, which one touches memory (BPF)",
+	.help = "Stacks: which code runs on the CPUs, which one waits and for what, which one touches memory, asks disks, waits for the kernel's locks, allocates (BPF)",
 	.tables = tables,
 	.ntables = NTABLES,
-	.probe = bpf_probe,
+	.probe = stacks_probe,
 	.open = stacks_open,
 	.fd = stacks_fd,
 	.drain = stacks_drain,
+	.interests = stacks_interests,
 	.sample = stacks_sample_rows,
 	.close = stacks_close,
 	.programs = stacks_programs,

@@ -3,8 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -14,7 +12,8 @@ enum {
 	MAPPINGS_EACH = 4096,       /* of one process; further ones are not walked through */
 	MODULES_MAX = 4096,
 	ROWS_A_TURN = 1 << 17,      /* copied in one go: a few ms */
-	COPY = 4096,
+	GIVE_A_TURN = 8,            /* modules given up for one other */
+	FORGET_EVERY = 8,           /* ticks; to look at all places of processes takes long */
 	QUIET_TICKS = 120,          /* a process not sampled for so long is forgotten */
 	QUIET_TICKS_FULL = 5,       /* where there is no room */
 	LIMBO = 64,
@@ -34,14 +33,24 @@ struct process {
 	uint32_t seen;       /* tick */
 };
 
-enum module_state { ROWS_ASKED, ROWS_HERE, ROWS_NONE, ROWS_REFUSED };
+enum module_state { ROWS_ASKED, ROWS_HERE, ROWS_NONE, ROWS_REFUSED, ROWS_LATER };
 
 struct module {
 	uint32_t number; /* 0: free */
 	uint8_t state;
 	bool mapped; /* of modules_sweep() alone */
-	uint32_t first, n;
+	bool listed; /* stands in `wanted` */
+	struct unwind_rows rows;
+	uint32_t room; /* of these with their index */
+	uint32_t need; /* such room, as far as is known */
+	uint32_t room_tick; /* in which there was room for them */
 	uint32_t seen; /* tick; brought up to date when it matters */
+};
+
+/* A file that the kernel knows as a module of ours. */
+struct learned {
+	struct unwind_file_key key;
+	uint32_t module;
 };
 
 struct extent {
@@ -51,10 +60,9 @@ struct extent {
 
 struct stacks_code {
 	const struct culprit_host *host;
-	int processes_fd, rows_fd;
-	uint32_t copy_keys[COPY];
-	struct unwind_mapping *mappings; /* in the kernel */
-	struct culprit_unwind_rule *rules;
+	int processes_fd, rows_fd, mappings_fd, rules_fd, files_fd;
+	struct unwind_mapping *mappings; /* in the kernel; mapped where stacks_code_go_on() has something to say there */
+	struct bpf_window window;        /* that */
 	uint32_t nrules;
 	uint32_t owner[UNWIND_MAPPINGS];  /* of a mapping: process id; 0: free */
 	uint32_t module_of[UNWIND_MAPPINGS];
@@ -72,13 +80,16 @@ struct stacks_code {
 	uint32_t asked[UNWIND_PROCESSES]; /* process ids: those that are ASKED, and some that were */
 	uint32_t nasked;
 	bool waits;          /* something was asked for */
-	bool modules_wait;   /* some may be ROWS_ASKED */
+	uint32_t wanted[MODULES_MAX]; /* numbers of modules: those that are ROWS_ASKED, and some that were */
+	uint32_t nwanted;
+	bool later;          /* some module is ROWS_LATER, or ROWS_ASKED and not among these */
+	struct learned files[UNWIND_FILES];
+	uint32_t nfiles;
 	uint64_t evicted, refused;
 	struct culprit_mapping read[MAPPINGS_EACH];
-	struct module before[MODULES_MAX];
 };
 
-struct stacks_code *stacks_code_create(const struct culprit_host *host, struct bpf_unit *unit, const struct stacks_code_maps *maps)
+struct stacks_code *stacks_code_create(const struct culprit_host *host, const struct stacks_code_maps *maps)
 {
 	struct stacks_code *c = calloc(1, sizeof(*c));
 
@@ -88,12 +99,9 @@ struct stacks_code *stacks_code_create(const struct culprit_host *host, struct b
 	c->may_come = NEW_AT_ONCE;
 	c->processes_fd = bpf_map__fd(maps->processes);
 	c->rows_fd = bpf_map__fd(maps->rows);
-	c->mappings = bpf_view(unit, maps->mappings, true);
-	c->rules = bpf_view(unit, maps->rules, true);
-	if (!c->mappings || !c->rules) {
-		free(c);
-		return NULL;
-	}
+	c->mappings_fd = bpf_map__fd(maps->mappings);
+	c->rules_fd = bpf_map__fd(maps->rules);
+	c->files_fd = bpf_map__fd(maps->files);
 	return c;
 }
 
@@ -102,6 +110,22 @@ void stacks_code_destroy(struct stacks_code *c)
 	free(c);
 }
 
+/* To map it costs more than to find out that nothing has come yet. */
+static bool mappings_open(struct stacks_code *c)
+{
+	if (!c->mappings)
+		c->mappings = bpf_window_open(&c->window, c->mappings_fd, 0, UNWIND_MAPPINGS * bpf_stride(sizeof(*c->mappings)));
+	return c->mappings;
+}
+
+static void mappings_close(struct stacks_code *c)
+{
+	if (c->mappings)
+		bpf_window_close(&c->window);
+	c->mappings = NULL;
+}
+
+/* After mappings_open(). */
 static struct unwind_mapping *mapping_at(struct stacks_code *c, uint32_t i)
 {
 	return (void *)((char *)c->mappings + i * bpf_stride(sizeof(struct unwind_mapping)));
@@ -114,6 +138,18 @@ static struct module *module_find(struct stacks_code *c, uint32_t number)
 	while (c->modules[at].number && c->modules[at].number != number)
 		at = (at + 1) & (MODULES_MAX - 1);
 	return &c->modules[at];
+}
+
+/* Its rows are wanted, from the next turn on. */
+static void module_want(struct stacks_code *c, struct module *m)
+{
+	m->state = ROWS_ASKED;
+	if (!m->listed && c->nwanted < MODULES_MAX) {
+		c->wanted[c->nwanted++] = m->number;
+		m->listed = true;
+	}
+	c->later = c->later || !m->listed;
+	c->waits = true;
 }
 
 /* --- processes --------------------------------------------------------------------------------------------------- */
@@ -191,10 +227,8 @@ static void rows_again(struct stacks_code *c, struct process *p, uint64_t now)
 	for (uint32_t i = p->first; i < p->first + p->n; i++) {
 		struct module *m = c->module_of[i] ? module_find(c, c->module_of[i]) : NULL;
 
-		if (m && m->state == ROWS_REFUSED) {
-			m->state = ROWS_ASKED;
-			c->waits = c->modules_wait = true;
-		}
+		if (m && m->state == ROWS_REFUSED)
+			module_want(c, m);
 	}
 	p->again_ns = now + p->wait_ns;
 	p->wait_ns = p->wait_ns < again_most_ns ? p->wait_ns * 2 : p->wait_ns;
@@ -260,33 +294,79 @@ bool stacks_code_settled(const struct stacks_code *c, uint32_t pid)
 
 /* --- rows -------------------------------------------------------------------------------------------------------- */
 
+static void module_drop(struct stacks_code *c, uint32_t at)
+{
+	c->modules[at].number = 0;
+	c->nmodules--;
+	for (at = (at + 1) & (MODULES_MAX - 1); c->modules[at].number; at = (at + 1) & (MODULES_MAX - 1)) {
+		struct module moved = c->modules[at];
+
+		c->modules[at].number = 0;
+		*module_find(c, moved.number) = moved;
+	}
+}
+
+static uint32_t kind_of(const struct module *m)
+{
+	return m->state == ROWS_HERE ? UNWIND_TABLE : m->state == ROWS_NONE ? UNWIND_BY_FP : UNWIND_PENDING;
+}
+
+/* How stacks are walked in this file now. */
+static void file_say(struct stacks_code *c, const struct learned *f, const struct module *m)
+{
+	struct unwind_file file = {.module = m->number, .rows = m->rows, .kind = kind_of(m)};
+
+	bpf_map_update_elem(c->files_fd, &f->key, &file, BPF_ANY);
+}
+
+static void file_forget(struct stacks_code *c, uint32_t at)
+{
+	bpf_map_delete_elem(c->files_fd, &c->files[at].key);
+	c->files[at] = c->files[--c->nfiles];
+}
+
+/* A process's stack ended in a file that the kernel did not know. Now its mappings are known, so is the file. */
+static void file_learn(struct stacks_code *c, const struct process *p, const struct unwind_process *in_kernel)
+{
+	const struct module *m;
+	uint32_t i = 0;
+
+	while (i < p->n && c->read[i].start != in_kernel->start)
+		i++;
+	if (!in_kernel->start || i == p->n || !c->module_of[p->first + i] || c->read[i].kind != CULPRIT_MODULE_FILE)
+		return;
+	m = module_find(c, c->module_of[p->first + i]);
+	if (m->number > UNWIND_MODULE_OF(~0ull))
+		return;
+	for (i = 0; i < c->nfiles && memcmp(&c->files[i].key, &in_kernel->file, sizeof(in_kernel->file)) != 0; i++)
+		;
+	if (i == UNWIND_FILES)
+		file_forget(c, c->tick % UNWIND_FILES);
+	if (i >= c->nfiles)
+		i = c->nfiles++;
+	c->files[i] = (struct learned){in_kernel->file, m->number};
+	file_say(c, &c->files[i], m);
+}
+
 /* Modules that nobody maps any more are forgotten, and their rows. */
 static void modules_sweep(struct stacks_code *c)
 {
-	struct module *before = c->before;
-
-	memcpy(before, c->modules, sizeof(c->modules));
 	for (uint32_t i = 0; i < UNWIND_MAPPINGS; i++)
 		if (c->owner[i] && c->module_of[i])
 			module_find(c, c->module_of[i])->mapped = true;
-	for (uint32_t i = 0; i < MODULES_MAX; i++)
-		before[i].mapped = c->modules[i].mapped;
-	memset(c->modules, 0, sizeof(c->modules));
-	c->nmodules = 0;
 	for (uint32_t i = 0; i < MODULES_MAX; i++) {
-		struct module *m;
-
-		if (!before[i].number)
-			continue;
-		if (!before[i].mapped) {
-			c->rows_used -= before[i].n;
-			continue;
+		if (c->modules[i].number && !c->modules[i].mapped) {
+			for (uint32_t k = c->nfiles; k--;)
+				if (c->files[k].module == c->modules[i].number)
+					file_forget(c, k);
+			c->rows_used -= c->modules[i].room;
+			module_drop(c, i);
+			i--; /* another may stand here now */
 		}
-		m = module_find(c, before[i].number);
-		*m = before[i];
-		m->mapped = false;
-		c->nmodules++;
 	}
+	for (uint32_t i = 0; i < MODULES_MAX; i++)
+		if (c->modules[i].number)
+			c->modules[i].mapped = false;
 }
 
 /* Says of each mapping of this module how stacks are walked there now. */
@@ -298,35 +378,36 @@ static void module_say(struct stacks_code *c, const struct module *m)
 		if (!c->owner[i] || c->module_of[i] != m->number)
 			continue;
 		__atomic_store_n(&k->kind, UNWIND_PENDING, __ATOMIC_RELEASE);
-		k->first = m->first;
-		k->n = m->n;
-		__atomic_store_n(&k->kind, m->state == ROWS_HERE ? UNWIND_TABLE : m->state == ROWS_NONE ? UNWIND_BY_FP : UNWIND_PENDING,
-				 __ATOMIC_RELEASE);
+		k->rows = m->rows;
+		__atomic_store_n(&k->kind, kind_of(m), __ATOMIC_RELEASE);
 	}
+	for (uint32_t i = 0; i < c->nfiles; i++)
+		if (c->files[i].module == m->number)
+			file_say(c, &c->files[i], m);
 }
 
-/* The first extent that ends behind `at`; at UNWIND_ROWS: there is none. */
-static struct extent extent_after(const struct stacks_code *c, uint32_t at)
+/* The first extent that ends behind `at`; at UNWIND_ROWS: there is none. `soon`: those in limbo don't count. */
+static struct extent extent_after(const struct stacks_code *c, uint32_t at, bool soon)
 {
 	struct extent first = {UNWIND_ROWS, 0, 0};
 
 	for (uint32_t i = 0; i < MODULES_MAX; i++) {
 		const struct module *m = &c->modules[i];
 
-		if (m->number && m->state == ROWS_HERE && m->first + m->n > at && m->first < first.first)
-			first = (struct extent){m->first, m->n, 0};
+		if (m->number && m->state == ROWS_HERE && m->rows.first + m->room > at && m->rows.first < first.first)
+			first = (struct extent){m->rows.first, m->room, 0};
 	}
-	for (uint32_t i = 0; i < c->nlimbo; i++)
+	for (uint32_t i = 0; !soon && i < c->nlimbo; i++)
 		if (c->limbo[i].first + c->limbo[i].n > at && c->limbo[i].first < first.first)
 			first = c->limbo[i];
 	return first;
 }
 
-/* Room for n rows between those that are there; UINT32_MAX: none. */
-static uint32_t rows_room(const struct stacks_code *c, uint32_t n)
+/* Room for n rows between those that are there; UINT32_MAX: none. `soon`: once those given up may be overwritten. */
+static uint32_t rows_room(const struct stacks_code *c, uint32_t n, bool soon)
 {
 	for (uint32_t at = 0; at < UNWIND_ROWS;) {
-		struct extent next = extent_after(c, at);
+		struct extent next = extent_after(c, at, soon);
 
 		if (next.first - at >= n)
 			return at;
@@ -352,7 +433,7 @@ static bool rows_evict(struct stacks_code *c)
 	for (uint32_t i = 0; i < MODULES_MAX; i++) {
 		struct module *m = &c->modules[i];
 
-		if (m->number && m->state == ROWS_HERE && m->n && c->tick - m->seen > QUIET_TICKS_FULL &&
+		if (m->number && m->state == ROWS_HERE && m->room && c->tick - m->seen > QUIET_TICKS_FULL &&
 		    (!oldest || (int32_t)(m->seen - oldest->seen) < 0))
 			oldest = m;
 	}
@@ -360,38 +441,39 @@ static bool rows_evict(struct stacks_code *c)
 		return false;
 	oldest->state = ROWS_REFUSED;
 	module_say(c, oldest);
-	c->limbo[c->nlimbo++] = (struct extent){oldest->first, oldest->n, c->tick};
-	c->rows_used -= oldest->n;
-	oldest->n = 0;
+	c->limbo[c->nlimbo++] = (struct extent){oldest->rows.first, oldest->room, c->tick};
+	c->rows_used -= oldest->room;
+	oldest->rows.n = oldest->room = 0;
 	c->evicted++;
 	return true;
 }
 
-static int rows_copy_by_call(struct stacks_code *c, uint32_t first, const struct culprit_unwind_row *rows, uint32_t n)
+/* Their index, if it takes less room than they: rows far apart make it large. Returns the room of both. */
+static uint32_t rows_index(struct unwind_rows *is, const struct culprit_unwind_row *rows, uint32_t n)
 {
-	for (uint32_t at = 0; at < n;) {
-		uint32_t some = n - at < COPY ? n - at : COPY;
+	uint32_t last = rows[n - 1].pc >> UNWIND_PAGE_SHIFT;
 
-		for (uint32_t i = 0; i < some; i++)
-			c->copy_keys[i] = first + at + i;
-		if (bpf_map_update_batch(c->rows_fd, c->copy_keys, rows + at, &some, NULL) || !some)
-			return errno ? -errno : -EIO;
-		at += some;
-	}
-	return 0;
+	is->n = n;
+	is->page = rows[0].pc >> UNWIND_PAGE_SHIFT;
+	is->pages = last >= is->page && (last - is->page) / 2 < n ? last - is->page + 1 : 0;
+	return n + (is->pages ? is->pages / 2 + 1 : 0);
 }
 
-/* Through a mapping of those pages alone, for as long as it takes: a system call a row's element costs ten times that, and
- * all pages mapped would be part of this process. */
-static int rows_copy(struct stacks_code *c, uint32_t first, const struct culprit_unwind_row *rows, uint32_t n)
+/* Through a mapping, for as long as it takes: a system call a row's element costs ten times that. */
+static int rows_copy(struct stacks_code *c, const struct unwind_rows *is, const struct culprit_unwind_row *rows, uint32_t room)
 {
-	size_t page = (size_t)sysconf(_SC_PAGESIZE), from = first * sizeof(*rows), bytes = n * sizeof(*rows), skip = from % page;
-	char *at = mmap(NULL, skip + bytes, PROT_READ | PROT_WRITE, MAP_SHARED, c->rows_fd, (off_t)(from - skip));
+	struct bpf_window window;
+	struct culprit_unwind_row *to = bpf_window_open(&window, c->rows_fd, is->first * sizeof(*rows), room * sizeof(*rows));
 
-	if (at == MAP_FAILED)
-		return rows_copy_by_call(c, first, rows, n);
-	memcpy(at + skip, rows, bytes);
-	munmap(at, skip + bytes);
+	if (!to)
+		return -errno;
+	memcpy(to, rows, is->n * sizeof(*rows));
+	for (uint32_t i = 0, before = 0; is->pages && i <= is->pages; i++) {
+		while (before < is->n && rows[before].pc >> UNWIND_PAGE_SHIFT < is->page + i)
+			before++;
+		*(i & 1 ? &to[is->n + i / 2].rule : &to[is->n + i / 2].pc) = before;
+	}
+	bpf_window_close(&window);
 	return 0;
 }
 
@@ -403,8 +485,28 @@ static void rules_copy(struct stacks_code *c)
 	while (c->nrules < UNWIND_RULES &&
 	       (n = c->host->unwind_rules(c->host, c->nrules, rules, sizeof(rules) / sizeof(rules[0])))) {
 		for (uint32_t i = 0; i < n && c->nrules < UNWIND_RULES; i++, c->nrules++)
-			memcpy((char *)c->rules + c->nrules * bpf_stride(sizeof(rules[0])), &rules[i], sizeof(rules[i]));
+			bpf_map_update_elem(c->rules_fd, &c->nrules, &rules[i], BPF_ANY);
 	}
+}
+
+/* Room for n rows, others given up for it where need be; else UINT32_MAX, and the module waits for what was given up (it is free
+ * at the next tick), or is refused. */
+static uint32_t module_room(struct stacks_code *c, struct module *m, uint32_t n)
+{
+	uint32_t first = rows_room(c, n, false);
+
+	if (first != UINT32_MAX)
+		return first;
+	m->state = ROWS_LATER;
+	c->later = true;
+	for (uint32_t given = 0; given < GIVE_A_TURN && rows_room(c, n, true) == UINT32_MAX; given++) {
+		if (n > UNWIND_ROWS || !rows_evict(c)) {
+			m->state = ROWS_REFUSED;
+			c->refused++;
+			break;
+		}
+	}
+	return UINT32_MAX;
 }
 
 /* Asks for its rows and takes them over. Returns how many rows were copied. */
@@ -412,35 +514,50 @@ static uint32_t module_go_on(struct stacks_code *c, struct module *m)
 {
 	const struct culprit_unwind_row *rows = NULL;
 	uint32_t n = 0;
-	int r = c->host->unwind_rows(c->host, m->number, &rows, &n);
+	int r;
 
-	if (r == -EINPROGRESS) {
-		c->waits = c->modules_wait = true;
+	/* To make them takes long: not for those that find no room anyway. */
+	if (m->need && m->room_tick != c->tick) {
+		if (!mappings_open(c)) {
+			c->waits = true;
+			return 0;
+		}
+		if (module_room(c, m, m->need) == UINT32_MAX) {
+			module_say(c, m);
+			return 0;
+		}
+	}
+	m->room_tick = c->tick;
+	r = c->host->unwind_rows(c->host, m->number, &rows, &n);
+	if (r == -EINPROGRESS || !mappings_open(c)) {
+		if (!r)
+			c->host->unwind_release(c->host, m->number);
+		c->waits = true;
 		return 0;
 	}
-	m->first = m->n = 0;
+	m->rows = (struct unwind_rows){0};
+	m->room = 0;
 	m->state = ROWS_NONE;
 	if (!r && n) {
-		uint32_t first = rows_room(c, n);
+		struct unwind_rows is;
 
-		m->state = ROWS_REFUSED;
+		m->need = rows_index(&is, rows, n);
+		is.first = module_room(c, m, m->need);
 		rules_copy(c);
-		if (first == UINT32_MAX && !(n <= UNWIND_ROWS && rows_evict(c)))
-			c->refused++;
-		else if (first == UINT32_MAX)
-			m->state = ROWS_ASKED; /* what was given up is free at the next tick */
-		else if (!rows_copy(c, first, rows, n)) {
-			m->first = first;
-			m->n = n;
+		if (is.first != UINT32_MAX)
+			m->state = ROWS_REFUSED;
+		if (is.first != UINT32_MAX && !rows_copy(c, &is, rows, m->need)) {
+			m->rows = is;
+			m->room = m->need;
 			m->seen = c->tick;
 			m->state = ROWS_HERE;
-			c->rows_used += n;
+			c->rows_used += m->room;
 		}
 	}
 	if (!r)
 		c->host->unwind_release(c->host, m->number);
 	module_say(c, m);
-	return m->n;
+	return m->room;
 }
 
 /* --- mappings ---------------------------------------------------------------------------------------------------- */
@@ -462,9 +579,8 @@ static uint32_t mappings_room(struct stacks_code *c, uint32_t n)
 	return UINT32_MAX;
 }
 
-static void mapping_fill(struct stacks_code *c, uint32_t at, const struct culprit_mapping *from)
+static void mapping_fill(struct stacks_code *c, uint32_t at, struct unwind_mapping *to, const struct culprit_mapping *from)
 {
-	struct unwind_mapping *to = mapping_at(c, at);
 	struct module *m;
 
 	*to = (struct unwind_mapping){.start = from->start, .end = from->end, .offset = from->offset, .kind = UNWIND_BY_FP};
@@ -483,39 +599,46 @@ static void mapping_fill(struct stacks_code *c, uint32_t at, const struct culpri
 		m->seen = c->tick;
 		c->nmodules++;
 	}
-	if (m->state == ROWS_REFUSED)
-		m->state = ROWS_ASKED;
-	c->modules_wait = c->modules_wait || m->state == ROWS_ASKED;
+	if (m->state == ROWS_REFUSED || m->state == ROWS_ASKED)
+		module_want(c, m);
 	c->module_of[at] = m->number;
-	to->first = m->first;
-	to->n = m->n;
-	to->kind = m->state == ROWS_HERE ? UNWIND_TABLE : m->state == ROWS_NONE ? UNWIND_BY_FP : UNWIND_PENDING;
+	to->rows = m->rows;
+	to->kind = kind_of(m);
 }
 
 /* Its mappings as they were read become those of the kernel. */
 static void publish(struct stacks_code *c, struct process *p, uint32_t n)
 {
-	struct unwind_process in_kernel = {.mm = p->mm};
+	const size_t stride = bpf_stride(sizeof(struct unwind_mapping));
+	struct unwind_process in_kernel = {.mm = p->mm}, noted;
 	struct process before = *p;
+	struct bpf_window window;
+	char *to = NULL;
 	uint32_t first;
 
 	if (n > MAPPINGS_EACH)
 		n = MAPPINGS_EACH;
 	first = n ? mappings_room(c, n) : 0;
-	if (first == UINT32_MAX) {
+	if (n && first != UINT32_MAX)
+		to = bpf_window_open(&window, c->mappings_fd, first * stride, n * stride);
+	if (n && !to) {
 		c->refused++;
 		p->state = FAILED;
 		return;
 	}
 	for (uint32_t i = 0; i < n; i++) {
 		c->owner[first + i] = p->pid;
-		mapping_fill(c, first + i, &c->read[i]);
+		mapping_fill(c, first + i, (void *)(to + i * stride), &c->read[i]);
 	}
+	if (to)
+		bpf_window_close(&window);
 	c->mappings_used += n;
 	p->first = in_kernel.first = first;
 	p->n = in_kernel.n = n;
 	p->state = SETTLED;
 	/* Whoever reads the old ones now has some µs until others stand there: `cursor` goes round first. */
+	if (!bpf_map_lookup_elem(c->processes_fd, &p->pid, &noted) && noted.mm == p->mm)
+		file_learn(c, p, &noted);
 	bpf_map_update_elem(c->processes_fd, &p->pid, &in_kernel, BPF_ANY);
 	mappings_free(c, &before);
 }
@@ -546,7 +669,6 @@ bool stacks_code_go_on(struct stacks_code *c)
 {
 	uint64_t now = c->host->now_ns(c->host, CULPRIT_MONOTONIC);
 	uint32_t copied = 0, kept = 0;
-	bool modules;
 
 	if (!c->waits)
 		return false;
@@ -560,16 +682,21 @@ bool stacks_code_go_on(struct stacks_code *c)
 			c->asked[kept++] = p->pid;
 	}
 	c->nasked = kept;
-	modules = c->modules_wait;
-	c->modules_wait = false;
-	for (uint32_t i = 0; modules && i < MODULES_MAX; i++) {
-		if (!c->modules[i].number || c->modules[i].state != ROWS_ASKED)
-			continue;
-		if (copied < ROWS_A_TURN)
-			copied += module_go_on(c, &c->modules[i]);
-		else
-			c->waits = c->modules_wait = true;
+	kept = 0;
+	for (uint32_t i = 0; i < c->nwanted; i++) {
+		struct module *m = module_find(c, c->wanted[i]);
+
+		if (!m->number)
+			continue; /* swept meanwhile */
+		if (m->state == ROWS_ASKED && copied < ROWS_A_TURN)
+			copied += module_go_on(c, m);
+		m->listed = m->state == ROWS_ASKED;
+		if (m->listed)
+			c->wanted[kept++] = m->number;
 	}
+	c->nwanted = kept;
+	c->waits = c->waits || kept;
+	mappings_close(c);
 	return c->waits;
 }
 
@@ -577,6 +704,7 @@ void stacks_code_tick(struct stacks_code *c)
 {
 	uint64_t now = c->host->now_ns(c->host, CULPRIT_MONOTONIC), more;
 	uint32_t kept = 0;
+	bool later;
 
 	c->tick++;
 	more = c->tick_ns ? (now - c->tick_ns) * NEW_A_SECOND / 1000000000u : 0;
@@ -586,16 +714,20 @@ void stacks_code_tick(struct stacks_code *c)
 		if (c->tick - c->limbo[i].tick <= 1)
 			c->limbo[kept++] = c->limbo[i];
 	c->nlimbo = kept;
-	forget_quiet(c, c->nprocesses * 4 >= UNWIND_PROCESSES * 3 || c->mappings_used * 4 >= UNWIND_MAPPINGS * 3 ?
-				QUIET_TICKS_FULL : QUIET_TICKS);
+	if (c->nprocesses * 4 >= UNWIND_PROCESSES * 3 || c->mappings_used * 4 >= UNWIND_MAPPINGS * 3)
+		forget_quiet(c, QUIET_TICKS_FULL);
+	else if (c->tick % FORGET_EVERY == 0)
+		forget_quiet(c, QUIET_TICKS);
 	if (c->nmodules * 2 >= MODULES_MAX)
 		modules_sweep(c);
 	/* Those that found no room try again. */
-	for (uint32_t i = 0; i < MODULES_MAX; i++) {
+	later = c->later;
+	c->later = false;
+	for (uint32_t i = 0; later && i < MODULES_MAX; i++) {
 		struct module *m = &c->modules[i];
 
-		if (m->number && m->state == ROWS_ASKED)
-			c->waits = c->modules_wait = true;
+		if (m->number && (m->state == ROWS_LATER || (m->state == ROWS_ASKED && !m->listed)))
+			module_want(c, m);
 	}
 }
 

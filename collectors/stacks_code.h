@@ -17,10 +17,10 @@ struct stacks_code;
 
 /* The maps of an object with unwind.bpf.h. */
 struct stacks_code_maps {
-	struct bpf_map *rows, *rules, *mappings, *processes;
+	struct bpf_map *rows, *rules, *mappings, *processes, *files;
 };
 
-struct stacks_code *stacks_code_create(const struct culprit_host *, struct bpf_unit *, const struct stacks_code_maps *);
+struct stacks_code *stacks_code_create(const struct culprit_host *, const struct stacks_code_maps *); /* NULL: no memory */
 void stacks_code_destroy(struct stacks_code *); /* NULL-safe */
 
 /* The process was sampled; `end` is why the walk of its stack ended (enum culprit_unwind_end). `first`: for the first time, as

@@ -21,4 +21,20 @@
 	[STACKS_END] = TEXT("end", "Why the user part ends before its outermost frame; empty: it is whole", \
 			    "walked in the kernel by .eh_frame")
 
+/* Waits that somebody began, as they were kept by chance, with the weight that makes up for it. */
+#define STACKS_WAITS(time_help, source) \
+	[STACKS_COUNT] = COUNTER("waits", CULPRIT_COUNT, "How often it waited there; an estimate where waits are short", source), \
+	[STACKS_TIME] = COUNTER("time", CULPRIT_NS, time_help, source)
+#define STACKS_WAITS_DERIVED \
+	TIME_SHARE("wait_pct", "time", "Share of the window in which it waited here"), \
+	RATIO("wait_mean", "time", "waits", CULPRIT_NS, 1, "How long a wait here is, on average"), \
+	RATE("wait_rate", "waits", CULPRIT_COUNT_PER_S, "Waits a second")
+
+/* What a table of stacks is, besides its name, help, order and what is shown; of `columns` and `derived`. */
+#define STACKS_TABLE \
+	.size = sizeof(struct culprit_table), .kind = CULPRIT_STATE, .key = "stack_thread", CULPRIT_COLUMNS(columns), \
+	CULPRIT_DERIVED(derived), .parent = "process", .parent_columns = "pid process_start"
+/* How its help ends, where rows end by themselves. */
+#define STACKS_ROW_ENDS "A row ends when its stack was not seen for 20 samples"
+
 #endif

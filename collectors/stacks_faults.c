@@ -19,16 +19,9 @@ static const struct culprit_derived derived[] = {
 };
 
 const struct culprit_table faults_table = {
-	.size = sizeof(faults_table),
+	STACKS_TABLE,
 	.name = "faults",
-	.kind = CULPRIT_STATE,
-	.help = "Stacks that touch memory which is not there yet: who makes a process grow, who reads what was not in memory. A row ends "
-		"when its stack was not seen for 20 samples",
-	.key = "stack_thread",
-	CULPRIT_COLUMNS(columns),
-	CULPRIT_DERIVED(derived),
-	.parent = "process",
-	.parent_columns = "pid process_start",
+	.help = "Stacks that touch memory which is not there yet: who makes a process grow, who reads what was not in memory. " STACKS_ROW_ENDS,
 	.sort = "byte_rate",
 	.show = "comm tid reason byte_rate count kernel_stack user_stack end",
 };

@@ -1,19 +1,15 @@
 /* Stacks of threads that are off their CPU, and for how long, by why. A wait of d is kept with the probability d / scale (at most
- * 1) and weighs its inverse, so that sums are true and short waits are seen. The draw is made when the thread leaves its CPU:
+ * 1) and weighs its inverse, so that sums are true and short waits are seen. The draw is made when the thread leaves its CPU, by the
+ * scheduler's program (sched.bpf.c), which sees every switch anyway, and calls this one for the few that may matter:
  * it says how long the wait must be to be kept. The user part of a stack can only be walked then, so it is where the thread's
  * waits of late make it likely that this one will do. Of a wait that is kept and was not expected the kernel's part is taken at
  * its end. Included once by an X.bpf.c, after unwind.bpf.h and stacks_count.bpf.h. */
 #ifndef COLLECTORS_STACKS_OFFCPU_BPF_H
 #define COLLECTORS_STACKS_OFFCPU_BPF_H
 
+#include "sched_maps.bpf.h"
 #include "sched_why.bpf.h"
 #include "tid_places.bpf.h"
-
-enum {
-	SKIP_OWN = 3,    /* frames of the program and of what called it */
-	LONG_NS = 1 << 30,
-	REASON_NOT_ASKED = 0xff,
-};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -23,15 +19,38 @@ struct {
 	__type(value, struct offcpu_thread);
 } offcpu_threads SEC(".maps");
 
+/* A byte a place: a wait began there that user space books while it goes on. It takes the mark away. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1); /* one a CPU */
+	__uint(max_entries, 1024 / OFFCPU_MARKS);
 	__type(key, __u32);
-	__type(value, struct sched_clock);
-} offcpu_clocks SEC(".maps");
+	__type(value, __u64);
+} offcpu_marks SEC(".maps");
 
 const volatile __u32 offcpu_mask = 1023;
+
+static __always_inline void offcpu_mark(__u32 place)
+{
+	__u32 key;
+	__u8 *marks;
+
+	place &= offcpu_mask;
+	key = place / OFFCPU_MARKS;
+	marks = bpf_map_lookup_elem(&offcpu_marks, &key);
+	if (marks)
+		*(volatile __u8 *)&marks[place % OFFCPU_MARKS] = 1;
+}
+
+/* The places where this thread may stand. Global, so that the verifier looks at it once, and not for each reason anew. */
+__noinline int offcpu_mark_both(__u32 tid, __u32 reason)
+{
+	if (OFFCPU_GOES_ON(reason)) {
+		offcpu_mark(tid);
+		offcpu_mark(tid_second(tid));
+	}
+	return 0;
+}
 
 static __always_inline struct offcpu_thread *offcpu_find(__u32 tid)
 {
@@ -43,112 +62,73 @@ static __always_inline struct offcpu_thread *offcpu_get(__u32 tid)
 	return tid_get(&offcpu_threads, offcpu_mask, tid);
 }
 
-static __always_inline void offcpu_free(struct offcpu_thread *t)
-{
-	__builtin_memset((char *)t + sizeof(t->tid), 0, sizeof(*t) - sizeof(t->tid));
-	t->tid = 0;
-}
-
-/* From how long on every wait is kept. */
-static __always_inline __u64 offcpu_scale(struct bpf_cost *cost, __u8 reason)
-{
-	__u64 scale = reason == SCHED_IDLE ? OFFCPU_IDLE_NS : reason == SCHED_IDLE_MAYBE ? OFFCPU_MAYBE_NS :
-		      reason == SCHED_NONE ? OFFCPU_QUEUE_NS : OFFCPU_SURE_NS;
-
-	scale *= bpf_weight(cost);
-	return scale < OFFCPU_MOST_NS ? scale : OFFCPU_MOST_NS;
-}
-
-/* Not inlined: both are rare. */
-static __noinline int offcpu_why(struct task_struct *task, struct offcpu_thread *t)
+/* For the one called for: SCHED_NONE: it was pushed aside. */
+static __always_inline __u8 offcpu_why(struct task_struct *task, struct sched_thread *t, __u8 reason)
 {
 	__u32 none = 0;
 	__u8 ignored = 0;
 
-	if (!t)
-		return 0;
-	t->reason = t->preempted ? SCHED_NONE : reason_of(task, &none, &ignored, 0, t->state);
-	/* What kernel threads do when they have nothing to do is no news. */
-	t->quiet = t->reason == SCHED_IDLE && task->flags & FLAG_KTHREAD;
-	return 0;
+	if (reason != SCHED_NOT_ASKED)
+		return reason;
+	reason = reason_of(task, &none, &ignored, 0, t->state);
+	return reason && reason < SCHED_REASONS ? reason : SCHED_OTHER;
 }
 
-static __always_inline __u64 offcpu_keep_kernel(struct unwind_stack *kernel, long n)
+/* What kernel threads do when they have nothing to do is no news. */
+static __always_inline bool offcpu_quiet(struct task_struct *task, __u8 reason)
 {
-	__u64 hash;
-
-	if (n <= 0)
-		return 0;
-	kernel->n = n / sizeof(kernel->pcs[0]);
-	kernel->end = kernel->n < UNWIND_FRAMES ? CULPRIT_STACK_WHOLE : CULPRIT_STACK_DEEP;
-	hash = stacks_hash(kernel, kernel->n);
-	stacks_keep(hash, kernel);
-	return hash;
+	return reason == SCHED_IDLE && task->flags & FLAG_KTHREAD;
 }
 
-static __always_inline void offcpu_take(void *ctx, struct offcpu_thread *t, struct task_struct *prev)
+static __always_inline __u64 offcpu_sure(struct bpf_cost *cost)
 {
+	return OFFCPU_SURE_NS * bpf_weight(cost);
+}
+
+static __always_inline bool offcpu_take(void *ctx, __u8 reason, __u64 now, struct task_struct *prev)
+{
+	struct offcpu_thread *e = tid_get(&offcpu_threads, offcpu_mask, prev->pid);
 	struct unwind_state *user;
 	struct unwind_stack *kernel;
-	__u32 own = 1;
+	__u32 own = UNWIND_OF_SWITCH;
 
 	kernel = bpf_map_lookup_elem(&stacks_kernel, &own);
-	if (!kernel)
-		return;
-	t->kernel = offcpu_keep_kernel(kernel, bpf_get_stack(ctx, kernel->pcs, sizeof(kernel->pcs), SKIP_OWN));
-	user = unwind_user(prev, 1);
-	t->user = 0;
+	if (!kernel || !e)
+		return false;
+	e->off = 0;
+	e->kernel = stacks_keep_kernel(kernel, bpf_get_stack(ctx, kernel->pcs, sizeof(kernel->pcs), STACKS_SKIP_OWN));
+	user = unwind_user(prev, UNWIND_OF_SWITCH);
+	e->user = 0;
 	if (user) {
-		t->user = user->hash;
-		stacks_keep(t->user, &user->stack);
+		e->user = user->hash;
+		stacks_keep(e->user, &user->stack);
 	}
-	t->pid = prev->tgid;
-	t->start = prev->start_boottime;
-	t->process_start = prev->group_leader->start_boottime;
-	bpf_probe_read_kernel(t->comm, sizeof(t->comm), prev->comm);
-	t->taken = 1;
+	e->pid = prev->tgid;
+	e->start = prev->start_boottime;
+	e->process_start = BPF_CORE_READ(prev, group_leader, start_boottime);
+	bpf_probe_read_kernel(e->comm, sizeof(e->comm), prev->comm);
+	e->reason = reason;
+	e->since = now;
+	e->booked = 0;
+	*(volatile __u8 *)&e->off = 1;
+	offcpu_mark_both(prev->pid, reason);
+	return true;
 }
 
-static __always_inline void offcpu_out(struct bpf_cost *cost, void *ctx, struct task_struct *prev, bool preempt, __u64 now)
+static __always_inline void offcpu_out(struct bpf_cost *cost, void *ctx, struct task_struct *prev, __u64 now)
 {
-	__u32 state = task_state(prev);
-	struct offcpu_thread *t;
-	__u64 likely;
+	struct sched_thread *t = tid_find(&sched_threads_map, sched_mask, prev->pid);
 
-	if (state & STATE_DEAD) {
-		t = offcpu_find(prev->pid);
-		if (t)
-			offcpu_free(t);
+	if (!t)
+		return;
+	t->reason = offcpu_why(prev, t, t->reason);
+	if (offcpu_quiet(prev, t->reason)) {
+		t->need = ~0u;
 		return;
 	}
-	t = offcpu_get(prev->pid);
-	if (!t) {
-		cost->lost++;
-		return;
-	}
-	/* Good enough a chance: nobody knows the nanosecond. */
-	t->draw = (t->draw ^ now) * 0x9E3779B97F4A7C15ull >> 32;
-	/* Nothing is known of its waits: they may be long. */
-	likely = t->since ? t->longest * 4 : LONG_NS;
-	t->since = now;
-	t->booked = 0;
-	t->state = state;
-	t->preempted = preempt || state == STATE_RUNNING;
-	t->taken = 0;
-	t->reason = REASON_NOT_ASKED;
-	t->quiet = 0;
-	t->need = t->draw * offcpu_scale(cost, t->preempted ? SCHED_NONE : SCHED_OTHER) >> 32;
-	if (likely <= t->need) {
-		t->off = 1;
-		return;
-	}
-	offcpu_why(prev, t);
-	t->off = 1;
-	if (t->quiet)
-		return;
-	t->need = t->draw * offcpu_scale(cost, t->reason) >> 32;
-	if (likely > t->need)
-		offcpu_take(ctx, t, prev);
+	t->need = t->draw * offcpu_scale(offcpu_sure(cost), t->reason) >> 32;
+	if (offcpu_likely(t) > t->need)
+		t->taken = offcpu_take(ctx, t->reason, now, prev);
 }
 
 static __always_inline void offcpu_count(struct bpf_cost *cost, const struct stacks_key *key, struct task_struct *task, __u64 n,
@@ -164,30 +144,29 @@ static __always_inline void offcpu_count(struct bpf_cost *cost, const struct sta
 		cost->lost++;
 }
 
-static __always_inline void offcpu_kept(struct bpf_cost *cost, struct task_struct *next, struct offcpu_thread *t, __u64 away,
-					__u64 wait)
+/* e: where its stack was taken, else NULL; wait: for a CPU, at its end. */
+static __always_inline void offcpu_kept(struct bpf_cost *cost, struct task_struct *next, struct offcpu_thread *e, __u8 reason,
+					__u64 away, __u64 wait)
 {
 	struct stacks_key key = {.pid = next->tgid, .tid = next->pid, .start = next->start_boottime};
-	__u64 scale = offcpu_scale(cost, t->reason), blocked, n = 1;
+	__u64 scale = offcpu_scale(offcpu_sure(cost), reason), blocked = away, n = 1;
 	struct unwind_stack *kernel;
-	__u32 own = 1;
+	__u32 own = UNWIND_OF_SWITCH;
 
-	if (t->taken) {
-		key.kernel = t->kernel;
-		key.user = t->user;
+	if (e) {
+		key.kernel = e->kernel;
+		key.user = e->user;
+		/* What user space has booked of it while it went on. It books only of those that are kept for sure. */
+		if (e->booked > e->since && e->booked - e->since < away)
+			blocked = away - (e->booked - e->since);
 	} else {
 		kernel = bpf_map_lookup_elem(&stacks_kernel, &own);
 		if (!kernel)
 			return;
-		key.kernel = offcpu_keep_kernel(kernel, bpf_get_task_stack(next, kernel->pcs, sizeof(kernel->pcs), 0));
-		key.missed = next->mm != NULL;
+		key.kernel = stacks_keep_kernel(kernel, bpf_get_task_stack(next, kernel->pcs, sizeof(kernel->pcs), 0));
+		key.missed = !(next->flags & FLAG_KTHREAD);
 	}
-	/* What user space has booked of it while it went on. It books only of those that are kept for sure. */
-	if (t->booked > t->since && t->booked - t->since < away)
-		blocked = away - (t->booked - t->since);
-	else
-		blocked = away;
-	if (t->preempted || wait > blocked)
+	if (!reason || wait > blocked)
 		wait = blocked;
 	blocked -= wait;
 	if (away < scale && away) {
@@ -196,68 +175,73 @@ static __always_inline void offcpu_kept(struct bpf_cost *cost, struct task_struc
 		n = (scale + away / 2) / away;
 	}
 	if (blocked) {
-		key.reason = t->reason;
+		key.reason = reason;
 		offcpu_count(cost, &key, next, n, blocked);
 	}
 	if (wait) {
 		key.reason = SCHED_NONE;
-		offcpu_count(cost, &key, next, t->preempted ? n : 0, wait);
+		offcpu_count(cost, &key, next, reason ? 0 : n, wait);
 	}
 }
 
-static __always_inline void offcpu_in(struct bpf_cost *cost, struct task_struct *next, __u64 now)
+static __always_inline void offcpu_in(struct bpf_cost *cost, struct task_struct *next, const struct sched_call *call)
 {
-	struct offcpu_thread *t = offcpu_find(next->pid);
-	__u32 cpu = bpf_get_smp_processor_id();
-	struct sched_clock *clock;
-	struct sched_moment m;
-	__u64 away, queued, wait = 0;
+	struct sched_thread *t = tid_find(&sched_threads_map, sched_mask, next->pid);
+	struct offcpu_thread *e = NULL;
+	__u64 away = call->now - call->since;
+	__u8 reason;
 
-	if (!t || !t->off)
+	if (!t)
 		return;
-	t->off = 0;
-	/* Its first turn: what stands here was of a thread that had the number before. */
-	if (!next->sched_info.pcount) {
-		offcpu_free(t);
-		return;
+	if (t->taken) {
+		t->taken = 0;
+		e = offcpu_find(next->pid);
+		if (e) {
+			e->off = 0;
+			if (e->since != call->since)
+				e = NULL;
+		}
 	}
-	away = now - t->since;
-	if (away >= t->longest)
-		t->longest = away;
-	else
-		t->longest -= (t->longest - away) >> 2;
-	if (away <= t->need || t->quiet)
+	/* Asked when it left, the need is known. */
+	if (call->reason != SCHED_NOT_ASKED && away <= t->need)
 		return;
-	if (t->reason == REASON_NOT_ASKED) {
-		offcpu_why(next, t);
-		t->need = t->draw * offcpu_scale(cost, t->reason) >> 32;
-		if (away <= t->need || t->quiet)
-			return;
-	}
-	clock = bpf_map_lookup_elem(&offcpu_clocks, &cpu);
-	if (!clock)
+	reason = offcpu_why(next, t, call->reason);
+	if (offcpu_quiet(next, reason) || away <= t->draw * offcpu_scale(offcpu_sure(cost), reason) >> 32)
 		return;
-	m = sched_now(clock, next);
-	queued = next->sched_info.last_queued;
-	if (queued && (__s64)(m.rq - queued) > 0)
-		wait = m.rq - queued;
-	offcpu_kept(cost, next, t, away, wait < away ? wait : away);
+	offcpu_kept(cost, next, e, reason, away, call->wait);
 }
 
+static __always_inline void on_call(struct bpf_cost *cost, void *ctx, struct task_struct *prev, struct task_struct *next)
+{
+	__u32 key = bpf_get_smp_processor_id();
+	struct sched_cpu *cpu = bpf_map_lookup_elem(&sched_cpus, &key);
+	struct offcpu_thread *e;
+
+	if (!cpu)
+		return;
+	if (cpu->call.what & SCHED_CALL_GONE) {
+		e = offcpu_find(prev->pid);
+		if (e) {
+			e->off = 0;
+			e->tid = 0;
+		}
+	}
+	if (cpu->call.what & SCHED_CALL_OUT)
+		offcpu_out(cost, ctx, prev, cpu->call.now);
+	if (cpu->call.what & SCHED_CALL_IN)
+		offcpu_in(cost, next, &cpu->call);
+}
+
+/* Not attached: called by sched_switch. */
 SEC("tp_btf/sched_switch")
 int BPF_PROG(stacks_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
 	__u64 start;
 	struct bpf_cost *cost = bpf_cost_begin(STACKS_SWITCH, &start);
-	__u64 now;
 
 	if (!cost)
 		return 0;
-	now = bpf_ktime_get_ns();
-	if (prev->pid)
-		offcpu_out(cost, ctx, prev, preempt, now);
-	if (next->pid)
-		offcpu_in(cost, next, now);
+	on_call(cost, ctx, prev, next);
 	bpf_cost_end(cost, start);
 	return 0;
 }

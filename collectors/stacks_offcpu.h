@@ -8,10 +8,9 @@
 
 extern const struct culprit_table offcpu_table;
 
-/* How many places the map of threads should have. */
-unsigned offcpu_places(const struct culprit_host *);
-/* Books what of waits that still go on has passed, of threads that are not idle. Returns how many waits found no row. */
-uint64_t offcpu_go_on(struct offcpu_thread *, unsigned places, struct stacks_rows *, uint64_t now_ns, uint32_t thinning);
+/* Books what of waits that still go on has passed, of threads that are not idle: threads_fd is the map of them, with so many
+ * `places`, `marks` says which to look at, OFFCPU_MARKS at a time. Returns how many waits found no row. */
+uint64_t offcpu_go_on(uint64_t *marks, int threads_fd, unsigned places, struct stacks_rows *, uint64_t now_ns, uint32_t thinning);
 /* For stacks_rows_put(). */
 void offcpu_put(void *ignored, struct culprit_frame *, const struct stacks_row *);
 

@@ -5,12 +5,16 @@
 
 #include "bpf_processes.h"
 
-enum { IDLE_MAX = 20 }; /* samples without a count after which a row ends */
+enum {
+	IDLE_MAX = 20, /* samples without a count after which a row ends */
+	SLOTS_MIN = 256,
+};
 
 struct row {
 	struct stacks_row is;
 	struct stacks_place *kernel, *user;
-	uint32_t handle, serial;
+	uint32_t handle; /* of one given back: the next of those + 1 */
+	uint32_t serial;
 	uint16_t idle;
 	bool used, changed;
 };
@@ -19,11 +23,12 @@ struct stacks_rows {
 	const struct culprit_host *host;
 	struct stacks_store *store;
 	struct row *rows; /* `most` of them */
-	uint32_t *free;   /* places of those given back */
+	uint32_t free;    /* the first of those given back + 1 */
 	uint32_t nfree, taken, most;
 	uint32_t *slots;  /* open addressing by key: place + 1; 0: free */
-	uint32_t size;    /* a power of two, twice `most` */
+	uint32_t size;    /* a power of two, at least twice `taken` */
 	uint32_t serial;
+	bool holds;
 };
 
 const char *stacks_end_words(uint32_t end)
@@ -55,12 +60,10 @@ struct stacks_rows *stacks_rows_create(const struct culprit_host *host, struct s
 	r->host = host;
 	r->store = store;
 	r->most = most;
-	for (r->size = 64; r->size < most * 2;)
-		r->size *= 2;
+	r->size = SLOTS_MIN;
 	r->slots = calloc(r->size, sizeof(*r->slots));
 	r->rows = calloc(most, sizeof(*r->rows));
-	r->free = calloc(most, sizeof(*r->free));
-	if (r->slots && r->rows && r->free)
+	if (r->slots && r->rows)
 		return r;
 	stacks_rows_destroy(r);
 	return NULL;
@@ -72,7 +75,6 @@ void stacks_rows_destroy(struct stacks_rows *r)
 		return;
 	free(r->slots);
 	free(r->rows);
-	free(r->free);
 	free(r);
 }
 
@@ -86,6 +88,22 @@ static uint32_t slot_of(const struct stacks_rows *r, const struct stacks_key *ke
 	return at;
 }
 
+/* Twice as many slots. False: no memory. */
+static bool slots_grow(struct stacks_rows *r)
+{
+	uint32_t *slots = calloc((size_t)r->size * 2, sizeof(*slots));
+
+	if (!slots)
+		return false;
+	free(r->slots);
+	r->slots = slots;
+	r->size *= 2;
+	for (uint32_t i = 0; i < r->taken; i++)
+		if (r->rows[i].used)
+			r->slots[slot_of(r, &r->rows[i].is.key)] = i + 1;
+	return true;
+}
+
 static void drop(struct stacks_rows *r, struct row *row)
 {
 	uint32_t at = slot_of(r, &row->is.key);
@@ -93,7 +111,9 @@ static void drop(struct stacks_rows *r, struct row *row)
 	stacks_store_release(r->store, row->kernel);
 	stacks_store_release(r->store, row->user);
 	row->used = false;
-	r->free[r->nfree++] = (uint32_t)(row - r->rows);
+	row->handle = r->free;
+	r->free = (uint32_t)(row - r->rows) + 1;
+	r->nfree++;
 	r->slots[at] = 0;
 	for (at = (at + 1) & (r->size - 1); r->slots[at]; at = (at + 1) & (r->size - 1)) {
 		uint32_t moved = r->slots[at];
@@ -103,10 +123,15 @@ static void drop(struct stacks_rows *r, struct row *row)
 	}
 }
 
+static bool is_held(const struct stacks_rows *r, const struct row *row)
+{
+	return r->holds && row->is.time_ns > row->is.back;
+}
+
 static void drop_idle(struct stacks_rows *r, uint16_t idle)
 {
 	for (uint32_t i = 0; i < r->taken; i++)
-		if (r->rows[i].used && r->rows[i].idle > idle)
+		if (r->rows[i].used && r->rows[i].idle > idle && !is_held(r, &r->rows[i]))
 			drop(r, &r->rows[i]);
 }
 
@@ -124,11 +149,17 @@ bool stacks_rows_add(struct stacks_rows *r, const struct stacks_key *key, const 
 		/* Those seen last stay. */
 		for (uint16_t idle = IDLE_MAX / 2; stacks_rows_n(r) >= r->most && idle; idle /= 2)
 			drop_idle(r, idle);
-		if (stacks_rows_n(r) >= r->most)
+		if (stacks_rows_n(r) >= r->most || (!r->nfree && (r->taken + 1) * 2 > r->size && !slots_grow(r)))
 			return false;
 		at = slot_of(r, key);
-		r->slots[at] = 1 + (r->nfree ? r->free[--r->nfree] : r->taken++);
+		r->slots[at] = r->nfree ? r->free : r->taken + 1;
 		row = &r->rows[r->slots[at] - 1];
+		if (r->nfree) {
+			r->free = row->handle;
+			r->nfree--;
+		} else {
+			r->taken++;
+		}
 		memset(row, 0, sizeof(*row));
 		row->is.key = *key;
 		row->is.process_start = count->process_start;
@@ -147,11 +178,42 @@ bool stacks_rows_add(struct stacks_rows *r, const struct stacks_key *key, const 
 	return true;
 }
 
+/* Why its stack ends where it does. */
+static uint32_t end_of(const struct row *row)
+{
+	if (row->is.key.missed)
+		return STACKS_END_MISSED;
+	if ((row->is.key.user && !row->user) || (row->is.key.kernel && !row->kernel))
+		return STACKS_END_REFUSED;
+	return row->user && row->user->end ? row->user->end : row->kernel ? row->kernel->end : (uint32_t)CULPRIT_STACK_WHOLE;
+}
+
+void stacks_rows_take_back(struct stacks_rows *r, const struct stacks_key *key, const struct stacks_count *count)
+{
+	uint32_t at = slot_of(r, key);
+	struct row *row = r->slots[at] ? &r->rows[r->slots[at] - 1] : NULL;
+
+	if (!row)
+		return;
+	row->is.back += count->time_ns;
+	row->idle = 0;
+	row->changed = true;
+}
+
+void stacks_rows_hold(struct stacks_rows *r)
+{
+	r->holds = true;
+}
+
+void stacks_rows_clear(struct stacks_rows *r)
+{
+	for (uint32_t i = 0; i < r->taken; i++)
+		if (r->rows[i].used)
+			drop(r, &r->rows[i]);
+}
+
 static void put_whole(const struct stacks_rows *r, struct culprit_frame *f, const struct row *row)
 {
-	static const struct stacks_place none = {0};
-	const struct stacks_place *user = row->user ? row->user : &none, *kernel = row->kernel ? row->kernel : &none;
-
 	culprit_row(f);
 	culprit_born(f);
 	culprit_put_u64(f, STACKS_TID, row->is.key.tid);
@@ -161,10 +223,10 @@ static void put_whole(const struct stacks_rows *r, struct culprit_frame *f, cons
 	culprit_put_u64(f, STACKS_PROCESS_START, bpf_start_ticks(r->host, row->is.process_start));
 	culprit_put_text(f, STACKS_COMM, row->is.comm, strnlen(row->is.comm, sizeof(row->is.comm)));
 	if (row->kernel)
-		culprit_put_code(f, STACKS_KERNEL, stacks_store_code(r->store, kernel), kernel->n);
+		culprit_put_code(f, STACKS_KERNEL, stacks_store_code(r->store, row->kernel), row->kernel->n);
 	if (row->user)
-		culprit_put_code(f, STACKS_USER, stacks_store_code(r->store, user), user->n);
-	culprit_put_string(f, STACKS_END, stacks_end_words(row->is.key.missed ? STACKS_END_MISSED : user->end ? user->end : kernel->end));
+		culprit_put_code(f, STACKS_USER, stacks_store_code(r->store, row->user), row->user->n);
+	culprit_put_string(f, STACKS_END, stacks_end_words(end_of(row)));
 }
 
 void stacks_rows_put(struct stacks_rows *r, struct culprit_frame *f,
@@ -177,13 +239,17 @@ void stacks_rows_put(struct stacks_rows *r, struct culprit_frame *f,
 		if (!row->used)
 			continue;
 		if (row->idle++ > IDLE_MAX) {
-			drop(r, row);
-			continue;
+			if (!is_held(r, row)) {
+				drop(r, row);
+				continue;
+			}
+			row->idle = IDLE_MAX;
 		}
 		whole = row->handle == CULPRIT_NO_HANDLE;
 		if (whole && (!stacks_store_settle(r->store, row->kernel) | !stacks_store_settle(r->store, row->user)))
 			continue;
 		whole = whole || culprit_again(f, row->handle) != 0;
+		row->is.whole = whole;
 		if (whole)
 			put_whole(r, f, row);
 		if (whole || row->changed) {

@@ -13,6 +13,7 @@ enum {
 	SLOTS = PLACES * 2,
 	BLOCK = 16, /* frames */
 	BLOCKS = 32768,
+	SWEEP = 64, /* stacks read at once */
 };
 
 struct block {
@@ -21,8 +22,10 @@ struct block {
 
 struct stacks_store {
 	const struct culprit_host *host;
-	struct stacks_code *code;
+	struct stacks_code *code; /* NULL: of stacks that user space walks */
 	int fd;
+	const uint64_t *own_hash; /* then the one that is there now */
+	const struct unwind_stack *own;
 	uint32_t slots[SLOTS]; /* open addressing by hash and process: place + 1; 0: free */
 	struct stacks_place places[PLACES];
 	uint32_t free_places[PLACES]; /* stacks of those given back, */
@@ -35,6 +38,8 @@ struct stacks_store {
 	struct unwind_stack read;
 	uint64_t pcs[UNWIND_FRAMES];
 	struct culprit_code codes[UNWIND_FRAMES + 1];
+	uint64_t keys[SWEEP];
+	struct unwind_stack stacks[SWEEP];
 };
 
 struct stacks_store *stacks_store_create(const struct culprit_host *host, struct stacks_code *code, struct bpf_map *kept)
@@ -48,6 +53,34 @@ struct stacks_store *stacks_store_create(const struct culprit_host *host, struct
 	s->fd = bpf_map__fd(kept);
 	s->round = 1;
 	return s;
+}
+
+struct stacks_store *stacks_store_create_own(const struct culprit_host *host, const uint64_t *hash, const struct unwind_stack *stack)
+{
+	struct stacks_store *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->host = host;
+	s->own_hash = hash;
+	s->own = stack;
+	s->fd = -1;
+	s->round = 1;
+	return s;
+}
+
+void stacks_store_turn(struct stacks_store *s)
+{
+	s->round++;
+}
+
+/* false: it is not there (any more). */
+static bool read_stack(struct stacks_store *s, uint64_t hash)
+{
+	if (!s->own)
+		return !bpf_map_lookup_elem(s->fd, &hash, &s->read);
+	s->read = *s->own;
+	return *s->own_hash == hash;
 }
 
 void stacks_store_destroy(struct stacks_store *s)
@@ -129,6 +162,8 @@ const struct culprit_code *stacks_store_code(struct stacks_store *s, const struc
 
 bool stacks_store_settle(struct stacks_store *s, struct stacks_place *p)
 {
+	struct culprit_code known[UNWIND_FRAMES];
+	uint64_t address = 0;
 	int r = -EINPROGRESS;
 
 	if (!p || p->settled)
@@ -141,14 +176,28 @@ bool stacks_store_settle(struct stacks_store *s, struct stacks_place *p)
 	if (p->tried == s->round)
 		return false;
 	stacks_store_code(s, p);
-	for (uint32_t i = 0; i < p->n; i++)
-		s->pcs[i] = s->codes[i].offset;
-	if (!p->pid || stacks_code_settled(s->code, p->pid))
+	memcpy(known, s->codes, p->n * sizeof(*known));
+	/* Of those that are known already, the last address that is not: it needs no other answer. */
+	for (uint32_t i = 0; i < p->n; i++) {
+		if (!known[i].module)
+			address = known[i].offset;
+		s->pcs[i] = address;
+	}
+	if (!address) {
+		p->settled = true;
+		return true;
+	}
+	for (uint32_t i = p->n; i--;)
+		s->pcs[i] = s->pcs[i] ? s->pcs[i] : address;
+	if (!p->pid || !s->code || stacks_code_settled(s->code, p->pid))
 		r = s->host->code_locate(s->host, p->pid, s->pcs, p->n, s->codes);
 	if (r == -EINPROGRESS && p->tries++ < TRIES) {
 		p->tried = s->round;
 		return false;
 	}
+	for (uint32_t i = 0; i < p->n; i++)
+		if (known[i].module)
+			s->codes[i] = known[i];
 	if (!r)
 		code_write(s, p, s->codes);
 	p->settled = true;
@@ -170,7 +219,7 @@ struct stacks_place *stacks_store_get(struct stacks_store *s, uint64_t hash, uin
 	}
 	if (!s->nfree_places && s->nplaces == PLACES)
 		return NULL;
-	if (bpf_map_lookup_elem(s->fd, &hash, &s->read) || s->read.n > UNWIND_FRAMES) {
+	if (!read_stack(s, hash) || s->read.n > UNWIND_FRAMES) {
 		s->read.n = 0;
 		s->read.end = STACKS_END_REFUSED;
 	}
@@ -187,8 +236,14 @@ struct stacks_place *stacks_store_get(struct stacks_store *s, uint64_t hash, uin
 	else if (s->read.n)
 		p->end = STACKS_END_REFUSED;
 	/* Where a caller goes on after its call; what called is the instruction before. (Of user stacks the program has done that.) */
-	for (uint32_t i = 0; i < p->n; i++)
-		s->codes[i] = (struct culprit_code){.offset = s->read.pcs[i] - (!pid && i ? 1 : 0)};
+	for (uint32_t i = 0; i < p->n; i++) {
+		uint64_t pc = s->read.pcs[i];
+
+		if (pid && UNWIND_IS_IN_FILE(pc))
+			s->codes[i] = (struct culprit_code){.module = UNWIND_MODULE_OF(pc), .offset = UNWIND_OFFSET_OF(pc)};
+		else
+			s->codes[i] = (struct culprit_code){.offset = pc - (!pid && i ? 1 : 0)};
+	}
 	code_write(s, p, s->codes);
 	return p;
 }
@@ -216,21 +271,28 @@ uint32_t stacks_store_used(const struct stacks_store *s)
 	return s->made > s->deleted ? (uint32_t)(s->made - s->deleted) : 0;
 }
 
-void stacks_store_sweep(struct stacks_store *s, uint64_t made)
+void stacks_store_sweep(struct stacks_store *s, uint64_t made, uint32_t epoch)
 {
-	uint64_t key, next;
-	bool more;
+	uint32_t from[2] = {0}, to[2] = {0}; /* a place in the map */
+	int r = 0;
 
 	s->made = made;
 	s->round++;
 	if (stacks_store_used(s) * 4 < STACKS_KEPT * 3)
 		return;
-	/* All of them: what rows need has been taken from there, and a stack that is still in use comes back. */
-	more = !bpf_map_get_next_key(s->fd, NULL, &next);
-	for (uint32_t n = 0; more && n < 2 * STACKS_KEPT; n++) {
-		key = next;
-		more = !bpf_map_get_next_key(s->fd, &key, &next);
-		if (!bpf_map_delete_elem(s->fd, &key))
-			s->deleted++;
+	/* All that were not seen since: what rows need has been taken from there, and a stack that is still in use comes back. */
+	for (uint32_t seen = 0; !r && seen < 2 * STACKS_KEPT;) {
+		uint32_t n = SWEEP, old = 0;
+
+		r = bpf_map_lookup_batch(s->fd, seen ? from : NULL, to, s->keys, s->stacks, &n, NULL);
+		if (r && errno != ENOENT) /* the last ones come with it */
+			break;
+		for (uint32_t i = 0; i < n; i++)
+			if (s->stacks[i].epoch != epoch)
+				s->keys[old++] = s->keys[i];
+		if (old && (!bpf_map_delete_batch(s->fd, s->keys, &old, NULL) || errno == ENOENT))
+			s->deleted += old;
+		seen += n ? n : 1;
+		memcpy(from, to, sizeof(from));
 	}
 }

@@ -27,6 +27,10 @@ struct stacks_place {
 struct stacks_store;
 
 struct stacks_store *stacks_store_create(const struct culprit_host *, struct stacks_code *, struct bpf_map *kept);
+/* Of stacks that user space walks: the one that is there now, and its hash; both borrowed. */
+struct stacks_store *stacks_store_create_own(const struct culprit_host *, const uint64_t *hash, const struct unwind_stack *);
+/* The next sample: what is not known yet is asked for again. (stacks_store_sweep() does that, too.) */
+void stacks_store_turn(struct stacks_store *);
 void stacks_store_destroy(struct stacks_store *); /* NULL-safe; places that were got are gone then */
 
 /* The stack with this hash, of this process. NULL: there is none (hash 0), or no room. */
@@ -37,8 +41,9 @@ bool stacks_store_settle(struct stacks_store *, struct stacks_place *);
 /* Its frames; before it is settled, addresses as offsets of no module. Borrowed until the next call of the store. */
 const struct culprit_code *stacks_store_code(struct stacks_store *, const struct stacks_place *);
 
-/* Gives room in the kernel's map where it is getting full; `made`: stacks made there, ever. Right after counts were taken. */
-void stacks_store_sweep(struct stacks_store *, uint64_t made);
+/* Gives room in the kernel's map where it is getting full; `made`: stacks made there, ever; `epoch`: in which the kernel
+ * counts now. Right after the counts of the one before were taken. */
+void stacks_store_sweep(struct stacks_store *, uint64_t made, uint32_t epoch);
 uint32_t stacks_store_used(const struct stacks_store *); /* stacks in the kernel's map */
 
 #endif

@@ -13,6 +13,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "procfs.h"
+
 extern const struct culprit_collector task_collector; /* for list.c */
 
 enum {
@@ -34,8 +36,6 @@ enum {
 	/* What the iterator does not give. */
 	REST_FILES = ALL_FILES & ~(BIT(IO) | BIT(SCHEDSTAT)),
 	THREAD_REST_FILES = BIT(WCHAN),
-	/* Of these, what may change while the process does nothing. */
-	OTHERS_FILES = BIT(STATUS) | BIT(LIMITS) | BIT(OOM),
 };
 
 static const uint64_t second_ns = 1000 * 1000 * 1000;
@@ -52,14 +52,9 @@ static uint64_t now(const struct task_collector *c)
 static bool same_namespace(struct task_collector *c)
 {
 	struct task_status status;
-	char self[16];
-	ssize_t len = readlinkat(c->host->proc_fd, "self", self, sizeof(self) - 1);
 	long n;
 
-	if (len <= 0)
-		return false;
-	self[len] = '\0';
-	if (task_parse_pid(self) != (uint32_t)getpid())
+	if (!procfs_is_own(c->host->proc_fd))
 		return false;
 	n = task_read_file(c, "self/status", c->buffer, TASK_BUFFER);
 	if (n <= 0)
@@ -145,6 +140,9 @@ static int open_task(const struct culprit_host *host, void **ret_self, struct cu
 	if (!c)
 		goto memory;
 	c->host = host;
+	pool_init(&c->processes_pool, sizeof(struct process));
+	pool_init(&c->threads_pool, sizeof(struct task));
+	pool_init(&c->sums_pool, sizeof(struct task_sum));
 	c->dir = -1;
 	c->dir_offset = INT64_MIN;
 	c->tick_ns = second_ns / (host->user_hz ? host->user_hz : 100);
@@ -274,6 +272,15 @@ static void turns_begin(struct task_collector *c, struct task_turns *turns, uint
 	turn_begin(&turns->idle, (uint32_t)(tasks * interval / round_ns) + 1);
 }
 
+/* Which are read in turn though nothing happened. The iterator tells of everything but this: how soon it is killed depends on the
+ * others too, and memory is counted by CPU, so that small changes of it are told late. */
+static unsigned idle_files(const struct task_collector *c, unsigned all, bool rare)
+{
+	if (c->iterating)
+		return all & (rare ? BIT(LIMITS) | BIT(OOM) : BIT(STATUS)); /* the first two are one group of columns */
+	return rare ? all : all & ~RARE_FILES;
+}
+
 /* Which of `all` are read for a task in this sample, and on whose account. */
 static unsigned choose(struct task_collector *c, struct task_turns *turns, const struct task *t, bool want,
 		       unsigned all, unsigned busy, struct task_turn **ret_turn)
@@ -291,7 +298,7 @@ static unsigned choose(struct task_collector *c, struct task_turns *turns, const
 	}
 	*ret_turn = &turns->idle;
 	if (turn_take(&turns->idle, t->id))
-		return c->iterating ? all & OTHERS_FILES : (turns->idle.round + t->id) % RARE_ROUNDS == 0 ? all : all & ~RARE_FILES;
+		return idle_files(c, all, (turns->idle.round + t->id) % RARE_ROUNDS == 0) | (c->iterating ? busy : 0);
 	*ret_turn = &turns->busy;
 	return busy && (c->iterating || t->flags & TASK_CHANGED) && turn_take(&turns->busy, t->id) ? busy : 0;
 }
@@ -300,7 +307,7 @@ static unsigned choose(struct task_collector *c, struct task_turns *turns, const
 static unsigned due(const struct process *p)
 {
 	return (p->task.flags & TASK_CHANGED ? BIT(FD) | BIT(WCHAN) : 0) | (p->memory != p->memory_served ? BIT(STATUS) : 0) |
-	       (p->css != p->css_served ? BIT(CGROUP) : 0);
+	       (p->css != p->css_served ? BIT(CGROUP) : 0) | (p->set != p->set_served ? BIT(LIMITS) | BIT(OOM) : 0);
 }
 
 /* What the iterator gave instead of files. */
@@ -310,7 +317,7 @@ static void give(struct task_collector *c, struct process *p)
 	uint8_t how = p->task.flags & TASK_CHANGED ? TASK_READ : TASK_KNOWN;
 
 	out->read[TASK_FILE_IO] = out->thread_io_read = c->kernel_lacks[TASK_FILE_IO] ? TASK_NO_KERNEL : how;
-	memcpy(out->io.v, p->sum.io, sizeof(out->io.v));
+	memcpy(out->io.v, p->io, sizeof(out->io.v)); /* those of a row that is put anew too */
 	out->io.have = (1u << TASK_IO_FIELDS) - 1;
 	if (out->read[TASK_FILE_STATUS] == TASK_READ)
 		p->memory_served = p->memory;
@@ -318,6 +325,16 @@ static void give(struct task_collector *c, struct process *p)
 		out->read[TASK_FILE_STATUS] = TASK_SAME;
 	if (out->read[TASK_FILE_CGROUP] == TASK_READ)
 		p->css_served = p->css;
+	if (out->read[TASK_FILE_LIMITS] != TASK_NOT_NOW)
+		p->set_served = p->set;
+}
+
+/* Has nothing happened to what the iterator has read, and is nothing of it to be put? */
+static bool quiet(const struct task_collector *c, const struct task *t)
+{
+	uint32_t stirs = TASK_NEWS | TASK_CMDLINE_DUE | TASK_CMDLINE_ASKED | TASK_USER_DUE;
+
+	return c->iterating && (t->flags & (TASK_SERVED | stirs)) == TASK_SERVED && !c->resync;
 }
 
 /* Reads them, and books the time they took. */
@@ -344,7 +361,7 @@ static void serve(struct task_collector *c, struct task_turn *turn, uint32_t pid
  * it, so the one that is left needs files of its own. */
 static bool only_thread_ever(struct task_collector *c, const struct process *p)
 {
-	const struct task_stat *is = &p->task.stat;
+	const struct task_numbers *is = &p->task.stat;
 	struct task_stat thread;
 	char path[TASK_PATH_MAX];
 	long n;
@@ -384,6 +401,11 @@ static void sample_processes(struct task_collector *c, struct culprit_frame *f)
 			busy |= BIT(SCHEDSTAT);
 		}
 		which = choose(c, &c->turns, t, want, all, busy, &turn);
+		t->flags &= ~(uint32_t)TASK_QUIET;
+		if (!which && quiet(c, t) && p->memory == p->memory_served && task_emit_process_again(c, f, p)) {
+			t->flags |= TASK_QUIET;
+			continue;
+		}
 		serve(c, turn, t->id, 0, which, !(t->flags & TASK_OWN_THREADS || t->stat.flags & TASK_PF_KTHREAD));
 		if (c->iterating)
 			give(c, p);
@@ -416,6 +438,8 @@ static void sample_own_threads(struct task_collector *c, struct culprit_frame *f
 		unsigned which = choose(c, &c->thread_turns, t, want && p->nthreads < 1000, all,
 					t->flags & TASK_CHANGED ? all : 0, &turn);
 
+		if (!which && quiet(c, t) && !(p->task.flags & TASK_NEW_CGROUP) && task_emit_thread_again(c, f, &t->handle))
+			continue;
 		serve(c, turn, p->task.id, t->id, which, false);
 		task_keep_files(c, t);
 		task_emit_thread(c, f, p, t, &t->handle);
@@ -457,8 +481,14 @@ static void sample_threads(struct task_collector *c, struct culprit_frame *f)
 			sample_own_threads(c, f, p, left);
 			left -= p->nthreads < left ? p->nthreads : left;
 		} else if (left > 0) {
-			task_emit_thread(c, f, p, &p->task, &p->thread_handle);
 			left--;
+			if (p->task.flags & TASK_QUIET) {
+				if (task_emit_thread_again(c, f, &p->thread_handle))
+					continue;
+				serve(c, NULL, p->task.id, 0, 0, false);
+				task_keep_files(c, &p->task);
+			}
+			task_emit_thread(c, f, p, &p->task, &p->thread_handle);
 		}
 	}
 }

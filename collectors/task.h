@@ -11,6 +11,7 @@
 
 #include <culprit/collector.h>
 
+#include "pool.h"
 #include "task_parse.h"
 #include "task_text.h"
 
@@ -72,26 +73,30 @@ enum task_flags {
 	TASK_CMDLINE_ASKED = 1u << 14,
 	TASK_CMDLINE_SHOWN = 1u << 15, /* some cell was put for it: text, or why not */
 	TASK_FROM_PROC = 1u << 17, /* the iterator does not show it */
+	TASK_QUIET = 1u << 18, /* in this sample its row is what it was, and no file of it was read */
 };
 
+/* What is looked at in each sample, also where nothing has happened, stands together: what a sample costs is the memory it touches. */
 struct task {
 	uint32_t id;	 /* pid or tid */
 	uint32_t handle; /* of its row in its table, for culprit_again() */
 	int fd;		 /* kept descriptor of its stat file; -1: none */
 	uint32_t flags;	 /* enum task_flags */
 	uint64_t hash;	 /* of stat's bytes */
-	uint32_t wchan;	 /* text */
+	uint32_t wchan, comm; /* texts */
 	/* Read in this sample, by enum task_file: what a thread's row shows. */
 	uint8_t read[TASK_FILES];
 	uint32_t pass;	 /* of the iterator, in which it was seen */
-	struct task_stat stat;
+	uint32_t image;	 /* changes with its program (task_list_take) */
+	struct task_numbers stat;
 	struct task_schedstat sched;
 	uint64_t voluntary, involuntary;
 	uint64_t rchar, wchar, read_bytes, write_bytes;
 	uint64_t user_ns, kernel_ns; /* as last made of what the iterator read */
 };
 
-/* What the threads of a process did, those that ended too, added up while the iterator passes. */
+/* What the threads of a process did, those that ended too, added up while the iterator passes. A process of one thread, as most are,
+ * needs none: its record says it all. */
 struct task_sum {
 	uint64_t on_cpu, user, kernel, guest, min_faults, maj_faults;
 	uint64_t io[TASK_IO_FIELDS];
@@ -100,16 +105,19 @@ struct task_sum {
 };
 
 struct process {
-	struct task task;
-	struct task_sum sum;
-	uint64_t pages;			/* of its record: changes with its memory */
-	uint64_t memory, memory_served; /* changes with what status says; as of when that was read */
-	uint64_t css, css_served;	/* changes with the cgroup; likewise */
+	uint32_t memory, memory_served; /* changes with what status says; as of when that was read */
+	uint32_t css, css_served;	/* changes with the cgroup; likewise */
+	uint32_t set, set_served;	/* changes with limits and oom_score_adj; likewise */
 	uint32_t known;			/* threads that were there when the pass came to it; the others are new */
+	uint32_t nthreads;
 	uint32_t thread_handle; /* of its thread's row, where that comes from the process's files */
+	uint32_t threads_cap;
+	struct task task;
+	struct task_sum *sum; /* NULL: it has never had more than one thread, or was not read by the iterator */
+	uint64_t io[TASK_IO_FIELDS]; /* with that of its children; as last made of what the iterator read */
+	uint32_t pages; /* of its record: changes with its memory */
 	uint32_t uid;
 	uint32_t cgroup; /* text */
-	uint32_t nthreads, threads_cap;
 	uint32_t cmdline_again; /* it changed its program while its command line was asked for */
 	uint64_t ask_after_ns;
 	struct task **threads; /* ascending tid; only with TASK_OWN_THREADS */
@@ -211,9 +219,7 @@ struct task_collector {
 	uint32_t pass;
 
 	struct task_text_pool texts;
-	struct task_slab *slabs;
-	struct process *free_processes;
-	struct task *free_threads;
+	struct pool processes_pool, threads_pool, sums_pool;
 
 	struct task_files files;
 	char *buffer;	    /* TASK_BUFFER bytes: the file being read */
@@ -283,6 +289,9 @@ void task_ask_finish(struct task_collector *);
 extern const struct culprit_table task_process_table, task_thread_table;
 /* Columns of the process table that task_ask.c puts. */
 extern const uint32_t task_cmdline_column, task_uid_column, task_user_column;
+/* The row is what it was in the last sample. false: there is none, and it is to be emitted. */
+bool task_emit_process_again(const struct task_collector *, struct culprit_frame *, struct process *);
+bool task_emit_thread_again(const struct task_collector *, struct culprit_frame *, uint32_t *handle);
 /* Emits a process's row. Its files of this sample are in c->files. */
 void task_emit_process(struct task_collector *, struct culprit_frame *, struct process *);
 /* What the row of a thread shows of c->files, kept in it. */

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 
 enum {
-	FIRST_WAIT_NS = 12 * 1000 * 1000, /* the first screen should have command lines */
+	FIRST_WAIT_NS = 5 * 1000 * 1000, /* the first screen should have command lines, of a thousand processes most */
 	WAIT_NS = 3 * 1000 * 1000,	  /* a helper at work answers in a fraction of it */
 	WHOLE_WAIT_NS = 1000 * 1000 * 1000,
 };

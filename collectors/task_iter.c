@@ -31,7 +31,10 @@ enum {
 
 struct task_iter {
 	struct bpf_unit *unit;
+	struct task_iter_bpf *skeleton;
 	bool failed; /* it could not be read: said once, and not tried again */
+	bool whole;  /* the next read must have records of all */
+	uint64_t sample, wanted; /* in which it was read last, and of whose threads */
 };
 
 static const struct bpf_hook hooks[] = {{.name = "task_records", .hook = "iterator over tasks", .iterator = true}};
@@ -193,17 +196,11 @@ static bool unknown(const struct task *t)
 }
 
 /* CPU times and faults of `is` are still those of before. Returns whether it has changed its program. */
-static bool accept(struct task *t, const struct task_stat *is, uint64_t hash)
+static bool accept(struct task_collector *c, struct task *t, const struct task_stat *is, uint64_t hash)
 {
-	bool exec = false;
+	bool exec = task_list_take(c, t, is, unknown(t));
 
-	if (unknown(t)) {
-		t->flags |= TASK_CHANGED | TASK_NEW_COMM | TASK_NEW_POLICY | (is->tty ? TASK_NEW_TTY : 0);
-	} else {
-		t->flags |= task_list_compare(&t->stat, is);
-		exec = task_list_exec_seen(t, is);
-	}
-	t->stat = *is;
+	t->flags |= TASK_CHANGED;
 	t->hash = hash;
 	return exec;
 }
@@ -242,13 +239,13 @@ static void on_thread(struct task_collector *c, struct process *p, const struct 
 	hash = task_hash(&r->start, (size_t)(THREAD_END - THREAD_BEGIN));
 	if (hash == t->hash)
 		return;
-	is = t->stat;
+	is = (struct task_stat){.numbers = t->stat};
 	fill(c, r, &is);
 	is.utime = t->stat.utime;
 	is.stime = t->stat.stime;
-	if (unknown(t) && task_list_born(c, &is, c->previous_boot_ns))
+	if (unknown(t) && task_list_born(c, is.start, c->previous_boot_ns))
 		t->flags |= TASK_BORN;
-	accept(t, &is, hash);
+	accept(c, t, &is, hash);
 	p->task.flags |= TASK_CHANGED;
 	keep_counters(t, r);
 	add(&own, &r->own);
@@ -258,29 +255,60 @@ static void on_thread(struct task_collector *c, struct process *p, const struct 
 	share_cpu(c, t, &own);
 }
 
-static void touch(struct task_collector *c, struct process *p)
+/* whole: records of all its threads come, and are added up; else its sums stay. */
+static void touch(struct task_collector *c, struct process *p, bool whole)
 {
 	if (p->task.pass == c->pass)
 		return;
 	p->task.pass = c->pass;
 	p->task.flags &= ~(uint32_t)TASK_NEWS;
 	p->known = p->nthreads;
-	memset(&p->sum, 0, sizeof(p->sum));
+	if (whole && p->sum)
+		memset(p->sum, 0, sizeof(*p->sum));
 }
 
-static void on_process(struct task_collector *c, struct process *p, const struct task_record *r)
+/* What is made of the sums. */
+static void settle_sum(const struct task_collector *c, struct process *p, const struct task_sum *sum)
+{
+	struct task *t = &p->task;
+
+	share_cpu(c, t, sum);
+	memcpy(p->io, sum->io, sizeof(p->io));
+	if (sum->min_faults > t->stat.min_faults)
+		t->stat.min_faults = sum->min_faults;
+	if (sum->maj_faults > t->stat.maj_faults)
+		t->stat.maj_faults = sum->maj_faults;
+	if (sum->guest / c->tick_ns > t->stat.guest_ticks)
+		t->stat.guest_ticks = sum->guest / c->tick_ns;
+	p->memory = p->pages ^ (uint32_t)((t->stat.min_faults + t->stat.maj_faults) << 1 | 1);
+}
+
+/* 0 or -ENOMEM: then nothing is known of what it does. */
+static int on_process(struct task_collector *c, struct process *p, const struct task_record *r)
 {
 	struct task *t = &p->task;
 	uint64_t hash = task_hash(&r->start, r->size - (size_t)THREAD_BEGIN);
+	struct task_sum one = {0}, *sum = &one;
 	struct task_stat is;
 
-	add(&p->sum, &r->ended);
-	p->sum.said_user = r->all_said_user;
-	p->sum.said_kernel = r->all_said_kernel;
-	p->sum.exact = r->exact;
+	/* With more threads than one, or once one has ended, the process's figures are not those of its main thread. */
+	if (r->threads > 1 || r->ended.on_cpu)
+		t->flags |= TASK_OWN_THREADS;
+	if (t->flags & TASK_OWN_THREADS && !p->sum) {
+		p->sum = pool_take(&c->sums_pool);
+		if (!p->sum)
+			return -ENOMEM;
+	}
+	if (p->sum)
+		sum = p->sum;
+	add(sum, &r->ended);
+	add(sum, &r->own);
+	sum->said_user = r->all_said_user;
+	sum->said_kernel = r->all_said_kernel;
+	sum->exact = r->exact;
 	task_list_close_fd(c, t);
 	if (hash != t->hash) {
-		is = t->stat;
+		is = (struct task_stat){.numbers = t->stat};
 		fill(c, r, &is);
 		fill_process(c, r, &is);
 		is.utime = t->stat.utime;
@@ -288,7 +316,7 @@ static void on_process(struct task_collector *c, struct process *p, const struct
 		is.min_faults = t->stat.min_faults;
 		is.maj_faults = t->stat.maj_faults;
 		is.guest_ticks = t->stat.guest_ticks;
-		if (accept(t, &is, hash)) {
+		if (accept(c, t, &is, hash)) {
 			t->flags |= TASK_CMDLINE_DUE;
 			p->ask_after_ns = 0;
 			if (t->flags & TASK_CMDLINE_ASKED)
@@ -297,16 +325,18 @@ static void on_process(struct task_collector *c, struct process *p, const struct
 		if (p->uid != r->uid && t->flags & TASK_UID_KNOWN)
 			t->flags |= TASK_USER_DUE;
 		p->uid = r->uid;
-		p->css = r->css;
+		p->css = (uint32_t)(r->css ^ r->css >> 32);
 		/* What status says beside it: its memory, who traces it. Pages of a process that are counted by CPU are added up
 		 * now and then; faults tell of them meanwhile. */
-		p->pages = task_hash(&r->vm_pages, offsetof(struct task_record, start_code) - offsetof(struct task_record, vm_pages)) ^
+		p->pages = (uint32_t)task_hash(&r->vm_pages, offsetof(struct task_record, start_code) - offsetof(struct task_record, vm_pages)) ^
 			   r->tracer;
+		p->set = (uint32_t)((r->files_limit << 16 ^ (uint16_t)r->oom_score_adj) * 0x9E3779B97F4A7C15u >> 32);
 		keep_counters(t, r);
 	}
-	/* With more threads than one, or once one has ended, the process's figures are not those of its main thread. */
-	if (r->threads > 1 || r->ended.on_cpu)
-		t->flags |= TASK_OWN_THREADS;
+	/* The others wait until all their threads have passed. */
+	if (!p->sum && t->flags & TASK_CHANGED)
+		settle_sum(c, p, &one);
+	return 0;
 }
 
 /* All its threads have passed. */
@@ -328,16 +358,8 @@ static void settle(struct task_collector *c, struct process *p)
 	if (grown)
 		task_list_sort(p);
 	c->threads += t->stat.threads;
-	if (!(t->flags & TASK_CHANGED))
-		return;
-	share_cpu(c, t, &p->sum);
-	if (p->sum.min_faults > t->stat.min_faults)
-		t->stat.min_faults = p->sum.min_faults;
-	if (p->sum.maj_faults > t->stat.maj_faults)
-		t->stat.maj_faults = p->sum.maj_faults;
-	if (p->sum.guest / c->tick_ns > t->stat.guest_ticks)
-		t->stat.guest_ticks = p->sum.guest / c->tick_ns;
-	p->memory = p->pages ^ ((t->stat.min_faults + t->stat.maj_faults) << 1 | 1);
+	if (t->flags & TASK_CHANGED && p->sum)
+		settle_sum(c, p, p->sum);
 }
 
 /* --- the pass ---------------------------------------------------------------------------------------------------- */
@@ -348,6 +370,7 @@ struct pass {
 	uint32_t n;  /* met, in c->spare */
 	struct process *last; /* of the record before */
 	int err;
+	bool unknown; /* records told that something is as before, and that is not known here */
 };
 
 static void ended(struct task_collector *c, struct process *p)
@@ -385,9 +408,10 @@ static void missed(struct task_collector *c, struct pass *pass, struct process *
 	ended(c, p);
 }
 
-/* The process of a record of its main thread: known, or new. NULL: no memory for it. */
+/* The process of a record of its main thread: known, or new where the record is whole. NULL: none, or no memory for it. */
 static struct process *meet(struct task_collector *c, struct pass *pass, const struct task_record *r)
 {
+	bool whole = r->size != sizeof(struct task_record_same);
 	struct process *p = NULL;
 
 	if (pass->n && c->spare[pass->n - 1]->task.id >= r->pid)
@@ -396,23 +420,23 @@ static struct process *meet(struct task_collector *c, struct pass *pass, const s
 		missed(c, pass, c->list[pass->at++]);
 	if (pass->at < c->nlist && c->list[pass->at]->task.id == r->pid) {
 		p = c->list[pass->at++];
-		if (p->task.stat.start != r->start / c->tick_ns) {
+		if (whole && p->task.stat.start != r->start / c->tick_ns) {
 			ended(c, p);
 			p = NULL;
 		}
 	}
+	if (!p && !whole)
+		return NULL;
 	if (p) {
-		touch(c, p);
+		touch(c, p, whole);
 		p->task.flags &= ~(uint32_t)TASK_FROM_PROC;
 	} else {
-		struct task_stat born = {.start = r->start / c->tick_ns};
-
 		p = task_list_process(c, r->pid);
 		if (!p)
 			return NULL;
-		touch(c, p);
+		touch(c, p, true);
 		p->task.flags |= TASK_FIRST | TASK_CHANGED | TASK_USER_DUE;
-		if (task_list_born(c, &born, c->previous_boot_ns))
+		if (task_list_born(c, r->start / c->tick_ns, c->previous_boot_ns))
 			p->task.flags |= TASK_BORN;
 		if (!(r->flags & TASK_PF_KTHREAD))
 			p->task.flags |= TASK_CMDLINE_DUE;
@@ -427,16 +451,46 @@ static struct process *meet(struct task_collector *c, struct pass *pass, const s
 	return p;
 }
 
+/* Nothing has happened to this process and its one thread. */
+static void take_same(struct task_collector *c, struct pass *pass, const struct task_record *r)
+{
+	struct process *p = meet(c, pass, r);
+	struct task *t;
+
+	if (!p || unknown(&p->task)) {
+		pass->unknown = true;
+		return;
+	}
+	pass->last = p;
+	task_list_close_fd(c, &p->task);
+	if (!(p->task.flags & TASK_OWN_THREADS))
+		return;
+	/* It had more threads once. */
+	t = task_list_find(p, p->known, r->tid);
+	if (t) {
+		t->flags &= ~(uint32_t)TASK_NEWS;
+		t->pass = c->pass;
+		task_list_close_fd(c, t);
+	}
+}
+
 static void take(struct task_collector *c, void *arg, const struct task_record *r)
 {
 	struct pass *pass = arg;
 	struct process *p = pass->last;
 
+	if (r->size == sizeof(struct task_record_same)) {
+		take_same(c, pass, r);
+		return;
+	}
 	if (r->tid == r->pid && r->size >= (unsigned)PROCESS_END) {
 		p = meet(c, pass, r);
 		if (!p)
 			return;
-		on_process(c, p, r);
+		if (on_process(c, p, r) != 0) {
+			pass->err = -ENOMEM;
+			return;
+		}
 	} else {
 		if (!p || p->task.id != r->pid)
 			p = find_process(c->spare, pass->n, r->pid);
@@ -445,10 +499,12 @@ static void take(struct task_collector *c, void *arg, const struct task_record *
 			p = find_process(c->list + pass->at, c->nlist - pass->at, r->pid);
 		if (!p)
 			return;
-		touch(c, p);
+		touch(c, p, true);
+		/* One that had a single thread until now has its sum with the record of the process. */
+		if (p->sum)
+			add(p->sum, &r->own);
 	}
 	pass->last = p;
-	add(&p->sum, &r->own);
 	if (p->task.flags & TASK_OWN_THREADS && (!c->threads_limited || c->all_threads || task_is_wanted(c, p->task.id)))
 		on_thread(c, p, r);
 }
@@ -476,7 +532,7 @@ static int read_records(struct task_collector *c, struct task_iter *iter, char *
 			unsigned length;
 
 			memcpy(&length, buffer + at, sizeof(length));
-			if (length != (unsigned)THREAD_END && length != (unsigned)PROCESS_END && length != sizeof(struct task_record)) {
+			if (length != sizeof(struct task_record_same) && length != (unsigned)THREAD_END && length != (unsigned)PROCESS_END && length != sizeof(struct task_record)) {
 				close(fd);
 				return -EBADMSG;
 			}
@@ -491,6 +547,29 @@ static int read_records(struct task_collector *c, struct task_iter *iter, char *
 	n = n < 0 ? -errno : 0;
 	close(fd);
 	return (int)n;
+}
+
+/* Of whose threads records are taken in: of others nothing is known, whatever was read of them. */
+static uint64_t wanted_threads(const struct task_collector *c)
+{
+	uint64_t hash = (uint64_t)c->threads_limited << 1 | c->all_threads;
+
+	for (uint32_t i = 0; c->threads_limited && i < c->ninterests; i++)
+		hash = (hash ^ c->interests[i].pid) * 0x9E3779B97F4A7C15u;
+	return hash;
+}
+
+/* What is to be read: all, where anything of the read before is not known. */
+static void read_begin(struct task_collector *c, struct task_iter *iter)
+{
+	uint64_t wanted = wanted_threads(c);
+
+	iter->whole |= c->pass <= 1 || iter->sample + 1 != c->sample || iter->wanted != wanted;
+	iter->sample = c->sample;
+	iter->wanted = wanted;
+	iter->skeleton->bss->task_whole = iter->whole;
+	iter->skeleton->bss->task_read++;
+	iter->whole = false;
 }
 
 int task_iter_walk(struct task_collector *c)
@@ -518,8 +597,10 @@ int task_iter_walk(struct task_collector *c)
 	c->pass++;
 	c->unreadable = 0;
 	pass.first = c->pass == 1;
+	read_begin(c, iter);
 	r = read_records(c, iter, c->records, TASK_BUFFER, take, &pass);
 	r = r ? r : pass.err;
+	iter->whole = pass.unknown;
 	/* Whoever was not met has ended, unless the pass broke off. */
 	while (pass.at < c->nlist) {
 		if (r == 0)
@@ -566,7 +647,7 @@ static void look_for_us(struct task_collector *c, void *arg, const struct task_r
 {
 	struct check *check = arg;
 
-	if (r->tid != check->pid || r->pid != check->pid || r->size < (unsigned)PROCESS_END)
+	if (r->size < (unsigned)PROCESS_END || r->tid != check->pid || r->pid != check->pid)
 		return;
 	check->found = true;
 	fill(c, r, &check->stat);
@@ -614,6 +695,9 @@ int task_iter_load(struct task_collector *c, struct culprit_error *error)
 		return -ENOMEM;
 	}
 	iter->unit = bpf_load(c->host, &task_iter_kit, NULL, error);
+	iter->skeleton = iter->unit ? bpf_skeleton(iter->unit) : NULL;
+	if (iter->skeleton)
+		iter->skeleton->bss->task_whole = true;
 	good = iter->unit && agrees(c, iter, buffer, TASK_BUFFER);
 	free(buffer);
 	if (!good) {

@@ -11,6 +11,14 @@ struct task_record_times { /* ns; of all threads that ended, or of one that live
 	unsigned long long io[TASK_RECORD_IO]; /* in the order of /proc/PID/io */
 };
 
+/* Instead of a record: its process has one thread, and nothing has happened to it since the record that was read last. What only
+ * others can do to a thread that sleeps, and is not looked at for this (its memory is mapped otherwise), the next record tells. */
+struct task_record_same {
+	unsigned int size, tid, pid, reserved;
+};
+
+enum { TASK_RECORD_SAME_MOST = 16 }; /* so many reads at most lie between two whole ones */
+
 /* A record is written up to `size`: a thread's, that of a process, that of a thread of the kernel. */
 struct task_record {
 	unsigned int size, tid, pid;
@@ -34,7 +42,8 @@ struct task_record {
 	unsigned long long start_code, arg_start, env_start;
 	unsigned long long css; /* another one: it has moved to another control group */
 	unsigned int threads, uid, tracer;
-	int tty_major, tty_minor, spare;
+	int tty_major, tty_minor, oom_score_adj;
+	unsigned long long files_limit;
 
 	/* Of a thread of the kernel. */
 	char name[TASK_RECORD_NAME]; /* "": comm is it */

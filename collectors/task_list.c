@@ -6,44 +6,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { SLAB_BYTES = 64 * 1024 };
-
-/* --- memory ------------------------------------------------------------------------------------------------------ */
-
-struct task_slab {
-	struct task_slab *next;
-};
-
-static void *slab_take(struct task_collector *c, size_t size, void **free_list)
-{
-	void *item = *free_list;
-
-	if (!item) {
-		struct task_slab *slab = malloc(SLAB_BYTES);
-		char *p;
-
-		if (!slab)
-			return NULL;
-		slab->next = c->slabs;
-		c->slabs = slab;
-		p = (char *)slab + ((sizeof(*slab) + 15) & ~(size_t)15);
-		for (; p + size <= (char *)slab + SLAB_BYTES; p += size) {
-			*(void **)p = *free_list;
-			*free_list = p;
-		}
-		item = *free_list;
-	}
-	*free_list = *(void **)item;
-	memset(item, 0, size);
-	return item;
-}
-
-static void slab_give(void *item, void **free_list)
-{
-	*(void **)item = *free_list;
-	*free_list = item;
-}
-
 static void task_init(struct task *t, uint32_t id)
 {
 	t->id = id;
@@ -63,7 +25,7 @@ void task_list_close_fd(struct task_collector *c, struct task *t)
 
 struct process *task_list_process(struct task_collector *c, uint32_t pid)
 {
-	struct process *p = slab_take(c, (sizeof(*p) + 15) & ~(size_t)15, (void **)&c->free_processes);
+	struct process *p = pool_take(&c->processes_pool);
 
 	if (!p)
 		return NULL;
@@ -76,7 +38,8 @@ void task_list_drop_thread(struct task_collector *c, struct task *t)
 {
 	task_list_close_fd(c, t);
 	task_text_release(&c->texts, t->wchan);
-	slab_give(t, (void **)&c->free_threads);
+	task_text_release(&c->texts, t->comm);
+	pool_give(&c->threads_pool, t);
 }
 
 void task_drop_threads(struct task_collector *c, struct process *p)
@@ -93,8 +56,11 @@ void task_list_drop(struct task_collector *c, struct process *p)
 	task_drop_threads(c, p);
 	task_list_close_fd(c, &p->task);
 	task_text_release(&c->texts, p->task.wchan);
+	task_text_release(&c->texts, p->task.comm);
 	task_text_release(&c->texts, p->cgroup);
-	slab_give(p, (void **)&c->free_processes);
+	if (p->sum)
+		pool_give(&c->sums_pool, p->sum);
+	pool_give(&c->processes_pool, p);
 }
 
 /* 0; -ENOMEM, and nothing has changed. */
@@ -122,48 +88,44 @@ void task_list_finish(struct task_collector *c)
 	free(c->list);
 	free(c->spare);
 	free(c->pids);
-	for (struct task_slab *s = c->slabs, *next; s; s = next) {
-		next = s->next;
-		free(s);
-	}
+	pool_finish(&c->processes_pool);
+	pool_finish(&c->threads_pool);
+	pool_finish(&c->sums_pool);
 }
 
 /* --- who began, and what changed ----------------------------------------------------------------------------------- */
 
-/* Flags of what differs between the last stat and this one. */
-uint32_t task_list_compare(const struct task_stat *was, const struct task_stat *is)
+bool task_list_take(struct task_collector *c, struct task *t, const struct task_stat *is, bool first)
 {
-	uint32_t flags = TASK_CHANGED;
+	const uint64_t addresses[] = {is->start_code, is->arg_start, is->env_start};
+	uint32_t image = (uint32_t)task_hash(addresses, sizeof(addresses));
+	bool new_comm = task_text_set(&c->texts, &t->comm, is->comm, is->comm_len);
+	bool exec = !first && (new_comm || image != t->image);
 
-	if (was->comm_len != is->comm_len || memcmp(was->comm, is->comm, is->comm_len) != 0)
-		flags |= TASK_NEW_COMM;
-	if (was->tty != is->tty)
-		flags |= is->tty ? TASK_NEW_TTY : TASK_NO_TTY;
-	if (was->policy != is->policy)
-		flags |= TASK_NEW_POLICY;
-	return flags;
-}
-
-bool task_list_exec_seen(const struct task *t, const struct task_stat *is)
-{
-	const struct task_stat *was = &t->stat;
-
-	return (t->flags & TASK_NEW_COMM) || was->start_code != is->start_code || was->arg_start != is->arg_start ||
-	       was->env_start != is->env_start;
+	if (first || new_comm)
+		t->flags |= TASK_NEW_COMM;
+	if (first ? is->tty : t->stat.tty != is->tty)
+		t->flags |= is->tty ? TASK_NEW_TTY : TASK_NO_TTY;
+	if (first || t->stat.policy != is->policy)
+		t->flags |= TASK_NEW_POLICY;
+	t->flags |= first ? 0 : TASK_CHANGED;
+	t->stat = is->numbers;
+	t->image = image;
+	return exec;
 }
 
 /* Began after the sample at `since_ns`, in which it was not there. Start times are cut to a tick: one that began in the
  * very tick of that sample was not listed then, so it began after it. */
-bool task_list_born(const struct task_collector *c, const struct task_stat *s, uint64_t since_ns)
+bool task_list_born(const struct task_collector *c, uint64_t start, uint64_t since_ns)
 {
-	return since_ns != 0 && s->start >= since_ns / c->tick_ns;
+	return since_ns != 0 && start >= since_ns / c->tick_ns;
 }
 
 /* --- threads ----------------------------------------------------------------------------------------------------- */
 
 struct task *task_list_thread(struct task_collector *c, uint32_t tid)
 {
-	struct task *t = slab_take(c, (sizeof(*t) + 15) & ~(size_t)15, (void **)&c->free_threads);
+	struct task *t = pool_take(&c->threads_pool);
 
 	if (t)
 		task_init(t, tid);

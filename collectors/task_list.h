@@ -24,11 +24,10 @@ int task_list_reserve(void **list, uint32_t *cap, uint32_t n, size_t size);
 struct task *task_list_find(const struct process *, uint32_t n, uint32_t tid);
 void task_list_sort(struct process *);
 
-/* Flags of what differs between the last stat and this one. */
-uint32_t task_list_compare(const struct task_stat *was, const struct task_stat *is);
-/* Has it changed its program? After the flags of the comparison were set. */
-bool task_list_exec_seen(const struct task *, const struct task_stat *is);
+/* Brings the task up to date, and sets flags of what differs from the last stat; `first`: there was none. Returns whether it has
+ * changed its program. */
+bool task_list_take(struct task_collector *, struct task *, const struct task_stat *is, bool first);
 /* Began after the sample at `since_ns` (CLOCK_BOOTTIME), in which it was not there. */
-bool task_list_born(const struct task_collector *, const struct task_stat *, uint64_t since_ns);
+bool task_list_born(const struct task_collector *, uint64_t start, uint64_t since_ns);
 
 #endif

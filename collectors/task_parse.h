@@ -11,15 +11,29 @@
 
 enum { TASK_COMM_MAX = 64 }; /* 15 for most; kernel workers say what they work on */
 
-/* /proc/PID/stat and /proc/PID/task/TID/stat, in the kernel's units (ticks, pages). */
-struct task_stat {
-	uint64_t start, utime, stime, cutime, cstime, min_faults, maj_faults, vsize, rss_pages;
-	uint64_t start_code, arg_start, env_start, blkio_ticks, guest_ticks;
-	uint32_t id, ppid, flags, threads, rt_priority, policy;
-	int32_t tty, priority, nice, processor;
-	uint8_t fields; /* how many it had: 52 today, 41 with Linux 2.6 */
-	uint8_t comm_len;
+/* /proc/PID/stat and /proc/PID/task/TID/stat, in the kernel's units (ticks, pages). `fields`: how many it had, 52 today, 41 with Linux
+ * 2.6. These are kept for each task, the others only as far as it must be seen that they changed. */
+#define TASK_NUMBERS                                                                                                   \
+	uint32_t threads, flags;                                                                                       \
+	uint64_t start, utime, stime, cutime, cstime, min_faults, maj_faults, vsize, rss_pages, blkio_ticks, guest_ticks; \
+	uint32_t id, ppid, rt_priority, policy;                                                                        \
+	int32_t tty, priority, nice, processor;                                                                        \
+	uint8_t fields;                                                                                                \
 	char state;
+
+struct task_numbers {
+	TASK_NUMBERS
+};
+
+struct task_stat {
+	union {
+		struct {
+			TASK_NUMBERS
+		};
+		struct task_numbers numbers;
+	};
+	uint64_t start_code, arg_start, env_start;
+	uint8_t comm_len;
 	char comm[TASK_COMM_MAX];
 };
 

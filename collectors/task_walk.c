@@ -153,15 +153,9 @@ static int refresh(struct task_collector *c, struct task *t, uint32_t pid, uint3
 		return ALIVE;
 	if (task_parse_stat(c->buffer, (size_t)n, &stat) != 0)
 		return UNREADABLE;
-	if (first) {
-		t->flags |= TASK_NEW_COMM | TASK_NEW_POLICY | (stat.tty ? TASK_NEW_TTY : 0);
-	} else {
-		if (stat.start != t->stat.start)
-			return GONE;
-		t->flags |= task_list_compare(&t->stat, &stat);
-		*ret_exec = task_list_exec_seen(t, &stat);
-	}
-	t->stat = stat;
+	if (!first && stat.start != t->stat.start)
+		return GONE;
+	*ret_exec = task_list_take(c, t, &stat, first);
 	t->hash = hash;
 	return ALIVE;
 }
@@ -379,7 +373,7 @@ static int add_new(struct task_collector *c)
 			task_list_drop(c, p);
 			continue;
 		}
-		if (task_list_born(c, &p->task.stat, c->previous_boot_ns))
+		if (task_list_born(c, p->task.stat.start, c->previous_boot_ns))
 			p->task.flags |= TASK_BORN;
 		if (!(p->task.stat.flags & TASK_PF_KTHREAD))
 			p->task.flags |= TASK_CMDLINE_DUE;
@@ -490,7 +484,7 @@ void task_walk_threads(struct task_collector *c, struct process *p, uint32_t max
 			task_list_drop_thread(c, t);
 			continue;
 		}
-		if (task_list_born(c, &t->stat, c->previous_boot_ns))
+		if (task_list_born(c, t->stat.start, c->previous_boot_ns))
 			t->flags |= TASK_BORN;
 		/* Until now the main thread's row was made from the process's files. */
 		if (t->id == p->task.id && p->thread_handle != CULPRIT_NO_HANDLE) {

@@ -1,22 +1,19 @@
 /* Tables `tcp_flow` (who talks to whom how much, by process and peer), `tcp_peer` (how long answers take, by peer),
  * `tcp_listen` (listening sockets: who, accept queue, how long clients are let wait): from the kernel's TCP by BPF
- * (tcp_flow.bpf.c). */
+ * (tcp_watch.c). Where nothing can be loaded, what sock_diag and /proc tell of it
+ * (tcp_flow_diag.c): no answers, and nothing of what comes and goes between two samples. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include <bpf/libbpf.h>
-
-#include "bpf.h"
 #include "builtin.h"
 #include "columns.h"
 #include "tcp_flow.h"
-#include "tcp_flow.skel.h"
+#include "tcp_flow_diag.h"
+#include "tcp_watch.h"
 
 enum { FLOW_TABLE, PEER_TABLE, LISTEN_TABLE };
-enum { READ_AT_ONCE = 200 }; /* records of the iterator */
 
 /* A pass looks at every open file of every process. The next one comes when this one's time is a 500th of what has passed,
  * but after five seconds at the latest; in between the tables rest. */
@@ -34,7 +31,7 @@ enum {
 	F_SEGMENTS, F_RETRANS, F_RTT, F_RTT_MIN, F_RTT_MAX,
 };
 
-#define PID_HELP "pid of its process; 0: not known (it ended before it was seen)"
+#define PID_HELP "pid of its process; 0: not known (it ended before it was seen, or we may not see it)"
 
 static const struct culprit_column flow_columns[] = {
 	[F_PID] = COLUMN(CULPRIT_KEY, CULPRIT_U64, CULPRIT_NONE, 0, "pid", PID_HELP, SOCK),
@@ -96,13 +93,15 @@ enum { P_PEER, P_LISTEN, P_SIDE, P_LEFT_OUT, P_MULTIPLEXED, P_ANSWER };
 
 #define ANSWER_HELP "From the last segment of a request to the first of its answer; of connections on which both sides speak in turn"
 
+#define MULTIPLEXED_HELP "Exchanges not counted, because the connection speaks HTTP/2, multiplexed: many requests at a time"
+
 static const struct culprit_column peer_columns[] = {
 	[P_PEER] = KEY_TEXT("peer", "Where processes here connected to, with port; who connected to us, without", SEGMENT),
 	[P_LISTEN] = COLUMN(CULPRIT_KEY, CULPRIT_U64, CULPRIT_NONE, 0, "listen",
 			    "Our port that the peer connected to; 0: it was connected to", SEGMENT),
 	[P_SIDE] = TEXT("side", "out: the peer answers; in: we answer", SEGMENT),
 	[P_LEFT_OUT] = COUNTER("left_out", CULPRIT_COUNT, "Exchanges not counted, because both sides spoke at the same time", SEGMENT),
-	[P_MULTIPLEXED] = COUNTER("multiplexed", CULPRIT_COUNT, "Connections that speak HTTP/2: many requests at a time, not counted", SEGMENT),
+	[P_MULTIPLEXED] = COUNTER("multiplexed", CULPRIT_COUNT, MULTIPLEXED_HELP, SEGMENT),
 	[P_ANSWER] = HISTOGRAM("answer", CULPRIT_NS, &answer_bounds, ANSWER_HELP, SEGMENT),
 };
 
@@ -147,7 +146,7 @@ static const struct culprit_column listen_columns[] = {
 	[L_ACCEPTED] = COUNTER("accepted", CULPRIT_COUNT, "Connections made to this port, all its sockets together",
 			       "tracepoint inet_sock_set_state"),
 	[L_LEFT_OUT] = COUNTER("left_out", CULPRIT_COUNT, "Exchanges not counted, because both sides spoke at the same time", SEGMENT),
-	[L_MULTIPLEXED] = COUNTER("multiplexed", CULPRIT_COUNT, "Connections that speak HTTP/2: many requests at a time, not counted", SEGMENT),
+	[L_MULTIPLEXED] = COUNTER("multiplexed", CULPRIT_COUNT, MULTIPLEXED_HELP, SEGMENT),
 	[L_ANSWER] = HISTOGRAM("answer", CULPRIT_NS, &answer_bounds, ANSWER_HELP ". Of the port, all its sockets together", SEGMENT),
 	[L_WAIT] = HISTOGRAM("accept_wait", CULPRIT_NS, &answer_bounds, "How long new connections had something to say before a process read it for the first time: waiting to be "
 			    "accepted, and to be served. Of the port", "tracepoints tcp_probe, tcp_rcv_space_adjust"),
@@ -177,111 +176,62 @@ static const struct culprit_table listen_table = {
 	.show = "address port comm pid holders queue queue_limit drops_window accept_rate answer_p50 answer_p99 accept_wait_p99",
 };
 
-static const struct bpf_hook hooks[] = {
-	[TCP_STATE] = {.name = "tcp_state", .hook = "tracepoint inet_sock_set_state"},
-	[TCP_SEGMENT] = {.name = "tcp_segment", .hook = "tracepoint tcp_probe"},
-	[TCP_READ] = {.name = "tcp_read", .hook = "tracepoint tcp_rcv_space_adjust"},
-	[TCP_FILES] = {.name = "tcp_files", .hook = "iterator task_file", .iterator = true},
-};
-
 struct tcp_flow_self {
 	const struct culprit_host *host;
-	struct bpf_unit *unit;
-	struct tcp_flow_bpf *skeleton;
-	struct ring_buffer *ends;
-	const struct tcp_peer_figures *peers; /* the first TCP_PORTS, of ports; those of peers are many, and few in use */
-	const struct tcp_port_figures *ports;
+	struct tcp_watch *watch; /* NULL: see diag */
+	struct tcp_diag *diag;   /* in place of programs; NULL: they are there */
+	char why[200];           /* why they are not */
 	struct tcp_flows *flows;
 	uint64_t lost, next_ns;
-	struct tcp_record records[READ_AT_ONCE];
 };
-
-static int configure(void *skeleton, void *arg)
-{
-	struct tcp_flow_bpf *k = skeleton;
-	uint32_t ring = bpf_ring_bytes(128 << 10, 2 << 20);
-
-	(void)arg;
-	k->rodata->tcp_wake = ring / 4;
-	return bpf_map__set_max_entries(k->maps.tcp_ends, ring);
-}
-
-BPF_KIT(tcp_flow, hooks, configure);
-
-static int take_end(void *self, void *data, size_t size)
-{
-	struct tcp_flow_self *s = self;
-
-	if (size >= sizeof(struct tcp_record))
-		tcp_flows_ended(s->flows, data);
-	return 0;
-}
 
 static void tcp_flow_close(void *self)
 {
 	struct tcp_flow_self *s = self;
 
-	ring_buffer__free(s->ends);
-	bpf_unload(s->unit);
+	tcp_watch_destroy(s->watch);
+	tcp_diag_destroy(s->diag);
 	tcp_flows_destroy(s->flows);
 	free(s);
+}
+
+/* `error`: why there are no programs. Where there are no sockets either, both are said. */
+static int open_diag(struct tcp_flow_self *s, struct culprit_error *error)
+{
+	struct culprit_error other = {""};
+
+	s->diag = tcp_diag_create(s->host, &other);
+	if (!s->diag) {
+		size_t n = strnlen(error->sentence, 150);
+
+		snprintf(error->sentence + n, sizeof(error->sentence) - n, "; nor without: %s", other.sentence);
+		return -ENOTSUP;
+	}
+	snprintf(s->why, sizeof(s->why), "%.199s", error->sentence);
+	error->sentence[0] = '\0';
+	return 0;
 }
 
 static int tcp_flow_open(const struct culprit_host *host, void **ret_self, struct culprit_error *error)
 {
 	struct tcp_flow_self *s = calloc(1, sizeof(*s));
+	int err = 0;
 
-	if (!s)
+	if (s)
+		s->flows = tcp_flows_create();
+	if (!s || !s->flows) {
+		free(s);
 		return -ENOMEM;
+	}
 	s->host = host;
-	s->unit = bpf_load(host, &tcp_flow_kit, NULL, error);
-	if (!s->unit) {
+	s->watch = tcp_watch_create(host, s->flows, error);
+	if (!s->watch)
+		err = open_diag(s, error);
+	if (err)
 		tcp_flow_close(s);
-		return -ENOTSUP;
-	}
-	s->skeleton = bpf_skeleton(s->unit);
-	s->flows = tcp_flows_create();
-	s->peers = bpf_view_first(s->unit, s->skeleton->maps.tcp_peers, TCP_PORTS, false);
-	s->ports = bpf_view(s->unit, s->skeleton->maps.tcp_ports, false);
-	s->ends = ring_buffer__new(bpf_map__fd(s->skeleton->maps.tcp_ends), take_end, s, NULL);
-	if (!s->flows || !s->peers || !s->ports || !s->ends) {
-		snprintf(error->sentence, sizeof(error->sentence), "out of memory");
-		tcp_flow_close(s);
-		return -ENOMEM;
-	}
-	bpf_attach(s->unit, TCP_FILES);
-	*ret_self = s;
-	return 0;
-}
-
-/* One pass over the sockets of all processes. -errno. */
-static int pass(struct tcp_flow_self *s)
-{
-	int fd = bpf_iterate(s->unit, TCP_FILES);
-	size_t have = 0;
-	ssize_t n;
-
-	if (fd < 0)
-		return fd;
-	tcp_flows_begin(s->flows);
-	while ((n = read(fd, (char *)s->records + have, sizeof(s->records) - have)) != 0) {
-		size_t whole;
-
-		if (n < 0 && (errno == EINTR || errno == EAGAIN))
-			continue;
-		if (n < 0)
-			break;
-		have += (size_t)n;
-		whole = have / sizeof(struct tcp_record);
-		for (size_t i = 0; i < whole; i++)
-			tcp_flows_living(s->flows, &s->records[i]);
-		have -= whole * sizeof(struct tcp_record);
-		memmove(s->records, &s->records[whole], have);
-	}
-	n = n < 0 ? -errno : 0;
-	close(fd);
-	tcp_flows_end(s->flows);
-	return (int)n;
+	else
+		*ret_self = s;
+	return err;
 }
 
 static uint64_t ticks(const struct tcp_flow_self *s, uint64_t start_ns)
@@ -342,15 +292,12 @@ static void put_answers(struct culprit_frame *f, uint32_t column, const unsigned
 
 static void put_peers(struct tcp_flow_self *s, struct culprit_frame *f)
 {
-	uint32_t used = s->skeleton->bss->tcp_peers_used;
-
-	for (uint32_t i = 0; i < used && i < TCP_PEERS; i++) {
-		uint32_t key = TCP_PORTS + i;
+	for (uint32_t i = 0; i < tcp_watch_peers(s->watch); i++) {
 		struct tcp_peer_figures p;
 		char name[TCP_NAME_MAX];
 		bool in;
 
-		if (bpf_map__lookup_elem(s->skeleton->maps.tcp_peers, &key, sizeof(key), &p, sizeof(p), 0) || !p.ready)
+		if (!tcp_watch_peer(s->watch, i, &p))
 			continue;
 		in = p.key.side == TCP_IN;
 		culprit_row(f);
@@ -365,23 +312,6 @@ static void put_peers(struct tcp_flow_self *s, struct culprit_frame *f)
 	}
 }
 
-/* Figures of a port; NULL: it has none of its own. */
-static const struct tcp_peer_figures *port_figures(const struct tcp_flow_self *s, uint16_t port, const struct tcp_port_figures **ret_more)
-{
-	size_t used = s->skeleton->bss->tcp_ports_used;
-
-	for (size_t i = 1; i <= used && i < TCP_PORTS; i++) {
-		const struct tcp_peer_figures *p =
-			(const void *)((const char *)s->peers + i * bpf_stride(sizeof(struct tcp_peer_figures)));
-
-		if (!__atomic_load_n(&p->ready, __ATOMIC_ACQUIRE) || p->key.port != port)
-			continue;
-		*ret_more = (const void *)((const char *)s->ports + i * bpf_stride(sizeof(struct tcp_port_figures)));
-		return p;
-	}
-	return NULL;
-}
-
 static void put_listeners(struct tcp_flow_self *s, struct culprit_frame *f)
 {
 	const struct tcp_listener *list;
@@ -390,7 +320,7 @@ static void put_listeners(struct tcp_flow_self *s, struct culprit_frame *f)
 	for (size_t i = 0; i < n; i++) {
 		const struct tcp_listener *l = &list[i];
 		const struct tcp_port_figures *more;
-		const struct tcp_peer_figures *p = port_figures(s, l->port, &more);
+		const struct tcp_peer_figures *p = s->watch ? tcp_watch_port(s->watch, l->port, &more) : NULL;
 		char name[TCP_NAME_MAX];
 
 		culprit_row(f);
@@ -410,9 +340,9 @@ static void put_listeners(struct tcp_flow_self *s, struct culprit_frame *f)
 			culprit_put_u64(f, L_ACCEPTED, more->accepted);
 			culprit_put_u64(f, L_LEFT_OUT, p->left_out);
 			culprit_put_u64(f, L_MULTIPLEXED, p->multiplexed);
-			if (bpf_is_on(s->unit, TCP_SEGMENT))
+			if (tcp_watch_is_on(s->watch, TCP_SEGMENT))
 				put_answers(f, L_ANSWER, p->answers);
-			if (bpf_is_on(s->unit, TCP_READ))
+			if (tcp_watch_is_on(s->watch, TCP_READ))
 				put_answers(f, L_WAIT, more->reads);
 		}
 		culprit_end(f);
@@ -423,7 +353,7 @@ static void say_lost(struct tcp_flow_self *s, struct culprit_frame *f)
 {
 	const struct culprit_program *programs;
 	uint64_t lost = tcp_flows_lost(s->flows);
-	size_t n = bpf_programs(s->unit, &programs);
+	size_t n = s->watch ? tcp_watch_programs(s->watch, &programs) : 0;
 
 	for (size_t i = 0; i < n; i++)
 		lost += programs[i].lost;
@@ -432,26 +362,40 @@ static void say_lost(struct tcp_flow_self *s, struct culprit_frame *f)
 	s->lost = lost;
 }
 
+/* The sockets could not be read. */
+static void say_failed(const struct tcp_flow_self *s, struct culprit_frame *f, uint32_t table, int err, const char *why)
+{
+	char text[200];
+
+	snprintf(text, sizeof(text), "%s: %s", s->diag ? "the kernel did not tell of its sockets (sock_diag) this time"
+						      : "the sockets of processes could not be read from the kernel's iterator",
+		 strerror(-err));
+	culprit_state(f, table, err == -ENOTSUP ? CULPRIT_MISSING : CULPRIT_FAILED, why ? why : text);
+}
+
 static int tcp_flow_sample(void *self, struct culprit_frame *f)
 {
 	struct tcp_flow_self *s = self;
-	const char *why = bpf_reason(s->unit, TCP_FILES);
+	const char *why = s->watch ? tcp_watch_reason(s->watch, TCP_FILES) : NULL;
 	uint64_t begun_ns = s->host->now_ns(s->host, CULPRIT_MONOTONIC), took_ns;
 	int err;
 
-	ring_buffer__consume(s->ends);
+	if (s->watch)
+		tcp_watch_ends(s->watch);
 	/* A table that is not begun rests. */
-	if (begun_ns < s->next_ns)
+	if (begun_ns < s->next_ns) {
+		if (s->diag)
+			tcp_diag_look(s->diag);
 		return 0;
-	err = bpf_is_on(s->unit, TCP_FILES) || !why ? pass(s) : -ENOTSUP;
+	}
+	err = s->diag ? tcp_diag_pass(s->diag, s->flows) : tcp_watch_is_on(s->watch, TCP_FILES) || !why ? tcp_watch_pass(s->watch) : -ENOTSUP;
 	took_ns = s->host->now_ns(s->host, CULPRIT_MONOTONIC) - begun_ns;
 	s->next_ns = begun_ns + (took_ns < pass_at_latest_ns / PASS_SHARE ? took_ns * PASS_SHARE : pass_at_latest_ns);
 	/* A tick is never quite as long as the one before. */
 	s->next_ns -= s->host->interval_ns / 4;
 	culprit_table(f, FLOW_TABLE);
 	if (err) {
-		culprit_state(f, FLOW_TABLE, err == -ENOTSUP ? CULPRIT_MISSING : CULPRIT_FAILED,
-			      why ? why : "the sockets of processes could not be read from the kernel's iterator");
+		say_failed(s, f, FLOW_TABLE, err, why);
 	} else {
 		for (size_t i = 0; i < TCP_FLOWS_MAX; i++) {
 			const struct tcp_flow *flow = tcp_flows_at(s->flows, i);
@@ -459,33 +403,40 @@ static int tcp_flow_sample(void *self, struct culprit_frame *f)
 			if (flow)
 				put_flow(s, f, flow);
 		}
-		if (!bpf_is_on(s->unit, TCP_STATE))
-			culprit_state(f, FLOW_TABLE, CULPRIT_FRESH,
-				      "connections that come and go between two samples are not seen here");
+		if (s->diag)
+			culprit_state(f, FLOW_TABLE, CULPRIT_FRESH, tcp_diag_remark(s->diag));
+		else if (!tcp_watch_is_on(s->watch, TCP_STATE))
+			culprit_state(f, FLOW_TABLE, CULPRIT_FRESH, "connections that come and go between two samples are not seen here");
 	}
 	say_lost(s, f);
 	culprit_table(f, PEER_TABLE);
-	if (bpf_is_on(s->unit, TCP_SEGMENT))
+	if (s->watch && tcp_watch_is_on(s->watch, TCP_SEGMENT))
 		put_peers(s, f);
 	else
-		culprit_state(f, PEER_TABLE, CULPRIT_MISSING, bpf_reason(s->unit, TCP_SEGMENT));
+		culprit_state(f, PEER_TABLE, CULPRIT_MISSING, s->watch ? tcp_watch_reason(s->watch, TCP_SEGMENT) : s->why);
 	culprit_table(f, LISTEN_TABLE);
 	if (err)
-		culprit_state(f, LISTEN_TABLE, err == -ENOTSUP ? CULPRIT_MISSING : CULPRIT_FAILED,
-			      why ? why : "the sockets of processes could not be read from the kernel's iterator");
+		say_failed(s, f, LISTEN_TABLE, err, why);
 	else
 		put_listeners(s, f);
+	if (s->diag && !err)
+		culprit_state(f, LISTEN_TABLE, CULPRIT_FRESH, tcp_diag_whose(s->diag));
 	return 0;
 }
 
 static int tcp_flow_fd(void *self)
 {
-	return ring_buffer__epoll_fd(((struct tcp_flow_self *)self)->ends);
+	struct tcp_flow_self *s = self;
+
+	return s->watch ? tcp_watch_fd(s->watch) : -1;
 }
 
 static int tcp_flow_drain(void *self)
 {
-	ring_buffer__consume(((struct tcp_flow_self *)self)->ends);
+	struct tcp_flow_self *s = self;
+
+	if (s->watch)
+		tcp_watch_ends(s->watch);
 	return 0;
 }
 
@@ -493,13 +444,14 @@ static size_t tcp_flow_programs(void *self, const struct culprit_program **ret_l
 {
 	struct tcp_flow_self *s = self;
 
-	bpf_say_fill(s->unit, TCP_SEGMENT, s->skeleton->bss->tcp_peers_used, TCP_PEERS);
-	return bpf_programs(s->unit, ret_list);
+	return s->watch ? tcp_watch_programs(s->watch, ret_list) : 0;
 }
 
 static int tcp_flow_thin(void *self, size_t index, uint32_t thinning)
 {
-	return bpf_thin(((struct tcp_flow_self *)self)->unit, index, thinning);
+	struct tcp_flow_self *s = self;
+
+	return s->watch ? tcp_watch_thin(s->watch, index, thinning) : -ENOENT;
 }
 
 static const struct culprit_table *const tables[] = {&flow_table, &peer_table, &listen_table};
@@ -509,10 +461,9 @@ const struct culprit_collector tcp_flow_collector = {
 	.abi = CULPRIT_ABI_VERSION,
 	.flags = CULPRIT_OPEN_LATER,
 	.name = "tcp_flow",
-	.help = "TCP by process and peer, listening sockets, how long answers take (BPF)",
+	.help = "TCP by process and peer, listening sockets; how long answers take (BPF)",
 	.tables = tables,
 	.ntables = 3,
-	.probe = bpf_probe,
 	.open = tcp_flow_open,
 	.fd = tcp_flow_fd,
 	.drain = tcp_flow_drain,

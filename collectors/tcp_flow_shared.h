@@ -1,4 +1,4 @@
-/* What tcp_flow.bpf.c and tcp_flow*.c share in memory. Plain types, no includes but bpf_shared.h: both compilers read it. */
+/* What tcp_watch.bpf.c, tcp_watch.c and tcp_flow*.c share in memory. Plain types, no includes but bpf_shared.h: both compilers read it. */
 #ifndef COLLECTORS_TCP_FLOW_SHARED_H
 #define COLLECTORS_TCP_FLOW_SHARED_H
 
@@ -29,7 +29,7 @@ struct tcp_peer_figures {
 	struct tcp_peer_key key;
 	unsigned long long ready;      /* 1: the key is there */
 	unsigned long long left_out;   /* exchanges of connections that don't alternate */
-	unsigned long long multiplexed; /* connections that speak HTTP/2 */
+	unsigned long long multiplexed; /* exchanges of those that speak HTTP/2 */
 	unsigned long long answers[BPF_HIST_SLOTS]; /* ns from the request's last segment to the answer's first */
 };
 

@@ -13,6 +13,7 @@ struct connection {
 	uint64_t sent, received;
 	uint32_t segments, retransmits;
 	uint32_t flow, next;
+	bool own; /* it counts to the process that holds it, not to its listener's or to none; or nothing better can be had */
 	uint64_t pass; /* in which it was seen last */
 };
 
@@ -21,6 +22,7 @@ struct tcp_flows {
 	uint32_t connection_heads[HEADS], connection_free;
 	struct tcp_flow flows[TCP_FLOWS_MAX];
 	uint32_t flow_next[TCP_FLOWS_MAX], flow_heads[HEADS], flow_free;
+	uint32_t nflows; /* places from here on were never used: not looked at either, that would take their memory */
 	struct tcp_listener listeners[TCP_LISTENERS_MAX];
 	size_t nlisteners;
 	uint64_t pass, lost;
@@ -131,6 +133,7 @@ static uint32_t flow_of(struct tcp_flows *t, uint32_t pid, uint64_t start_ns, co
 		return NONE;
 	}
 	take(&t->flow_free, &t->flow_next[i], i);
+	t->nflows = i < t->nflows ? t->nflows : i + 1;
 	f = &t->flows[i];
 	*f = (struct tcp_flow){.pid = pid, .start_ns = start_ns, .peer = *peer, .used = true};
 	memcpy(f->comm, comm, sizeof(f->comm));
@@ -191,16 +194,34 @@ static void count(struct tcp_flows *t, struct connection *c, const struct tcp_re
 		f->segments += r->segments_out > c->segments ? r->segments_out - c->segments : 0;
 		f->retransmits += r->retransmits > c->retransmits ? r->retransmits - c->retransmits : 0;
 	}
-	c->sent = r->sent;
+	c->sent = r->sent > c->sent ? r->sent : c->sent;
 	c->received = r->received;
 	c->segments = r->segments_out;
 	c->retransmits = r->retransmits;
 }
 
+/* Whose it is may be found later than the connection. What it did until then stays where it was counted. */
+static void settle(struct tcp_flows *t, struct connection *c, const struct tcp_record *r)
+{
+	uint32_t flow;
+
+	if (c->own || (!r->pid && c->flow != NONE && t->flows[c->flow].pid))
+		return;
+	flow = flow_for(t, r);
+	c->own = r->pid != 0 || flow == NONE;
+	if (flow == c->flow || flow == NONE)
+		return;
+	if (c->flow != NONE && t->flows[c->flow].open)
+		t->flows[c->flow].open--;
+	c->flow = flow;
+	t->flows[flow].open++;
+}
+
 /* The same connection, or one after it that has its ports and its place in memory? */
 static bool is_same(const struct connection *c, const struct tcp_record *r)
 {
-	return r->sent >= c->sent && r->received >= c->received;
+	/* What was sent, read while some of it is sent again, may seem to have fallen by that. */
+	return r->received >= c->received && (r->sent >= c->sent || (c->segments && r->segments_out >= c->segments));
 }
 
 void tcp_flows_ended(struct tcp_flows *t, const struct tcp_record *r)
@@ -241,7 +262,7 @@ void tcp_flows_ended(struct tcp_flows *t, const struct tcp_record *r)
 void tcp_flows_begin(struct tcp_flows *t)
 {
 	t->pass++;
-	for (size_t i = 0; i < TCP_FLOWS_MAX; i++) {
+	for (size_t i = 0; i < t->nflows; i++) {
 		if (t->flows[i].used)
 			t->flows[i].rtt_sum_us = t->flows[i].rtt_n = t->flows[i].rtt_min_us = t->flows[i].rtt_max_us = 0;
 	}
@@ -298,11 +319,9 @@ void tcp_flows_living(struct tcp_flows *t, const struct tcp_record *r)
 		c = connection_add(t, r);
 		if (!c)
 			return;
-		c->flow = flow_for(t, r);
-		if (c->flow != NONE) {
-			t->flows[c->flow].open++;
+		settle(t, c, r);
+		if (c->flow != NONE)
 			t->flows[c->flow].opened += t->counting;
-		}
 		/* What was there at the first pass counts from now on. */
 		if (!t->counting) {
 			c->sent = r->sent;
@@ -312,6 +331,8 @@ void tcp_flows_living(struct tcp_flows *t, const struct tcp_record *r)
 		}
 	} else if (c->pass == t->pass) {
 		return; /* another process that holds it */
+	} else {
+		settle(t, c, r);
 	}
 	c->pass = t->pass;
 	count(t, c, r);
@@ -342,7 +363,7 @@ void tcp_flows_end(struct tcp_flows *t)
 			connection_remove(t, c);
 		}
 	}
-	for (uint32_t i = 0; i < TCP_FLOWS_MAX; i++) {
+	for (uint32_t i = 0; i < t->nflows; i++) {
 		struct tcp_flow *f = &t->flows[i];
 
 		if (!f->used)
@@ -361,7 +382,7 @@ void tcp_flows_end(struct tcp_flows *t)
 
 const struct tcp_flow *tcp_flows_at(const struct tcp_flows *t, size_t i)
 {
-	return i < TCP_FLOWS_MAX && t->flows[i].used ? &t->flows[i] : NULL;
+	return i < t->nflows && t->flows[i].used ? &t->flows[i] : NULL;
 }
 
 size_t tcp_flows_listeners(const struct tcp_flows *t, const struct tcp_listener **ret_list)

@@ -1,6 +1,7 @@
 /* The table thread: what it holds, and how a thread becomes a row of it. The row of a process's only thread is made
  * from the process's own files. */
 #include "task.h"
+#include "whole_us.h"
 
 enum {
 	T_TID,
@@ -49,7 +50,8 @@ enum { G_STAT, G_SCHEDSTAT, G_STATUS, G_IO, G_WCHAN };
 #define IO "/proc/PID/task/TID/io"
 #define COLUMN(name, role, type, unit, group, help, source)                                                            \
 	{                                                                                                              \
-		name, CULPRIT_##role, CULPRIT_##type, CULPRIT_##unit, group, 0, help, source, NULL                     \
+		name, CULPRIT_##role, CULPRIT_##type, CULPRIT_##unit, group,                                           \
+			WHOLE_US(CULPRIT_##role, CULPRIT_##unit), help, source, NULL                                   \
 	}
 
 static const struct culprit_column columns[T_COLUMNS] = {
@@ -185,10 +187,14 @@ static const char *policy_name(uint32_t policy)
 
 static void put_stat(const struct task_collector *c, struct culprit_frame *f, const struct task *t, bool full)
 {
-	const struct task_stat *s = &t->stat;
+	const struct task_numbers *s = &t->stat;
 
-	if (full || t->flags & TASK_NEW_COMM)
-		culprit_put_text(f, T_COMM, s->comm, s->comm_len);
+	if (full || t->flags & TASK_NEW_COMM) {
+		size_t n;
+		const char *comm = task_text_get(&c->texts, t->comm, &n);
+
+		culprit_put_text(f, T_COMM, comm, n);
+	}
 	culprit_put_text(f, T_STATE, &s->state, 1);
 	culprit_put_u64(f, T_UTIME, task_ticks_to_ns(c, s->utime));
 	culprit_put_u64(f, T_STIME, task_ticks_to_ns(c, s->stime));
@@ -293,6 +299,19 @@ static void put_files(struct task_collector *c, struct culprit_frame *f, struct 
 		wchan = task_text_get(&c->texts, t->wchan, &len);
 		culprit_put_text(f, T_WCHAN, wchan, len);
 	}
+}
+
+bool task_emit_thread_again(const struct task_collector *c, struct culprit_frame *f, uint32_t *handle)
+{
+	if (*handle == CULPRIT_NO_HANDLE || culprit_again(f, *handle) != 0)
+		return false;
+	culprit_keep(f, G_STATUS);
+	if (!c->kernel_lacks[TASK_FILE_SCHEDSTAT])
+		culprit_keep(f, G_SCHEDSTAT);
+	if (!c->kernel_lacks[TASK_FILE_IO])
+		culprit_keep(f, G_IO);
+	*handle = culprit_end(f);
+	return true;
 }
 
 void task_emit_thread(struct task_collector *c, struct culprit_frame *f, const struct process *p, struct task *t,

@@ -42,6 +42,17 @@ struct {
 	__uint(max_entries, UNWIND_NEWS_BYTES);
 } unwind_news SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, UNWIND_FILES);
+	__type(key, struct unwind_file_key);
+	__type(value, struct unwind_file);
+} unwind_files SEC(".maps");
+
+const volatile __u64 unwind_page = 4096; /* bytes */
+
+enum { MAPLE_WORDS = 32, MAPLE_DEPTH = 8, MAPLE_LEAF = 1, MAPLE_RANGE = 2, MAPLE_ARANGE = 3 };
+
 /* Where a walk stands. */
 struct unwind_state {
 	__u64 pc, sp, fp, lr;
@@ -50,6 +61,11 @@ struct unwind_state {
 	__u32 last;     /* the mapping of the frame before */
 	__u8 inner;     /* pc is exact */
 	__u8 fp_lost, lr_lost;
+	__u64 mm;
+	__u32 pid;
+	__u32 module;                /* of the mapping that follows */
+	struct unwind_mapping found; /* as the kernel has it, of an address that is in none of the process's */
+	__u64 node[MAPLE_WORDS];
 	struct unwind_stack stack;
 };
 
@@ -59,6 +75,50 @@ struct {
 	__type(key, __u32);
 	__type(value, struct unwind_state);
 } unwind_scratch SEC(".maps");
+
+/* Programs of this object that are changing a map on this CPU now. What hangs on locks of the kernel must not run then: it
+ * might be called by the lock of that very map, and wait for it for ever (kernels since 6.15 would notice). */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} unwind_busy SEC(".maps");
+
+static __always_inline __u32 *unwind_busy_here(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&unwind_busy, &zero);
+}
+
+/* bpf_map_update_elem(), telling so. */
+static __always_inline long unwind_update(void *map, const void *key, const void *value, __u64 flags)
+{
+	__u32 *busy = unwind_busy_here();
+	long r;
+
+	if (!busy)
+		return -1;
+	__sync_fetch_and_add(busy, 1);
+	r = bpf_map_update_elem(map, key, value, flags);
+	__sync_fetch_and_add(busy, -1);
+	return r;
+}
+
+/* bpf_map_delete_elem(), telling so. */
+static __always_inline long unwind_delete(void *map, const void *key)
+{
+	__u32 *busy = unwind_busy_here();
+	long r;
+
+	if (!busy)
+		return -1;
+	__sync_fetch_and_add(busy, 1);
+	r = bpf_map_delete_elem(map, key);
+	__sync_fetch_and_add(busy, -1);
+	return r;
+}
 
 #if defined(__TARGET_ARCH_x86)
 #define UNWIND_LR false
@@ -104,6 +164,29 @@ __noinline __u32 unwind_rule_at(__u32 first, __u32 n, __u32 pc)
 	return rule;
 }
 
+/* Number i of an index that stands there. */
+static __always_inline __u32 unwind_index_at(__u32 first, __u32 i)
+{
+	__u32 at = first + i / 2;
+	struct culprit_unwind_row *two = bpf_map_lookup_elem(&unwind_rows, &at);
+
+	return !two ? 0 : i & 1 ? two->rule : two->pc;
+}
+
+/* The rule in force at this offset of a module; 0: none. */
+static __always_inline __u32 unwind_rule_of(const struct unwind_rows *rows, __u32 pc)
+{
+	__u32 first = rows->first, n = rows->n, low = 0, high = n, page = (pc >> UNWIND_PAGE_SHIFT) - rows->page;
+
+	if (page < rows->pages) {
+		low = unwind_index_at(first + n, page);
+		high = unwind_index_at(first + n, page + 1);
+		/* The last row before the page may reach into it. */
+		low -= low > 0;
+	}
+	return low < high ? unwind_rule_at(first + low, high - low, pc) : 0;
+}
+
 /* The mapping that holds this address, of n from `first` on; UNWIND_NOWHERE: none. */
 __noinline __u32 unwind_mapping_at(__u32 first, __u32 n, __u64 pc)
 {
@@ -125,9 +208,130 @@ __noinline __u32 unwind_mapping_at(__u32 first, __u32 n, __u64 pc)
 	return UNWIND_NOWHERE;
 }
 
+/* The kernel's mapping of this address, in the tree of a process's mappings; 0: none, or the tree is just being changed. Without the lock
+ * of it: what is read may be of any age, and is checked. */
+__noinline __u64 unwind_vma_at(__u32 scratch, __u64 address)
+{
+	struct unwind_state *s = bpf_map_lookup_elem(&unwind_scratch, &scratch);
+	struct mm_struct *mm = NULL;
+	__u32 type, pivot, slot, n, i;
+	__u64 entry = 0, last;
+
+	if (!s || !bpf_core_field_exists(mm->mm_mt))
+		return 0;
+	mm = (struct mm_struct *)s->mm;
+	entry = (__u64)BPF_CORE_READ(mm, mm_mt.ma_root);
+	if ((entry & 3) != 2)
+		return 0; /* no node */
+	for (int depth = 0; depth < MAPLE_DEPTH; depth++) {
+		type = entry >> 3 & 15;
+		if (bpf_probe_read_kernel(s->node, sizeof(s->node), (void *)(entry & ~0xffull)))
+			return 0;
+		if (type == MAPLE_ARANGE) {
+			pivot = bpf_core_field_offset(struct maple_arange_64, pivot) / 8;
+			slot = bpf_core_field_offset(struct maple_arange_64, slot) / 8;
+		} else if (type == MAPLE_LEAF || type == MAPLE_RANGE) {
+			pivot = bpf_core_field_offset(struct maple_range_64, pivot) / 8;
+			slot = bpf_core_field_offset(struct maple_range_64, slot) / 8;
+		} else {
+			return 0;
+		}
+		n = slot - pivot;
+		/* A pivot is the last address of its slot; behind the last slot stands 0. */
+		for (i = 0; i < MAPLE_WORDS / 2 && i < n; i++) {
+			last = s->node[(pivot + i) & (MAPLE_WORDS - 1)];
+			if (address <= last || !last)
+				break;
+		}
+		entry = s->node[(slot + i) & (MAPLE_WORDS - 1)];
+		if (type == MAPLE_LEAF)
+			return entry;
+	}
+	return 0;
+}
+
+static __always_inline void unwind_file_name(struct inode *inode, struct unwind_file_key *ret)
+{
+	struct inode___until_6_10 *before = (void *)inode;
+	struct inode___until_6_5 *old = (void *)inode;
+
+	ret->ino = BPF_CORE_READ(inode, i_ino);
+	ret->dev = BPF_CORE_READ(inode, i_sb, s_dev);
+	ret->generation = BPF_CORE_READ(inode, i_generation);
+	ret->size = BPF_CORE_READ(inode, i_size);
+	if (bpf_core_field_exists(inode->i_ctime_sec))
+		ret->changed = BPF_CORE_READ(inode, i_ctime_sec);
+	else if (bpf_core_field_exists(before->__i_ctime))
+		ret->changed = BPF_CORE_READ(before, __i_ctime.tv_sec);
+	else
+		ret->changed = BPF_CORE_READ(old, i_ctime.tv_sec);
+}
+
+/* User space learns which file this is when it has read the process's mappings. */
+static __always_inline void unwind_file_unknown(struct unwind_state *s, const struct unwind_file_key *key)
+{
+	__u32 pid = s->pid;
+	struct unwind_process *p = bpf_map_lookup_elem(&unwind_processes, &pid);
+
+	if (!p || p->start)
+		return;
+	p->file = *key;
+	p->start = s->found.start;
+}
+
+/* What the kernel has mapped at this address, to s->found. False: nothing that is known. */
+__noinline int unwind_file_at(__u32 scratch, __u64 address)
+{
+	struct unwind_state *s = bpf_map_lookup_elem(&unwind_scratch, &scratch);
+	struct unwind_file_key key = {};
+	struct vm_area_struct *vma;
+	struct unwind_file *known;
+	struct file *file;
+
+	if (!s)
+		return 0;
+	if (address >= s->found.start && address < s->found.end)
+		return 1;
+	s->found.end = 0;
+	vma = (struct vm_area_struct *)unwind_vma_at(scratch, address);
+	if (!vma || (__u64)vma & 3 || (__u64)BPF_CORE_READ(vma, vm_mm) != s->mm)
+		return 0;
+	file = BPF_CORE_READ(vma, vm_file);
+	s->found.start = BPF_CORE_READ(vma, vm_start);
+	if (!file || address < s->found.start)
+		return 0;
+	unwind_file_name(BPF_CORE_READ(file, f_inode), &key);
+	known = bpf_map_lookup_elem(&unwind_files, &key);
+	if (!known) {
+		unwind_file_unknown(s, &key);
+		return 0;
+	}
+	s->found.offset = BPF_CORE_READ(vma, vm_pgoff) * unwind_page;
+	s->found.kind = known->kind;
+	s->found.rows = known->rows;
+	s->module = known->module;
+	s->found.end = BPF_CORE_READ(vma, vm_end);
+	return address < s->found.end;
+}
+
 static __always_inline bool unwind_read(__u64 address, __u64 *ret)
 {
 	return !bpf_probe_read_user(ret, sizeof(*ret), (void *)address);
+}
+
+/* Generated code that has no frame pointer but goes on with "add $n, %rsp; ret": Python's, for perf maps. */
+static __always_inline bool unwind_by_epilogue(struct unwind_state *s)
+{
+	__u64 code, size, ra;
+
+	if (UNWIND_LR || s->inner || !unwind_read(s->pc, &code) || (code & 0xff80ffffffull) != 0xc300c48348ull)
+		return false;
+	size = code >> 24 & 0x7f;
+	if (!unwind_read(s->sp + size, &ra) || !ra)
+		return false;
+	s->sp += size + 8;
+	s->pc = ra;
+	return true;
 }
 
 /* fp points at the caller's fp, the return address lies above. The outermost frame has none, by convention. */
@@ -221,38 +425,59 @@ static __always_inline int unwind_by_rule(struct unwind_state *s, const struct c
 	return ra ? UNWIND_GO_ON : CULPRIT_STACK_WHOLE;
 }
 
+/* At a function's first instruction it is known where its caller is, whatever its file says (musl's says nothing). */
+static __always_inline int unwind_by_entry(struct unwind_state *s)
+{
+	if (UNWIND_LR)
+		s->pc = s->lr;
+	else if (unwind_read(s->sp, &s->pc))
+		s->sp += 8;
+	else
+		return CULPRIT_STACK_UNREADABLE;
+	s->inner = false;
+	s->lr_lost = true;
+	return s->pc ? UNWIND_GO_ON : CULPRIT_STACK_WHOLE;
+}
+
 /* Keeps frame `i` of the walk in that scratch and steps outwards. UNWIND_GO_ON, or why the walk ends. */
 __noinline int unwind_step(__u32 i, __u32 scratch)
 {
 	struct culprit_unwind_rule *rule;
 	struct unwind_mapping *m;
 	struct unwind_state *s;
+	__u64 at, place;
 	__u32 number;
-	__u64 at;
 	int end;
 
 	s = bpf_map_lookup_elem(&unwind_scratch, &scratch);
 	if (!s || i >= UNWIND_FRAMES)
 		return CULPRIT_STACK_DEEP;
-	at = s->pc - !s->inner;
-	s->stack.pcs[i] = at;
-	s->stack.n = i + 1;
-	s->hash = unwind_mix(s->hash, at);
+	at = place = s->pc - !s->inner;
 	m = bpf_map_lookup_elem(&unwind_mappings, &s->last);
 	if (!m || at < m->start || at >= m->end) {
 		s->last = unwind_mapping_at(s->first, s->n, at);
 		m = bpf_map_lookup_elem(&unwind_mappings, &s->last);
 	}
+	/* Of a process that began a moment ago nothing is known, or not what it has mapped since. */
+	if (!m && unwind_file_at(scratch, at)) {
+		m = &s->found;
+		place = UNWIND_IN_FILE(s->module, at - m->start + m->offset);
+	}
+	s->stack.pcs[i] = place;
+	s->stack.n = i + 1;
+	s->hash = unwind_mix(s->hash, place);
+	if (scratch == UNWIND_OF_HEAP && !i)
+		return unwind_by_entry(s);
 	if (!m)
-		return CULPRIT_STACK_UNMAPPED;
+		return s->n ? CULPRIT_STACK_UNMAPPED : CULPRIT_STACK_PENDING;
 	if (m->kind == UNWIND_BY_FP)
-		return unwind_by_fp(s);
+		return m->generated && unwind_by_epilogue(s) ? UNWIND_GO_ON : unwind_by_fp(s);
 	if (m->kind != UNWIND_TABLE)
 		return CULPRIT_STACK_PENDING;
-	number = unwind_rule_at(m->first, m->n, at - m->start + m->offset);
+	number = unwind_rule_of(&m->rows, at - m->start + m->offset);
 	/* The signal trampoline is returned to by nobody: its own address is exact. */
 	if (!number && !s->inner)
-		number = unwind_rule_at(m->first, m->n, s->pc - m->start + m->offset);
+		number = unwind_rule_of(&m->rows, s->pc - m->start + m->offset);
 	if (number >= UNWIND_RULES)
 		return CULPRIT_STACK_UNKNOWN;
 	rule = bpf_map_lookup_elem(&unwind_rules, &number);
@@ -271,26 +496,32 @@ __noinline int unwind_step(__u32 i, __u32 scratch)
 static __always_inline void unwind_tell(__u32 pid, __u32 end)
 {
 	struct unwind_news news = {.pid = pid, .end = end};
+	__u32 *busy = unwind_busy_here();
 
+	if (!busy)
+		return;
+	__sync_fetch_and_add(busy, 1);
 	bpf_ringbuf_output(&unwind_news, &news, sizeof(news), 0);
+	__sync_fetch_and_add(busy, -1);
 }
 
-/* The mappings of this process; none: not known, user space has been told. */
-static __always_inline void unwind_process_find(struct unwind_state *s, struct task_struct *task)
+/* The mappings of this process with that memory; none: not known, user space has been told. */
+static __always_inline void unwind_process_find(struct unwind_state *s, struct task_struct *task, __u64 mm)
 {
-	struct unwind_process fresh = {.mm = (__u64)task->mm}, *p;
+	struct unwind_process fresh = {.mm = mm}, *p;
 	__u32 pid = task->tgid;
 
 	s->first = s->n = 0;
 	p = bpf_map_lookup_elem(&unwind_processes, &pid);
 	if (!p) {
 		fresh.told_ns = bpf_ktime_get_ns();
-		if (!bpf_map_update_elem(&unwind_processes, &pid, &fresh, BPF_NOEXIST))
+		if (!unwind_update(&unwind_processes, &pid, &fresh, BPF_NOEXIST))
 			unwind_tell(pid, CULPRIT_STACK_PENDING);
 	} else if (p->mm != fresh.mm) {
 		/* exec, or another process under this number. */
 		p->n = 0;
 		p->mm = fresh.mm;
+		p->start = 0;
 		p->told_ns = bpf_ktime_get_ns();
 		unwind_tell(pid, CULPRIT_STACK_PENDING);
 	} else {
@@ -318,9 +549,11 @@ static __always_inline struct unwind_state *unwind_user(struct task_struct *task
 {
 	struct pt_regs *regs;
 	struct unwind_state *s;
+	/* By a call, not followed: there the verifier looks for the type's name among all types of the kernel, on each way. */
+	__u64 mm = (__u64)BPF_CORE_READ(task, mm);
 	int r = UNWIND_GO_ON;
 
-	if (!task->mm || !bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+	if (!mm || !bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
 		return NULL;
 	s = bpf_map_lookup_elem(&unwind_scratch, &scratch);
 	if (!s)
@@ -334,8 +567,11 @@ static __always_inline struct unwind_state *unwind_user(struct task_struct *task
 	s->fp_lost = s->lr_lost = false;
 	s->hash = 0x1234567;
 	s->last = UNWIND_NOWHERE;
-	unwind_process_find(s, task);
-	if (!s->n || UNWIND_COMPAT(regs)) {
+	unwind_process_find(s, task, mm);
+	s->mm = mm;
+	s->pid = task->tgid;
+	s->found.start = s->found.end = 0;
+	if (UNWIND_COMPAT(regs)) {
 		s->stack.pcs[0] = s->pc;
 		s->stack.n = 1;
 		s->hash = unwind_mix(s->hash, s->pc);

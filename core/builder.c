@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "cellcode.h"
 #include "error.h"
 #include "format.h"
 
@@ -93,8 +94,9 @@ static void op_state(struct culprit_frame *f, uint32_t table, uint32_t state, co
 	m->mentioned = true;
 	m->state = state >= CULPRIT_FRESH && state <= CULPRIT_MISSING ? state : CULPRIT_FAILED;
 	m->reason = reason && *reason ? dictwriter_text(b->dictionary, reason, strlen(reason)) : 0;
-	if (reason && !b->remark[0])
-		snprintf(b->remark, sizeof(b->remark), "%s", reason);
+	/* A collector may have many tables: which one it is of stands before it. */
+	if (reason && *reason && !b->remark[0])
+		snprintf(b->remark, sizeof(b->remark), "%s: %s", m->schema->name, reason);
 }
 
 static void op_lost(struct culprit_frame *f, uint32_t table, uint64_t events)
@@ -212,6 +214,8 @@ static void op_put(struct culprit_frame *f, uint32_t column, uint64_t bits)
 			return;
 		}
 	}
+	if (type == CULPRIT_U64 && b->table->schema->columns[column].flags & CULPRIT_THOUSANDS)
+		bits = bits > CELLCODE_THOUSANDS_MAX ? CELLCODE_THOUSANDS_MAX : bits - bits % CELLCODE_THOUSAND;
 	put_cell(b, column, FORMAT_CELL_OK, bits);
 }
 
@@ -588,6 +592,15 @@ void builder_skip(struct builder *b, uint32_t table, uint32_t state, const char 
 uint64_t builder_rows(const struct builder *b, uint32_t table)
 {
 	return table < b->ntables ? b->mirrors[table].live : 0;
+}
+
+uint64_t builder_rows_all(const struct builder *b)
+{
+	uint64_t rows = 0;
+
+	for (uint32_t i = 0; i < b->ntables; i++)
+		rows += b->mirrors[i].live;
+	return rows;
 }
 
 uint64_t builder_lost(const struct builder *b)

@@ -45,7 +45,8 @@ struct culprit_frame *builder_frame(struct builder *, uint32_t first_table, uint
  * tables by the time between their beginnings. `thinning`: sampled every n-th tick, 1: every. */
 int builder_frame_end(struct builder *, int result, const char *reason, uint64_t cost_ns, uint32_t thinning,
 		      struct culprit_error *);
-/* The first reason or remark given for a table (culprit_state) since builder_frame(); "": none. Valid until the next. */
+/* "TABLE: REASON", the first reason or remark given for a table (culprit_state) since builder_frame(); "": none. Valid until
+ * the next. */
 const char *builder_remark(const struct builder *);
 /* Did that collector say of each of its tables that it failed? */
 bool builder_all_failed(const struct builder *);
@@ -61,6 +62,7 @@ int builder_summary(struct builder *, struct wbuf *out);
 
 /* Live rows of a table, for tests and for `culprit collectors`. */
 uint64_t builder_rows(const struct builder *, uint32_t table);
+uint64_t builder_rows_all(const struct builder *);
 /* Events that collectors have lost since it was made, of all tables. */
 uint64_t builder_lost(const struct builder *);
 /* Bytes held. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "builder_internal.h"
+#include "cellcode.h"
 #include "format.h"
 
 /* Rows that are given whole share few combinations of cell states; each is written once a section. */
@@ -14,14 +15,6 @@ struct pattern {
 static bool is_entry(const struct schema_column *c)
 {
 	return c->type == CULPRIT_TEXT || c->type == CULPRIT_STACK || c->type == CULPRIT_TASK;
-}
-
-static void put_value(struct wbuf *w, unsigned type, uint64_t before, uint64_t now)
-{
-	if (type == CULPRIT_F64)
-		wbuf_varint(w, __builtin_bswap64(before ^ now));
-	else
-		wbuf_zigzag(w, (int64_t)(now - before));
 }
 
 static void use_cell(struct builder *b, const struct schema_column *c, uint8_t state, uint64_t cell)
@@ -149,7 +142,7 @@ static void put_row_past(struct wbuf *w, const struct mirror *m, uint32_t slot)
 		const struct schema_column *column = &m->schema->columns[c];
 
 		if (column->role == CULPRIT_COUNTER)
-			put_value(w, column->type, 0, mirror_number(m, slot, m->columns.drop + column->counter));
+			cell_put_after(w, column, 0, mirror_number(m, slot, m->columns.drop + column->counter));
 	}
 	if (!s->based)
 		return;
@@ -160,16 +153,15 @@ static void put_row_past(struct wbuf *w, const struct mirror *m, uint32_t slot)
 	}
 	for (uint32_t c = 0; c < m->ncolumns; c++) {
 		const struct schema_column *column = &m->schema->columns[c];
-		size_t at = (size_t)slot * m->ncounts;
 
 		if (!(s->based >> column->group & 1))
 			continue;
 		if (column->role == CULPRIT_COUNTER)
-			put_value(w, column->type, mirror_cell(m, slot, c),
+			cell_put_after(w, column, mirror_cell(m, slot, c),
 				  mirror_number(m, slot, m->columns.base + column->counter));
 		else if (column->role == CULPRIT_HISTOGRAM)
-			put_counts(w, m->counts + at + m->count_at[column->hist],
-				   m->base_counts + at + m->count_at[column->hist], column->bounds.count);
+			put_counts(w, mirror_counts(m, slot, column->hist), mirror_base_counts(m, slot, column->hist),
+				   column->bounds.count);
 	}
 }
 
@@ -206,7 +198,7 @@ static void put_rows(struct builder *b, struct wbuf *w, const struct mirror *m, 
 				continue;
 			cell = mirror_number(m, b->order[i], c);
 			use_cell(b, column, state, cell);
-			put_value(w, column->type, before, cell);
+			cell_put_after(w, column, before, cell);
 			before = cell;
 		}
 	}
@@ -215,8 +207,7 @@ static void put_rows(struct builder *b, struct wbuf *w, const struct mirror *m, 
 			uint32_t c = m->schema->hist_columns[h];
 
 			if (mirror_states(m, b->order[i])[c] == FORMAT_CELL_OK)
-				put_counts(w, NULL, mirror_counts(m, b->order[i]) + m->count_at[h],
-					   m->schema->columns[c].bounds.count);
+				put_counts(w, NULL, mirror_counts(m, b->order[i], h), m->schema->columns[c].bounds.count);
 		}
 		put_row_past(w, m, b->order[i]);
 	}
@@ -366,12 +357,10 @@ static void put_changed(struct builder *b, struct wbuf *w, const struct mirror *
 			b->changes[i] = k->next;
 			now = mirror_cell(m, slot, c);
 			use_cell(b, column, mirror_states(m, slot)[c], now);
-			put_value(w, column->type, k->sealed, now);
-			if (column->role == CULPRIT_HISTOGRAM) {
-				size_t from = (size_t)slot * m->ncounts + m->count_at[column->hist];
-
-				put_counts(w, m->sealed_counts + from, m->counts + from, column->bounds.count);
-			}
+			cell_put_after(w, column, k->sealed, now);
+			if (column->role == CULPRIT_HISTOGRAM)
+				put_counts(w, mirror_sealed_counts(m, slot, column->hist), mirror_counts(m, slot, column->hist),
+					   column->bounds.count);
 		}
 	}
 }
@@ -398,7 +387,7 @@ static void put_events(struct builder *b, struct wbuf *w, const struct mirror *m
 			if (m->event_states[i * n + c] == FORMAT_CELL_ABSENT)
 				continue;
 			use_cell(b, column, m->event_states[i * n + c], m->event_cells[i * n + c]);
-			put_value(w, column->type, before, m->event_cells[i * n + c]);
+			cell_put_after(w, column, before, m->event_cells[i * n + c]);
 			before = m->event_cells[i * n + c];
 		}
 	}
@@ -498,6 +487,11 @@ int builder_seal(struct builder *b, bool key, struct wbuf *out)
 		mirror_sealed(&b->mirrors[i]);
 		if (key)
 			mirror_tighten(&b->mirrors[i]);
+	}
+	/* Frames after it take a hundredth. */
+	if (key) {
+		wbuf_give_back(&b->body);
+		wbuf_give_back(&b->rows);
 	}
 	return out->err;
 }

@@ -246,8 +246,12 @@ static int roll(struct cursor *c, uint64_t to_ns, struct culprit_error *error)
 			for (uint32_t i = 0; !e && i < c->ntables; i++)
 				cursor_table_clear(&c->tables[i]);
 		}
-		if (!e)
+		if (!e) {
+			uint64_t before = c->scratch.decoded;
+
 			e = cursor_apply(c->tables, c->ntables, c->segment, f, keep, &c->scratch);
+			c->source->decoded += c->scratch.decoded - before;
+		}
 		if (e) {
 			c->valid = false;
 			if (e == -EBADMSG)
@@ -406,6 +410,22 @@ int cursor_seek(struct cursor *c, uint64_t to_ns, struct culprit_error *error)
 	return 0;
 }
 
+size_t cursor_rows_held(const struct cursor *c, const char *const *tables, size_t n)
+{
+	size_t rows = 0;
+
+	for (uint32_t i = 0; i < c->ntables; i++) {
+		const struct cursor_table *t = &c->tables[i];
+		bool counts = !tables;
+
+		for (size_t k = 0; tables && k < n && !counts; k++)
+			counts = !strcmp(tables[k], t->schema->name);
+		if (counts)
+			rows += t->nslots + t->ended.n - t->ended.first + t->events.n - t->events.first;
+	}
+	return rows;
+}
+
 uint64_t cursor_mono_ns(const struct cursor *c)
 {
 	return c->valid ? c->mono_ns : 0;
@@ -501,7 +521,18 @@ const struct row *cursor_row_serial(const struct cursor *c, const struct schema_
 
 static uint64_t number(const struct row *row, uint32_t column)
 {
-	return row->numbers ? row->numbers[column] : grid_get(row->grid, row->slot, column);
+	uint64_t bit = (uint64_t)1 << column % 64;
+	unsigned at = 0;
+
+	if (!row->numbers)
+		return grid_get(row->grid, row->slot, column);
+	if (!row->present)
+		return row->numbers[column];
+	if (!(row->present[column / 64] & bit))
+		return 0;
+	for (uint32_t i = 0; i < column / 64; i++)
+		at += (unsigned)__builtin_popcountll(row->present[i]);
+	return row->numbers[at + (unsigned)__builtin_popcountll(row->present[column / 64] & (bit - 1))];
 }
 
 uint64_t row_cell(const struct row *row, uint32_t column)
@@ -549,25 +580,39 @@ static const uint64_t *counts_of(const struct cursor *c, const struct schema_tab
 {
 	struct cursor_table *t = table_of(c, schema);
 	const struct cursor_kept *k;
-	const uint64_t *counts;
-	uint32_t at;
+	const uint64_t *kept, *next;
+	const struct grid *g;
+	uint64_t *to;
+	uint32_t at, n;
 
-	if (!t || column >= schema->ncolumns || schema->columns[column].role != CULPRIT_HISTOGRAM ||
+	if (!t || !t->hists || column >= schema->ncolumns || schema->columns[column].role != CULPRIT_HISTOGRAM ||
 	    row->states[column] != FORMAT_CELL_OK)
 		return NULL;
 	if (base && !(row->based >> schema->columns[column].group & 1))
 		return NULL;
 	at = t->count_at[schema->columns[column].hist];
+	n = schema->columns[column].bounds.count;
+	to = t->hists->shown + (base ? t->ncounts : 0) + at;
 	k = kept_of(row);
 	if (k) {
-		counts = base ? k->base_counts : k->counts;
-	} else {
-		if (row->slot >= t->nslots)
+		kept = base ? k->base_counts : k->counts;
+		/* Slots of histograms may differ from those of the segment in which it ended. */
+		if (!kept || k->ncounts != t->ncounts)
 			return NULL;
-		counts = base ? t->base_counts : t->counts;
-		counts = counts ? counts + (size_t)row->slot * t->ncounts : NULL;
+		next = kept + (t->ncounts + 63) / 64;
+		for (uint32_t i = 0; i < at + n; i++) {
+			uint64_t number = kept[i / 64] >> i % 64 & 1 ? *next++ : 0;
+
+			if (i >= at)
+				to[i - at] = number;
+		}
+		return to;
 	}
-	return counts ? counts + at : NULL;
+	g = base ? &t->hists->base : &t->hists->now;
+	if (row->slot >= t->nslots || row->slot >= g->nrows)
+		return NULL;
+	grid_get_many(g, row->slot, at, n, to);
+	return to;
 }
 
 const uint64_t *cursor_histogram(const struct cursor *c, const struct schema_table *schema, const struct row *row,

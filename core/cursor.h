@@ -33,6 +33,7 @@ struct row {
 	uint64_t sample_ns;
 	const struct grid *grid;
 	const uint64_t *numbers; /* of one that ended, and of events; else NULL */
+	const uint64_t *present; /* bit a column: `numbers` has only these, the others are 0; NULL: it has all */
 	const struct row_columns *columns;
 };
 
@@ -60,6 +61,9 @@ struct table_view {
 };
 
 struct cursor;
+
+/* Rows that it holds of these tables (n names) now; of those that it follows, all: NULL. */
+size_t cursor_rows_held(const struct cursor *, const char *const *tables, size_t n);
 
 /* `tables`: names to decode, NULL-terminated; NULL: all. Skipped ones cost nothing. The source is borrowed. */
 struct cursor *cursor_create(struct source *, const char *const *tables);
@@ -91,9 +95,10 @@ const struct row *cursor_row(const struct cursor *, const struct schema_table *,
 /* The row with this serial in this slot, else NULL. */
 const struct row *cursor_row_serial(const struct cursor *, const struct schema_table *, size_t slot, uint64_t serial,
 				    struct row *memory);
-/* Counts of a histogram column, `count` of its bounds; NULL: absent. */
+/* Counts of a histogram column, `count` of its bounds; NULL: absent. Borrowed until another row of the table is asked for. */
 const uint64_t *cursor_histogram(const struct cursor *, const struct schema_table *, const struct row *, uint32_t column);
-/* Base of a histogram column, as row.bases for counters: counts first read. NULL: all 0 where born, else none known. */
+/* Base of a histogram column, as row.bases for counters: counts first read. NULL: all 0 where born, else none known.
+ * Borrowed likewise. */
 const uint64_t *cursor_histogram_base(const struct cursor *, const struct schema_table *, const struct row *,
 				      uint32_t column);
 

@@ -171,7 +171,7 @@ static int get_changed(struct rbuf *r, struct cursor_table *t, struct cursor_scr
 			old = cursor_states(t, at)[c];
 			new = cellstates_of(&t->cellstates, scratch->row_patterns[i])[c];
 			before = cursor_cell(t, at, c);
-			now = cursor_get_value(r, column->type, before);
+			now = cell_get_after(r, column, before);
 			if (r->err)
 				return -EBADMSG;
 			/* A cell whose state changes starts counting anew. */
@@ -179,11 +179,8 @@ static int get_changed(struct rbuf *r, struct cursor_table *t, struct cursor_scr
 				e = note_fall(t, at, column, before, now);
 			if (!e && new != FORMAT_CELL_ABSENT)
 				e = cursor_set(t, at, c, now);
-			if (!e && column->role == CULPRIT_HISTOGRAM) {
-				uint64_t *counts = t->counts + (size_t)at * t->ncounts + t->count_at[column->hist];
-
-				e = cursor_get_counts(r, counts, counts, column->bounds.count);
-			}
+			if (!e && column->role == CULPRIT_HISTOGRAM)
+				e = cursor_get_counts(r, &t->hists->now, at, t->count_at[column->hist], column->bounds.count);
 		}
 	}
 	for (size_t i = 0; i < n && !e; i++) {
@@ -208,22 +205,17 @@ static int get_based(struct rbuf *r, struct cursor_table *t)
 		groups = rbuf_u8(r);
 		if (r->err || slot >= t->nslots || !t->slots[slot].live)
 			return -EBADMSG;
-		if (cursor_reserve_counts(t))
-			return -ENOMEM;
 		at = (uint32_t)slot++;
 		for (uint32_t c = 0; c < t->schema->ncolumns; c++) {
 			const struct schema_column *column = &t->schema->columns[c];
-			size_t counts = (size_t)at * t->ncounts;
 
 			if (!(groups >> column->group & 1))
 				continue;
 			if (column->role == CULPRIT_COUNTER &&
 			    cursor_set(t, at, t->columns.base + column->counter, cursor_cell(t, at, c)))
 				return -ENOMEM;
-			if (column->role != CULPRIT_HISTOGRAM)
-				continue;
-			counts += t->count_at[column->hist];
-			memcpy(t->base_counts + counts, t->counts + counts, column->bounds.count * 8);
+			if (column->role == CULPRIT_HISTOGRAM && cursor_base_counts(t, at, column))
+				return -ENOMEM;
 		}
 		for (uint32_t g = 0; g < SCHEMA_GROUPS_MAX; g++) {
 			if (groups >> g & 1 && cursor_set_based(t, at, g, t->sample_ns))
@@ -277,7 +269,7 @@ static int get_events(struct rbuf *r, struct cursor_table *t, uint64_t frame_ns,
 
 			if (k->row.states[c] == FORMAT_CELL_ABSENT)
 				continue;
-			k->memory[c] = before = cursor_get_value(r, column->type, before);
+			k->memory[c] = before = cell_get_after(r, column, before);
 		}
 		e = r->err;
 	}
@@ -296,6 +288,7 @@ static int table_apply(struct cursor_table *tables, uint32_t ntables, struct rbu
 	t = &tables[id];
 	if (!t->wanted)
 		return 0;
+	scratch->decoded++;
 	last_ns = t->sample_ns;
 	state = rbuf_bounded(r, UINT32_MAX);
 	flags = rbuf_varint(r);

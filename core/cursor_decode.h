@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cellcode.h"
 #include "cursor_internal.h"
 
 /* Elements beyond the old ones are 0. false: out of memory. */
@@ -23,13 +24,6 @@ static inline bool cursor_resize(void *array, size_t old, size_t n, size_t width
 	return true;
 }
 
-static inline uint64_t cursor_get_value(struct rbuf *r, unsigned type, uint64_t before)
-{
-	if (type == CULPRIT_F64)
-		return before ^ __builtin_bswap64(rbuf_varint(r));
-	return before + (uint64_t)rbuf_zigzag(r);
-}
-
 static inline int cursor_set(struct cursor_table *t, uint32_t slot, uint32_t column, uint64_t value)
 {
 	return grid_set(&t->grid, slot, column, value);
@@ -42,12 +36,12 @@ static inline int cursor_set_based(struct cursor_table *t, uint32_t slot, uint32
 	return group < t->columns.n - t->columns.based ? cursor_set(t, slot, t->columns.based + group, ns) : 0;
 }
 
-/* Counts of a histogram: those `before` (NULL: as they are) plus the differences. */
-int cursor_get_counts(struct rbuf *, const uint64_t *before, uint64_t *now, uint32_t n);
+/* Adds differences to the n counts of a histogram that begin in column `first`. */
+int cursor_get_counts(struct rbuf *, struct grid *, uint32_t row, uint32_t first, uint32_t n);
 /* Combinations of cell states of a section; *ret: the first of n. */
 int cursor_get_patterns(struct rbuf *, uint32_t ncolumns, const uint8_t **ret, size_t *ret_n);
-/* Memory for bases of histograms. */
-int cursor_reserve_counts(struct cursor_table *);
+/* The histogram's base is what it counts now. -ENOMEM. */
+int cursor_base_counts(struct cursor_table *, uint32_t slot, const struct schema_column *);
 int cursor_scratch_slots(struct cursor_scratch *, size_t n);
 
 /* Rows given whole. */

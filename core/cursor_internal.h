@@ -21,8 +21,8 @@ struct cursor_slot {
 struct cursor_kept {
 	struct row row;
 	struct row_columns columns;
-	uint32_t slot;
-	uint64_t *counts, *base_counts;
+	uint32_t slot, ncounts;
+	const uint64_t *counts, *base_counts; /* those that are not 0, behind a bit for each that says so; NULL: none known */
 	uint64_t memory[]; /* what row points to */
 };
 
@@ -32,6 +32,12 @@ struct cursor_list {
 	uint64_t left_out, left_out_ns; /* were too many: the oldest, so many, the newest of them at */
 };
 
+/* Counts of histograms. */
+struct cursor_counts {
+	struct grid now, base; /* base: no rows until first needed */
+	uint64_t shown[]; /* two rows, as they are handed out */
+};
+
 struct cursor_table {
 	const struct schema_table *schema;
 	bool wanted;
@@ -39,7 +45,7 @@ struct cursor_table {
 	struct row_columns columns;
 	struct grid grid;   /* the numbers of the rows in `slots` */
 	struct cellstates cellstates;
-	uint64_t *counts, *base_counts;
+	struct cursor_counts *hists; /* with the first slot of a table that has histograms */
 	uint32_t ncounts, *count_at;
 	size_t nslots, cap;
 	uint64_t sample_ns, attempt_ns, reason, lost, cost_ns;
@@ -56,6 +62,7 @@ struct cursor_scratch {
 	uint32_t *row_patterns;    /* of each row: its pattern, then the cellstates it gets */
 	uint64_t *masks;           /* of each row: columns that changed */
 	size_t masks_cap;
+	uint64_t decoded;          /* tables, so far; see struct source */
 };
 
 void cursor_table_init(struct cursor_table *, const struct schema_table *, bool wanted);

@@ -8,7 +8,7 @@
 /* At its widest. */
 static size_t row_size(const struct cursor_table *t)
 {
-	return sizeof(struct cursor_slot) + t->schema->ncolumns + (size_t)t->columns.n * 9 + (size_t)t->ncounts * 16;
+	return sizeof(struct cursor_slot) + t->schema->ncolumns + ((size_t)t->columns.n + (size_t)t->ncounts * 2) * 9;
 }
 
 static int slots_reserve(struct cursor_table *t, size_t n)
@@ -25,9 +25,17 @@ static int slots_reserve(struct cursor_table *t, size_t n)
 	while (cap < n)
 		cap += cap / 4;
 	if (!cursor_resize(&t->slots, t->cap, cap, sizeof(*t->slots)) ||
-	    !cursor_resize(&t->counts, t->cap, cap, (size_t)t->ncounts * 8) ||
-	    (t->base_counts && !cursor_resize(&t->base_counts, t->cap, cap, (size_t)t->ncounts * 8)) ||
 	    grid_reserve(&t->grid, (uint32_t)cap))
+		return -ENOMEM;
+	if (t->schema->nhists && !t->hists) {
+		t->hists = calloc(1, sizeof(*t->hists) + (size_t)t->ncounts * 2 * sizeof(*t->hists->shown));
+		if (!t->hists)
+			return -ENOMEM;
+		grid_init(&t->hists->now, t->ncounts);
+		grid_init(&t->hists->base, t->ncounts);
+	}
+	if (t->hists && (grid_reserve(&t->hists->now, (uint32_t)cap) ||
+			 (t->hists->base.nrows && grid_reserve(&t->hists->base, (uint32_t)cap))))
 		return -ENOMEM;
 	t->cap = cap;
 	t->nslots = n;
@@ -54,17 +62,16 @@ void cursor_scratch_finish(struct cursor_scratch *s)
 	memset(s, 0, sizeof(*s));
 }
 
-int cursor_get_counts(struct rbuf *r, const uint64_t *before, uint64_t *now, uint32_t n)
+int cursor_get_counts(struct rbuf *r, struct grid *g, uint32_t row, uint32_t first, uint32_t n)
 {
 	uint64_t differ = rbuf_bounded(r, n), at = 0;
 
-	if (before != now && before)
-		memcpy(now, before, n * sizeof(*now));
 	while (differ-- && !r->err) {
 		at += rbuf_bounded(r, n);
 		if (at >= n)
 			return -EBADMSG;
-		now[at] += (uint64_t)rbuf_zigzag(r);
+		if (grid_set(g, row, first + (uint32_t)at, grid_get(g, row, first + (uint32_t)at) + (uint64_t)rbuf_zigzag(r)))
+			return -ENOMEM;
 		at++;
 	}
 	return r->err;
@@ -129,6 +136,8 @@ static int get_row_head(struct rbuf *r, struct cursor_table *t, uint64_t *slot, 
 	cursor_slot_free(t, (uint32_t)*slot);
 	*s = (struct cursor_slot){.states = CELLSTATES_NONE, .flags = (uint8_t)flags};
 	grid_use(&t->grid, (uint32_t)*slot);
+	if (t->hists)
+		grid_use(&t->hists->now, (uint32_t)*slot);
 	if (cursor_set(t, (uint32_t)*slot, t->columns.serial, (*serial)++) || cursor_set(t, (uint32_t)*slot, t->columns.began, began_ns) ||
 	    cursor_set(t, (uint32_t)*slot, t->columns.since, since_ns))
 		return -ENOMEM;
@@ -149,17 +158,21 @@ static int get_row_head(struct rbuf *r, struct cursor_table *t, uint64_t *slot, 
 	return r->err;
 }
 
-int cursor_reserve_counts(struct cursor_table *t)
+int cursor_base_counts(struct cursor_table *t, uint32_t slot, const struct schema_column *column)
 {
-	if (t->ncounts && !t->base_counts)
-		t->base_counts = calloc(t->cap * t->ncounts, 8);
-	return !t->ncounts || t->base_counts ? 0 : -ENOMEM;
+	uint32_t at = t->count_at[column->hist];
+
+	if (grid_reserve(&t->hists->base, (uint32_t)t->cap))
+		return -ENOMEM;
+	grid_use(&t->hists->base, slot);
+	grid_get_many(&t->hists->now, slot, at, column->bounds.count, t->hists->shown);
+	return grid_set_many(&t->hists->base, slot, at, column->bounds.count, t->hists->shown);
 }
 
 static int get_bases(struct rbuf *r, struct cursor_table *t, uint32_t slot)
 {
 	struct cursor_slot *s = &t->slots[slot];
-	int e = cursor_reserve_counts(t);
+	int e = 0;
 
 	s->based = rbuf_u8(r);
 	for (uint32_t g = 0; g < SCHEMA_GROUPS_MAX && !e; g++) {
@@ -168,15 +181,14 @@ static int get_bases(struct rbuf *r, struct cursor_table *t, uint32_t slot)
 	}
 	for (uint32_t c = 0; c < t->schema->ncolumns && !e; c++) {
 		const struct schema_column *column = &t->schema->columns[c];
-		size_t at = (size_t)slot * t->ncounts;
 
 		if (!(s->based >> column->group & 1))
 			continue;
 		if (column->role == CULPRIT_COUNTER) {
-			e = cursor_set(t, slot, t->columns.base + column->counter, cursor_get_value(r, column->type, cursor_cell(t, slot, c)));
+			e = cursor_set(t, slot, t->columns.base + column->counter, cell_get_after(r, column, cursor_cell(t, slot, c)));
 		} else if (column->role == CULPRIT_HISTOGRAM) {
-			at += t->count_at[column->hist];
-			e = cursor_get_counts(r, t->counts + at, t->base_counts + at, column->bounds.count);
+			e = cursor_base_counts(t, slot, column);
+			e = e ? e : cursor_get_counts(r, &t->hists->base, slot, t->count_at[column->hist], column->bounds.count);
 		}
 	}
 	return e ? e : r->err;
@@ -190,7 +202,7 @@ static int get_row_past(struct rbuf *r, struct cursor_table *t, uint32_t slot)
 		const struct schema_column *column = &t->schema->columns[c];
 
 		if (column->role == CULPRIT_COUNTER &&
-		    cursor_set(t, slot, t->columns.drop + column->counter, cursor_get_value(r, column->type, 0)))
+		    cursor_set(t, slot, t->columns.drop + column->counter, cell_get_after(r, column, 0)))
 			return -ENOMEM;
 	}
 	return s->flags & FORMAT_ROW_BASES ? get_bases(r, t, slot) : r->err;
@@ -236,7 +248,7 @@ int cursor_get_rows(struct rbuf *r, struct cursor_table *t, struct cursor_scratc
 				e = cursor_set(t, scratch->slots[i], c, 0);
 				continue;
 			}
-			before = cursor_get_value(r, column->type, before);
+			before = cell_get_after(r, column, before);
 			e = cursor_set(t, scratch->slots[i], c, before);
 		}
 		e = e ? e : r->err;
@@ -248,11 +260,11 @@ int cursor_get_rows(struct rbuf *r, struct cursor_table *t, struct cursor_scratc
 
 		for (uint32_t h = 0; h < schema->nhists && !e; h++) {
 			uint32_t c = schema->hist_columns[h], count = schema->columns[c].bounds.count;
-			uint64_t *counts = t->counts + (size_t)s * t->ncounts + t->count_at[h];
 
-			memset(counts, 0, count * sizeof(*counts));
-			if (cursor_states(t, s)[c] == FORMAT_CELL_OK)
-				e = cursor_get_counts(r, NULL, counts, count);
+			for (uint32_t k = 0; k < count && !e; k++)
+				e = grid_set(&t->hists->now, s, t->count_at[h] + k, 0);
+			if (!e && cursor_states(t, s)[c] == FORMAT_CELL_OK)
+				e = cursor_get_counts(r, &t->hists->now, s, t->count_at[h], count);
 		}
 		if (!e)
 			e = get_row_past(r, t, s);

@@ -53,8 +53,11 @@ void cursor_table_finish(struct cursor_table *t)
 	free(t->slots);
 	grid_finish(&t->grid);
 	cellstates_finish(&t->cellstates);
-	free(t->counts);
-	free(t->base_counts);
+	if (t->hists) {
+		grid_finish(&t->hists->now);
+		grid_finish(&t->hists->base);
+		free(t->hists);
+	}
 	free(t->count_at);
 	memset(t, 0, sizeof(*t));
 }
@@ -64,6 +67,10 @@ void cursor_table_clear(struct cursor_table *t)
 	for (size_t i = 0; i < t->nslots; i++)
 		t->slots[i].live = false;
 	grid_clear(&t->grid);
+	if (t->hists) {
+		grid_clear(&t->hists->now);
+		grid_clear(&t->hists->base);
+	}
 	cellstates_clear(&t->cellstates);
 	t->nslots = 0;
 	t->sample_ns = t->attempt_ns = t->reason = t->lost = t->cost_ns = 0;
@@ -71,14 +78,31 @@ void cursor_table_clear(struct cursor_table *t)
 	t->thinning = 1;
 }
 
-/* Copies n words to *at and moves it on. */
-static uint64_t *put_words(uint64_t **at, const uint64_t *from, size_t n)
+/* Those of a row that are not 0, behind a bit for each, at *at, which moves on. */
+static uint64_t *put_present(uint64_t **at, const struct grid *g, uint32_t row)
 {
-	uint64_t *to = *at;
+	uint64_t *present = *at, *to = present + (g->ncolumns + 63) / 64;
 
-	memcpy(to, from, n * sizeof(*to));
-	*at += n;
-	return to;
+	for (uint32_t c = 0; c < g->ncolumns; c++) {
+		uint64_t number = grid_get(g, row, c);
+
+		if (!number)
+			continue;
+		present[c / 64] |= (uint64_t)1 << c % 64;
+		*to++ = number;
+	}
+	*at = to;
+	return present;
+}
+
+/* Words that takes. */
+static size_t present_words(const struct grid *g, uint32_t row)
+{
+	size_t words = (g->ncolumns + 63) / 64;
+
+	for (uint32_t c = 0; c < g->ncolumns; c++)
+		words += grid_get(g, row, c) != 0;
+	return words;
 }
 
 void cursor_slot_free(struct cursor_table *t, uint32_t slot)
@@ -90,29 +114,35 @@ void cursor_slot_free(struct cursor_table *t, uint32_t slot)
 	s->live = false;
 	cellstates_drop(&t->cellstates, s->states);
 	grid_leave(&t->grid, slot);
+	if (t->hists)
+		grid_leave(&t->hists->now, slot);
+	if (t->hists && t->hists->base.nrows)
+		grid_leave(&t->hists->base, slot);
 }
 
 int cursor_keep_ended(struct cursor_table *t, uint32_t slot, uint64_t ended_ns, bool folded, struct segment *segment)
 {
 	const struct cursor_slot *s = &t->slots[slot];
-	size_t n = t->columns.n, counts = (size_t)slot * t->ncounts;
-	bool base_counts = s->based && t->base_counts;
-	size_t words = n + t->ncounts + (base_counts ? t->ncounts : 0);
+	bool base_counts = s->based && t->hists && t->hists->base.nrows;
+	size_t words = present_words(&t->grid, slot);
+	uint64_t *to, *present;
 	struct cursor_kept *k;
-	uint64_t *to;
 
+	/* Two in three of its numbers are 0, of counts most. */
+	if (t->hists)
+		words += present_words(&t->hists->now, slot) + (base_counts ? present_words(&t->hists->base, slot) : 0);
 	k = calloc(1, sizeof(*k) + words * 8 + t->schema->ncolumns);
 	if (!k || cursor_list_append(&t->ended, k)) {
 		free(k);
 		return -ENOMEM;
 	}
 	to = k->memory;
-	for (uint32_t c = 0; c < n; c++)
-		to[c] = grid_get(&t->grid, slot, c);
+	present = put_present(&to, &t->grid, slot);
 	k->slot = slot;
+	k->ncounts = t->ncounts;
 	k->columns = t->columns;
 	k->row = (struct row){
-		.serial = to[t->columns.serial],
+		.serial = grid_get(&t->grid, slot, t->columns.serial),
 		.ended_ns = ended_ns,
 		.born = s->flags & FORMAT_ROW_BORN,
 		.folds = s->flags & FORMAT_ROW_FOLD,
@@ -122,20 +152,19 @@ int cursor_keep_ended(struct cursor_table *t, uint32_t slot, uint64_t ended_ns, 
 		.based = s->based,
 		/* Its last values are as of the sample before it was missed: at the latest now. */
 		.sample_ns = ended_ns,
-		.numbers = to,
+		.numbers = present + (t->columns.n + 63) / 64,
+		.present = present,
 		.columns = &k->columns,
 		.segment = segment_lock(segment),
 	};
 	if (k->row.born || s->based & 1) {
-		k->row.began_ns = to[t->columns.began];
-		k->row.since_ns = k->row.began_ns ? to[t->columns.since] : 0;
+		k->row.began_ns = grid_get(&t->grid, slot, t->columns.began);
+		k->row.since_ns = k->row.began_ns ? grid_get(&t->grid, slot, t->columns.since) : 0;
 	}
-	to += n;
-	if (t->ncounts) {
-		k->counts = put_words(&to, t->counts + counts, t->ncounts);
-		if (base_counts)
-			k->base_counts = put_words(&to, t->base_counts + counts, t->ncounts);
-	}
+	if (t->hists)
+		k->counts = put_present(&to, &t->hists->now, slot);
+	if (base_counts)
+		k->base_counts = put_present(&to, &t->hists->base, slot);
 	memcpy(to, cursor_states(t, slot), t->schema->ncolumns);
 	k->row.states = (uint8_t *)to;
 	return 0;

@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "number.h"
+
 static double bits_f64(uint64_t bits)
 {
 	double d;
@@ -46,12 +48,39 @@ static void set_cell(const struct row *row, const struct schema_column *c, uint6
 	}
 }
 
-/* When the column was last read. */
-static uint64_t read_at(const struct row *row, const struct schema_column *c, uint64_t otherwise)
+/* The counter that runs in a row of which this group was not read: what else is in the group stands still. 0: it is not known. */
+static uint32_t running(const struct schema_table *t, const struct row *row, uint32_t group)
 {
-	uint64_t at = row_read_ns(row, c->group);
+	uint64_t n;
+
+	if (t->running < 0 || !group || !(row->stale >> group & 1) || row->states[t->running] != FORMAT_CELL_OK)
+		return 0;
+	n = row_cell(row, (uint32_t)t->running);
+	if (n >= t->ncolumns || t->columns[n].role != CULPRIT_COUNTER || t->columns[n].type != CULPRIT_U64 ||
+	    t->columns[n].group != group || row->states[n] != FORMAT_CELL_OK)
+		return 0;
+	return (uint32_t)n;
+}
+
+/* When the column was last read, or is known as if it had been. */
+static uint64_t read_at(const struct schema_table *t, const struct row *row, uint32_t column, uint64_t otherwise)
+{
+	uint32_t group = t->columns[column].group;
+	uint64_t at = running(t, row, group) ? row->sample_ns : row_read_ns(row, group);
 
 	return at ? at : otherwise;
+}
+
+/* The counter then. */
+static uint64_t counter_at(const struct schema_table *t, const struct row *row, uint32_t column)
+{
+	uint64_t v = row_cell(row, column), at;
+
+	if (t->columns[column].group && running(t, row, t->columns[column].group) == column) {
+		at = row_read_ns(row, t->columns[column].group);
+		v += at && at < row->sample_ns ? row->sample_ns - at : 0;
+	}
+	return v;
 }
 
 static void begin(const struct derive *d, const struct schema_column *c, uint32_t column, struct value *v)
@@ -64,7 +93,7 @@ static void begin(const struct derive *d, const struct schema_column *c, uint32_
 		return;
 	if (!d->end->ended_ns) {
 		if (c->group && d->end->stale >> c->group & 1) {
-			uint64_t at = read_at(d->end, c, 0);
+			uint64_t at = row_read_ns(d->end, c->group);
 
 			if (at && at < d->sample_ns)
 				v->age_ns = d->sample_ns - at;
@@ -123,9 +152,9 @@ static bool span(const struct derive *d, uint32_t column, uint64_t *ret_from, ui
 	const struct schema_column *c = &d->schema->columns[column];
 
 	/* What ended did nothing more until the window's end: a short life is a small share of a long window. */
-	*ret_to = d->end->ended_ns ? d->sample_ns : read_at(d->end, c, d->sample_ns);
+	*ret_to = d->end->ended_ns ? d->sample_ns : read_at(d->schema, d->end, column, d->sample_ns);
 	if (d->start && d->start->states[column] == FORMAT_CELL_OK)
-		*ret_from = read_at(d->start, c, 0);
+		*ret_from = read_at(d->schema, d->start, column, 0);
 	else if (born(d->end))
 		*ret_from = since(d->end);
 	else if (d->end->based >> c->group & 1)
@@ -133,7 +162,7 @@ static bool span(const struct derive *d, uint32_t column, uint64_t *ret_from, ui
 	else
 		return false;
 	/* Read first before the window, but not at its start: what happened in the window can't be told. */
-	if (d->start && d->start->states[column] != FORMAT_CELL_OK && *ret_from < read_at(d->start, c, *ret_from))
+	if (d->start && d->start->states[column] != FORMAT_CELL_OK && *ret_from < read_at(d->schema, d->start, column, *ret_from))
 		return false;
 	return *ret_from < *ret_to;
 }
@@ -151,10 +180,12 @@ static void delta(const struct derive *d, uint32_t column, struct value *v, uint
 	if (!span(d, column, &from, &to))
 		return;
 	*ret_elapsed = to - from;
-	now = row_cell(d->end, column);
+	if (running(d->schema, d->end, c->group))
+		v->age_ns = d->aging_ns;
+	now = counter_at(d->schema, d->end, column);
 	now_drop = row_drop(d->end, c->counter);
 	if (d->start && d->start->states[column] == FORMAT_CELL_OK) {
-		before = row_cell(d->start, column);
+		before = counter_at(d->schema, d->start, column);
 		before_drop = row_drop(d->start, c->counter);
 	} else {
 		/* 0.0 has the bits of 0. */
@@ -175,9 +206,12 @@ static void delta(const struct derive *d, uint32_t column, struct value *v, uint
 		break;
 	case CULPRIT_U64:
 		v->u = (now + now_drop) - (before + before_drop);
-		/* Falls are in the drops: anything that still looks negative comes from damaged bytes. */
-		if (v->u > INT64_MAX && now < before)
-			v->state = VALUE_ABSENT;
+		/* Falls are in the drops: anything that still looks negative comes from damaged bytes; or it ran, by the time of samples, a
+		 * little further than it was then read. */
+		if (v->u > INT64_MAX && now < before) {
+			v->u = 0;
+			v->state = d->schema->running >= 0 && c->group ? VALUE_OK : VALUE_ABSENT;
+		}
 		break;
 	default:
 		v->state = VALUE_ABSENT;
@@ -261,7 +295,7 @@ bool derive_percentile(const struct schema_bounds *b, const uint64_t *counts, do
 		/* Nothing is known above the last edge but that it is at least that. */
 		if (i + 1 == b->count || !isfinite(hi))
 			hi = lo;
-		*ret = lo + (hi - lo) * fmin(1, fmax(0, (rank - below) / inside));
+		*ret = lo + (hi - lo) * number_min(1, number_max(0, (rank - below) / inside));
 		return true;
 	}
 	/* Rounding left the rank beyond the last count. */
@@ -390,7 +424,7 @@ static bool since_instant(const struct derive *d, uint32_t column, struct value 
 		v->state = VALUE_ABSENT;
 		return false;
 	}
-	v->f = fmax(0, x);
+	v->f = number_max(0, x);
 	return true;
 }
 

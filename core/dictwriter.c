@@ -17,6 +17,7 @@ struct entry {
 };
 
 enum {
+	TABLES_SPARE = 4096, /* places of tables that stay, needed or not */
 	PLACES_MAX = 1 << 17, /* distinct places of stacks in a segment whose names are asked for; those beyond stay unnamed */
 };
 
@@ -241,11 +242,29 @@ uint64_t dictwriter_task(struct dictwriter *d, uint64_t tid, uint64_t start_tick
 	return d->scratch.err ? 0 : intern(d, FORMAT_ENTRY_TASK, d->scratch.data, d->scratch.len);
 }
 
+/* Tables that were needed for a segment of many more stacks than the last one had. */
+static void places_fit(struct dictwriter *d)
+{
+	if (d->places_cap > TABLES_SPARE && d->nplaces * 8 < d->places_cap) {
+		free(d->places);
+		d->places = NULL;
+		free(d->waiting);
+		d->waiting = NULL;
+		d->places_cap = d->nplaces = d->waiting_cap = 0;
+	}
+	if (d->written_cap > TABLES_SPARE && d->nwritten * 8 < d->written_cap) {
+		free(d->written);
+		d->written = NULL;
+		d->written_cap = d->nwritten = 0;
+	}
+}
+
 void dictwriter_begin_segment(struct dictwriter *d)
 {
 	d->segment++;
 	d->npending = 0;
 	d->nwaiting = 0;
+	places_fit(d);
 	if (d->nplaces)
 		memset(d->places, 0, d->places_cap * sizeof(*d->places));
 	if (d->nwritten)
@@ -446,6 +465,7 @@ size_t dictwriter_flush(struct dictwriter *d, struct wbuf *w)
 	}
 	/* After the texts they say more of: a reader that does not know them takes the first of a number. */
 	wbuf_bytes(w, d->extra.data, d->extra.len);
+	wbuf_give_back(&d->extra);
 	d->npending = 0;
 	return n + d->nextra;
 }

@@ -17,6 +17,7 @@ struct flame {
 	char **chunks; /* the strings */
 	size_t nchunks, chunk_used, chunk_size;
 	struct flame_summary summary;
+	struct flame_spots spots;
 };
 
 enum { CHUNK = 1 << 16 };
@@ -86,6 +87,7 @@ void flame_destroy(struct flame *f)
 	if (!f)
 		return;
 	strings_free(f);
+	flame_spots_finish(&f->spots);
 	free(f->nodes);
 	free(f->frames);
 	free(f->by_child);
@@ -96,6 +98,7 @@ void flame_destroy(struct flame *f)
 void flame_clear(struct flame *f)
 {
 	strings_free(f);
+	flame_spots_clear(&f->spots);
 	memset(f->by_child, 0, f->by_child_cap * sizeof(*f->by_child));
 	memset(f->by_frame, 0, f->by_frame_cap * sizeof(*f->by_frame));
 	root_make(f);
@@ -165,6 +168,8 @@ static uint32_t frame_intern(struct flame *f, const struct flame_frame *frame)
 		f->frames_cap *= 2;
 	}
 	f->frames[f->nframes] = *frame;
+	f->frames[f->nframes].placed = false;
+	f->frames[f->nframes].build_id = NULL;
 	f->frames[f->nframes].name = keep(f, frame->name, frame->name_len);
 	f->frames[f->nframes].module = keep(f, frame->module, frame->module_len);
 	if (!f->frames[f->nframes].name || !f->frames[f->nframes].module)
@@ -226,6 +231,49 @@ static uint32_t child_of(struct flame *f, uint32_t parent, uint32_t frame, int *
 	return f->nnodes++;
 }
 
+static void spot_add(struct flame *f, uint32_t node, const struct flame_frame *frame, double weight)
+{
+	struct flame_spot spot = {.node = node, .offset = frame->offset, .pid = frame->pid, .weight = weight};
+
+	spot.build_id_len = frame->build_id_len < FLAME_BUILD_ID ? (uint32_t)frame->build_id_len : FLAME_BUILD_ID;
+	if (spot.build_id_len)
+		memcpy(spot.build_id, frame->build_id, spot.build_id_len);
+	flame_spots_add(&f->spots, &spot);
+}
+
+/* Into the list of the heaviest. */
+static size_t spot_keep(struct flame_spot *out, size_t n, size_t cap, const struct flame_spot *spot)
+{
+	size_t at;
+
+	if (n == cap && out[n - 1].weight >= spot->weight)
+		return n;
+	for (at = n < cap ? n++ : n - 1; at && out[at - 1].weight < spot->weight; at--)
+		out[at] = out[at - 1];
+	out[at] = *spot;
+	return n;
+}
+
+size_t flame_spots_of(const struct flame *f, uint32_t node, bool all, struct flame_spot *out, size_t cap)
+{
+	uint32_t frame = f->nodes[node].frame;
+	struct flame_spots together = {0};
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < f->spots.n && cap; i++) {
+		struct flame_spot spot = f->spots.spots[i];
+
+		if (all ? f->nodes[spot.node].frame != frame : spot.node != node)
+			continue;
+		spot.node = 0;
+		flame_spots_add(&together, &spot);
+	}
+	for (uint32_t i = 0; i < together.n; i++)
+		n = spot_keep(out, n, cap, &together.spots[i]);
+	flame_spots_finish(&together);
+	return n;
+}
+
 int flame_add(struct flame *f, const struct flame_frame *frames, size_t n, double weight, double samples, bool base)
 {
 	uint32_t path[FLAME_DEPTH_MAX + 1];
@@ -255,6 +303,8 @@ int flame_add(struct flame *f, const struct flame_frame *frames, size_t n, doubl
 		} else {
 			node->total += weight;
 			node->samples += samples;
+			if (i && frames[i - 1].placed)
+				spot_add(f, path[i], &frames[i - 1], weight);
 		}
 	}
 	if (base) {
@@ -295,6 +345,16 @@ size_t flame_frames(const struct flame *f)
 void flame_summary(const struct flame *f, struct flame_summary *ret)
 {
 	*ret = f->summary;
+}
+
+void flame_rate(struct flame *f, double hz)
+{
+	if (!(hz > 0))
+		return;
+	if (!(f->summary.rate_low > 0) || hz < f->summary.rate_low)
+		f->summary.rate_low = hz;
+	if (hz > f->summary.rate_high)
+		f->summary.rate_high = hz;
 }
 
 void flame_truncated(struct flame *f, double samples, double weight)

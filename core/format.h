@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 #define FORMAT_MAJOR 1u /* another one is refused */
-#define FORMAT_MINOR 0u /* newer ones are read, unknown parts skipped */
+#define FORMAT_MINOR 1u /* newer ones are read, unknown parts skipped */
 
 #define FORMAT_SEGMENT_MAGIC "CULPSEG1" /* first 8 bytes of every segment */
 
@@ -42,6 +42,9 @@ enum format_entry {
 	FORMAT_ENTRY_MODULE = 4, /* which build of it */
 	FORMAT_ENTRY_SYMBOL = 5, /* one function of it */
 };
+
+/* Type of a column in the SCHEMA block, besides those of enum culprit_type. */
+enum { FORMAT_TYPE_THOUSANDS = 9 };
 
 enum { FORMAT_FRAME_KEY = 1 }; /* frame flags */
 

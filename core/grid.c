@@ -10,6 +10,7 @@ enum {
 	SHIFT_LARGE = 7,  /* what a block says of its columns is shared by so many rows */
 	BLOCK_MAX = 1 << SHIFT_LARGE,
 	CODES = 5,
+	PIECES_SPARE = 1024, /* units; of fewer none are given back */
 };
 
 static const uint64_t offset_max[CODES] = {0, UINT8_MAX, UINT16_MAX, UINT32_MAX, UINT64_MAX};
@@ -155,6 +156,21 @@ int grid_set(struct grid *g, uint32_t row, uint32_t column, uint64_t value)
 	return 0;
 }
 
+void grid_get_many(const struct grid *g, uint32_t row, uint32_t first, uint32_t n, uint64_t *ret)
+{
+	for (uint32_t i = 0; i < n; i++)
+		ret[i] = grid_get(g, row, first + i);
+}
+
+int grid_set_many(struct grid *g, uint32_t row, uint32_t first, uint32_t n, const uint64_t *values)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		err |= grid_set(g, row, first + i, values[i]);
+	return err;
+}
+
 void grid_clear(struct grid *g)
 {
 	if (!g->nrows)
@@ -163,6 +179,19 @@ void grid_clear(struct grid *g)
 	memset(g->runs, 0, (size_t)(g->nrows >> g->shift) * g->ncolumns * sizeof(*g->runs));
 	memset(g->free, 0, sizeof(g->free));
 	g->npieces = 0;
+}
+
+static int rebuild(struct grid *g, uint32_t shift, uint32_t rows);
+
+/* Pieces that runs have, in units. */
+static uint32_t pieces_used(const struct grid *g)
+{
+	size_t n = (size_t)(g->nrows >> g->shift) * g->ncolumns;
+	uint32_t used = 0;
+
+	for (size_t i = 0; i < n; i++)
+		used += units(g->runs[i].code);
+	return used;
 }
 
 void grid_tighten(struct grid *g)
@@ -176,6 +205,9 @@ void grid_tighten(struct grid *g)
 				run_fit(g, run, first, UINT32_MAX, 0, true);
 		}
 	}
+	/* Most rows have gone. */
+	if (g->pieces_cap > PIECES_SPARE && pieces_used(g) < g->pieces_cap / 4)
+		rebuild(g, g->shift, g->nrows);
 }
 
 /* Other blocks, same numbers. */
@@ -203,6 +235,13 @@ static int rebuild(struct grid *g, uint32_t shift, uint32_t rows)
 	grid_finish(g);
 	*g = other;
 	return 0;
+}
+
+void grid_shrink(struct grid *g, uint32_t rows)
+{
+	/* Where there is no memory it stays as large as it is. */
+	if (rows < g->nrows)
+		rebuild(g, SHIFT_SMALL, rows);
 }
 
 int grid_reserve(struct grid *g, uint32_t rows)

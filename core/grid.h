@@ -35,8 +35,11 @@ void grid_finish(struct grid *);
 int grid_reserve(struct grid *, uint32_t rows);
 /* No row is in use; memory is kept for the next ones. */
 void grid_clear(struct grid *);
-/* Makes every column as narrow as its values now allow: after many rows have come and gone. */
+/* Makes every column as narrow as its values now allow, and gives back memory that they don't need: after many rows have come and
+ * gone. */
 void grid_tighten(struct grid *);
+/* Those from `rows` on, none of them used, take no memory any more. */
+void grid_shrink(struct grid *, uint32_t rows);
 size_t grid_memory(const struct grid *);
 
 static inline void grid_use(struct grid *g, uint32_t row)
@@ -82,5 +85,9 @@ static inline uint64_t grid_get(const struct grid *g, uint32_t row, uint32_t col
 
 /* -ENOMEM: it keeps what it had. */
 int grid_set(struct grid *, uint32_t row, uint32_t column, uint64_t value);
+
+/* n columns of a row, from `first` on. -ENOMEM: some keep what they had. */
+void grid_get_many(const struct grid *, uint32_t row, uint32_t first, uint32_t n, uint64_t *ret);
+int grid_set_many(struct grid *, uint32_t row, uint32_t first, uint32_t n, const uint64_t *values);
 
 #endif

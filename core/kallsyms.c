@@ -6,7 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "error.h"
 
 enum { TEXT_MAX = 256 << 20 };
 
@@ -125,15 +124,16 @@ int kallsyms_parse(struct kallsyms *k, const char *text, size_t n)
 		}
 		k->modules[i].base = t->entries[0].start;
 		k->modules[i].end = t->entries[t->n - 1].start + 4096;
+		k->modules[i].origin = k->modules[!strcmp(k->modules[i].name, "[bpf]") ? 0 : i].base;
 		for (size_t s = 0; s < t->n; s++)
-			t->entries[s].start -= k->modules[i].base;
+			t->entries[s].start -= k->modules[i].origin;
 	}
 	if (k->n > 2)
 		qsort(k->modules + 1, k->n - 1, sizeof(*k->modules), by_base);
 	return 0;
 }
 
-int kallsyms_read(struct kallsyms *k, int proc_fd, struct culprit_error *error)
+int kallsyms_read(struct kallsyms *k, int proc_fd)
 {
 	size_t cap = 8 << 20, n = 0;
 	char *text = malloc(cap);
@@ -145,7 +145,7 @@ int kallsyms_read(struct kallsyms *k, int proc_fd, struct culprit_error *error)
 		free(text);
 		if (fd >= 0)
 			close(fd);
-		return error_set(error, r, "kernel functions have no names: /proc/kallsyms cannot be read");
+		return r;
 	}
 	while (n < TEXT_MAX && (got = read(fd, text + n, cap - n)) > 0) {
 		n += (size_t)got;
@@ -161,20 +161,20 @@ int kallsyms_read(struct kallsyms *k, int proc_fd, struct culprit_error *error)
 	close(fd);
 	r = kallsyms_parse(k, text, n);
 	free(text);
-	if (r)
-		return error_set(error, r, "kernel functions have no names: /proc/kallsyms has none");
-	if (k->hidden)
-		error_set(error, 0, "kernel functions have no names: their addresses are hidden (kernel.kptr_restrict); root sees them");
-	return 0;
+	return r;
 }
 
 const struct kallsyms_module *kallsyms_find(const struct kallsyms *k, uint64_t address)
 {
 	const struct kallsyms_module *found = NULL;
 
-	for (size_t i = 1; i < k->n && k->modules[i].base <= address; i++)
-		found = &k->modules[i];
-	if (found && address < found->end)
+	for (size_t i = 1; i < k->n && k->modules[i].base <= address; i++) {
+		const struct kallsyms_module *m = &k->modules[i];
+
+		if (address < m->end && (!found || m->end - m->base < found->end - found->base))
+			found = m;
+	}
+	if (found)
 		return found;
 	return k->n && address >= k->modules[0].base && address < k->modules[0].end ? &k->modules[0] : NULL;
 }

@@ -12,7 +12,8 @@ enum { KALLSYMS_MODULES_MAX = 1024 };
 struct kallsyms_module {
 	char name[64]; /* with its brackets */
 	uint64_t base, end; /* addresses of its first function, and beyond its last */
-	struct symtab symbols; /* places are distances from base */
+	uint64_t origin;    /* what its places are distances from: base; of "[bpf]", which comes and goes, where the kernel begins */
+	struct symtab symbols;
 };
 
 struct kallsyms {
@@ -23,10 +24,10 @@ struct kallsyms {
 
 /* From a whole text. 0, -ENOMEM, -EBADMSG (nothing in it). */
 int kallsyms_parse(struct kallsyms *, const char *text, size_t n);
-/* Reads and parses; blocks. Sentence where it can't. */
-int kallsyms_read(struct kallsyms *, int proc_fd, struct culprit_error *);
+/* Reads and parses; blocks. As above; -errno. */
+int kallsyms_read(struct kallsyms *, int proc_fd);
 void kallsyms_finish(struct kallsyms *);
-/* NULL: no module holds this address. */
+/* NULL: no module holds this address. Programs of BPF stand between modules: "[bpf]" is who has it where no module does. */
 const struct kallsyms_module *kallsyms_find(const struct kallsyms *, uint64_t address);
 
 #endif

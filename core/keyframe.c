@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cellcode.h"
 #include "format.h"
 
 /* Rows of one table, with the room their encoding needs. */
@@ -17,14 +18,6 @@ struct rows {
 	const uint8_t **states; /* of each pattern */
 	size_t npatterns;
 };
-
-static void put_value(struct wbuf *w, unsigned type, uint64_t before, uint64_t now)
-{
-	if (type == CULPRIT_F64)
-		wbuf_varint(w, __builtin_bswap64(before ^ now));
-	else
-		wbuf_zigzag(w, (int64_t)(now - before));
-}
 
 static void put_counts(struct wbuf *w, const uint64_t *before, const uint64_t *now, uint32_t n)
 {
@@ -130,7 +123,7 @@ static void put_column(const struct rows *r, uint32_t c, struct wbuf *w)
 		if (state == FORMAT_CELL_ABSENT || (column->role == CULPRIT_HISTOGRAM && state == FORMAT_CELL_OK))
 			continue;
 		cell = row_cell(&r->list[i], c);
-		put_value(w, column->type, before, cell);
+		cell_put_after(w, column, before, cell);
 		before = cell;
 	}
 }
@@ -142,7 +135,7 @@ static void put_past(const struct rows *r, const struct row *row, struct wbuf *w
 		const struct schema_column *column = &r->schema->columns[c];
 
 		if (column->role == CULPRIT_COUNTER)
-			put_value(w, column->type, 0, row_drop(row, column->counter));
+			cell_put_after(w, column, 0, row_drop(row, column->counter));
 	}
 	if (!row->based)
 		return;
@@ -157,7 +150,7 @@ static void put_past(const struct rows *r, const struct row *row, struct wbuf *w
 		if (!(row->based >> column->group & 1))
 			continue;
 		if (column->role == CULPRIT_COUNTER)
-			put_value(w, column->type, row_cell(row, c), row_base(row, column->counter));
+			cell_put_after(w, column, row_cell(row, c), row_base(row, column->counter));
 		else if (column->role == CULPRIT_HISTOGRAM)
 			put_counts(w, cursor_histogram(r->cursor, r->schema, row, c),
 				   cursor_histogram_base(r->cursor, r->schema, row, c), column->bounds.count);

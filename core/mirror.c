@@ -6,7 +6,7 @@
 
 #include "wire.h"
 
-enum { CHANGES_SPARE = 8192 }; /* less than that is not worth giving back */
+enum { CHANGES_SPARE = 8192, EVENTS_SPARE = 512, SLOTS_SPARE = 1024 }; /* less than that is not worth giving back */
 
 int mirror_init(struct mirror *m, const struct schema_table *t)
 {
@@ -30,8 +30,11 @@ int mirror_init(struct mirror *m, const struct schema_table *t)
 		m->ncounts += t->columns[t->hist_columns[i]].bounds.count;
 	}
 	m->row_counts = calloc(m->ncounts + 1, sizeof(*m->row_counts));
-	if (!m->row_counts)
+	m->shown = calloc((size_t)m->ncounts * 2 + 1, sizeof(*m->shown));
+	if (!m->row_counts || !m->shown)
 		goto fail;
+	grid_init(&m->counts, m->ncounts);
+	grid_init(&m->base_counts, m->ncounts);
 	for (uint32_t c = 0; c < t->ncolumns; c++) {
 		mask_set(m->group_columns[t->columns[c].group], c);
 		if (t->columns[c].role == CULPRIT_COUNTER || t->columns[c].role == CULPRIT_HISTOGRAM)
@@ -50,9 +53,11 @@ void mirror_finish(struct mirror *m)
 	grid_finish(&m->grid);
 	cellstates_finish(&m->cellstates);
 	free(m->changes);
-	free(m->counts);
-	free(m->sealed_counts);
-	free(m->base_counts);
+	grid_finish(&m->counts);
+	grid_finish(&m->base_counts);
+	free(m->sealed_at);
+	free(m->sealed);
+	free(m->shown);
 	free(m->count_at);
 	free(m->index);
 	free(m->row_cells);
@@ -66,9 +71,10 @@ void mirror_finish(struct mirror *m)
 
 size_t mirror_memory(const struct mirror *m)
 {
-	size_t row = sizeof(struct slot) + m->ncounts * 16 + (m->base_counts ? m->ncounts * 8 : 0);
+	size_t row = sizeof(struct slot) + (m->ncounts ? sizeof(*m->sealed_at) : 0);
 
-	return m->cap * row + grid_memory(&m->grid) + cellstates_memory(&m->cellstates) +
+	return m->cap * row + grid_memory(&m->grid) + grid_memory(&m->counts) + grid_memory(&m->base_counts) +
+	       (size_t)m->sealed_cap * m->ncounts * 8 + cellstates_memory(&m->cellstates) +
 	       (size_t)m->changes_cap * sizeof(*m->changes) + (size_t)m->index_cap * 4 +
 	       (size_t)m->events_cap * m->ncolumns * 9;
 }
@@ -102,9 +108,8 @@ static int grow(struct mirror *m)
 	if (cap > FORMAT_ROWS_MAX)
 		return -E2BIG;
 	if (!resize(&m->slots, old, cap, 1, sizeof(*m->slots)) || grid_reserve(&m->grid, cap) ||
-	    !resize(&m->counts, old, cap, m->ncounts, 8) || !resize(&m->sealed_counts, old, cap, m->ncounts, 8))
-		return -ENOMEM;
-	if (m->base_counts && !resize(&m->base_counts, old, cap, m->ncounts, 8))
+	    (m->ncounts && (!resize(&m->sealed_at, old, cap, 1, sizeof(*m->sealed_at)) || grid_reserve(&m->counts, cap) ||
+			    (m->base_counts.nrows && grid_reserve(&m->base_counts, cap)))))
 		return -ENOMEM;
 	m->cap = cap;
 	for (cap = 32; cap < m->cap + m->cap / 2; cap *= 2)
@@ -143,6 +148,14 @@ static bool key_equal(const struct mirror *m, uint32_t slot, const uint64_t *cel
 			return false;
 	}
 	return true;
+}
+
+enum { GAP = 8 };
+
+/* Those of the index: rows that ended in this frame have left it. */
+static bool is_indexed(const struct mirror *m, uint32_t slot)
+{
+	return (m->slots[slot].flags & (SLOT_LIVE | SLOT_GONE)) == SLOT_LIVE;
 }
 
 static void index_put(struct mirror *m, uint32_t slot)
@@ -185,21 +198,28 @@ static int reindex(struct mirror *m, uint32_t cap)
 	m->index = index;
 	m->index_cap = cap;
 	for (uint32_t s = 0; s < m->nslots; s++) {
-		if ((m->slots[s].flags & (SLOT_LIVE | SLOT_GONE)) == SLOT_LIVE)
+		if (is_indexed(m, s))
 			index_put(m, s);
 	}
 	return 0;
 }
 
-uint32_t mirror_find(const struct mirror *m, const uint64_t *cells)
+uint32_t mirror_find(struct mirror *m, const uint64_t *cells)
 {
 	uint32_t i, mask = m->index_cap - 1;
 
 	if (!m->index_cap)
 		return UINT32_MAX;
+	/* Anywhere else in a large table is a place that no cache holds. Where many in a row have ended, it is not searched for. */
+	for (i = 0; i < GAP && m->guess < m->nslots && !is_indexed(m, m->guess); i++)
+		m->guess++;
+	if (m->guess < m->nslots && is_indexed(m, m->guess) && key_equal(m, m->guess, cells))
+		return m->guess++;
 	for (i = key_hash(m, cells) & mask; m->index[i]; i = (i + 1) & mask) {
-		if (key_equal(m, m->index[i] - 1, cells))
+		if (key_equal(m, m->index[i] - 1, cells)) {
+			m->guess = m->index[i];
 			return m->index[i] - 1;
+		}
 	}
 	return UINT32_MAX;
 }
@@ -235,8 +255,9 @@ uint32_t mirror_take(struct mirror *m, const uint64_t *cells)
 	for (uint32_t w = 0; w < words; w++)
 		err |= grid_set(&m->grid, slot, m->had_ok + w, 0);
 	if (m->ncounts) {
-		memset(mirror_counts(m, slot), 0, m->ncounts * sizeof(*m->counts));
-		memset(m->sealed_counts + (size_t)slot * m->ncounts, 0, m->ncounts * sizeof(*m->counts));
+		grid_use(&m->counts, slot);
+		for (uint32_t i = 0; i < m->ncounts; i++)
+			err |= grid_set(&m->counts, slot, i, 0);
 	}
 	m->live++;
 	if (err) {
@@ -256,6 +277,12 @@ static void slot_free(struct mirror *m, uint32_t slot)
 	cellstates_drop(&m->cellstates, s->states);
 	cellstates_drop(&m->cellstates, s->sealed_states);
 	grid_leave(&m->grid, slot);
+	if (m->ncounts) {
+		grid_leave(&m->counts, slot);
+		m->sealed_at[slot] = 0;
+	}
+	if (m->base_counts.nrows)
+		grid_leave(&m->base_counts, slot);
 	*s = (struct slot){.states = CELLSTATES_NONE, .sealed_states = CELLSTATES_NONE, .fold = m->free_slot};
 	m->free_slot = slot + 1;
 	m->live--;
@@ -272,6 +299,31 @@ void mirror_end(struct mirror *m, uint32_t slot)
 {
 	index_remove(m, slot);
 	m->slots[slot].flags |= SLOT_GONE;
+}
+
+static const uint64_t *counts_show(const struct mirror *m, const struct grid *g, uint32_t slot, uint32_t hist, uint64_t *shown)
+{
+	uint64_t *to = shown + m->count_at[hist];
+
+	grid_get_many(g, slot, m->count_at[hist], m->schema->columns[m->schema->hist_columns[hist]].bounds.count, to);
+	return to;
+}
+
+const uint64_t *mirror_counts(const struct mirror *m, uint32_t slot, uint32_t hist)
+{
+	return counts_show(m, &m->counts, slot, hist, m->shown);
+}
+
+const uint64_t *mirror_base_counts(const struct mirror *m, uint32_t slot, uint32_t hist)
+{
+	return counts_show(m, &m->base_counts, slot, hist, m->shown + m->ncounts);
+}
+
+const uint64_t *mirror_sealed_counts(const struct mirror *m, uint32_t slot, uint32_t hist)
+{
+	if (!m->sealed_at[slot])
+		return mirror_counts(m, slot, hist);
+	return m->sealed + (size_t)(m->sealed_at[slot] - 1) * m->ncounts + m->count_at[hist];
 }
 
 /* By how much a counter fell, in its own type; 0: it did not. */
@@ -386,10 +438,11 @@ int mirror_base(struct mirror *m, uint32_t slot, uint8_t groups)
 {
 	struct slot *s = &m->slots[slot];
 
-	if (m->ncounts && !m->base_counts)
-		m->base_counts = calloc((size_t)m->cap * m->ncounts, sizeof(*m->base_counts));
-	if (m->ncounts && !m->base_counts)
-		return -ENOMEM;
+	if (m->ncounts) {
+		if (grid_reserve(&m->base_counts, m->cap))
+			return -ENOMEM;
+		grid_use(&m->base_counts, slot);
+	}
 	for (uint32_t c = 0; c < m->ncolumns; c++) {
 		const struct schema_column *column = &m->schema->columns[c];
 
@@ -398,11 +451,10 @@ int mirror_base(struct mirror *m, uint32_t slot, uint8_t groups)
 		if (column->role == CULPRIT_COUNTER &&
 		    grid_set(&m->grid, slot, m->columns.base + column->counter, mirror_cell(m, slot, c)))
 			return -ENOMEM;
-		if (column->role == CULPRIT_HISTOGRAM) {
-			size_t at = (size_t)slot * m->ncounts + m->count_at[column->hist];
-
-			memcpy(m->base_counts + at, m->counts + at, column->bounds.count * sizeof(*m->counts));
-		}
+		if (column->role == CULPRIT_HISTOGRAM &&
+		    grid_set_many(&m->base_counts, slot, m->count_at[column->hist], column->bounds.count,
+				  mirror_counts(m, slot, column->hist)))
+			return -ENOMEM;
 	}
 	for (uint32_t g = 0; g < m->columns.n - m->columns.based; g++) {
 		if (groups >> g & 1 && grid_set(&m->grid, slot, m->columns.based + g, m->sample_ns))
@@ -491,27 +543,44 @@ int mirror_settle(struct mirror *m)
 	return r;
 }
 
-/* Counts of a histogram that was put; true: they changed. */
+/* Keeps the row's counts as they were sealed, once a frame. */
+static int counts_note(struct mirror *m, uint32_t slot)
+{
+	if (m->sealed_at[slot])
+		return 0;
+	if (m->nsealed == m->sealed_cap) {
+		uint32_t cap = m->sealed_cap + m->sealed_cap / 2 + 4;
+
+		if (!resize(&m->sealed, m->sealed_cap, cap, m->ncounts, sizeof(*m->sealed)))
+			return -ENOMEM;
+		m->sealed_cap = cap;
+	}
+	grid_get_many(&m->counts, slot, 0, m->ncounts, m->sealed + (size_t)m->nsealed * m->ncounts);
+	m->sealed_at[slot] = ++m->nsealed;
+	return 0;
+}
+
+/* Counts of a histogram that was put. */
 static void merge_counts(struct mirror *m, uint32_t slot, uint32_t column)
 {
 	const struct schema_column *c = &m->schema->columns[column];
-	uint64_t *to = mirror_counts(m, slot) + m->count_at[c->hist];
 	const uint64_t *from = m->row_counts + m->count_at[c->hist];
-	size_t size = c->bounds.count * sizeof(*to);
 
-	if (!memcmp(to, from, size))
+	if (!memcmp(mirror_counts(m, slot, c->hist), from, c->bounds.count * sizeof(*from)))
 		return;
-	memcpy(to, from, size);
 	m->slots[slot].flags |= SLOT_TOUCHED;
-	/* The cell itself stays 0: that it is noted says that the counts differ. */
-	if (!(m->slots[slot].flags & SLOT_NEW) && change_note(m, slot, column, 0))
+	/* The cell itself stays as it is: that it is noted says that the counts differ. */
+	if (!(m->slots[slot].flags & SLOT_NEW) &&
+	    (counts_note(m, slot) || change_note(m, slot, column, mirror_cell(m, slot, column))))
+		m->err = -ENOMEM;
+	if (grid_set_many(&m->counts, slot, m->count_at[c->hist], c->bounds.count, from))
 		m->err = -ENOMEM;
 }
 
-void mirror_merge(struct mirror *m, uint32_t slot, bool again, uint8_t kept)
+/* The cells that were put. Returns the groups of these. */
+static uint8_t merge_cells(struct mirror *m, uint32_t slot, bool again)
 {
-	struct slot *s = &m->slots[slot];
-	uint8_t groups = 1, stale;
+	uint8_t groups = 1;
 	bool states_differ = false;
 
 	for (uint32_t g = 1; g < SCHEMA_GROUPS_MAX; g++) {
@@ -540,6 +609,20 @@ void mirror_merge(struct mirror *m, uint32_t slot, bool again, uint8_t kept)
 	}
 	if (states_differ)
 		states_become(m, slot, m->merged_states);
+	return groups;
+}
+
+void mirror_merge(struct mirror *m, uint32_t slot, bool again, uint8_t kept)
+{
+	struct slot *s = &m->slots[slot];
+	uint8_t groups = 1, stale;
+	uint64_t any = 0;
+
+	for (uint32_t w = 0; w < SCHEMA_MASK_WORDS; w++)
+		any |= m->row_put[w];
+	/* Most rows are as they were. */
+	if (any || !again)
+		groups = merge_cells(m, slot, again);
 	/* What is not read now was read last in the sample before; of a new row never. */
 	stale = (uint8_t)(m->schema->groups & ~(groups | kept));
 	for (uint32_t g = 1; g < m->columns.based - m->columns.read; g++) {
@@ -569,9 +652,11 @@ static void restore(struct mirror *m, uint32_t slot)
 		s->sealed_states = CELLSTATES_NONE;
 	}
 	s->first = s->last = 0;
-	if (m->ncounts)
-		memcpy(mirror_counts(m, slot), m->sealed_counts + (size_t)slot * m->ncounts,
-		       m->ncounts * sizeof(*m->counts));
+	if (m->ncounts && m->sealed_at[slot]) {
+		if (grid_set_many(&m->counts, slot, 0, m->ncounts, m->sealed + (size_t)(m->sealed_at[slot] - 1) * m->ncounts))
+			m->err = -ENOMEM;
+		m->sealed_at[slot] = 0;
+	}
 	s->stale = s->sealed_stale;
 	s->flags &= ~(uint32_t)(SLOT_SEEN | SLOT_TOUCHED);
 }
@@ -588,7 +673,8 @@ void mirror_rollback(struct mirror *m)
 		else
 			restore(m, i);
 	}
-	m->nchanges = 0;
+	m->nchanges = m->nsealed = 0;
+	m->events_peak = m->nevents > m->events_peak ? m->nevents : m->events_peak;
 	m->nevents = m->events_before;
 }
 
@@ -603,9 +689,8 @@ void mirror_sealed(struct mirror *m)
 			slot_free(m, i);
 			continue;
 		}
-		if (s->flags & SLOT_TOUCHED && m->ncounts)
-			memcpy(m->sealed_counts + (size_t)i * m->ncounts, mirror_counts(m, i),
-			       m->ncounts * sizeof(*m->counts));
+		if (m->ncounts)
+			m->sealed_at[i] = 0;
 		cellstates_drop(&m->cellstates, s->sealed_states);
 		s->sealed_states = CELLSTATES_NONE;
 		s->first = s->last = 0;
@@ -614,18 +699,56 @@ void mirror_sealed(struct mirror *m)
 		s->flags &= ~(uint32_t)(SLOT_NEW | SLOT_TOUCHED | SLOT_SEEN | SLOT_HIDE | SLOT_SHOW);
 	}
 	m->changes_peak = m->nchanges > m->changes_peak ? m->nchanges : m->changes_peak;
-	m->nchanges = 0;
+	m->nchanges = m->nsealed = 0;
 	m->nevents = m->events_before = 0;
 	m->mentioned = m->begun = m->sampled = false;
 	m->lost = m->cost_ns = 0;
 	m->reason = 0;
 }
 
+/* Slots behind the last row that is left go, where those are most. Rows stay where they are: collectors have their slots. */
+static void shrink(struct mirror *m)
+{
+	uint32_t n = m->nslots, cap, index = 32;
+	struct slot *slots;
+
+	while (n && !(m->slots[n - 1].flags & SLOT_LIVE))
+		n--;
+	cap = n + n / 4 + 16;
+	if (m->cap < SLOTS_SPARE || cap > m->cap / 4)
+		return;
+	m->nslots = n;
+	m->free_slot = 0;
+	for (uint32_t s = n; s > 0; s--) {
+		if (m->slots[s - 1].flags & SLOT_LIVE)
+			continue;
+		m->slots[s - 1].fold = m->free_slot;
+		m->free_slot = s;
+	}
+	slots = realloc(m->slots, cap * sizeof(*slots));
+	m->slots = slots ? slots : m->slots;
+	if (m->ncounts) {
+		uint32_t *sealed_at = realloc(m->sealed_at, cap * sizeof(*sealed_at));
+
+		m->sealed_at = sealed_at ? sealed_at : m->sealed_at;
+	}
+	grid_shrink(&m->grid, cap);
+	grid_shrink(&m->counts, cap);
+	grid_shrink(&m->base_counts, cap);
+	m->cap = cap;
+	while (index < cap + cap / 2)
+		index *= 2;
+	(void)!reindex(m, index);
+}
+
 void mirror_tighten(struct mirror *m)
 {
 	uint32_t want = m->changes_peak * 2 + CHANGES_SPARE;
 
+	shrink(m);
 	grid_tighten(&m->grid);
+	grid_tighten(&m->counts);
+	grid_tighten(&m->base_counts);
 	if (m->changes_cap > 2 * want) {
 		struct mirror_change *changes = realloc(m->changes, want * sizeof(*changes));
 
@@ -635,4 +758,15 @@ void mirror_tighten(struct mirror *m)
 		}
 	}
 	m->changes_peak = 0;
+	/* Room for a storm of events is not needed again soon. */
+	want = m->events_peak * 2 + EVENTS_SPARE;
+	if (m->events_cap > 2 * want && !m->nevents) {
+		uint64_t *cells = realloc(m->event_cells, (size_t)want * m->ncolumns * sizeof(*cells));
+		uint8_t *states = realloc(m->event_states, (size_t)want * m->ncolumns);
+
+		m->event_cells = cells ? cells : m->event_cells;
+		m->event_states = states ? states : m->event_states;
+		m->events_cap = want;
+	}
+	m->events_peak = 0;
 }

@@ -53,11 +53,15 @@ struct mirror {
 	struct mirror_change *changes;  /* of this frame */
 	uint32_t nchanges, changes_cap, changes_peak;
 	int err;                        /* -ENOMEM: something could not be noted in this sample */
-	uint64_t *counts, *sealed_counts; /* [slot][all slots of all histograms] */
-	uint64_t *base_counts;          /* likewise; NULL until first needed */
+	struct grid counts, base_counts; /* [slot][all slots of all histograms]; bases: no rows until first needed */
+	uint32_t *sealed_at;            /* [slot]: where in `sealed` its counts as of the last frame begin, + 1; 0: as they are now */
+	uint64_t *sealed;               /* of this frame, `ncounts` of each row whose histograms changed */
+	uint32_t nsealed, sealed_cap;   /* in rows */
+	uint64_t *shown;                /* two rows of counts, as they are handed out */
 	uint32_t ncounts, *count_at;    /* of one row; where each histogram begins in it */
 	uint32_t free_slot;             /* the first empty one + 1 */
 	uint32_t *index, index_cap;     /* hash of keys -> slot + 1 */
+	uint32_t guess;                 /* the slot behind the one asked for last */
 	uint64_t next_serial;
 	uint64_t group_columns[SCHEMA_GROUPS_MAX][SCHEMA_MASK_WORDS];
 	uint64_t counting_columns[SCHEMA_MASK_WORDS]; /* counters and histograms */
@@ -71,7 +75,7 @@ struct mirror {
 	/* Event tables: the events of this frame. */
 	uint64_t *event_cells;
 	uint8_t *event_states;
-	uint32_t nevents, events_cap, events_before;
+	uint32_t nevents, events_cap, events_before, events_peak;
 
 	/* Of this frame. */
 	uint64_t sample_ns, last_sample_ns, first_sample_ns;
@@ -120,10 +124,10 @@ static inline const struct mirror_change *mirror_change(const struct mirror *m, 
 /* What the column was when last sealed, where it changed since; NULL: it did not, or the row is new. */
 const struct mirror_change *mirror_changed(const struct mirror *, uint32_t slot, uint32_t column);
 
-static inline uint64_t *mirror_counts(const struct mirror *m, uint32_t slot)
-{
-	return m->counts + (size_t)slot * m->ncounts;
-}
+/* Counts of one histogram: now, as last sealed, and its base. Borrowed until the next call of the same function. */
+const uint64_t *mirror_counts(const struct mirror *, uint32_t slot, uint32_t hist);
+const uint64_t *mirror_sealed_counts(const struct mirror *, uint32_t slot, uint32_t hist);
+const uint64_t *mirror_base_counts(const struct mirror *, uint32_t slot, uint32_t hist);
 
 static inline bool mask_has(const uint64_t *mask, uint32_t column)
 {
@@ -141,8 +145,9 @@ static inline bool slot_is_shown(const struct slot *s)
 	return (s->flags & SLOT_LIVE) && !(s->flags & SLOT_FOLDED);
 }
 
-/* Slot of the row whose key cells are in `cells`, or UINT32_MAX. */
-uint32_t mirror_find(const struct mirror *, const uint64_t *cells);
+/* Slot of the row whose key cells are in `cells`, or UINT32_MAX. Costs least where rows are asked for in the order of the sample
+ * before, as most sources have them. */
+uint32_t mirror_find(struct mirror *, const uint64_t *cells);
 /* An empty slot, indexed under the key in `cells`, flagged LIVE and NEW; UINT32_MAX: out of memory. */
 uint32_t mirror_take(struct mirror *, const uint64_t *cells);
 /* Takes the row out of the index and frees the slot at once (a row nobody was told of). */

@@ -9,7 +9,7 @@
 #include "query_internal.h"
 #include "text.h"
 
-enum { TABLES_MAX = 16 };
+enum { TABLES_MAX = 16, NEAR_NS = 1000000 /* frames are further apart */ };
 
 struct query *query_create(struct view *v)
 {
@@ -87,7 +87,7 @@ static size_t tables_of(struct query *q, const struct lens *lens, const struct s
 	names[n++] = t->name;
 	if (scope)
 		names[n++] = scope;
-	for (size_t parent = 0; parent < n && !(flags & QUERY_RAW); parent++) {
+	for (size_t parent = 0; parent < n && !(flags & (QUERY_RAW | QUERY_OWN)); parent++) {
 		for (uint32_t i = 0; i < s->ntables; i++) {
 			bool wanted = false;
 
@@ -195,13 +195,15 @@ static int filter_apply(struct query *q, const struct lens *lens, struct culprit
 	}
 	/* Two passes: what is rolled up is looked for among all rows. */
 	for (at.row = 0; at.row < q->nrows; at.row++)
-		q->rows[at.row].mark = filter_match(q->filter, &row);
+		query_at(q, at.row)->mark = filter_match(q->filter, &row);
 	q->nended = 0;
 	for (size_t i = 0; i < q->nrows; i++) {
-		if (!q->rows[i].mark)
+		const struct qrow *r = query_at(q, i);
+
+		if (!r->mark)
 			continue;
-		q->nended += q->rows[i].ended_ns && !q->rows[i].folded;
-		q->rows[kept++] = q->rows[i];
+		q->nended += r->ended && !r->folded;
+		query_row_keep(q, kept++, i);
 	}
 	q->nrows = kept;
 	return 0;
@@ -214,12 +216,84 @@ static void range_set(struct query *q, const struct lens *lens)
 		q->range_column = schema_column(q->schema, lens->range_column);
 }
 
+/* The frame of the table's first sample, where that lies within the window, so that nothing is known of its beginning; 0: it does
+ * not. Once it is sampled it has a sample ever after, so halving finds it. */
+static uint64_t late_sample(const struct query *q)
+{
+	const char *names[] = {q->table, NULL};
+	uint64_t before = q->start_mono_ns, first = q->end_mono_ns;
+	struct table_view t;
+	struct cursor *c;
+
+	if (!q->recorded || q->schema->kind != CULPRIT_STATE || !q->end_view.sample_ns || (q->has_start && q->start_view.sample_ns))
+		return 0;
+	c = cursor_create(q->place->source, names);
+	while (c && first > before && first - before > NEAR_NS) {
+		uint64_t middle = before + (first - before) / 2;
+
+		if (cursor_seek(c, middle, NULL))
+			first = 0;
+		else if (cursor_table(c, q->table, &t) && t.sample_ns)
+			first = cursor_mono_ns(c) < middle ? cursor_mono_ns(c) : middle;
+		else
+			before = middle;
+	}
+	cursor_destroy(c);
+	return first > q->start_mono_ns && first < q->end_view.sample_ns && first < q->end_mono_ns ? first : 0;
+}
+
+/* The cursors to a window that begins there, and its rows. */
+static int place_at(struct query *q, uint64_t from_ns, const char *table, const char *const *names, size_t n, struct culprit_error *error)
+{
+	struct place *place;
+	int err, damage = view_place(q->view, from_ns, q->to_ns, names, n, q->place, q->place_generation, &place, error);
+
+	if (damage && damage != -EBADMSG)
+		return damage;
+	q->place = place;
+	q->place_generation = place->generation;
+	q->placed_from_ns = from_ns;
+	q->nrows = q->nended = 0;
+	q->ran = true; /* the place can be used: values are asked from here on */
+	err = take_place(q, table);
+	if (err) {
+		q->recorded = false; /* what was there before is not what the place has */
+		return damage ? damage : error_set(error, err, "no table can be read there");
+	}
+	if (!q->recorded)
+		return damage;
+	err = query_columns_build(q);
+	if (!err)
+		err = query_rows_gather(q);
+	return err ? error_set(error, err, "out of memory") : damage;
+}
+
+/* The same, where the table began in the window: from its first sample on, which the view remembers, for to look for it and to move
+ * the cursors there and back each time would cost all that they hold. */
+static int place_late(struct query *q, const char *table, const char *const *names, size_t n, struct culprit_error *error)
+{
+	const struct source *source = view_source_of(q->view, table, q->to_ns);
+	uint64_t late = view_late(q->view, source, table, q->from_ns, q->to_ns);
+	int err;
+
+	if (late) {
+		err = place_at(q, late, table, names, n, error);
+		if (err || (q->place->source == source && q->has_start && q->start_view.sample_ns))
+			return err;
+	}
+	err = place_at(q, q->from_ns, table, names, n, error);
+	if (err)
+		return err;
+	late = late_sample(q);
+	view_note_late(q->view, q->place->source, table, q->from_ns, late);
+	return late ? place_at(q, late, table, names, n, error) : 0;
+}
+
 static int run(struct query *q, const struct lens *lens, const char *table, unsigned flags, struct culprit_error *error)
 {
 	const struct schema *schema;
 	const struct schema_table *t;
 	const char *names[TABLES_MAX + 2];
-	struct place *place;
 	char near[96], shown[48];
 	size_t n;
 	int err, damage;
@@ -234,35 +308,21 @@ static int run(struct query *q, const struct lens *lens, const char *table, unsi
 				 view_suggest_table(q->view, table, near, sizeof(near)));
 	}
 	n = tables_of(q, lens, schema, t, flags, names);
-	err = view_place(q->view, q->from_ns, q->to_ns, names, n, q->place, q->place_generation, &place, error);
-	if (err && err != -EBADMSG)
-		return err;
-	damage = err;
-	q->place = place;
-	q->place_generation = place->generation;
-	q->ran = true; /* the place can be used: values are asked from here on */
-	err = take_place(q, table);
-	if (err)
-		return damage ? damage : error_set(error, err, "no table can be read there");
-	if (!q->recorded)
+	damage = place_late(q, table, names, n, error);
+	if ((damage && damage != -EBADMSG) || !q->recorded)
 		return damage;
-	err = query_columns_build(q);
-	if (!err)
-		err = query_rows_gather(q);
-	if (err)
-		return error_set(error, err, "out of memory");
 	range_set(q, lens);
 	err = query_scope_apply(q, error);
 	if (err)
 		return err;
 	q->in_scope = q->nrows;
 	for (size_t i = 0; i < q->nrows; i++)
-		q->rows[i].id = (uint32_t)i;
+		query_at(q, i)->id = (uint32_t)i;
 	err = filter_apply(q, lens, error);
 	if (err)
 		return err;
 	q->lost = query_lost(q);
-	if (!q->unsorted && query_sort_rows(q))
+	if (!q->unsorted && (q->sort_column[0] || !(flags & QUERY_OWN)) && query_sort_rows(q))
 		return error_set(error, -ENOMEM, "out of memory");
 	return damage;
 }
@@ -283,7 +343,7 @@ int query_run(struct query *q, const struct lens *lens, const char *table, unsig
 	if (from > to)
 		from = to;
 	if (query_stands(q) && q->from_ns == from && q->to_ns == to && q->flags == flags && !strcmp(q->table, table) &&
-	    lens_equal(&q->lens, lens) && q->place->from_ns == from && q->place->to_ns == to) {
+	    lens_equal(&q->lens, lens) && q->place->from_ns == q->placed_from_ns && q->place->to_ns == to) {
 		if (q->err && error)
 			*error = q->error;
 		return q->err;
@@ -314,6 +374,29 @@ int query_run(struct query *q, const struct lens *lens, const char *table, unsig
 	return err;
 }
 
+void query_expect(struct query *q, const struct lens *lens, const char *const *tables, size_t n)
+{
+	uint64_t first, last, from, to;
+	const char *names[64];
+	const struct source *source;
+	struct place *place;
+	size_t together = 0;
+
+	if (!n || !view_extent(q->view, &first, &last))
+		return;
+	lens_resolve(lens, last, &from, &to);
+	to = to < last ? to : last;
+	source = view_source_of(q->view, tables[0], to);
+	for (size_t i = 0; i < n && together < sizeof(names) / sizeof(names[0]); i++)
+		if (view_source_of(q->view, tables[i], to) == source)
+			names[together++] = tables[i];
+	if (view_place(q->view, from < to ? from : to, to, names, together, q->place, q->place_generation, &place, NULL))
+		return;
+	q->ran = false;
+	q->place = place;
+	q->place_generation = place->generation;
+}
+
 void query_info(const struct query *q, struct query_info *info)
 {
 	*info = (struct query_info){
@@ -322,7 +405,7 @@ void query_info(const struct query *q, struct query_info *info)
 		.to_ns = q->to_ns,
 		.used_from_ns = q->start_view.sample_ns,
 		.used_to_ns = q->end_view.sample_ns,
-		.covers_less = q->place && query_stands(q) && (q->from_ns < q->place->first_ns || !q->has_start),
+		.covers_less = q->place && query_stands(q) && (q->from_ns < q->place->first_ns || q->placed_from_ns > q->from_ns || !q->has_start),
 		.host_wide = q->host_wide,
 		.filtered = q->filter != NULL,
 		.routed = q->place && query_stands(q) && view_routed(q->view, q->table) == q->place->source,
@@ -363,20 +446,25 @@ size_t query_nrows(const struct query *q)
 bool query_row(const struct query *q, size_t row, struct query_row *ret)
 {
 	const struct qrow *r;
+	struct qrow_ends ends;
+	struct derive d;
 
 	if (row >= q->nrows)
 		return false;
-	r = &q->rows[row];
-	*ret = (struct query_row){
-		.key = r->key,
-		.serial = r->serial,
-		.began_ns = r->began_ns,
-		.ended_ns = r->folded ? 0 : r->ended_ns,
-		.folded = r->folded,
-		.folds = r->folds,
-		.began = r->began_ns && r->began_ns > q->start_view.sample_ns,
-		.covered_from_ns = r->covered_ns,
-	};
+	r = query_at(q, row);
+	/* When it ended is not known any more once the place is gone: in the window. */
+	*ret = (struct query_row){.ended_ns = r->ended && !r->folded ? q->to_ns : 0, .folded = r->folded, .folds = r->folds};
+	query_own_key(q, r, &ret->key);
+	if (!query_stands(q))
+		return true;
+	query_row_derive(q, r, &ends, &d);
+	if (!d.end)
+		return true;
+	ret->serial = d.end->serial;
+	ret->began_ns = d.end->began_ns;
+	ret->ended_ns = r->folded ? 0 : d.end->ended_ns;
+	ret->began = ret->began_ns && ret->began_ns > q->start_view.sample_ns;
+	ret->covered_from_ns = q->schema->kind == CULPRIT_EVENT ? ret->began_ns : derive_from(&d);
 	return true;
 }
 
@@ -400,13 +488,13 @@ void query_value(struct query *q, size_t row, size_t column, struct value *v)
 		return;
 	}
 	c = &q->columns[column];
-	query_row_derive(q, &q->rows[row], &ends, &d);
+	query_row_derive(q, query_at(q, row), &ends, &d);
 	switch (c->is.origin) {
 	case QUERY_COLUMN_RAW:
 		if (q->flags & QUERY_RAW || q->schema->kind == CULPRIT_EVENT)
 			derive_last(&d, c->index, v);
 		else if (c->is.role == CULPRIT_PEAK)
-			query_peak_value(q, &q->rows[row], c->index, v);
+			query_peak_value(q, query_at(q, row), c->index, v);
 		else
 			derive_raw(&d, c->index, v);
 		if (q->range_column == (int)c->index && v->state == VALUE_OK && v->type == CULPRIT_HIST) {
@@ -420,6 +508,6 @@ void query_value(struct query *q, size_t row, size_t column, struct value *v)
 		derive_column(&d, c->index, q->range_column, q->lens.range_lo, q->lens.range_hi, v);
 		break;
 	default:
-		query_rollup_value(q, &q->rollups[c->index], &q->rows[row], v);
+		query_rollup_value(q, &q->rollups[c->index], query_at(q, row), v);
 	}
 }

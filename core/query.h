@@ -24,6 +24,9 @@ struct query;
 enum query_flags {
 	QUERY_RAW = 1u << 0,   /* raw columns with their last values as read; nothing derived, nothing rolled up */
 	QUERY_ALIVE = 1u << 1, /* without rows that ended in the window */
+	/* Columns of its own alone, nothing of other tables rolled up: those need not be read then. Without a column to sort by, in
+	 * any order. */
+	QUERY_OWN = 1u << 2,
 };
 
 struct query *query_create(struct view *); /* NULL: out of memory */
@@ -34,6 +37,9 @@ void query_destroy(struct query *);        /* NULL-safe */
  * what lies before it was answered, and the sentence names it; -ENOMEM. On other errors than -EBADMSG the query has no
  * rows. */
 int query_run(struct query *, const struct lens *, const char *table, unsigned flags, struct culprit_error *);
+/* These tables will be asked for (QUERY_OWN), of one lens: they are read together, where one source answers for them, which costs as
+ * much as the largest, not as many times as there are. At most 64. */
+void query_expect(struct query *, const struct lens *, const char *const *tables, size_t n);
 /* Counts up whenever the answer may have changed. */
 uint64_t query_generation(const struct query *);
 
@@ -43,7 +49,7 @@ struct query_info {
 	uint64_t from_ns, to_ns;     /* the window asked for */
 	uint64_t used_from_ns, used_to_ns; /* sample times of the table really used */
 	int64_t used_from_wall_ns, used_to_wall_ns;
-	bool covers_less;            /* what is recorded begins after from_ns */
+	bool covers_less;            /* what is recorded, of this table, begins after from_ns */
 	bool empty;                  /* fewer than two samples of it in the window: no differences */
 	bool host_wide;              /* the table has no relation to the lens's scope: all rows are shown */
 	bool filtered;               /* the filter took part */

@@ -58,18 +58,20 @@ static struct query_names *names_of(struct query *q)
 	x->by_id = calloc(x->ids + 1, sizeof(*x->by_id));
 	for (size_t i = 0; x->rows && x->by_id && i < q->nrows; i++) {
 		struct row memory;
-		const struct row *row = query_row_end(q, &q->rows[i], &memory);
+		const struct qrow *r = query_at(q, i);
+		const struct row *row = query_row_end(q, r, &memory);
+		struct row_key key;
 		const char *text;
 		size_t len;
 
-		if (!row || row->states[c] != FORMAT_CELL_OK || q->rows[i].ended_ns)
+		if (!row || row->states[c] != FORMAT_CELL_OK || r->ended)
 			continue;
 		text = segment_text(row->segment, row_cell(row, (uint32_t)c), &len);
 		if (!text)
 			continue;
+		query_own_key(q, r, &key);
 		/* `rank` orders by key at first. */
-		x->rows[x->n++] = (struct named){row_key_text(text, len), (uint32_t)i, q->rows[i].id,
-						 (uint32_t)q->rows[i].key.bits[0]};
+		x->rows[x->n++] = (struct named){row_key_text(text, len), (uint32_t)i, r->id, (uint32_t)key.bits[0]};
 	}
 	if (x->rows)
 		qsort(x->rows, x->n, sizeof(*x->rows), by_name);
@@ -84,7 +86,7 @@ static struct query_names *names_of(struct query *q)
 static ssize_t find_named(struct query *q, struct query *b, size_t row)
 {
 	const struct named *at;
-	uint32_t id = q->rows[row].id;
+	uint32_t id = query_at(q, row)->id;
 
 	if (!q->names) {
 		q->names = names_of(q);
@@ -135,8 +137,11 @@ static struct query *run_baseline(struct query *q)
 
 static ssize_t find_row(struct query *q, struct query *b, size_t row)
 {
-	ssize_t other = query_find(b, &q->rows[row].key);
+	struct row_key key;
+	ssize_t other;
 
+	query_own_key(q, query_at(q, row), &key);
+	other = query_find(b, &key);
 	return other < 0 && b->view != q->view ? find_named(q, b, row) : other;
 }
 
@@ -171,7 +176,7 @@ bool query_baseline_key(struct query *q, size_t row, struct row_key *ret)
 
 	if (other < 0)
 		return false;
-	*ret = b->rows[other].key;
+	query_own_key(b, query_at(b, (size_t)other), ret);
 	return true;
 }
 

@@ -130,11 +130,11 @@ int query_columns_build(struct query *q)
 {
 	const struct schema_table *t = q->schema;
 	const struct schema *s = q->schema_ref;
-	size_t rollups = q->flags & QUERY_RAW ? 0 : count_rollups(s, t);
+	size_t rollups = q->flags & (QUERY_RAW | QUERY_OWN) ? 0 : count_rollups(s, t);
 	size_t nderived = q->flags & QUERY_RAW ? 0 : t->nderived;
 	char *text;
 
-	if (q->columns_of == s && q->columns_flags == (q->flags & QUERY_RAW) && q->ncolumns)
+	if (q->columns_of == s && q->columns_flags == (q->flags & (QUERY_RAW | QUERY_OWN)) && q->ncolumns)
 		return 0;
 	query_columns_finish(q);
 	q->columns = calloc(t->ncolumns + nderived + rollups + 1, sizeof(*q->columns));
@@ -186,7 +186,7 @@ int query_columns_build(struct query *q)
 	for (size_t i = 0; i < q->ncolumns; i++)
 		q->columns[i].hash = name_hash(q->columns[i].is.name);
 	q->columns_of = s;
-	q->columns_flags = q->flags & QUERY_RAW;
+	q->columns_flags = q->flags & (QUERY_RAW | QUERY_OWN);
 	filter_destroy(q->filter);
 	q->filter = NULL;
 	q->filter_text[0] = '\0';

@@ -7,15 +7,18 @@
 #include "filter.h"
 #include "query.h"
 
+/* Where a row is, and its key: there may be hundreds of thousands, of which a screen shows some. What else is to be known of one is
+ * asked of the cursors. */
 struct qrow {
-	const struct row *kept; /* one that ended, or an event; valid while the place stands. NULL: the row in `slot` */
-	struct row_key key;
-	uint64_t serial, began_ns, ended_ns, covered_ns;
-	uint32_t slot; /* at either end of the window */
-	uint32_t id;   /* its number before filter and sorting */
-	uint32_t mark; /* scratch of the filter */
-	bool folded, folds;
-	bool has_start; /* it was there at the window's start */
+	uint32_t at; /* the slot of one that is alive, at either end of the window; else its number among those that ended, or among events */
+	uint32_t id; /* its number before filter and sorting */
+	bool kept : 1;  /* ended, or an event */
+	bool ended : 1; /* folded ones, too */
+	bool folded : 1;
+	bool folds : 1;
+	bool keyed : 1; /* all cells of its key could be read */
+	bool mark : 1;  /* scratch of the filter */
+	uint32_t key[]; /* two words for each of query.key_words */
 };
 
 /* A row at both ends of the window, while it is looked at. */
@@ -28,6 +31,13 @@ struct qcolumn {
 	uint32_t index; /* raw or derived: in the schema; rolled: in `rollups` */
 	uint32_t hash;  /* of its name: panels ask for columns by name, row by row */
 };
+
+/* An array that many rows once needed is made anew for a few. */
+enum { QUERY_SPARE = 1024 };
+static inline bool query_misfit(size_t cap, size_t n)
+{
+	return n > cap || cap > 4 * n + QUERY_SPARE;
+}
 
 /* Row keys to numbers. */
 struct key_index {
@@ -43,10 +53,12 @@ struct qrollup {
 	uint8_t type, unit;
 	/* The answer for the rows by id, as of `run`. */
 	uint64_t run;
-	uint8_t *states;
-	uint64_t *cells; /* f64: bits */
-	uint64_t *counts;
-	size_t cap, counts_cap;
+	uint8_t *states; /* enum value_state, two bits a row */
+	size_t cap;      /* rows */
+	/* Numbers (f64: bits) stand in blocks of some rows; those of blocks in which all are 0, as of what sleeps, in the first one. */
+	uint32_t *blocks; /* of each: its number */
+	uint64_t *cells;
+	size_t nblocks, blocks_cap; /* in cells */
 	/* Why children could not be read, cut; where they differ: `reasons_differ`. */
 	char reason[192];
 	size_t reason_len;
@@ -67,6 +79,7 @@ struct query {
 	int err;
 	struct culprit_error error; /* of the last run, for runs that had nothing to do */
 	uint64_t from_ns, to_ns; /* asked, resolved */
+	uint64_t placed_from_ns; /* where the window really begins: of a table that began in it, at its first sample */
 	uint64_t runs, generation;
 	struct segment *segment; /* locked: texts stay */
 	struct schema *schema_ref;
@@ -77,7 +90,9 @@ struct query {
 	int64_t wall_offset_ns, start_wall_offset_ns;
 	uint64_t start_mono_ns, end_mono_ns; /* of the frames the cursors stand on */
 	uint64_t lost;
-	struct qrow *rows;
+	struct qrow *rows; /* by query_at() */
+	size_t row_size, key_words;
+	bool unkeyed; /* keys are hardly looked at: rows have none, they are made of the cells */
 	size_t nrows, rows_cap, in_scope, nended;
 	bool host_wide;
 	/* Columns. */
@@ -111,6 +126,11 @@ struct query {
 	uint64_t *counts[3];
 };
 
+static inline struct qrow *query_at(const struct query *q, size_t i)
+{
+	return (struct qrow *)(void *)((char *)q->rows + i * q->row_size);
+}
+
 /* query_columns.c */
 int query_columns_build(struct query *);
 void query_columns_finish(struct query *);
@@ -123,6 +143,10 @@ const struct row *query_row_end(const struct query *, const struct qrow *, struc
 /* Key from these columns of a row. */
 void query_row_key(const struct schema_table *, const struct row *, const uint16_t *columns, uint32_t n,
 		   struct row_key *);
+/* The row's own key, as it was when rows were gathered; of a query without keys, as it is. */
+void query_own_key(const struct query *, const struct qrow *, struct row_key *);
+/* Keeps row `from` in place `to`, which is one of those before it, or itself. */
+void query_row_keep(struct query *, size_t to, size_t from);
 /* Orders two rows by key: what a run begins with. */
 int query_row_compare(const struct query *, const struct qrow *, const struct qrow *);
 

@@ -7,17 +7,39 @@
 
 static struct qrow *add(struct query *q)
 {
+	struct qrow *r;
+
 	if (q->nrows == q->rows_cap) {
 		size_t cap = q->rows_cap + q->rows_cap / 8 + 64;
-		struct qrow *grown = realloc(q->rows, cap * sizeof(*grown));
+		struct qrow *grown = realloc(q->rows, cap * q->row_size);
 
 		if (!grown)
 			return NULL;
 		q->rows = grown;
 		q->rows_cap = cap;
 	}
-	memset(&q->rows[q->nrows], 0, sizeof(q->rows[0]));
-	return &q->rows[q->nrows++];
+	r = query_at(q, q->nrows++);
+	memset(r, 0, q->row_size);
+	return r;
+}
+
+void query_own_key(const struct query *q, const struct qrow *r, struct row_key *key)
+{
+	struct row memory;
+
+	memset(key, 0, sizeof(*key));
+	if (q->unkeyed && query_stands(q))
+		query_row_key(q->schema, query_row_end(q, r, &memory), q->schema->keys, q->schema->nkeys, key);
+	if (!r->keyed)
+		return;
+	key->n = (uint32_t)q->key_words;
+	memcpy(key->bits, r->key, q->key_words * sizeof(key->bits[0]));
+}
+
+void query_row_keep(struct query *q, size_t to, size_t from)
+{
+	if (to != from)
+		memcpy(query_at(q, to), query_at(q, from), q->row_size);
 }
 
 void query_row_key(const struct schema_table *t, const struct row *row, const uint16_t *columns, uint32_t n,
@@ -63,18 +85,35 @@ void query_row_key(const struct schema_table *t, const struct row *row, const ui
 
 const struct row *query_row_end(const struct query *q, const struct qrow *r, struct row *memory)
 {
-	return r->kept ? r->kept : cursor_row(q->place->end, q->schema, r->slot, memory);
+	size_t slot;
+
+	if (!r->kept)
+		return cursor_row(q->place->end, q->schema, r->at, memory);
+	return q->schema->kind == CULPRIT_EVENT ? cursor_event(q->place->end, q->schema, r->at) :
+						  cursor_ended(q->place->end, q->schema, r->at, &slot);
+}
+
+/* The same row at the window's start; NULL: it was not there. */
+static const struct row *row_start(const struct query *q, const struct qrow *r, const struct row *end, struct row *memory)
+{
+	size_t slot = r->at;
+
+	if (!q->has_start || !end || q->schema->kind == CULPRIT_EVENT || (r->kept && !cursor_ended(q->place->end, q->schema, r->at, &slot)))
+		return NULL;
+	return cursor_row_serial(q->place->start, q->start_schema, slot, end->serial, memory);
 }
 
 void query_row_derive(const struct query *q, const struct qrow *r, struct qrow_ends *ends, struct derive *d)
 {
+	const struct row *end = query_row_end(q, r, &ends->end);
+
 	*d = (struct derive){
 		.schema = q->schema,
 		.end_cursor = q->place->end,
 		.start_cursor = q->place->start,
 		.start_schema = q->start_schema,
-		.end = query_row_end(q, r, &ends->end),
-		.start = r->has_start ? cursor_row(q->place->start, q->start_schema, r->slot, &ends->start) : NULL,
+		.end = end,
+		.start = row_start(q, r, end, &ends->start),
 		.sample_ns = q->end_view.sample_ns,
 		.wall_offset_ns = q->wall_offset_ns,
 		.host = &q->segment->host,
@@ -85,23 +124,19 @@ void query_row_derive(const struct query *q, const struct qrow *r, struct qrow_e
 		d->aging_ns = q->end_mono_ns - d->sample_ns;
 }
 
-static void fill(const struct query *q, struct qrow *r, const struct row *row, size_t slot, bool kept)
+static void fill(const struct query *q, struct qrow *r, const struct row *row, size_t at)
 {
-	struct row start;
-	struct derive d = {.end = row};
+	struct row_key key;
 
-	r->kept = kept ? row : NULL;
-	r->slot = (uint32_t)slot;
-	if (q->has_start)
-		d.start = cursor_row_serial(q->place->start, q->start_schema, slot, row->serial, &start);
-	r->has_start = d.start != NULL;
-	r->serial = row->serial;
-	r->began_ns = row->began_ns;
-	r->ended_ns = row->ended_ns;
+	r->at = (uint32_t)at;
+	r->ended = row->ended_ns != 0;
 	r->folded = row->folded;
 	r->folds = row->folds;
-	query_row_key(q->schema, row, q->schema->keys, q->schema->nkeys, &r->key);
-	r->covered_ns = derive_from(&d);
+	if (!q->key_words)
+		return;
+	query_row_key(q->schema, row, q->schema->keys, q->schema->nkeys, &key);
+	r->keyed = key.n != 0;
+	memcpy(r->key, key.bits, q->key_words * sizeof(key.bits[0]));
 }
 
 static int gather_states(struct query *q)
@@ -118,7 +153,7 @@ static int gather_states(struct query *q)
 		r = add(q);
 		if (!r)
 			return -ENOMEM;
-		fill(q, r, row, i, false);
+		fill(q, r, row, i);
 	}
 	if (q->flags & QUERY_ALIVE)
 		return 0;
@@ -129,7 +164,8 @@ static int gather_states(struct query *q)
 		r = add(q);
 		if (!r)
 			return -ENOMEM;
-		fill(q, r, row, slot, true);
+		fill(q, r, row, i);
+		r->kept = true;
 		q->nended += !row->folded;
 	}
 	return 0;
@@ -150,12 +186,22 @@ static int gather_events(struct query *q)
 		r = add(q);
 		if (!r)
 			return -ENOMEM;
-		r->kept = row;
-		r->began_ns = row->began_ns;
-		r->covered_ns = row->began_ns;
-		query_row_key(q->schema, row, q->schema->keys, q->schema->nkeys, &r->key);
+		fill(q, r, row, i);
+		r->kept = true;
 	}
 	return 0;
+}
+
+/* Rows are as long as the table's keys. */
+static void rows_shape(struct query *q)
+{
+	size_t words = q->unkeyed ? 0 : q->schema->nkeys, size;
+
+	words = words < 4 ? words : 4;
+	size = sizeof(struct qrow) + words * sizeof(uint64_t);
+	q->rows_cap = q->row_size ? q->rows_cap * q->row_size / size : 0;
+	q->row_size = size;
+	q->key_words = words;
 }
 
 int query_rows_gather(struct query *q)
@@ -165,9 +211,17 @@ int query_rows_gather(struct query *q)
 	q->nrows = q->nended = 0;
 	if (!q->recorded)
 		return 0;
+	rows_shape(q);
 	err = q->schema->kind == CULPRIT_EVENT ? gather_events(q) : gather_states(q);
 	if (err)
 		q->nrows = 0;
+	if (query_misfit(q->rows_cap, q->nrows)) {
+		size_t cap = q->nrows + q->nrows / 8 + 64;
+		struct qrow *less = realloc(q->rows, cap * q->row_size);
+
+		q->rows = less ? less : q->rows;
+		q->rows_cap = less ? cap : q->rows_cap;
+	}
 	return err;
 }
 
@@ -218,7 +272,7 @@ int query_row_compare(const struct query *q, const struct qrow *a, const struct 
 			return r;
 	}
 	/* The one alive first, then the latest. */
-	if (!a->ended_ns != !b->ended_ns)
-		return a->ended_ns ? 1 : -1;
-	return (a->serial < b->serial) - (a->serial > b->serial);
+	if (a->ended != b->ended)
+		return a->ended ? 1 : -1;
+	return (x->serial < y->serial) - (x->serial > y->serial);
 }

@@ -164,10 +164,10 @@ int query_scope_apply(struct query *q, struct culprit_error *error)
 	for (size_t i = 0; i < q->nrows; i++) {
 		struct row memory;
 
-		if (!matches(q, &r, query_row_end(q, &q->rows[i], &memory)))
+		if (!matches(q, &r, query_row_end(q, query_at(q, i), &memory)))
 			continue;
-		q->nended += q->rows[i].ended_ns && !q->rows[i].folded;
-		q->rows[kept++] = q->rows[i];
+		q->nended += query_at(q, i)->ended && !query_at(q, i)->folded;
+		query_row_keep(q, kept++, i);
 	}
 	q->nrows = kept;
 	return 0;

@@ -78,7 +78,7 @@ static int before(const struct query *q, const struct sort_cell *a, const struct
 	/* Most keys differ in their first number. */
 	if (by == BY_KEY)
 		return !a->none && !b->none && a->ordinal != b->ordinal ? (a->ordinal > b->ordinal ? 1 : -1)
-									 : query_row_compare(q, &q->rows[a->row], &q->rows[b->row]);
+									 : query_row_compare(q, query_at(q, a->row), query_at(q, b->row));
 	if (a->none || b->none)
 		return (int)a->none - (int)b->none;
 	c = by == BY_TEXT ? compare_texts(a, b) : (a->ordinal > b->ordinal) - (a->ordinal < b->ordinal);
@@ -146,31 +146,38 @@ static void sort_value(struct query *q, size_t row, size_t column, struct value 
 static void reduce_key(const struct query *q, struct sort_cell *c, uint32_t row)
 {
 	const struct schema_table *t = q->schema;
-	const struct row_key *key = &q->rows[row].key;
-	unsigned type = t->kind == CULPRIT_STATE && t->nkeys && key->n ? t->columns[t->keys[0]].type : 0;
+	struct row_key key;
+	unsigned type;
+
+	query_own_key(q, query_at(q, row), &key);
+	type = t->kind == CULPRIT_STATE && t->nkeys && key.n ? t->columns[t->keys[0]].type : 0;
 
 	*c = (struct sort_cell){.row = row, .none = 1};
 	if (type != CULPRIT_U64 && type != CULPRIT_I64)
 		return;
 	c->none = 0;
-	c->ordinal = type == CULPRIT_I64 ? key->bits[0] ^ 1ull << 63 : key->bits[0];
+	c->ordinal = type == CULPRIT_I64 ? key.bits[0] ^ 1ull << 63 : key.bits[0];
 }
 
 /* Moves the rows to where the sorted cells say, in place. */
 static void permute(struct query *q, struct sort_cell *sorted, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		struct qrow first = q->rows[i];
+		union {
+			struct qrow row;
+			char bytes[sizeof(struct qrow) + sizeof(((struct row_key *)NULL)->bits)];
+		} first;
 		size_t to = i;
 
+		memcpy(&first, query_at(q, i), q->row_size);
 		while (sorted[to].row != i) {
 			size_t from = sorted[to].row;
 
-			q->rows[to] = q->rows[from];
+			memcpy(query_at(q, to), query_at(q, from), q->row_size);
 			sorted[to].row = (uint32_t)to;
 			to = from;
 		}
-		q->rows[to] = first;
+		memcpy(query_at(q, to), &first, q->row_size);
 		sorted[to].row = (uint32_t)to;
 	}
 }
@@ -183,7 +190,7 @@ int query_sort_rows(struct query *q)
 
 	if (n < 2)
 		return 0;
-	if (q->sort_cap < n) {
+	if (query_misfit(q->sort_cap, n)) {
 		cells = realloc(q->sort_cells, 2 * q->rows_cap * sizeof(*cells));
 		if (!cells)
 			return -ENOMEM;
@@ -251,6 +258,17 @@ void query_sort_grain(struct query *q, double grain)
 
 /* --- finding --- */
 
+static bool is_key(const struct query *q, const struct qrow *r, const struct row_key *key)
+{
+	struct row_key own;
+
+	if (q->unkeyed) {
+		query_own_key(q, r, &own);
+		return row_key_equal(&own, key);
+	}
+	return r->keyed && key->n == q->key_words && !memcmp(r->key, key->bits, key->n * sizeof(key->bits[0]));
+}
+
 int key_index_build(struct key_index *x, const struct query *q)
 {
 	size_t cap = 64;
@@ -267,18 +285,20 @@ int key_index_build(struct key_index *x, const struct query *q)
 	}
 	memset(x->slots, 0, x->cap * sizeof(*x->slots));
 	for (size_t i = 0; i < q->nrows; i++) {
-		const struct qrow *r = &q->rows[i];
-		size_t at = row_key_hash(&r->key) & (x->cap - 1);
+		const struct qrow *r = query_at(q, i);
+		struct row_key key;
+		size_t at;
 
-		if (!r->key.n)
+		query_own_key(q, r, &key);
+		if (!key.n)
 			continue;
-		for (; x->slots[at]; at = (at + 1) & (x->cap - 1)) {
-			const struct qrow *other = &q->rows[x->slots[at] - 1];
+		for (at = row_key_hash(&key) & (x->cap - 1); x->slots[at]; at = (at + 1) & (x->cap - 1)) {
+			const struct qrow *other = query_at(q, x->slots[at] - 1);
 
-			if (!row_key_equal(&other->key, &r->key))
+			if (!is_key(q, other, &key))
 				continue;
-			/* The one alive; else the one that ended last. */
-			if (!other->ended_ns || (r->ended_ns && other->ended_ns >= r->ended_ns))
+			/* The one alive; else the one that ended last: they are numbered in that order. */
+			if (!other->ended || (r->ended && other->at >= r->at))
 				goto next;
 			break;
 		}
@@ -295,7 +315,7 @@ uint32_t key_index_find(const struct key_index *x, const struct query *q, const 
 	for (size_t at = row_key_hash(key) & (x->cap - 1); x->slots[at]; at = (at + 1) & (x->cap - 1)) {
 		uint32_t row = x->slots[at] - 1;
 
-		if (row < q->nrows && row_key_equal(&q->rows[row].key, key))
+		if (row < q->nrows && is_key(q, query_at(q, row), key))
 			return row;
 	}
 	return UINT32_MAX;
@@ -325,8 +345,12 @@ ssize_t query_find(struct query *q, const struct row_key *key)
 
 ssize_t query_find_serial(struct query *q, uint64_t serial)
 {
-	for (size_t i = 0; serial && i < q->nrows; i++)
-		if (q->rows[i].serial == serial)
+	for (size_t i = 0; serial && i < q->nrows && query_stands(q); i++) {
+		struct row memory;
+		const struct row *row = query_row_end(q, query_at(q, i), &memory);
+
+		if (row && row->serial == serial)
 			return (ssize_t)i;
+	}
 	return -1;
 }

@@ -305,7 +305,7 @@ void query_peak_value(struct query *q, const struct qrow *r, uint32_t column, st
 		q->walk->run = q->runs;
 	}
 	k = q->walk->place[column];
-	record = k >= 0 ? peaks_find(&q->walk->total, r->serial) : NULL;
+	record = k >= 0 ? peaks_find(&q->walk->total, d.end->serial) : NULL;
 	if (!record || !(record[1 + k / 64] >> k % 64 & 1))
 		return;
 	/* Some tick of the window had it, whatever the last one says. */

@@ -8,12 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "error.h"
+#include "filelock.h"
 #include "recdir.h"
 #include "recfile.h"
 
@@ -284,6 +284,8 @@ static const struct sink_ops recdir_sink_ops = {
 
 static int open_folder(struct recdir_sink *self, struct culprit_error *error)
 {
+	int err;
+
 	if (mkdir(self->path, 0700) < 0 && errno != EEXIST)
 		return error_set(error, -errno, "cannot make the directory %s: %s", self->path, strerror(errno));
 	self->fd = open(self->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -294,8 +296,11 @@ static int open_folder(struct recdir_sink *self, struct culprit_error *error)
 		return error_set(error, -errno, "cannot open %s: %s", self->path, strerror(errno));
 	if (faccessat(self->fd, ".", W_OK, AT_EACCESS) < 0)
 		return error_set(error, -errno, "cannot write into %s: %s", self->path, strerror(errno));
-	if (flock(self->fd, LOCK_EX | LOCK_NB) < 0)
-		return error_set(error, -EBUSY, "%s is being written by another recorder; choose another directory", self->path);
+	err = filelock_take(self->fd);
+	if (err == -EBUSY)
+		return error_set(error, err, "%s is being written by another recorder; choose another directory", self->path);
+	if (err)
+		return error_set(error, err, "%s cannot be locked: %s", self->path, strerror(-err));
 	return list(self, error);
 }
 

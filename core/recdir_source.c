@@ -475,6 +475,8 @@ static void recdir_state(struct source *source, struct source_state *state)
 		state->finished &= own->finished;
 		state->being_written |= own->being_written;
 		state->half_bytes += own->half_bytes;
+		state->zero_bytes += own->zero_bytes;
+		state->unread_bytes += own->unread_bytes;
 	}
 }
 

@@ -76,6 +76,8 @@ struct recsource {
 	uint64_t next_seq;     /* least number the next segment may be shown under */
 	uint64_t search_start; /* 1 + where the search for a mark in what is unfinished began; 0: none goes on */
 	uint64_t search_at;    /* where it goes on */
+	uint64_t zeros_to;     /* to here there is no more between two segments than zeros from `pos` on; 0: it goes on otherwise */
+	uint64_t zeros_seen;   /* then: so far they were looked at */
 	uint64_t wasted;       /* bytes walked over in vain */
 	bool hopeless;         /* too many of them */
 	uint64_t loose;        /* bytes decompressed for segments without end mark */
@@ -104,6 +106,7 @@ void reccache_drop(struct recsource *, struct reccache *);
 /* Time of the newest whole frame block in it; 0: none. */
 uint64_t reccache_newest_ns(struct reccache *);
 
+#define RECWALK_ZEROS "it goes on with zeros"
 /* Walks over the frames that came since the last time, and notes the segments. -errno of reading, -ENOMEM; damage is
  * noted, and walked around. */
 int recwalk(struct recsource *);

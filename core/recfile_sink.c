@@ -17,12 +17,13 @@
 
 #include "clock.h"
 #include "error.h"
+#include "filelock.h"
 #include "recfile.h"
 #include "recfile_frames.h"
 #include "recfile_internal.h"
 
 enum {
-	LEVEL = 3,
+	LEVEL = 6,
 	WAIT_MS = 30000, /* for a pipe's reader, where the pipe is non-blocking */
 	ENTRIES_FIRST = 1024, /* of the index: more than three days of them */
 };
@@ -497,10 +498,13 @@ static int open_file(int dir_fd, const char *name, const char *path, enum recfil
 		err = error_set(error, -EINVAL, "%s is no regular file; a pipe is written with -o -", path);
 		goto fail;
 	}
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		err = error_set(error, -EBUSY, "%s is being written by another recorder; choose another name", path);
+	err = filelock_take(fd);
+	if (err == -EBUSY)
+		error_set(error, err, "%s is being written by another recorder; choose another name", path);
+	else if (err)
+		error_set(error, err, "%s cannot be locked: %s", path, strerror(-err));
+	if (err)
 		goto fail;
-	}
 	if (!fresh && exist == RECFILE_OVERWRITE && ftruncate(fd, 0) < 0) {
 		err = error_set(error, -errno, "cannot empty %s: %s", path, strerror(errno));
 		goto fail;

@@ -29,7 +29,7 @@ static void start_again(struct recsource *self)
 	self->header = self->open = self->lost = self->hopeless = self->indexed = false;
 	self->seq_base = self->next_seq = self->loose = self->wasted = self->search_start = 0;
 	self->ndamages = 0;
-	self->header_at = self->skipped_to = 0;
+	self->header_at = self->skipped_to = self->zeros_to = 0;
 }
 
 static int not_a_recording(struct recsource *self, const char *why, struct culprit_error *error)
@@ -241,11 +241,18 @@ static int gone(const struct recsource *self, uint64_t seq, struct culprit_error
 			 (unsigned long long)seq);
 }
 
+static int tell_damage(const struct recsource *self, uint64_t at, const char *reason, struct culprit_error *error)
+{
+	/* A recorder was killed in a file that was made larger before, or the host crashed and what was written never reached the
+	 * disk: they look the same. */
+	return error_set(error, -EBADMSG, "%.120s is damaged at byte %llu: %s; %s", self->source.name, (unsigned long long)at, reason,
+			 strcmp(reason, RECWALK_ZEROS) ? "frames after it in this segment are lost" : "if frames stood there, they are lost");
+}
+
 static int damaged(struct recsource *self, uint64_t at, const char *reason, struct culprit_error *error)
 {
 	recwalk_note(self, at, reason);
-	return error_set(error, -EBADMSG, "%.120s is damaged at byte %llu: %s; frames after it in this segment are lost",
-			 self->source.name, (unsigned long long)at, reason);
+	return tell_damage(self, at, reason, error);
 }
 
 /* What the index told of a segment is looked at before it is believed. */
@@ -301,8 +308,7 @@ static const char *recsource_damage_at(struct source *source, size_t i)
 
 	if (i >= self->ndamages)
 		return NULL;
-	error_set(&self->damage, 0, "%.120s is damaged at byte %llu: %s; frames after it in this segment are lost",
-		  source->name, (unsigned long long)self->damages[i].at, self->damages[i].reason);
+	tell_damage(self, self->damages[i].at, self->damages[i].reason, &self->damage);
 	return self->damage.sentence;
 }
 
@@ -312,6 +318,10 @@ static void recsource_state(struct source *source, struct source_state *state)
 
 	*state = (struct source_state){.bytes = self->store.size - self->store.base, .files = 1, .indexed = self->indexed};
 	state->finished = self->count && !self->open && !self->lost;
+	if (self->zeros_to) {
+		state->zero_bytes = self->zeros_seen - self->pos;
+		state->unread_bytes = self->zeros_to - self->zeros_seen;
+	}
 	if (self->open)
 		state->half_bytes = self->store.size - (self->walk ? self->walk : self->pos);
 	if (self->store.kind == RECSTORE_FILE && flock(self->store.fd, LOCK_SH | LOCK_NB) < 0)
@@ -535,6 +545,9 @@ int recfile_tail(const char *path, struct recfile_tail *tail, struct culprit_err
 	tail->at = self->header ? self->pos : 0;
 	if (self->lost || self->hopeless)
 		err = error_set(error, -EBADMSG, "%.120s; record into another file", recfile_source_damage(&self->source));
+	if (!err && self->zeros_to && self->zeros_seen < self->zeros_to)
+		err = error_set(error, -EBADMSG, "%.150s goes on with so many zeros that what is behind them was not looked at; "
+				"record into another file", path);
 	if (err || !self->open)
 		goto out;
 	segment = &self->segments[self->count - 1];

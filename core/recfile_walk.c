@@ -323,11 +323,40 @@ static int step_zstd(struct recsource *self)
 		else if (!self->empties++)
 			self->empties_at = self->walk;
 		if (self->empties > EMPTIES_MAX)
-			return recwalk_damage(self, self->empties_at, "it goes on with zeros");
+			return recwalk_damage(self, self->empties_at, RECWALK_ZEROS);
 		self->walk = next;
 	}
 	self->pos = self->walk;
 	self->walk = 0;
+	return 0;
+}
+
+/* From `at` to the end nothing but zeros, as far as is looked? A file that was made larger than what is in it (preallocated,
+ * copied with its holes) ends so. 0: yes, up to *ret_seen, which is short of the end where they are too many to be read; STOP:
+ * no; -errno. */
+static int only_zeros(struct recsource *self, uint64_t at, uint64_t *ret_seen)
+{
+	uint64_t looked = 0;
+
+	while (at < self->store.size && looked < ZEROS_MAX) {
+		const uint8_t *bytes;
+		size_t n;
+		uint64_t data = recstore_skip_hole(&self->store, at);
+		int err = 0;
+
+		if (data > at) {
+			at = data;
+			continue;
+		}
+		err = recstore_peek(&self->store, at, RECSTORE_PEEK_MAX, &bytes, &n);
+		if (err)
+			return err;
+		if (!n || !all_zero(bytes, n))
+			return STOP;
+		at += n;
+		looked += n;
+	}
+	*ret_seen = at;
 	return 0;
 }
 
@@ -348,6 +377,9 @@ static int step(struct recsource *self)
 	}
 	if (self->walk)
 		return step_zstd(self);
+	if (self->zeros_to && self->zeros_to == self->store.size)
+		return STOP;
+	self->zeros_to = 0;
 	err = recstore_peek(&self->store, self->pos, RECFRAME_PREFIX + RECFRAME_OURS_MAX, &bytes, &n);
 	if (err)
 		return err;
@@ -358,6 +390,14 @@ static int step(struct recsource *self)
 		return step_zstd(self);
 	if ((magic & 0xfffffff0u) == (RECFRAME_SKIPPABLE & 0xfffffff0u))
 		return step_skippable(self, bytes, n);
+	if (!magic && !self->open) {
+		err = only_zeros(self, self->pos, &self->zeros_seen);
+		if (err < 0)
+			return err;
+		self->zeros_to = err ? 0 : self->store.size;
+		if (!err)
+			return STOP;
+	}
 	return recwalk_damage(self, self->pos, "no frame begins there");
 }
 

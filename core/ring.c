@@ -5,13 +5,13 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "error.h"
+#include "filelock.h"
 #include "ring_layout.h"
 
 #ifndef MFD_NOEXEC_SEAL
@@ -90,6 +90,7 @@ static int lock_name(struct ring *ring, struct culprit_error *error)
 {
 	char lock[RING_NAME_MAX + 8];
 	struct stat st;
+	int err;
 
 	snprintf(lock, sizeof(lock), ".%s.lock", ring->name);
 	ring->lock_fd = openat(ring->dir_fd, lock, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
@@ -97,8 +98,11 @@ static int lock_name(struct ring *ring, struct culprit_error *error)
 		return error_set(error, -errno, "cannot write %s/%s: %s", ring->dir, lock, strerror(errno));
 	if (fstat(ring->lock_fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return error_set(error, -EEXIST, "%s/%s is not a file of ours; remove it", ring->dir, lock);
-	if (!flock(ring->lock_fd, LOCK_EX | LOCK_NB))
+	err = filelock_take(ring->lock_fd);
+	if (!err)
 		return 0;
+	if (err != -EBUSY)
+		return error_set(error, err, "%s/%s cannot be locked: %s", ring->dir, lock, strerror(-err));
 	return error_set(error, -EBUSY, "%s/%s is being written by another process; stop that one or choose another name",
 			 ring->dir, ring->name);
 }

@@ -324,7 +324,7 @@ static int ring_reader_fd(struct source *source)
 	return reader_of(source)->event_fd;
 }
 
-static void ring_reader_destroy(struct source *source)
+static void ring_reader_retire(struct source *source)
 {
 	struct ring_reader *self = reader_of(source);
 
@@ -339,7 +339,19 @@ static void ring_reader_destroy(struct source *source)
 	free(self->raw);
 	free(self->infos);
 	free(self->starts);
-	free(self);
+	self->ring = NULL;
+	self->mapped = false;
+	self->fd = self->event_fd = -1;
+	self->raw = NULL;
+	self->infos = NULL;
+	self->starts = NULL;
+	self->count = 0;
+}
+
+static void ring_reader_destroy(struct source *source)
+{
+	ring_reader_retire(source);
+	free(reader_of(source));
 }
 
 static const struct source_ops ring_reader_ops;
@@ -358,7 +370,7 @@ bool ring_source_status(struct source *source, struct ring_status *ret)
 		.pid = self->geometry.writer_pid,
 		.created_wall_ns = self->geometry.created_wall_ns,
 	};
-	ret->live = !ret->closed;
+	ret->live = !ret->closed && self->raw; /* else it was retired */
 	/* A named one is held by its writer. Asking for its lock takes none. */
 	if (self->fd >= 0 && !self->anonymous && !self->ring)
 		ret->live = !ret->closed && !fcntl(self->fd, F_OFD_GETLK, &lock) && lock.l_type != F_UNLCK;
@@ -378,6 +390,7 @@ static const struct source_ops ring_reader_ops = {
 	.read = ring_reader_read,
 	.fd = ring_reader_fd,
 	.live = ring_reader_live,
+	.retire = ring_reader_retire,
 	.destroy = ring_reader_destroy,
 };
 

@@ -11,8 +11,10 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "heap.h"
 #include "hostinfo.h"
 #include "self_tables.h"
+#include "units.h"
 
 enum { INTERVAL_MIN_NS = 10000000, POLL_FDS_MAX = 160 };
 
@@ -46,7 +48,8 @@ struct sampler *sampler_create(const struct sampler_options *options, struct cul
 	s->schema = schema_create();
 	s->asks = ask_pool_create(options->zygote, options->proc_fd, error);
 	s->symbols = symbols_create(&(struct symbols_options){.proc_fd = options->proc_fd});
-	if (s->wake_fd < 0 || !s->schema || !s->asks || !s->symbols) {
+	s->lines = symline_create(options->zygote, options->proc_fd);
+	if (s->wake_fd < 0 || !s->schema || !s->asks || !s->symbols || !s->lines) {
 		if (error && !error->sentence[0])
 			error_set(error, -ENOMEM, "out of memory or of descriptors");
 		goto fail;
@@ -90,6 +93,9 @@ void sampler_destroy(struct sampler *s)
 	symbols_destroy(s->symbols);
 	sampler_entries_close(s);
 	ask_pool_destroy(s->asks);
+	symline_destroy(s->lines);
+	for (size_t i = 0; i < SAMPLER_INTERESTS_MAX; i++)
+		free(s->interest_texts[i]);
 	schema_unlock(s->schema);
 	if (s->wake_fd >= 0)
 		close(s->wake_fd);
@@ -129,24 +135,58 @@ uint64_t sampler_ticks(const struct sampler *s)
 	return __atomic_load_n(&s->ticks, __ATOMIC_RELAXED);
 }
 
+void sampler_wake(struct sampler *s)
+{
+	uint64_t one = 1;
+
+	if (write(s->wake_fd, &one, sizeof(one)) < 0) {
+		/* It will see what there is at the next tick. */
+	}
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && !strcmp(a, b));
+}
+
+static bool same_interest(const struct culprit_interest *a, const struct culprit_interest *b)
+{
+	return same_text(a->table, b->table ? b->table : "") && same_text(a->what, b->what ? b->what : "") && a->nkey == b->nkey &&
+	       !memcmp(a->key, b->key, sizeof(a->key)) && same_text(a->text, b->text);
+}
+
 void sampler_set_interests(struct sampler *s, const struct culprit_interest *list, size_t n)
 {
+	bool other;
+
 	if (n > SAMPLER_INTERESTS_MAX)
 		n = SAMPLER_INTERESTS_MAX;
 	pthread_mutex_lock(&s->mutex);
+	other = n != s->ninterests;
 	for (size_t i = 0; i < n; i++) {
 		const char *texts[2] = {list[i].table, list[i].what};
 
+		if (i < s->ninterests && same_interest(&s->interests[i], &list[i])) {
+			s->interests[i].until_ns = list[i].until_ns;
+			continue;
+		}
+		other = true;
 		s->interests[i] = list[i];
 		for (size_t k = 0; k < 2; k++)
 			snprintf(s->interest_names[i][k], sizeof(s->interest_names[i][k]), "%s",
 				 texts[k] ? texts[k] : "");
 		s->interests[i].table = s->interest_names[i][0];
 		s->interests[i].what = s->interest_names[i][1];
+		free(s->interest_texts[i]);
+		s->interest_texts[i] = list[i].text ? strndup(list[i].text, CULPRIT_SOURCE_PATH + 1) : NULL;
+		s->interests[i].text = s->interest_texts[i];
 	}
 	s->ninterests = n;
-	s->interests_changed = true;
+	s->interests_changed = s->interests_changed || other;
 	pthread_mutex_unlock(&s->mutex);
+	/* What takes its time begins before the next tick. */
+	if (other)
+		sampler_wake(s);
 }
 
 void sampler_collect(struct sampler *s, const char *whole, const char *narrow)
@@ -157,6 +197,59 @@ void sampler_collect(struct sampler *s, const char *whole, const char *narrow)
 	snprintf(s->chosen_whole, sizeof(s->chosen_whole), "%s", whole ? whole : "");
 	snprintf(s->chosen_narrow, sizeof(s->chosen_narrow), "%s", narrow ? narrow : "");
 	pthread_mutex_unlock(&s->mutex);
+}
+
+void sampler_set_interval(struct sampler *s, uint64_t interval_ns, double budget)
+{
+	pthread_mutex_lock(&s->mutex);
+	s->asked_interval_ns = interval_ns < INTERVAL_MIN_NS ? INTERVAL_MIN_NS : interval_ns;
+	s->asked_budget = budget;
+	pthread_mutex_unlock(&s->mutex);
+	sampler_wake(s);
+}
+
+static bool interval_is_asked(struct sampler *s)
+{
+	bool asked;
+
+	pthread_mutex_lock(&s->mutex);
+	asked = s->asked_interval_ns != 0;
+	pthread_mutex_unlock(&s->mutex);
+	return asked;
+}
+
+/* Between two ticks. Out of memory: it stays as it was, and so does the budget, which is chosen by it. */
+static void interval_take(struct sampler *s)
+{
+	char text[96], before[32], now[32];
+	uint64_t interval_ns;
+	double budget;
+
+	pthread_mutex_lock(&s->mutex);
+	interval_ns = s->asked_interval_ns;
+	budget = s->asked_budget;
+	s->asked_interval_ns = 0;
+	pthread_mutex_unlock(&s->mutex);
+	if (!interval_ns)
+		return;
+	if (interval_ns == s->options.interval_ns) {
+		s->budget.limit = budget;
+		return;
+	}
+	if (writer_set_interval(s->writer, interval_ns)) {
+		sampler_say(s, CULPRIT_LOG_ERROR, NULL, "out of memory: the interval could not be changed");
+		writer_set_interval(s->writer, s->options.interval_ns);
+		return;
+	}
+	snprintf(text, sizeof(text), "a sample every %s from here on, every %s before",
+		 units_duration(now, sizeof(now), interval_ns), units_duration(before, sizeof(before), s->options.interval_ns));
+	sampler_mark(s, "sampler", text);
+	s->options.interval_ns = interval_ns;
+	s->budget.limit = budget;
+	/* A gap is one of the new interval. */
+	s->last_tick_ns = mono_now(s);
+	for (size_t i = 0; i < s->nentries; i++)
+		s->entries[i]->next_ns = 0;
 }
 
 static bool entry_has_table(const struct sampler *s, const struct entry *e, const char *table)
@@ -379,6 +472,22 @@ static void watch_clock(struct sampler *s, uint64_t now_ns, int64_t wall_ns)
 	s->last_tick_ns = now_ns;
 }
 
+/* What loading programs, reading the kernel's names and the first screen took; then, now and then, what a storm of processes did. */
+static void give_back(struct sampler *s, uint64_t now_ns)
+{
+	static const uint64_t started_ns = 6000000000u, every_ns = 60000000000u;
+
+	if (!s->give_back_ns)
+		s->give_back_ns = now_ns + started_ns;
+	if (now_ns < s->give_back_ns)
+		return;
+	if (!s->started)
+		heap_give_back_code();
+	s->started = true;
+	heap_give_back();
+	s->give_back_ns = now_ns + every_ns;
+}
+
 int sampler_tick(struct sampler *s, struct culprit_error *error)
 {
 	uint64_t now_ns = mono_now(s);
@@ -391,6 +500,7 @@ int sampler_tick(struct sampler *s, struct culprit_error *error)
 	sampler_later_take(s);
 	watch_helpers(s);
 	ask_pool_poll(s->asks);
+	symline_poll(s->lines);
 	r = sampler_plugins_adopt(s);
 	if (r < 0)
 		return error_set(error, r, "out of memory: a plug-in's tables could not be added");
@@ -415,6 +525,7 @@ int sampler_tick(struct sampler *s, struct culprit_error *error)
 	put_marks(s, now_ns);
 	r = writer_commit(s->writer);
 	ask_pool_poll(s->asks);
+	give_back(s, now_ns);
 	__atomic_add_fetch(&s->ticks, 1, __ATOMIC_RELAXED);
 	sampler_later_start(s);
 	return r ? error_set(error, r, "out of memory: this tick is lost") : 0;
@@ -446,6 +557,7 @@ static size_t poll_fds(struct sampler *s, struct pollfd *fds)
 	if (s->options.zygote)
 		fds[n++] = (struct pollfd){zygote_fd(s->options.zygote), POLLIN, 0};
 	fds[n++] = (struct pollfd){ask_pool_fd(s->asks), POLLIN, 0};
+	fds[n++] = (struct pollfd){symline_fd(s->lines), POLLIN, 0};
 	for (size_t i = 0; i < s->nplugins && n < POLL_FDS_MAX; i++)
 		fds[n++] = (struct pollfd){plugin_fd(s->plugins[i].plugin), POLLIN, 0};
 	for (size_t i = 0; i < s->nentries && n < POLL_FDS_MAX; i++) {
@@ -474,7 +586,7 @@ static void drain(struct sampler *s, const struct pollfd *fds, size_t n)
 }
 
 /* Until the next tick, or until `fd` (-1: none) can be read: what comes between samples is taken in as it comes, deadlines are
- * kept. True: stop, or fd. */
+ * kept. True: stop, or fd. Sooner where another interval is asked for. */
 static bool wait_until(struct sampler *s, uint64_t until_ns, int fd)
 {
 	struct pollfd fds[POLL_FDS_MAX + 4];
@@ -486,6 +598,8 @@ static bool wait_until(struct sampler *s, uint64_t until_ns, int fd)
 		size_t n = poll_fds(s, fds), at = n;
 		struct timespec ts;
 
+		next = own < next ? own : next;
+		own = symline_next_ns(s->lines);
 		next = own < next ? own : next;
 		for (size_t i = 0; i < s->nplugins; i++) {
 			own = plugin_next_ns(s->plugins[i].plugin);
@@ -500,16 +614,24 @@ static bool wait_until(struct sampler *s, uint64_t until_ns, int fd)
 
 			if (fds[0].revents && read(s->wake_fd, &ignored, sizeof(ignored)) < 0 && errno != EAGAIN)
 				return true;
+			/* What has been opened meanwhile is heard from now on, not from the next tick on. */
+			if (fds[0].revents) {
+				sampler_later_take(s);
+				interests_tell(s);
+			}
 			drain(s, fds, at);
 			stop = at < n && fds[at].revents;
 		}
 		if (s->options.zygote)
 			zygote_poll(s->options.zygote);
 		ask_pool_poll(s->asks);
+		symline_poll(s->lines);
 		for (size_t i = 0; i < s->nplugins; i++)
 			plugin_poll(s->plugins[i].plugin);
 		pthread_mutex_lock(&s->mutex);
 		stop = stop || s->stop;
+		if (s->asked_interval_ns)
+			until_ns = 0;
 		pthread_mutex_unlock(&s->mutex);
 	}
 	return stop;
@@ -541,8 +663,11 @@ static void *sampler_main(void *arg)
 
 		if (sampler_tick(s, &error))
 			sampler_say(s, CULPRIT_LOG_ERROR, NULL, error.sentence);
-		if (wait_until(s, next_tick(s, first), -1))
-			return NULL;
+		do {
+			interval_take(s);
+			if (wait_until(s, next_tick(s, first), -1))
+				return NULL;
+		} while (interval_is_asked(s));
 		first = false;
 	}
 }
@@ -563,16 +688,12 @@ int sampler_start(struct sampler *s, struct culprit_error *error)
 
 void sampler_stop(struct sampler *s)
 {
-	uint64_t one = 1;
-
 	if (!s->running)
 		return;
 	pthread_mutex_lock(&s->mutex);
 	s->stop = true;
 	pthread_mutex_unlock(&s->mutex);
-	if (write(s->wake_fd, &one, sizeof(one)) < 0) {
-		/* It will see the flag at the next tick. */
-	}
+	sampler_wake(s);
 	pthread_join(s->thread, NULL);
 	s->running = false;
 }

@@ -69,6 +69,9 @@ void sampler_set_interests(struct sampler *, const struct culprit_interest *, si
  * that can, see CULPRIT_HOST_ONLY_INTERESTS), no others. Comma-separated, copied. NULL: those that the options named. What is
  * chosen anew is opened then. */
 void sampler_collect(struct sampler *, const char *whole, const char *narrow);
+/* So far apart from now on (at least 10 ms): the next tick comes on the next wall-clock multiple of it, in a segment of its own.
+ * `budget`: as in the options. What opened before knows the former interval until it is opened anew. */
+void sampler_set_interval(struct sampler *, uint64_t interval_ns, double budget);
 /* A row of `mark` in the next frame. Kinds: "user", "sampler", "clock", ... */
 void sampler_mark(struct sampler *, const char *kind, const char *text);
 /* Ticks done; and CPU time of the program, helpers included, in ns. */

@@ -58,6 +58,17 @@ static uint64_t host_code_generation(const struct culprit_host *host)
 	return symbols_generation(of(host));
 }
 
+static int host_source_line(const struct culprit_host *host, struct culprit_source_line *l)
+{
+	return symline_ask(((const struct entry *)host->core)->sampler->lines, l);
+}
+
+static int host_stack_walk(const struct culprit_host *host, uint32_t pid, const struct culprit_registers *regs, const void *stack,
+			   size_t bytes, uint64_t *pcs, uint32_t cap, uint32_t *ret_n, uint32_t *ret_end)
+{
+	return symbols_walk(of(host), pid, regs, stack, bytes, pcs, cap, ret_n, ret_end);
+}
+
 void sampler_code_host(struct culprit_host *host)
 {
 	host->code_of = host_code_of;
@@ -67,6 +78,8 @@ void sampler_code_host(struct culprit_host *host)
 	host->unwind_release = host_unwind_release;
 	host->unwind_rules = host_unwind_rules;
 	host->code_generation = host_code_generation;
+	host->source_line = host_source_line;
+	host->stack_walk = host_stack_walk;
 }
 
 struct symbols *sampler_symbols(struct sampler *s)

@@ -82,7 +82,8 @@ void sampler_cost(struct sampler *s, uint64_t now_ns, uint64_t program_cpu_ns)
 			const struct culprit_program *p = &list[k];
 
 			kernel_cost_put(f, e->name, p);
-			e->kernel_ns += p->run_ns;
+			if (!p->inside)
+				e->kernel_ns += p->run_ns;
 			taker = p->run_ns ? taker_of(s, (uint32_t)i, (uint32_t)k) : NULL;
 			if (!taker)
 				continue;

@@ -375,6 +375,10 @@ int sampler_plugins_adopt(struct sampler *s)
 					return r;
 				tables += r;
 			}
+			/* What is looked at was said before it could hear. */
+			pthread_mutex_lock(&s->mutex);
+			s->interests_changed = true;
+			pthread_mutex_unlock(&s->mutex);
 		} else if (!slot->told && (plugin_state(slot->plugin) == PLUGIN_REFUSED ||
 					   plugin_state(slot->plugin) == PLUGIN_FAILED)) {
 			slot->told = true;

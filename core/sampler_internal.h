@@ -8,6 +8,7 @@
 #include "kernel_cost.h"
 #include "sampler.h"
 #include "symbols.h"
+#include "symline.h"
 
 enum { SAMPLER_ENTRIES_MAX = 128, SAMPLER_INTERESTS_MAX = 64, SAMPLER_MARKS_MAX = 64,
        SAMPLER_LATER_MAX = 32, SAMPLER_CHOICE_MAX = 1024 };
@@ -58,22 +59,28 @@ struct sampler {
 	struct writer *writer;
 	struct ask_pool *asks;
 	struct symbols *symbols;
+	struct symline_pool *lines;
 	struct entry *entries[SAMPLER_ENTRIES_MAX];
 	size_t nentries;
 	struct plugin_slot *plugins;
 	size_t nplugins;
 	uint32_t collector_table, mark_table, bpf_table;
 	uint64_t last_tick_ns;
+	uint64_t give_back_ns; /* when memory goes back to the system next */
+	bool started;          /* it did, what starting took */
 	int64_t wall_offset_ns;
 	uint64_t ticks; /* atomic */
 
 	pthread_t thread;
 	bool running;
-	int wake_fd; /* eventfd: stop, interests, marks */
+	int wake_fd; /* eventfd: stop, interests, marks, what was opened later */
 	pthread_mutex_t mutex; /* what other threads hand in: */
 	bool stop;
+	uint64_t asked_interval_ns; /* sampler_set_interval(); 0: nothing is asked */
+	double asked_budget;
 	struct culprit_interest interests[SAMPLER_INTERESTS_MAX];
 	char interest_names[SAMPLER_INTERESTS_MAX][2][32];
+	char *interest_texts[SAMPLER_INTERESTS_MAX]; /* NULL: none */
 	size_t ninterests;
 	bool interests_changed;
 	/* sampler_collect(): what is chosen at run time, in place of the options; `chosen` until the next tick has seen it. */
@@ -96,6 +103,8 @@ struct sampler {
 	bool helpers_gone; /* the zygote has died: nobody can be asked any more */
 };
 
+/* Ends its rest, from any thread. */
+void sampler_wake(struct sampler *);
 /* Probes and opens the built-ins that were chosen; starts the plug-ins. */
 int sampler_entries_open(struct sampler *, struct culprit_error *);
 void sampler_entries_close(struct sampler *);

@@ -43,6 +43,7 @@ static void make(struct sampler *s, bool more)
 				       : e->collector->open(&e->host, &e->self, &e->later_error);
 		__atomic_fetch_add(&s->once_ns, thread_ns() - before_ns, __ATOMIC_RELAXED);
 		__atomic_store_n(&e->later, OPENED, __ATOMIC_RELEASE);
+		sampler_wake(s);
 	}
 }
 

@@ -16,35 +16,66 @@ enum {
 	ELEMENT_SIZE_MAX = 4096,
 };
 
-/* All memory of a schema: freed as a whole. */
+/* All memory of a schema: freed as a whole. Some thousand texts and arrays of a few bytes each are cut out of blocks: by themselves they
+ * would take as much again for the heap's own sake. */
 struct schema_block {
 	struct schema_block *next;
+	size_t used, size;
 	max_align_t bytes[];
 };
 
+enum { BLOCK_FIRST = 512, BLOCK_MOST = 4096 - sizeof(struct schema_block) - 2 * sizeof(size_t) };
+
+/* n elements of so many bytes, zeros. `align`: a power of two. */
+static void *schema_take(struct schema *s, size_t n, size_t size, size_t align)
+{
+	struct schema_block *b = s->memory;
+	size_t bytes, at = b ? (b->used + align - 1) & ~(align - 1) : 0, room, total;
+
+	if (!size_mul(n, size, &bytes))
+		return NULL;
+	if (!b || at > b->size || bytes > b->size - at) {
+		room = b ? 2 * b->size : BLOCK_FIRST;
+		room = room > BLOCK_MOST ? BLOCK_MOST : room;
+		room = bytes > room ? bytes : room;
+		if (!size_add(room, sizeof(*b), &total))
+			return NULL;
+		b = calloc(1, total);
+		if (!b)
+			return NULL;
+		b->size = room;
+		b->next = s->memory;
+		s->memory = b;
+		at = 0;
+	}
+	b->used = at + bytes;
+	return (char *)b->bytes + at;
+}
+
 static void *schema_alloc(struct schema *s, size_t n, size_t size)
 {
-	struct schema_block *b;
-	size_t bytes;
+	return schema_take(s, n, size, sizeof(uint64_t));
+}
 
-	if (!size_mul(n, size, &bytes) || !size_add(bytes, sizeof(*b), &bytes))
-		return NULL;
-	b = calloc(1, bytes);
-	if (!b)
-		return NULL;
-	b->next = s->memory;
-	s->memory = b;
-	return b->bytes;
+/* `like`: a text that is often the same, NULL: none. Then there is one of them. */
+static const char *schema_copy_like(struct schema *s, const char *text, const char *like)
+{
+	size_t n = strlen(text);
+	char *copy;
+
+	if (!n)
+		return "";
+	if (like && !strcmp(text, like))
+		return like;
+	copy = schema_take(s, n + 1, 1, 1);
+	if (copy)
+		memcpy(copy, text, n);
+	return copy;
 }
 
 static const char *schema_copy(struct schema *s, const char *text)
 {
-	size_t n = strlen(text);
-	char *copy = schema_alloc(s, n + 1, 1);
-
-	if (copy)
-		memcpy(copy, text, n);
-	return copy;
+	return schema_copy_like(s, text, NULL);
 }
 
 struct schema *schema_create(void)
@@ -198,14 +229,15 @@ static int word_column(const struct schema_table *t, const char **text, const ch
 }
 
 /* "a+b-c" to terms. */
-static int terms_add(const struct schema_table *t, const char *text, struct schema_term *terms, uint32_t *ret_n)
+static int terms_add(struct schema *s, const struct schema_table *t, const char *text, struct schema_term **ret_terms, uint32_t *ret_n)
 {
+	struct schema_term terms[SCHEMA_TERMS_MAX];
 	uint32_t n = 0;
 
-	if (!text) {
-		*ret_n = 0;
+	*ret_terms = NULL;
+	*ret_n = 0;
+	if (!text)
 		return 0;
-	}
 	for (;;) {
 		int sign = 1, column;
 
@@ -218,6 +250,10 @@ static int terms_add(const struct schema_table *t, const char *text, struct sche
 		if (!*text)
 			break;
 	}
+	*ret_terms = schema_alloc(s, n, sizeof(*terms));
+	if (!*ret_terms)
+		return -ENOMEM;
+	memcpy(*ret_terms, terms, n * sizeof(*terms));
 	*ret_n = n;
 	return 0;
 }
@@ -280,6 +316,11 @@ static int column_add(struct schema *s, struct schema_table *t, const struct cul
 	if (!role_takes_type(t->kind, from->role, from->type))
 		return error_set(error, -EINVAL, "table %s: column %s cannot have role %u with type %u", t->name, from->name,
 				 from->role, from->type);
+	if (from->flags & CULPRIT_THOUSANDS && from->type != CULPRIT_U64)
+		return error_set(error, -EINVAL, "table %s: column %s keeps whole thousands, and is not a u64", t->name, from->name);
+	if (from->flags & CULPRIT_RUNNING && (from->type != CULPRIT_U64 || from->role != CULPRIT_ATTRIBUTE || t->running >= 0))
+		return error_set(error, -EINVAL, "table %s: column %s cannot name what runs: it is no u64 attribute, or not the only one",
+				 t->name, from->name);
 	if (from->unit < CULPRIT_NONE || from->unit > CULPRIT_HZ)
 		return error_set(error, -EINVAL, "table %s: column %s has unknown unit %u", t->name, from->name, from->unit);
 	if (from->group >= SCHEMA_GROUPS_MAX || (from->group && (from->role == CULPRIT_KEY || t->kind == CULPRIT_EVENT)))
@@ -287,7 +328,8 @@ static int column_add(struct schema *s, struct schema_table *t, const struct cul
 				 from->group);
 	c->name = schema_copy(s, from->name);
 	c->help = schema_copy(s, from->help ? from->help : "");
-	c->source = schema_copy(s, from->source ? from->source : "");
+	/* Columns that stand together were mostly read from one file. */
+	c->source = schema_copy_like(s, from->source ? from->source : "", t->ncolumns ? c[-1].source : NULL);
 	if (!c->name || !c->help || !c->source)
 		return error_set(error, -ENOMEM, "out of memory");
 	c->role = from->role;
@@ -315,6 +357,8 @@ static int column_add(struct schema *s, struct schema_table *t, const struct cul
 			return error_set(error, -EINVAL, "table %s has two time columns", t->name);
 		t->time_column = (int)t->ncolumns;
 	}
+	if (from->flags & CULPRIT_RUNNING)
+		t->running = (int)t->ncolumns;
 	t->groups |= (uint8_t)(1u << from->group);
 	t->ncolumns++;
 	return 0;
@@ -324,6 +368,7 @@ static int derived_add(struct schema *s, struct schema_table *t, const struct cu
 		       struct culprit_error *error)
 {
 	struct schema_derived *d = &t->derived[t->nderived];
+	int r;
 
 	if (!name_is_valid(from->name) || !help_is_valid(from->help))
 		return error_set(error, -EINVAL, "table %s: derived column %u has no valid name or help", t->name,
@@ -337,8 +382,12 @@ static int derived_add(struct schema *s, struct schema_table *t, const struct cu
 	d->unit = from->unit;
 	d->scale = from->scale != 0 && isfinite(from->scale) ? from->scale : 1;
 	d->arg = from->arg;
-	if (!help_is_valid(from->a) || !help_is_valid(from->b) || terms_add(t, from->a, d->a, &d->na) ||
-	    terms_add(t, from->b, d->b, &d->nb) || !derived_fits(t, d))
+	r = help_is_valid(from->a) && help_is_valid(from->b) ? terms_add(s, t, from->a, &d->a, &d->na) : -EINVAL;
+	if (!r)
+		r = terms_add(s, t, from->b, &d->b, &d->nb);
+	if (r == -ENOMEM)
+		return error_set(error, r, "out of memory");
+	if (r || !derived_fits(t, d))
 		return error_set(error, -EINVAL, "table %s: derived column %s does not fit the columns it names", t->name,
 				 from->name);
 	d->name = schema_copy(s, from->name);
@@ -494,7 +543,7 @@ int schema_add(struct schema *s, const struct culprit_table *declared, struct cu
 	t->id = s->ntables;
 	t->kind = from.kind;
 	t->flags = from.flags;
-	t->time_column = -1;
+	t->time_column = t->running = -1;
 	t->name = schema_copy(s, from.name);
 	if (!t->name)
 		return error_set(error, -ENOMEM, "out of memory");
@@ -517,6 +566,18 @@ double schema_number(const struct schema_column *c, uint64_t cell)
 	return v;
 }
 
+/* 2 to the power of e. */
+static double power(uint32_t e)
+{
+	uint64_t bits = (uint64_t)(e + 1023) << 52;
+	double v;
+
+	if (e > 1023)
+		return INFINITY;
+	memcpy(&v, &bits, sizeof(v));
+	return v;
+}
+
 double schema_edge(const struct schema_bounds *b, uint32_t slot)
 {
 	switch (b->kind) {
@@ -525,7 +586,7 @@ double schema_edge(const struct schema_bounds *b, uint32_t slot)
 	case CULPRIT_EDGES:
 		return slot < b->count ? b->edges[slot] : INFINITY;
 	default:
-		return slot < 8 ? slot : ldexp(8 + slot % 8, (int)(slot / 8) - 1);
+		return slot < 8 ? slot : (8 + slot % 8) * power(slot / 8 - 1);
 	}
 }
 

@@ -49,7 +49,7 @@ struct schema_derived {
 	uint32_t op, unit;
 	double scale, arg;
 	const char *a_text, *b_text;
-	struct schema_term a[SCHEMA_TERMS_MAX], b[SCHEMA_TERMS_MAX];
+	struct schema_term *a, *b;
 	uint32_t na, nb;
 };
 
@@ -70,6 +70,7 @@ struct schema_table {
 	struct schema_derived *derived;
 	struct schema_rollup *rollups;
 	int time_column;       /* event tables: the column with role CULPRIT_TIME; -1: none */
+	int running;           /* column that names the counter that runs (CULPRIT_RUNNING); -1: none does */
 	int fold_by, fold_count; /* columns; -1: the table is not folded */
 	uint8_t groups;        /* bit g: some column is in group g */
 };

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "error.h"
+#include "format.h"
 #include "schema.h"
 
 static void put_string(struct wbuf *w, const char *s)
@@ -36,7 +37,7 @@ static void put_column(struct wbuf *w, const struct schema_column *c)
 	put_string(w, c->help);
 	put_string(w, c->source);
 	wbuf_u8(w, c->role);
-	wbuf_u8(w, c->type);
+	wbuf_u8(w, c->flags & CULPRIT_THOUSANDS ? FORMAT_TYPE_THOUSANDS : c->type);
 	wbuf_u8(w, c->unit);
 	wbuf_u8(w, c->group);
 	wbuf_varint(w, c->flags);
@@ -228,6 +229,11 @@ static void get_column(struct decoder *d, struct rbuf *r, uint32_t i)
 	c->unit = rbuf_u8(r);
 	c->group = rbuf_u8(r);
 	c->flags = (uint32_t)rbuf_bounded(r, UINT32_MAX);
+	c->flags &= ~(uint32_t)CULPRIT_THOUSANDS;
+	if (c->type == FORMAT_TYPE_THOUSANDS) {
+		c->type = CULPRIT_U64;
+		c->flags |= CULPRIT_THOUSANDS;
+	}
 	/* What a newer version added is shown as a plain attribute. */
 	if (c->type > CULPRIT_HIST)
 		c->type = CULPRIT_U64;

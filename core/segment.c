@@ -8,10 +8,10 @@
 #include "format.h"
 #include "segment_codec.h"
 
-/* Entries by number; the bytes stay in the segment. */
+/* An entry, as it stands in the segment's bytes. */
 struct dictionary_entry {
-	uint64_t id; /* 0: empty */
-	size_t offset;
+	uint64_t id;
+	const uint8_t *bytes;
 	uint32_t len;
 	uint8_t kind;
 };
@@ -31,8 +31,8 @@ struct dictionary_symbol {
 };
 
 struct dictionary {
-	struct dictionary_entry *entries;
-	size_t cap, n; /* cap is a power of two */
+	uint32_t *entries; /* by number, hashed: where in the segment's bytes; 0: empty (its header stands there) */
+	size_t cap, n;     /* cap is a power of two */
 	struct dictionary_module *modules; /* by id after sorting */
 	size_t nmodules, modules_cap;
 	struct dictionary_symbol *symbols; /* by module and start after sorting */
@@ -112,46 +112,72 @@ static size_t entry_place(uint64_t id)
 	return (size_t)(id * 0x9e3779b97f4a7c15u >> 20);
 }
 
-static const struct dictionary_entry *entry_find(const struct segment *s, uint64_t id, uint8_t kind)
+/* What stands at this offset of the segment: it was read before. */
+static struct dictionary_entry entry_at(const struct segment *s, uint32_t offset)
+{
+	struct dictionary_entry e;
+	struct rbuf r;
+	size_t len;
+
+	rbuf_init(&r, s->bytes.data + offset, s->bytes.len - offset);
+	e.id = rbuf_varint(&r);
+	e.kind = rbuf_u8(&r);
+	e.bytes = rbuf_string(&r, FORMAT_TEXT_MAX, &len);
+	e.len = (uint32_t)len;
+	return e;
+}
+
+static bool entry_find(const struct segment *s, uint64_t id, uint8_t kind, struct dictionary_entry *ret)
 {
 	const struct dictionary *d = s->dictionary;
 
 	if (!id || !d->cap)
-		return NULL;
-	for (size_t i = entry_place(id) & (d->cap - 1); d->entries[i].id; i = (i + 1) & (d->cap - 1)) {
-		if (d->entries[i].id == id)
-			return d->entries[i].kind == kind ? &d->entries[i] : NULL;
+		return false;
+	for (size_t i = entry_place(id) & (d->cap - 1); d->entries[i]; i = (i + 1) & (d->cap - 1)) {
+		*ret = entry_at(s, d->entries[i]);
+		if (ret->id == id)
+			return ret->kind == kind;
 	}
-	return NULL;
+	return false;
 }
 
-static int entry_add(struct dictionary *d, struct dictionary_entry e)
+/* Where it belongs, or stands: an entry said twice, the first counts. */
+static uint32_t *entry_place_of(const struct segment *s, uint32_t *entries, size_t cap, uint64_t id)
 {
-	size_t i;
+	size_t i = entry_place(id) & (cap - 1);
 
+	while (entries[i] && entry_at(s, entries[i]).id != id)
+		i = (i + 1) & (cap - 1);
+	return &entries[i];
+}
+
+static int entry_add(struct segment *s, uint64_t id, size_t offset)
+{
+	struct dictionary *d = s->dictionary;
+	uint32_t *place;
+
+	/* Beyond 4 GiB of a segment nobody means it. */
+	if (offset > UINT32_MAX)
+		return 0;
 	if ((d->n + 1) * 2 > d->cap) {
 		size_t cap = d->cap ? d->cap * 2 : 256;
-		struct dictionary_entry *old = d->entries, *entries = calloc(cap, sizeof(*entries));
+		uint32_t *entries = calloc(cap, sizeof(*entries));
 
 		if (!entries)
 			return -ENOMEM;
 		for (size_t k = 0; k < d->cap; k++) {
-			if (!old[k].id)
-				continue;
-			for (i = entry_place(old[k].id) & (cap - 1); entries[i].id; i = (i + 1) & (cap - 1))
-				;
-			entries[i] = old[k];
+			if (d->entries[k])
+				*entry_place_of(s, entries, cap, entry_at(s, d->entries[k]).id) = d->entries[k];
 		}
-		free(old);
+		free(d->entries);
 		d->entries = entries;
 		d->cap = cap;
 	}
-	for (i = entry_place(e.id) & (d->cap - 1); d->entries[i].id; i = (i + 1) & (d->cap - 1)) {
-		if (d->entries[i].id == e.id)
-			return 0; /* said twice: the first counts */
+	place = entry_place_of(s, d->entries, d->cap, id);
+	if (!*place) {
+		*place = (uint32_t)offset;
+		d->n++;
 	}
-	d->entries[i] = e;
-	d->n++;
 	return 0;
 }
 
@@ -194,7 +220,7 @@ static int symbol_add(struct segment *s, uint64_t id, const uint8_t *bytes, size
 	symbol.start = rbuf_varint(&r);
 	symbol.size = rbuf_varint(&r);
 	symbol.name_len = (uint32_t)rbuf_left(&r);
-	if (r.err || !symbol.name_len)
+	if (r.err)
 		return 0;
 	symbol.name = (size_t)(r.p - s->bytes.data);
 	if (d->nsymbols == d->symbols_cap) {
@@ -246,20 +272,15 @@ static int dictionary_parse(struct segment *s, struct rbuf *r)
 	uint64_t n = rbuf_bounded(r, rbuf_left(r));
 
 	while (n-- && !r->err) {
-		struct dictionary_entry e = {.id = rbuf_varint(r), .kind = rbuf_u8(r)};
-		size_t len;
+		size_t offset = (size_t)(r->p - s->bytes.data), len;
+		uint64_t id = rbuf_varint(r);
+		uint8_t kind = rbuf_u8(r);
 		const uint8_t *p = rbuf_string(r, FORMAT_TEXT_MAX, &len);
 
-		if (!p || !e.id)
+		if (!p || !id)
 			continue;
-		if (e.kind == FORMAT_ENTRY_MODULE || e.kind == FORMAT_ENTRY_SYMBOL) {
-			if (e.kind == FORMAT_ENTRY_MODULE ? module_add(s, e.id, p, len) : symbol_add(s, e.id, p, len))
-				return -ENOMEM;
-			continue;
-		}
-		e.offset = (size_t)(p - s->bytes.data);
-		e.len = (uint32_t)len;
-		if (entry_add(s->dictionary, e))
+		if (kind == FORMAT_ENTRY_MODULE ? module_add(s, id, p, len) :
+		    kind == FORMAT_ENTRY_SYMBOL ? symbol_add(s, id, p, len) : entry_add(s, id, offset))
 			return -ENOMEM;
 	}
 	return r->err;
@@ -309,6 +330,17 @@ static int frame_add(struct segment *s, const struct segment_block *block, struc
 	return 0;
 }
 
+/* The schema that another segment of the source was read with, where its bytes are the same: nearly always. */
+static struct schema *schema_shared(const struct segment *s, const struct segment_block *block)
+{
+	for (const struct segment *other = s->of ? s->of->segments : NULL; other; other = other->next) {
+		if (other != s && other->schema && other->schema_size == block->size &&
+		    !memcmp(other->bytes.data + other->schema_at, block->payload, block->size))
+			return schema_lock(other->schema);
+	}
+	return NULL;
+}
+
 static int block_take(struct segment *s, const struct segment_block *block, struct culprit_error *error)
 {
 	switch (block->type) {
@@ -320,7 +352,11 @@ static int block_take(struct segment *s, const struct segment_block *block, stru
 		if (s->schema)
 			return error_set(error, -EBADMSG, "segment %llu describes its tables twice",
 					 (unsigned long long)s->meta.seq);
-		s->schema = schema_decode(block->payload, block->size, error);
+		s->schema = schema_shared(s, block);
+		if (!s->schema)
+			s->schema = schema_decode(block->payload, block->size, error);
+		s->schema_at = (size_t)(block->payload - s->bytes.data);
+		s->schema_size = block->size;
 		return s->schema ? 0 : -EBADMSG;
 	case FORMAT_FRAME:
 		return frame_add(s, block, error);
@@ -411,21 +447,22 @@ int segment_update(struct segment *s, struct source *source, uint64_t seq, struc
 
 const char *segment_text(const struct segment *s, uint64_t id, size_t *ret_len)
 {
-	const struct dictionary_entry *e = entry_find(s, id, FORMAT_ENTRY_TEXT);
+	struct dictionary_entry e;
+	bool found = entry_find(s, id, FORMAT_ENTRY_TEXT, &e);
 
-	*ret_len = e ? e->len : 0;
-	return e ? (const char *)s->bytes.data + e->offset : NULL;
+	*ret_len = found ? e.len : 0;
+	return found ? (const char *)e.bytes : NULL;
 }
 
 bool segment_task(const struct segment *s, uint64_t id, uint64_t *ret_tid, uint64_t *ret_start_ticks)
 {
-	const struct dictionary_entry *e = entry_find(s, id, FORMAT_ENTRY_TASK);
+	struct dictionary_entry e;
 	struct rbuf r;
 	uint64_t tid, start;
 
-	if (!e)
+	if (!entry_find(s, id, FORMAT_ENTRY_TASK, &e))
 		return false;
-	rbuf_init(&r, s->bytes.data + e->offset, e->len);
+	rbuf_init(&r, e.bytes, e.len);
 	tid = rbuf_varint(&r);
 	start = rbuf_varint(&r);
 	if (r.err)
@@ -479,13 +516,13 @@ bool segment_symbol(const struct segment *s, const struct segment_location *l, s
 
 size_t segment_stack(const struct segment *s, uint64_t id, struct segment_location *locations, size_t cap)
 {
-	const struct dictionary_entry *e = entry_find(s, id, FORMAT_ENTRY_STACK);
+	struct dictionary_entry e;
 	struct rbuf r;
 	uint64_t n;
 
-	if (!e)
+	if (!entry_find(s, id, FORMAT_ENTRY_STACK, &e))
 		return 0;
-	rbuf_init(&r, s->bytes.data + e->offset, e->len);
+	rbuf_init(&r, e.bytes, e.len);
 	n = rbuf_bounded(&r, FORMAT_STACK_MAX);
 	for (uint64_t i = 0; i < n; i++) {
 		struct segment_location l = {.module_id = rbuf_varint(&r)};

@@ -29,6 +29,7 @@ struct segment {
 	/* private */
 	unsigned refs;
 	size_t parsed;
+	size_t schema_at, schema_size; /* payload of the SCHEMA block in the bytes */
 	struct dictionary *dictionary;
 	size_t frames_cap;
 	struct source *of; /* in whose list it is */

@@ -13,9 +13,9 @@ static const struct culprit_column collector_columns[] = {
 	[COLLECTOR_ORIGIN] = {"origin", CULPRIT_ATTRIBUTE, CULPRIT_TEXT, CULPRIT_NONE, 0, 0,
 			      "built-in, or the plug-in's file"},
 	[COLLECTOR_PERIOD] = {"period", CULPRIT_ATTRIBUTE, CULPRIT_U64, CULPRIT_NS, 0, 0, "time between its samples"},
-	[COLLECTOR_CPU] = {"cpu_time", CULPRIT_COUNTER, CULPRIT_U64, CULPRIT_NS, 0, 0, "CPU time it has taken, that of its programs in the kernel included",
+	[COLLECTOR_CPU] = {"cpu_time", CULPRIT_COUNTER, CULPRIT_U64, CULPRIT_NS, 0, CULPRIT_THOUSANDS, "CPU time it has taken, that of its programs in the kernel included",
 			   "CLOCK_THREAD_CPUTIME_ID around its sampling, and the table bpf"},
-	[COLLECTOR_LAST] = {"last", CULPRIT_PEAK, CULPRIT_U64, CULPRIT_NS, 0, 0, "CPU time of its last sample"},
+	[COLLECTOR_LAST] = {"last", CULPRIT_PEAK, CULPRIT_U64, CULPRIT_NS, 0, CULPRIT_THOUSANDS, "CPU time of its last sample"},
 	[COLLECTOR_SAMPLES] = {"samples", CULPRIT_COUNTER, CULPRIT_U64, CULPRIT_COUNT, 0, 0, "samples taken"},
 	[COLLECTOR_FAILURES] = {"failures", CULPRIT_COUNTER, CULPRIT_U64, CULPRIT_COUNT, 0, 0, "samples that failed"},
 	[COLLECTOR_LATE] = {"late", CULPRIT_COUNTER, CULPRIT_U64, CULPRIT_COUNT, 0, 0,
@@ -28,7 +28,7 @@ static const struct culprit_column collector_columns[] = {
 	[COLLECTOR_HELP] = {"help", CULPRIT_ATTRIBUTE, CULPRIT_TEXT, CULPRIT_NONE, 0, 0, "what it measures"},
 	[COLLECTOR_MEMORY] = {"memory", CULPRIT_GAUGE, CULPRIT_U64, CULPRIT_BYTES, 0, 0,
 			      "memory of the program that is in RAM, the ring included", "/proc/self/statm field 2"},
-	[COLLECTOR_KERNEL] = {"kernel_time", CULPRIT_COUNTER, CULPRIT_U64, CULPRIT_NS, 0, 0,
+	[COLLECTOR_KERNEL] = {"kernel_time", CULPRIT_COUNTER, CULPRIT_U64, CULPRIT_NS, 0, CULPRIT_THOUSANDS,
 			      "the part of it that its programs in the kernel took", "run_time of the table bpf"},
 };
 

@@ -9,10 +9,11 @@
 #include "derive.h"
 #include "error.h"
 #include "memo.h"
+#include "number.h"
 #include "query_internal.h"
 #include "series_internal.h"
 
-enum { WALKERS_MAX = 8, WALKER_IDLE = 32, MEMO_SERIES = 3 };
+enum { WALKERS_MAX = 8, WALKER_IDLE = 32, MEMO_SERIES = 3, KNOWN_ROWS = 64 };
 
 /* Two cursors a tick apart over one table. */
 struct walker {
@@ -22,7 +23,16 @@ struct walker {
 	uint64_t used;
 };
 
+/* Which row of a writer a key was: it stays so for the life of both. With it a summary can be read without a frame. */
+struct known_row {
+	const struct source *source; /* NULL: free */
+	uint64_t writer, serial;
+	char table[32];
+	struct row_key key;
+};
+
 struct series_state {
+	struct known_row known[KNOWN_ROWS];
 	struct walker walkers[WALKERS_MAX];
 	size_t n;
 	uint64_t runs;
@@ -34,7 +44,7 @@ struct series_state {
 #define WHOLE UINT64_MAX
 
 struct head {
-	uint64_t frames;
+	uint64_t frames, interval_ns;
 };
 
 uint64_t series_step(uint64_t from_ns, uint64_t to_ns, size_t n, uint64_t tick_ns)
@@ -213,7 +223,7 @@ static bool value_at(struct series_task *t, struct walker *w, struct derive *d, 
 		d->start = d->start_schema ? cursor_row_serial(w->start, d->start_schema, i, d->end->serial, &start) : NULL;
 		if (!evaluate(t, d, &x))
 			continue;
-		sum = t->rollup != CULPRIT_ROLL_MAX ? sum + x : any ? fmax(sum, x) : x;
+		sum = t->rollup != CULPRIT_ROLL_MAX ? sum + x : any ? number_max(sum, x) : x;
 		any = true;
 	}
 	*ret = sum;
@@ -266,6 +276,7 @@ static int take_tick(struct series_state *s, struct walker *w, struct series_tas
 		if (tasks[i].writer != segment->meta.writer)
 			tasks[i].serial = 0;
 		tasks[i].writer = segment->meta.writer;
+		tasks[i].interval_ns = segment->host.interval_ns;
 		if (tasks[i].column >= 0 && value_at(&tasks[i], w, &d, &now, &x))
 			err = series_add(&tasks[i], now.sample_ns, x);
 	}
@@ -339,6 +350,38 @@ static bool find_rows(struct series_state *s, struct source *source, const struc
 	return found;
 }
 
+static struct known_row *known_row(struct series_state *s, uint64_t writer, const struct series_task *t)
+{
+	uint64_t h = row_key_hash(&t->request->key) ^ row_key_text(t->table, strlen(t->table)) ^ writer;
+
+	return &s->known[(h ^ h >> 32) % KNOWN_ROWS];
+}
+
+static bool is_known(const struct known_row *k, const struct source *source, uint64_t writer, const struct series_task *t)
+{
+	return k->source == source && k->writer == writer && !strcmp(k->table, t->table) && row_key_equal(&k->key, &t->request->key);
+}
+
+static void recall_row(struct series_state *s, const struct source *source, uint64_t writer, struct series_task *t)
+{
+	const struct known_row *k = known_row(s, writer, t);
+
+	if (!writer || t->serial || !t->request->key.n || t->rollup || !is_known(k, source, writer, t))
+		return;
+	t->serial = k->serial;
+	t->writer = writer;
+}
+
+static void remember_row(struct series_state *s, const struct source *source, uint64_t writer, const struct series_task *t)
+{
+	struct known_row *k = known_row(s, writer, t);
+
+	if (!t->serial || t->writer != writer || !writer || !t->request->key.n || t->rollup)
+		return;
+	*k = (struct known_row){.source = source, .writer = writer, .serial = t->serial, .key = t->request->key};
+	snprintf(k->table, sizeof(k->table), "%s", t->table);
+}
+
 static struct memo_key memo_key(const struct segment_info *info, const struct source *source, const struct series_task *t)
 {
 	const struct series_request *r = t->request;
@@ -348,27 +391,33 @@ static struct memo_key memo_key(const struct segment_info *info, const struct so
 				  row_key_text(r->column, strlen(r->column)), row_key_hash(&r->key)}};
 }
 
-/* (from + i * step, from + (i + 1) * step]; from may lie before 0: it wraps. */
+static void bucket_take(struct series_bucket *to, double x)
+{
+	to->min = to->ticks ? number_min(to->min, x) : x;
+	to->max = to->ticks ? number_max(to->max, x) : x;
+	to->mean += x; /* the sum, for now */
+	to->last = x;
+	to->ticks++;
+	to->data = true;
+}
+
+/* (from + i * step, from + (i + 1) * step]; from may lie before 0: it wraps. Where samples were further apart than buckets are long
+ * (the interval was changed since), a tick's value is that of all buckets since the tick before. */
 static void fill(const struct series_task *t)
 {
 	struct series *out = t->out;
+	uint64_t buckets = t->interval_ns / out->step_ns;
 
 	for (size_t i = 0; i < t->n; i++) {
 		uint64_t after = t->ticks[i].at_ns - out->from_ns, b;
-		double x = t->ticks[i].value;
-		struct series_bucket *to;
 
 		if (!after || after > out->n * out->step_ns || t->ticks[i].at_ns <= t->after_ns ||
 		    t->ticks[i].at_ns > t->until_ns)
 			continue;
 		b = (after - 1) / out->step_ns;
-		to = &out->buckets[b];
-		to->min = to->ticks ? fmin(to->min, x) : x;
-		to->max = to->ticks ? fmax(to->max, x) : x;
-		to->mean += x; /* the sum, for now */
-		to->last = x;
-		to->ticks++;
-		to->data = true;
+		bucket_take(&out->buckets[b], t->ticks[i].value);
+		for (uint64_t k = 1; k < buckets && k <= b && !out->buckets[b - k].data; k++)
+			bucket_take(&out->buckets[b - k], t->ticks[i].value);
 	}
 }
 
@@ -386,6 +435,7 @@ static int recall(struct view *v, struct source *source, const struct segment_in
 		return 0;
 	memcpy(&head, known, sizeof(head));
 	*ret_frames = head.frames;
+	t->interval_ns = head.interval_ns;
 	n = (n - sizeof(head)) / sizeof(struct series_tick);
 	for (size_t i = 0; i < n; i++) {
 		struct series_tick tick;
@@ -401,7 +451,7 @@ static void remember(struct view *v, struct source *source, const struct segment
 		     uint64_t frames)
 {
 	struct memo_key key = memo_key(info, source, t);
-	struct head head = {frames};
+	struct head head = {frames, t->interval_ns};
 	size_t n = sizeof(head) + t->n * sizeof(struct series_tick);
 	char *blob = malloc(n);
 
@@ -459,6 +509,9 @@ static int one_segment(struct view *v, struct series_state *s, struct source *so
 		for (size_t k = i; k < n && !least; k++)
 			if (strcmp(tasks[k].table, table) == 0 && tasks[k].wanted)
 				tasks[k].n = 0;
+		for (size_t k = i; k < n; k++)
+			if (strcmp(tasks[k].table, table) == 0 && tasks[k].wanted)
+				recall_row(s, source, info->writer, &tasks[k]);
 		if (!err && !least) {
 			err = series_summary_run(s->summary, source, info, before, tasks, n, table);
 			if (err == -ENOENT && info->complete && find_rows(s, source, info, tasks, n, table))
@@ -474,6 +527,7 @@ static int one_segment(struct view *v, struct series_state *s, struct source *so
 		for (size_t k = i; k < n && !err; k++) {
 			if (strcmp(tasks[k].table, table) != 0)
 				continue;
+			remember_row(s, source, info->writer, &tasks[k]);
 			if (tasks[k].wanted)
 				remember(v, source, info, &tasks[k], info->complete ? WHOLE : frames);
 			fill(&tasks[k]);

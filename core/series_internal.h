@@ -29,6 +29,7 @@ struct series_task {
 	uint64_t serial, writer; /* which row that is; 0: not known */
 	struct series_tick *ticks; /* of the segment at work */
 	size_t n, cap;
+	uint64_t interval_ns; /* of that segment; 0: not known */
 	bool wanted; /* not remembered for this segment */
 	uint64_t after_ns, until_ns; /* samples of this time count: of the source at work */
 };

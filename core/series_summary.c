@@ -119,7 +119,7 @@ static int lines_read(struct series_summary *s, struct source *source, uint64_t 
 	if (err)
 		return err;
 	schema = schema_find(s->head->schema, name);
-	if (!schema || schema->kind != CULPRIT_STATE || schema->groups & ~1u)
+	if (!schema || schema->kind != CULPRIT_STATE)
 		return -ENOENT;
 	wbuf_clear(&s->summary);
 	err = source->ops->summary(source, seq, &s->summary, NULL);
@@ -151,7 +151,8 @@ static int lines_read(struct series_summary *s, struct source *source, uint64_t 
 			line->whole = true;
 		}
 		line->columns[series->column] = series;
-		line->whole &= !series->first && series->n == l->table->ntimes;
+		if (!schema->columns[series->column].group)
+			line->whole &= !series->first && series->n == l->table->ntimes;
 	}
 	return 0;
 fail:
@@ -159,10 +160,16 @@ fail:
 	return err == -EBADMSG ? -ENOENT : err;
 }
 
+/* Of columns that are not read in every sample, when they were read is not told. */
+static bool has_line(const struct schema_column *c)
+{
+	return !c->group && summary_has_series(c);
+}
+
 static bool has_line_for(const struct schema_table *t, const struct schema_term *terms, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++)
-		if (!summary_has_series(&t->columns[terms[i].column]))
+		if (!has_line(&t->columns[terms[i].column]))
 			return false;
 	return true;
 }
@@ -175,7 +182,7 @@ static bool tells(const struct series_task *t, const struct schema_table *schema
 	if (t->column < 0 || t->rollup)
 		return false;
 	if (t->raw)
-		return summary_has_series(&schema->columns[t->column]);
+		return has_line(&schema->columns[t->column]);
 	d = &schema->derived[t->column];
 	switch (d->op) {
 	case CULPRIT_RATE:
@@ -281,6 +288,7 @@ static int one_task(struct series_task *t, const struct lines *l, const struct l
 	struct made_row *made = calloc(2, sizeof(*made));
 	int err = made ? 0 : -ENOMEM;
 
+	t->interval_ns = l->head->host.interval_ns;
 	for (uint32_t i = 0; i < l->table->ntimes && !err; i++) {
 		double sum = 0, x;
 		bool any = false;

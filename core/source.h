@@ -29,11 +29,14 @@ struct source_state {
 	bool finished;       /* its last segment has its end mark: the writer has gone in peace */
 	bool being_written;  /* a writer holds its lock */
 	uint64_t half_bytes; /* at its end, of a frame that was being written */
+	uint64_t zero_bytes; /* at its end, behind the last whole segment: of a file that was made larger than it is */
+	uint64_t unread_bytes; /* behind these: not looked at, for they are too many */
 };
 
 struct source {
 	const struct source_ops *ops;
 	struct segment *segments; /* those that readers hold now, see segment_of(); NULL at first */
+	uint64_t decoded; /* what reading has cost: tables that cursors decoded, each counted once a frame */
 	char name[256]; /* for messages: "own ring", a file's name */
 };
 
@@ -65,6 +68,8 @@ struct source_ops {
 	void (*state)(struct source *, struct source_state *);
 	/* Optional: will more come? Then it answers for what lies after its newest frame, too. */
 	bool (*live)(struct source *);
+	/* Optional: gives back files and what else it holds. From then on it has no segments (-ESTALE); what was read of it stays. */
+	void (*retire)(struct source *);
 };
 
 void source_destroy(struct source *); /* NULL-safe */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cellcode.h"
 #include "format.h"
 #include "summary.h"
 
@@ -296,10 +297,7 @@ static int series_note(struct gathered *g, const struct mirror *m, uint32_t slot
 		series_reserve(&s->states);
 		wbuf_u8(&s->states, state);
 	}
-	if (m->schema->columns[column].type == CULPRIT_F64)
-		wbuf_varint(&s->values, __builtin_bswap64(s->before ^ cell));
-	else
-		wbuf_zigzag(&s->values, (int64_t)(cell - s->before));
+	cell_put_after(&s->values, &m->schema->columns[column], s->before, cell);
 	s->before = cell;
 	s->n++;
 	return s->states.err ? s->states.err : s->values.err;
@@ -427,6 +425,7 @@ void summarizer_encode(struct summarizer *s, uint32_t ntables, struct wbuf *w)
 		if (s->body.err)
 			w->err = s->body.err;
 	}
+	wbuf_give_back(&s->body);
 }
 
 size_t summarizer_memory(const struct summarizer *s)

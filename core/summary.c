@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cellcode.h"
 #include "cursor.h"
 #include "error.h"
 #include "format.h"
@@ -321,7 +322,6 @@ static double get_f64(struct rbuf *r)
 static int get_series(struct rbuf *r, struct summary_table *t, struct summary_series *s)
 {
 	uint64_t before = 0;
-	unsigned type;
 
 	s->slot = (uint32_t)rbuf_bounded(r, FORMAT_ROWS_MAX);
 	s->column = (uint32_t)rbuf_bounded(r, t->schema->ncolumns - 1);
@@ -342,13 +342,8 @@ static int get_series(struct rbuf *r, struct summary_table *t, struct summary_se
 	s->values = calloc(s->n + 1, sizeof(*s->values));
 	if (!s->values)
 		return -ENOMEM;
-	type = t->schema->columns[s->column].type;
-	for (uint32_t i = 0; i < s->n; i++) {
-		uint64_t word = rbuf_varint(r);
-
-		before = type == CULPRIT_F64 ? before ^ __builtin_bswap64(word) : before + (uint64_t)unzigzag(word);
-		s->values[i] = before;
-	}
+	for (uint32_t i = 0; i < s->n; i++)
+		s->values[i] = before = cell_get_after(r, &t->schema->columns[s->column], before);
 	return r->err;
 }
 

@@ -15,7 +15,10 @@ struct pass {
 	struct survey *survey;
 	uint32_t *table_at;
 	uint64_t previous_ns; /* newest frame so far */
+	uint64_t previous_interval_ns;
 	int64_t previous_wall_ns;
+	bool missing;         /* since then something was damaged, or a number of a segment left out */
+	uint64_t missing_from_ns, missing_to_ns; /* the first frame by the first mark; what a mark says was the newest; 0: not known */
 };
 
 void survey_finish(struct survey *s)
@@ -79,16 +82,36 @@ static void take_section(struct pass *p, const struct segment *segment, struct r
 		t->rows = n;
 }
 
+/* How many frames fit between two times, one of them counted. At most: a busy box may have taken fewer. */
+static uint64_t fit(uint64_t from_ns, uint64_t to_ns, uint64_t interval_ns)
+{
+	return to_ns > from_ns && interval_ns ? (to_ns - from_ns - 1) / interval_ns + 1 : 0;
+}
+
+/* What was damaged before this frame is over. */
+static void count_missing(struct pass *p, uint64_t mono_ns, uint64_t interval_ns)
+{
+	uint64_t n = p->survey->frames ? fit(p->previous_ns, mono_ns, interval_ns) : fit(p->missing_from_ns, mono_ns, interval_ns) + 1;
+
+	if (p->missing && n > 1)
+		p->survey->frames_lost += n - 1;
+	p->missing = false;
+}
+
 static void take_frame(struct pass *p, const struct segment *segment, const struct segment_frame *frame)
 {
 	struct survey *s = p->survey;
 	uint64_t interval = segment->host.interval_ns ? segment->host.interval_ns : 1000000000u;
+	/* Where the interval changes, the former one comes before the first frame. */
+	uint64_t expected = interval > p->previous_interval_ns ? interval : p->previous_interval_ns;
 	struct rbuf r;
 
+	p->previous_interval_ns = interval;
+	count_missing(p, frame->mono_ns, expected);
 	if (!s->frames) {
 		s->from_ns = frame->mono_ns;
 		s->from_wall_ns = frame->wall_ns;
-	} else if (frame->mono_ns > p->previous_ns && frame->mono_ns - p->previous_ns > GAP * interval) {
+	} else if (frame->mono_ns > p->previous_ns && frame->mono_ns - p->previous_ns > GAP * expected) {
 		uint64_t gap = frame->mono_ns - p->previous_ns;
 
 		s->gaps++;
@@ -151,7 +174,8 @@ int survey_run(struct source *source, struct survey *s, struct culprit_error *er
 {
 	struct pass pass = {.survey = s};
 	const struct segment_info *info;
-	uint64_t writer = 0, tables = 0;
+	bool damaged;
+	uint64_t writer = 0, tables = 0, next_seq = 0;
 	int n = source->ops->refresh(source, error), err = 0;
 
 	memset(s, 0, sizeof(*s));
@@ -163,8 +187,14 @@ int survey_run(struct source *source, struct survey *s, struct culprit_error *er
 
 		if (!segment)
 			return error_set(error, -ENOMEM, "out of memory");
+		if (!i)
+			pass.missing_from_ns = info->from_ns;
+		pass.missing |= i && info->writer == writer && info->seq > next_seq;
+		next_seq = info->seq + 1;
+		pass.missing_to_ns = info->to_ns;
 		err = segment_update(segment, source, info->seq, &damage);
-		if (err == -EBADMSG || segment->damage.sentence[0]) {
+		damaged = err == -EBADMSG || segment->damage.sentence[0];
+		if (damaged) {
 			s->segments_damaged++;
 			note_damage(s, &damage);
 			err = 0;
@@ -178,10 +208,15 @@ int survey_run(struct source *source, struct survey *s, struct culprit_error *er
 		writer = segment->nframes ? segment->meta.writer : writer;
 		if (!err && take_segment(&pass, segment))
 			err = error_set(error, -ENOMEM, "out of memory");
+		pass.missing |= damaged;
 		segment_unlock(segment);
 	}
 	if (source->ops->state)
 		source->ops->state(source, &s->state);
+	if (pass.missing && s->frames) {
+		s->frames_lost += fit(pass.previous_ns, pass.missing_to_ns, pass.previous_interval_ns);
+		s->end_lost = !s->state.finished;
+	}
 	for (size_t i = 0; source->ops->damage_at; i++) {
 		const char *sentence = source->ops->damage_at(source, i);
 		struct culprit_error damage;

@@ -25,6 +25,8 @@ struct survey {
 	uint64_t dictionary, summary, other; /* of them: texts, stacks and tasks; summaries; the rest but tables */
 	uint64_t from_ns, to_ns; /* mono; 0: no frames */
 	int64_t from_wall_ns, to_wall_ns;
+	uint64_t frames_lost; /* by damage, at most: as many as would fit */
+	bool end_lost;        /* and the end is damaged, where nothing tells how many there were */
 	uint64_t gaps, gap_ns;   /* times of more than GAP intervals between two frames; all of them */
 	uint64_t longest_gap_ns;
 	int64_t longest_gap_wall_ns; /* its begin */

@@ -68,6 +68,8 @@ static void *worker(void *arg)
 			continue;
 		}
 		job = jobs->queue[jobs->tail++ % SYMBOLS_QUEUE];
+		if (jobs->head == jobs->tail)
+			jobs->head = jobs->tail = 0; /* so that only as much of it is touched as is needed */
 		s->working++;
 		s->busy_since[start.index] = symbols_now_ms();
 		before_ns = thread_ns();
@@ -148,7 +150,7 @@ struct symbols *symbols_create(const struct symbols_options *options)
 		return NULL;
 	s->options = *options;
 	if (!s->options.bytes_max)
-		s->options.bytes_max = 64 << 20;
+		s->options.bytes_max = SYMBOLS_BYTES;
 	pthread_mutex_init(&s->mutex, NULL);
 	for (size_t i = 0; i < JOB_CLASSES; i++)
 		pthread_cond_init(&s->jobs[i].work, NULL);
@@ -156,7 +158,8 @@ struct symbols *symbols_create(const struct symbols_options *options)
 	s->by_key_cap = 1024;
 	s->by_key = calloc(s->by_key_cap, sizeof(*s->by_key));
 	s->processes = calloc(PROCESS_SLOTS, sizeof(*s->processes));
-	if (!s->by_key || !s->processes || unwind_rules_init(&s->rules)) {
+	s->cache = sympack_cache_create();
+	if (!s->by_key || !s->processes || !s->cache || unwind_rules_init(&s->rules)) {
 		symbols_destroy(s);
 		return NULL;
 	}
@@ -168,7 +171,9 @@ static void module_free(struct module *m)
 	if (m->fd >= 0)
 		close(m->fd);
 	unwind_table_finish(&m->unwind);
-	symtab_finish(&m->symbols);
+	unwind_pack_finish(&m->packed);
+	sympack_finish(&m->symbols);
+	symtab_finish(&m->named);
 	free((char *)(uintptr_t)m->is.name);
 	free(m->image);
 	free(m);
@@ -199,11 +204,16 @@ void symbols_destroy(struct symbols *s)
 	free(s->modules);
 	free(s->by_key);
 	for (uint32_t i = 0; s->processes && i < PROCESS_SLOTS; i++) {
-		procmaps_finish(&s->processes[i].maps);
-		free(s->processes[i].modules);
+		if (s->processes[i])
+			free(s->processes[i]->maps);
+		free(s->processes[i]);
 	}
 	free(s->processes);
+	for (size_t i = 0; s->kernel_symbols && i < s->kallsyms.n; i++)
+		sympack_finish(&s->kernel_symbols[i]);
+	free(s->kernel_symbols);
 	kallsyms_finish(&s->kallsyms);
+	sympack_cache_destroy(s->cache);
 	unwind_rules_finish(&s->rules);
 	pthread_mutex_destroy(&s->mutex);
 	for (size_t i = 0; i < JOB_CLASSES; i++)
@@ -330,79 +340,111 @@ const struct symbols_module *symbols_module(struct symbols *s, uint32_t number)
 	return m && m->is.name ? &m->is : NULL;
 }
 
-/* Gives up the tables least used until the rest fits, and closes files beyond what may be open. */
+/* Gives up the tables least used until the rest fits, and closes files beyond what may be open. Rows and names each have the room
+ * to themselves: rows are large and soon handed over, names that they pushed out would be missing for minutes (SYMBOLS_AGAIN). */
 void symbols_trim(struct symbols *s)
 {
 	for (;;) {
-		struct module *oldest = NULL, *file = NULL;
-		size_t bytes = 0;
+		struct module *of_rows = NULL, *of_names = NULL, *file = NULL;
+		size_t unwind = 0, names = 0;
 		uint32_t files = 0;
 
 		for (uint32_t i = 0; i < s->nmodules; i++) {
 			struct module *m = s->modules[i];
-			size_t own = symtab_memory(&m->symbols) + (m->pins ? 0 : m->unwind.n * sizeof(*m->unwind.rows));
+			size_t rows = m->unwind.n * sizeof(*m->unwind.rows), packed = sympack_memory(&m->symbols);
 
-			bytes += symtab_memory(&m->symbols) + m->unwind.n * sizeof(*m->unwind.rows);
-			if (own && !m->made && (!oldest || m->used < oldest->used))
-				oldest = m;
+			unwind += m->packed.n + rows;
+			names += packed + symtab_memory(&m->named);
+			if (m->packed.n + (m->pins ? 0 : rows) && (!of_rows || m->used < of_rows->used))
+				of_rows = m;
+			if (packed && (!of_names || m->used < of_names->used))
+				of_names = m;
 			files += m->fd >= 0;
 			if (m->fd >= 0 && (!file || m->fd_used < file->fd_used))
 				file = m;
 		}
-		s->bytes = bytes;
+		s->bytes = unwind + names;
 		if (files > SYMBOLS_FILES) {
 			close(file->fd);
 			file->fd = -1;
-			continue;
-		}
-		if (bytes <= s->options.bytes_max || !oldest || oldest->used == s->clock)
+		} else if (unwind > s->options.bytes_max && of_rows && of_rows->used != s->clock) {
+			unwind_pack_finish(&of_rows->packed);
+			if (!of_rows->pins && of_rows->unwind.n) {
+				unwind_table_finish(&of_rows->unwind);
+				of_rows->unwind_want = WANT_EVICTED;
+			}
+			s->stats.evicted++;
+		} else if (names > s->options.bytes_max && of_names && of_names->used != s->clock) {
+			sympack_finish(&of_names->symbols);
+			if (of_names->is.kind != CULPRIT_MODULE_GENERATED)
+				of_names->symbols_want = WANT_EVICTED;
+			memset(&of_names->stamp, 0, sizeof(of_names->stamp));
+			s->stats.evicted++;
+		} else {
 			return;
-		if (!oldest->pins && oldest->unwind.n) {
-			unwind_table_finish(&oldest->unwind);
-			oldest->unwind_want = WANT_EVICTED;
 		}
-		if (symtab_memory(&oldest->symbols)) {
-			symtab_finish(&oldest->symbols);
-			if (oldest->is.kind != CULPRIT_MODULE_GENERATED)
-				oldest->symbols_want = WANT_EVICTED;
-			memset(&oldest->stamp, 0, sizeof(oldest->stamp));
-		}
-		s->stats.evicted++;
 	}
 }
 
 /* --- processes ------------------------------------------------------------------------------------------------------------ */
 
+/* It is read again when asked for. */
+static void process_forget(struct symbols *s, struct process *p)
+{
+	s->maps -= p->nmaps;
+	free(p->maps);
+	p->maps = NULL;
+	p->nmaps = 0;
+	p->generation = 0; /* the next one is another than any that was given out */
+	p->want = WANT_NOTHING;
+}
+
 struct process *symbols_process(struct symbols *s, uint32_t pid, bool make)
 {
-	uint32_t at = (pid * 2654435761u) % PROCESS_SLOTS, first = at;
-	struct process *oldest = NULL;
+	uint32_t at = (pid * 2654435761u) % PROCESS_SLOTS;
+	struct process *p = NULL, *oldest = NULL;
 
 	/* Slots are never emptied, only taken over, so that probing stays right. */
-	for (uint32_t i = 0; i < 64 && s->processes[at].pid; i++, at = (at + 1) % PROCESS_SLOTS) {
-		struct process *p = &s->processes[at];
-
+	for (uint32_t i = 0; i < 64 && (p = s->processes[at]); i++, at = (at + 1) % PROCESS_SLOTS) {
 		if (p->pid == pid)
 			return p;
 		if (p->want != WANT_QUEUED && (!oldest || p->used < oldest->used))
 			oldest = p;
 	}
-	(void)first;
 	if (!make || !pid)
 		return NULL;
-	if (s->processes[at].pid || s->nprocesses >= SYMBOLS_PROCESSES) {
+	if (p || s->nprocesses >= SYMBOLS_PROCESSES) {
 		if (!oldest)
 			return NULL;
+		process_forget(s, oldest);
 	} else {
-		oldest = &s->processes[at];
+		s->processes[at] = oldest = calloc(1, sizeof(*oldest));
+		if (!oldest)
+			return NULL;
 		s->nprocesses++;
 	}
-	procmaps_finish(&oldest->maps);
-	free(oldest->modules);
 	memset(oldest, 0, sizeof(*oldest));
 	oldest->pid = pid;
 	oldest->retry_ms = SYMBOLS_MAPS_RETRY_MS;
 	return oldest;
+}
+
+void symbols_trim_processes(struct symbols *s, const struct process *keep)
+{
+	while (s->maps > SYMBOLS_MAPS) {
+		struct process *oldest = NULL;
+
+		for (uint32_t i = 0; i < PROCESS_SLOTS; i++) {
+			struct process *p = s->processes[i];
+
+			if (p && p != keep && p->nmaps && p->want != WANT_QUEUED && (!oldest || p->used < oldest->used))
+				oldest = p;
+		}
+		if (!oldest)
+			return;
+		process_forget(s, oldest);
+		s->stats.forgotten++;
+	}
 }
 
 static void process_read(struct symbols *s, struct process *p)
@@ -415,9 +457,45 @@ static void process_read(struct symbols *s, struct process *p)
 	symbols_queue(s, JOB_PROCESS, p->pid);
 }
 
+/* dlopen, exec: read anew, less and less often where that does not help. */
+void symbols_process_missed(struct symbols *s, struct process *p)
+{
+	if (p->gone || symbols_now_ms() - p->read_ns < p->retry_ms)
+		return;
+	p->retry_ms = p->retry_ms < 60000 ? p->retry_ms * 2 : p->retry_ms;
+	process_read(s, p);
+}
+
+struct process *symbols_process_known(struct symbols *s, uint32_t pid)
+{
+	struct process *p = symbols_process(s, pid, true);
+
+	if (p && p->want == WANT_NOTHING)
+		process_read(s, p);
+	if (p)
+		p->used = s->clock;
+	return p && p->generation ? p : NULL;
+}
+
 static uint32_t mapping_kind(const struct module *m)
 {
 	return m ? m->is.kind : 0;
+}
+
+/* The mapping that holds this address; NULL: none. */
+const struct code_map *symbols_map_find(const struct process *p, uint64_t address)
+{
+	uint32_t low = 0, high = p->nmaps;
+
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if (p->maps[mid].start <= address)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low && address < p->maps[low - 1].end ? &p->maps[low - 1] : NULL;
 }
 
 int symbols_code(struct symbols *s, uint32_t pid, uint32_t flags, struct culprit_mapping *maps, uint32_t cap, uint32_t *ret_n,
@@ -440,13 +518,13 @@ int symbols_code(struct symbols *s, uint32_t pid, uint32_t flags, struct culprit
 		} else if (!p->generation) {
 			r = p->want == WANT_FAILED ? p->err : -EINPROGRESS;
 		} else {
-			*ret_n = (uint32_t)p->maps.n;
+			*ret_n = p->nmaps;
 			*ret_generation = p->generation;
-			for (uint32_t i = 0; i < p->maps.n && i < cap; i++) {
-				const struct procmap *m = &p->maps.maps[i];
+			for (uint32_t i = 0; i < p->nmaps && i < cap; i++) {
+				const struct code_map *m = &p->maps[i];
 
-				maps[i] = (struct culprit_mapping){m->start, m->end, m->offset, p->modules[i],
-								   mapping_kind(symbols_module_get(s, p->modules[i]))};
+				maps[i] = (struct culprit_mapping){m->start, m->end, m->offset, m->module,
+								   mapping_kind(symbols_module_get(s, m->module))};
 			}
 		}
 	}
@@ -454,8 +532,32 @@ int symbols_code(struct symbols *s, uint32_t pid, uint32_t flags, struct culprit
 	return r;
 }
 
+uint32_t symbols_kernel_index(const struct symbols *s, const char *name)
+{
+	for (size_t i = 0; i < s->kallsyms.n; i++)
+		if (!strcmp(s->kallsyms.modules[i].name, name))
+			return (uint32_t)i;
+	return UINT32_MAX;
+}
+
+/* Programs and modules that were loaded since are in kallsyms as it is now; seldom, for reading it takes 50 ms. */
+static void kallsyms_again(struct symbols *s)
+{
+	uint64_t now = symbols_now_ms();
+
+	if (s->kallsyms_queued || s->kallsyms.hidden || now < s->kallsyms_again_ms)
+		return;
+	s->kallsyms_wait_ms = !s->kallsyms_wait_ms ? SYMBOLS_KALLSYMS_AGAIN_MS :
+			      s->kallsyms_wait_ms < 3600000 ? s->kallsyms_wait_ms * 2 : s->kallsyms_wait_ms;
+	s->kallsyms_again_ms = now + s->kallsyms_wait_ms;
+	s->kallsyms_queued = true;
+	symbols_queue(s, JOB_KALLSYMS, 0);
+}
+
 static int locate_kernel(struct symbols *s, const uint64_t *addresses, uint32_t n, struct culprit_code *code)
 {
+	const struct kallsyms_module *kernel;
+
 	if (!s->kallsyms_read) {
 		if (!s->kallsyms_queued) {
 			s->kallsyms_queued = true;
@@ -466,17 +568,26 @@ static int locate_kernel(struct symbols *s, const uint64_t *addresses, uint32_t 
 	}
 	for (uint32_t i = 0; i < n; i++) {
 		const struct kallsyms_module *k = kallsyms_find(&s->kallsyms, addresses[i]);
+		const char *name = k ? k->name : "[kernel]";
+		uint64_t origin = k ? k->origin : 0;
+		struct module *m;
 		bool made;
-		struct module *m = symbols_module_intern(s, k ? k->name : "[kernel]", strlen(k ? k->name : "[kernel]"), &made);
 
+		kernel = s->kallsyms.n && !s->kallsyms.hidden ? &s->kallsyms.modules[0] : NULL;
+		if (!k && kernel && kernel->base) {
+			/* Outside of the kernel and of all modules there is code of BPF's compiler alone. */
+			kallsyms_again(s);
+			name = "[bpf]";
+			origin = s->kallsyms.modules[0].base;
+		}
+		m = symbols_module_intern(s, name, strlen(name), &made);
 		if (made) {
-			m->is.name = strdup(k ? k->name : "[kernel]");
+			m->is.name = strdup(name);
 			m->is.kind = CULPRIT_MODULE_KERNEL;
 			m->symbols_want = WANT_HERE;
-			m->kernel_index = k ? (uint32_t)(k - s->kallsyms.modules) : 0;
+			m->kernel_index = symbols_kernel_index(s, name);
 		}
-		code[i] = (struct culprit_code){.module = m && m->is.name ? m->number : 0,
-						.offset = k ? addresses[i] - k->base : addresses[i]};
+		code[i] = (struct culprit_code){.module = m && m->is.name ? m->number : 0, .offset = addresses[i] - origin};
 	}
 	return 0;
 }
@@ -502,8 +613,8 @@ int symbols_locate(struct symbols *s, uint32_t pid, const uint64_t *addresses, u
 	}
 	p->used = s->clock;
 	for (uint32_t i = 0; i < n; i++) {
-		const struct procmap *m = procmaps_find(&p->maps, addresses[i]);
-		uint32_t number = m ? p->modules[m - p->maps.maps] : 0;
+		const struct code_map *m = symbols_map_find(p, addresses[i]);
+		uint32_t number = m ? m->module : 0;
 		const struct module *module = symbols_module_get(s, number);
 
 		code[i] = (struct culprit_code){.module = number, .offset = addresses[i]};
@@ -511,11 +622,8 @@ int symbols_locate(struct symbols *s, uint32_t pid, const uint64_t *addresses, u
 			code[i].offset = addresses[i] - m->start + m->offset;
 		missed = missed || !m;
 	}
-	/* dlopen, exec: read anew, less and less often where that does not help. */
-	if (missed && !p->gone && symbols_now_ms() - p->read_ns >= p->retry_ms) {
-		p->retry_ms = p->retry_ms < 60000 ? p->retry_ms * 2 : p->retry_ms;
-		process_read(s, p);
-	}
+	if (missed)
+		symbols_process_missed(s, p);
 out:
 	pthread_mutex_unlock(&s->mutex);
 	return r;
@@ -523,33 +631,36 @@ out:
 
 /* --- tables -------------------------------------------------------------------------------------------------------------- */
 
+int symbols_unwind_want(struct symbols *s, struct module *m, bool kept)
+{
+	if (!m || (m->is.kind != CULPRIT_MODULE_FILE && m->is.kind != CULPRIT_MODULE_VDSO))
+		return -ENOENT;
+	m->used = s->clock;
+	if (m->unwind_want == WANT_GIVEN && m->packed.nrows && !unwind_pack_open(&m->packed, &m->unwind))
+		m->unwind_want = WANT_HERE;
+	if (kept && m->unwind_want == WANT_EVICTED && symbols_now_ms() < m->rows_again_ms)
+		return -EINPROGRESS;
+	if (m->unwind_want == WANT_NOTHING || m->unwind_want == WANT_EVICTED || m->unwind_want == WANT_GIVEN) {
+		m->unwind_want = WANT_QUEUED;
+		symbols_queue(s, JOB_UNWIND, m->number);
+	}
+	return m->unwind_want == WANT_QUEUED ? -EINPROGRESS : m->unwind_want != WANT_HERE ? -ENOEXEC : 0;
+}
+
 int symbols_unwind(struct symbols *s, uint32_t module, const struct culprit_unwind_row **ret_rows, uint32_t *ret_n)
 {
 	struct module *m;
-	int r = 0;
+	int r;
 
 	pthread_mutex_lock(&s->mutex);
 	s->clock++;
 	m = symbols_module_get(s, module);
-	if (!m || (m->is.kind != CULPRIT_MODULE_FILE && m->is.kind != CULPRIT_MODULE_VDSO)) {
-		r = -ENOENT;
-		goto out;
-	}
-	m->used = s->clock;
-	if (m->unwind_want == WANT_NOTHING || m->unwind_want == WANT_EVICTED) {
-		m->unwind_want = WANT_QUEUED;
-		symbols_queue(s, JOB_UNWIND, module);
-	}
-	if (m->unwind_want == WANT_QUEUED) {
-		r = -EINPROGRESS;
-	} else if (m->unwind_want != WANT_HERE) {
-		r = -ENOEXEC;
-	} else {
+	r = symbols_unwind_want(s, m, false);
+	if (!r) {
 		m->pins++;
 		*ret_rows = m->unwind.rows;
 		*ret_n = (uint32_t)m->unwind.n;
 	}
-out:
 	pthread_mutex_unlock(&s->mutex);
 	return r;
 }
@@ -560,8 +671,14 @@ void symbols_unwind_release(struct symbols *s, uint32_t module)
 
 	pthread_mutex_lock(&s->mutex);
 	m = symbols_module_get(s, module);
-	if (m && m->pins)
-		m->pins--;
+	/* Who asks copies them: a second copy here would be the most of our memory. They are made again, should they be asked for
+	 * again; who does that has no room for all of them and will ask once more (job_unwind() packs them then). */
+	if (m && m->pins && !--m->pins) {
+		m->given = true;
+		unwind_table_finish(&m->unwind);
+		m->unwind_want = WANT_GIVEN;
+		symbols_trim(s);
+	}
 	pthread_mutex_unlock(&s->mutex);
 }
 
@@ -578,40 +695,49 @@ uint32_t symbols_rules(struct symbols *s, uint32_t from, struct culprit_unwind_r
 	return n;
 }
 
-/* The table to look in; NULL with -errno. */
-static const struct symtab *table_of(struct symbols *s, struct module *m, int *ret)
+/* Whether its names are known: 0, -EINPROGRESS. */
+static int names_of(struct symbols *s, struct module *m)
 {
-	*ret = 0;
-	if (m->made)
-		return &m->symbols;
-	if (m->is.kind == CULPRIT_MODULE_KERNEL)
-		return m->kernel_index < s->kallsyms.n ? &s->kallsyms.modules[m->kernel_index].symbols : NULL;
-	if (m->is.kind == CULPRIT_MODULE_GENERATED) {
-		uint64_t now = symbols_now_ms();
+	uint64_t now = symbols_now_ms();
 
+	if (m->made || m->is.kind == CULPRIT_MODULE_KERNEL)
+		return 0;
+	if (m->is.kind == CULPRIT_MODULE_GENERATED) {
 		if (!m->map_queued && (!m->map_read_ns || now - m->map_read_ns >= SYMBOLS_MAP_RETRY_MS)) {
 			m->map_queued = true;
 			symbols_queue(s, JOB_PERFMAP, m->number);
 		}
-		if (!m->map_read_ns)
-			*ret = -EINPROGRESS;
-		return &m->symbols;
+		return m->map_read_ns ? 0 : -EINPROGRESS;
 	}
-	if (m->symbols_want == WANT_NOTHING || m->symbols_want == WANT_EVICTED) {
+	/* One that is given up again and again must not be read all the time. */
+	if (m->symbols_want == WANT_NOTHING || (m->symbols_want == WANT_EVICTED && now >= m->again_ms)) {
 		m->symbols_want = WANT_QUEUED;
 		symbols_queue(s, JOB_SYMBOLS, m->number);
 	}
-	if (m->symbols_want == WANT_QUEUED)
-		*ret = -EINPROGRESS;
-	return &m->symbols;
+	return m->symbols_want == WANT_QUEUED || m->symbols_want == WANT_EVICTED ? -EINPROGRESS : 0;
+}
+
+static bool name_find(struct symbols *s, struct module *m, uint64_t offset, struct sympack_found *ret)
+{
+	const struct symtab_entry *e;
+
+	if (m->is.kind == CULPRIT_MODULE_KERNEL && !m->made)
+		return s->kernel_symbols && m->kernel_index < s->kallsyms.n &&
+		       sympack_find(&s->kernel_symbols[m->kernel_index], s->cache, offset, ret);
+	if (!m->made)
+		return sympack_find(&m->symbols, s->cache, offset, ret);
+	e = symtab_find(&m->named, offset, &ret->end);
+	if (e) {
+		ret->start = e->start;
+		ret->name = symtab_name(&m->named, e);
+	}
+	return e;
 }
 
 int symbols_lookup(struct symbols *s, uint32_t module, uint64_t offset, struct symbol *ret, char *name, size_t cap)
 {
-	const struct symtab_entry *e = NULL;
-	const struct symtab *t = NULL;
+	struct sympack_found found;
 	struct module *m;
-	uint64_t end = 0;
 	int r = -ENOENT;
 
 	pthread_mutex_lock(&s->mutex);
@@ -619,22 +745,20 @@ int symbols_lookup(struct symbols *s, uint32_t module, uint64_t offset, struct s
 	m = symbols_module_get(s, module);
 	if (m) {
 		m->used = s->clock;
-		t = table_of(s, m, &r);
+		r = names_of(s, m);
 	}
-	if (t && !r)
-		e = symtab_find(t, offset, &end);
-	if (e) {
-		const char *is = symtab_name(t, e);
-		size_t len = strlen(is), keep = cap ? (len < cap - 1 ? len : cap - 1) : 0;
+	if (!r && name_find(s, m, offset, &found)) {
+		size_t len = strlen(found.name), keep = cap ? (len < cap - 1 ? len : cap - 1) : 0;
 
-		ret->start = e->start;
-		ret->size = end == UINT64_MAX ? 0 : end - e->start;
+		ret->start = found.start;
+		ret->size = found.end == UINT64_MAX ? 0 : found.end - found.start;
 		ret->name_len = len;
-		memcpy(name, is, keep);
+		memcpy(name, found.name, keep);
 		if (cap)
 			name[keep] = '\0';
 	} else if (!r) {
-		r = -ENOENT;
+		/* A program that was loaded a moment ago. */
+		r = m->is.kind == CULPRIT_MODULE_KERNEL && s->kallsyms_queued ? -EINPROGRESS : -ENOENT;
 	}
 	pthread_mutex_unlock(&s->mutex);
 	return r;
@@ -667,19 +791,14 @@ int symbols_named(struct symbols *s, const char *module, size_t module_len, uint
 	}
 	if (!m || !m->is.name)
 		r = -ENOMEM;
-	else if (m->symbols.n >= SYMTAB_ENTRIES_MAX - 1)
+	else if (m->named.n >= SYMTAB_ENTRIES_MAX - 1)
 		r = -E2BIG;
 	else
-		r = symtab_add(&m->symbols, (m->symbols.n + 1) * 16, 16, name, name_len, 0);
+		r = symtab_add(&m->named, (m->named.n + 1) * 16, 16, name, name_len, 0);
 	if (!r)
-		*ret = (struct culprit_code){.module = m->number, .offset = m->symbols.n * 16};
+		*ret = (struct culprit_code){.module = m->number, .offset = m->named.n * 16};
 	pthread_mutex_unlock(&s->mutex);
 	return r;
-}
-
-const char *symbols_kernel_state(struct symbols *s)
-{
-	return s->kernel_state.sentence;
 }
 
 bool symbols_jit_help(struct symbols *s, uint32_t module, char *sentence, size_t cap)
@@ -703,7 +822,7 @@ bool symbols_jit_help(struct symbols *s, uint32_t module, char *sentence, size_t
 		else if (!strcmp(base, "node") || !strcmp(base, "nodejs"))
 			snprintf(sentence, cap, "generated code without names: start it as node --perf-basic-prof");
 		else if (!strncmp(base, "python", 6))
-			snprintf(sentence, cap, "generated code without names: start it as python -X perf");
+			snprintf(sentence, cap, "generated code without names: start it as python3 -X perf (from 3.12 on)");
 		else
 			snprintf(sentence, cap, "generated code without names: %s (/tmp/perf-%u.map) would name it", how, m->is.pid);
 	}
@@ -720,6 +839,7 @@ void symbols_stats(struct symbols *s, struct symbols_stats *ret)
 	ret->queued = queued(s);
 	ret->workers = s->workers;
 	ret->bytes = s->bytes;
+	ret->maps = s->maps;
 	for (uint32_t i = 0; i < s->workers; i++)
 		ret->stuck += s->busy_since[i] && symbols_now_ms() - s->busy_since[i] >= SYMBOLS_STUCK_MS;
 	pthread_mutex_unlock(&s->mutex);

@@ -6,7 +6,8 @@
  *
  * A module is one file as it was built (same build-id: same module, wherever it is mounted), the kernel or one of its
  * modules, the vdso, or the generated code of one process. Its number is unique for the life of this object. May be used
- * from any thread. Tables are bounded in bytes: those least used are given up and made again when asked for. */
+ * from any thread. Unwind rows are made, handed over and not kept. Names are kept compressed and bounded in bytes: those least
+ * used are given up and made again when asked for. Of a process's mappings only what addresses need is kept. */
 #ifndef CORE_SYMBOLS_H
 #define CORE_SYMBOLS_H
 
@@ -17,12 +18,16 @@
 enum {
 	SYMBOLS_WORKERS = 8,
 	SYMBOLS_STUCK_MS = 2000,     /* a job may take so long before another worker is started */
-	SYMBOLS_PROCESSES = 4096,    /* remembered at once */
+	SYMBOLS_PROCESSES = 4096,    /* remembered at once, */
+	SYMBOLS_MAPS = 1 << 16,      /* and so many mappings of all of them: 2 MiB */
 	SYMBOLS_MODULES = 1 << 16,
 	SYMBOLS_QUEUE = 8192,
 	SYMBOLS_FILES = 256,         /* files kept open until their tables are made */
 	SYMBOLS_SEEN = 4096,         /* files known by their inode */
 	SYMBOLS_MAP_RETRY_MS = 2000, /* a perf map is looked at again after this */
+	SYMBOLS_BYTES = 8 << 20,     /* of tables of names, and of rows, by default */
+	SYMBOLS_AGAIN = 100,         /* what was given up is read again after so many times what reading it took */
+	SYMBOLS_KALLSYMS_AGAIN_MS = 60000, /* kallsyms (50 ms) is read again for an address that it lacks after this, doubled each time */
 	SYMBOLS_MAPS_RETRY_MS = 500, /* mappings are read again for an unknown address after this, doubled each time */
 };
 
@@ -30,7 +35,7 @@ struct symbols;
 
 struct symbols_options {
 	int proc_fd;       /* borrowed; -1: nothing is known of anybody */
-	size_t bytes_max;  /* of tables; 0: 64 MiB */
+	size_t bytes_max;  /* of tables of names, and again of rows; 0: SYMBOLS_BYTES */
 	bool here;         /* no thread: questions are answered on the calling thread, and may block. For tests and verbs */
 };
 
@@ -49,6 +54,10 @@ int symbols_locate(struct symbols *, uint32_t pid, const uint64_t *addresses, ui
 int symbols_unwind(struct symbols *, uint32_t module, const struct culprit_unwind_row **, uint32_t *ret_n);
 void symbols_unwind_release(struct symbols *, uint32_t module);
 uint32_t symbols_rules(struct symbols *, uint32_t from, struct culprit_unwind_rule *, uint32_t cap);
+
+/* See culprit_host.stack_walk. */
+int symbols_walk(struct symbols *, uint32_t pid, const struct culprit_registers *, const void *stack, size_t bytes, uint64_t *pcs,
+		 uint32_t cap, uint32_t *ret_n, uint32_t *ret_end);
 
 /* A module. Borrowed, the same for the life of `symbols`. NULL: no such number. */
 struct symbols_module {
@@ -75,15 +84,13 @@ struct symbol {
  * no name. */
 int symbols_lookup(struct symbols *, uint32_t module, uint64_t offset, struct symbol *, char *name, size_t cap);
 
-/* Why kernel functions have no names; "" where they have. Borrowed for the life of `symbols`. */
-const char *symbols_kernel_state(struct symbols *);
 /* Whether a process has generated code without a map of it, and so which command would name it: true with a sentence. */
 bool symbols_jit_help(struct symbols *, uint32_t module, char *sentence, size_t cap);
 
 struct symbols_stats {
 	uint32_t modules, processes, queued, workers, stuck;
-	size_t bytes;
-	uint64_t unwind_tables, symbol_tables, evicted, failed, dropped;
+	size_t bytes, maps;
+	uint64_t unwind_tables, symbol_tables, evicted, forgotten, failed, dropped;
 };
 /* CPU time that reading files has taken, each once: what measuring less would not save. */
 uint64_t symbols_once_ns(const struct symbols *);

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "error.h"
 #include "symbols_internal.h"
 
 enum { VDSO_MAX = 1 << 16, MAPS_MAX = 64 << 20 };
@@ -285,13 +286,47 @@ static uint32_t publish_module(struct symbols *s, struct found *f, uint32_t pid)
 	return m ? m->number : 0;
 }
 
+/* All that a process's maps say of code, in one number: have they changed? */
+static uint64_t maps_hash(const struct procmaps *maps)
+{
+	uint64_t h = 0xcbf29ce484222325u;
+
+	for (size_t i = 0; i < maps->n; i++) {
+		const struct procmap *m = &maps->maps[i];
+		const uint64_t words[] = {m->start, m->end, m->offset, m->inode, (uint64_t)m->major << 32 | m->minor, m->kind, m->name_len};
+
+		for (size_t k = 0; k < sizeof(words) / sizeof(words[0]); k++)
+			h = (h ^ words[k] ^ h >> 29) * 0x9fb21c651e98df25u;
+	}
+	for (size_t i = 0; i < maps->names_len; i++)
+		h = (h ^ (uint8_t)maps->names[i]) * 0x100000001b3u;
+	return h ^ h >> 32;
+}
+
+/* With the lock: what was read of a process's maps becomes what is known of it. */
+static void maps_become(struct symbols *s, struct process *p, struct code_map *maps, uint32_t n, uint64_t same)
+{
+	if (!p->generation || p->same != same) {
+		p->generation = ++s->maps_generation;
+		p->retry_ms = SYMBOLS_MAPS_RETRY_MS;
+	}
+	s->maps += n;
+	s->maps -= p->nmaps;
+	free(p->maps);
+	p->maps = maps;
+	p->nmaps = n;
+	p->same = same;
+	symbols_trim_processes(s, p);
+}
+
 static void job_process(struct symbols *s, uint32_t pid)
 {
 	struct process *p;
 	struct procmaps maps;
 	struct found *found = NULL;
-	uint32_t *modules = NULL;
+	struct code_map *code = NULL;
 	char path[32], *text;
+	uint64_t same = 0;
 	size_t n = 0;
 	int r;
 
@@ -304,24 +339,28 @@ static void job_process(struct symbols *s, uint32_t pid)
 	free(text);
 	if (!r && !maps.readable)
 		r = -ESRCH; /* a zombie's maps are empty, a kernel thread's too */
+	n = maps.n;
 	if (!r) {
-		found = calloc(maps.n ? maps.n : 1, sizeof(*found));
-		modules = calloc(maps.n ? maps.n : 1, sizeof(*modules));
-		r = found && modules ? 0 : -ENOMEM;
+		found = calloc(n ? n : 1, sizeof(*found));
+		code = calloc(n ? n : 1, sizeof(*code));
+		r = found && code ? 0 : -ENOMEM;
 	}
-	for (size_t i = 0; !r && i < maps.n; i++)
+	for (size_t i = 0; !r && i < n; i++)
 		find_module(s, pid, &maps, &maps.maps[i], &found[i]);
+	if (!r)
+		same = maps_hash(&maps);
 	pthread_mutex_lock(&s->mutex);
-	for (size_t i = 0; !r && i < maps.n; i++)
-		modules[i] = publish_module(s, &found[i], pid);
+	for (size_t i = 0; !r && i < n; i++)
+		code[i] = (struct code_map){maps.maps[i].start, maps.maps[i].end, maps.maps[i].offset,
+					    publish_module(s, &found[i], pid)};
 	free(found);
+	procmaps_finish(&maps);
 	symbols_trim(s);
 	p = symbols_process(s, pid, false);
-	if (!p) {
-		procmaps_finish(&maps);
-		free(modules);
+	if (!p || r)
+		free(code);
+	if (!p)
 		return;
-	}
 	p->read_ns = symbols_now_ms();
 	if (r) {
 		/* What was known of it stays: samples taken before it went still come. */
@@ -329,20 +368,11 @@ static void job_process(struct symbols *s, uint32_t pid)
 		p->err = p->gone ? -ESRCH : r;
 		p->want = p->generation ? WANT_HERE : WANT_FAILED;
 		s->stats.failed++;
-		procmaps_finish(&maps);
-		free(modules);
 		return;
 	}
 	p->want = WANT_HERE;
 	p->gone = false;
-	if (!p->generation || !procmaps_same(&p->maps, &maps)) {
-		p->generation++;
-		p->retry_ms = SYMBOLS_MAPS_RETRY_MS;
-	}
-	procmaps_finish(&p->maps);
-	free(p->modules);
-	p->maps = maps;
-	p->modules = modules;
+	maps_become(s, p, code, (uint32_t)n, same);
 	if (p->again) {
 		p->again = false;
 		p->want = WANT_QUEUED;
@@ -357,12 +387,17 @@ static struct symfile *module_open(struct symbols *s, struct module *m)
 	uint8_t id[SYMFILE_BUILD_ID_MAX];
 	int fd = m->fd >= 0 ? fcntl(m->fd, F_DUPFD_CLOEXEC, 3) : -1;
 	bool check = fd < 0;
+	char path[64 + 4096];
 
 	m->fd_used = s->clock;
 	pthread_mutex_unlock(&s->mutex);
 	if (m->image) {
 		f = symfile_open_memory(m->image, m->image_size, NULL);
 	} else {
+		/* In the root of the process that had it, which may be a container's; where that has gone, in ours. */
+		snprintf(path, sizeof(path), "%u/root/%s", m->root_pid, m->is.name);
+		if (fd < 0 && m->root_pid)
+			fd = openat(s->options.proc_fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 		if (fd < 0)
 			fd = open(m->is.name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 		f = fd >= 0 ? symfile_open(fd, NULL) : NULL;
@@ -387,10 +422,20 @@ static void module_close(struct module *m)
 	m->fd = -1;
 }
 
+/* What took so long may be made again then, should it be given up for others. */
+static uint64_t again_ms(uint64_t began_ms)
+{
+	uint64_t now = symbols_now_ms();
+
+	return now + (now - began_ms + 1) * SYMBOLS_AGAIN;
+}
+
 static void job_unwind(struct symbols *s, struct module *m)
 {
 	struct symfile *f = module_open(s, m);
+	uint64_t began = symbols_now_ms();
 	struct unwind_table t = {0};
+	struct unwind_pack packed = {0};
 	struct unwind_rules own;
 	int r;
 
@@ -413,6 +458,14 @@ static void job_unwind(struct symbols *s, struct module *m)
 		free(to);
 	}
 	unwind_rules_finish(&own);
+	if (!r && m->given) {
+		pthread_mutex_unlock(&s->mutex);
+		unwind_pack_make(&packed, &t); /* out of memory: it is made anew next time */
+		pthread_mutex_lock(&s->mutex);
+		unwind_pack_finish(&m->packed);
+		m->packed = packed;
+	}
+	m->rows_again_ms = again_ms(began);
 	m->unwind_want = r ? WANT_FAILED : WANT_HERE;
 	if (r) {
 		unwind_table_finish(&t);
@@ -431,6 +484,8 @@ static void job_symbols(struct symbols *s, struct module *m)
 	struct symfile *f = module_open(s, m);
 	enum symfile_origin origin = SYMFILE_NOTHING;
 	struct symtab t = {0};
+	struct sympack pack = {0};
+	uint64_t began = symbols_now_ms();
 	char root[32];
 	int r = -ENOENT, root_fd;
 
@@ -443,13 +498,17 @@ static void job_symbols(struct symbols *s, struct module *m)
 			close(root_fd);
 	}
 	symfile_close(f);
+	if (!r)
+		r = sympack_make(&pack, &t);
+	symtab_finish(&t);
 	pthread_mutex_lock(&s->mutex);
 	m->symbols_want = r ? WANT_FAILED : WANT_HERE;
 	m->origin = origin;
+	m->again_ms = again_ms(began);
 	if (r) {
 		s->stats.failed++;
 	} else {
-		m->symbols = t;
+		m->symbols = pack;
 		m->used = s->clock;
 		s->stats.symbol_tables++;
 	}
@@ -461,34 +520,65 @@ static void job_perfmap(struct symbols *s, struct module *m)
 {
 	struct perfmap_stamp stamp = m->stamp;
 	uint32_t pid = m->is.pid;
+	struct sympack pack = {0};
 	struct symtab t = {0};
 	int r;
 
 	pthread_mutex_unlock(&s->mutex);
 	r = perfmap_read(s->options.proc_fd, pid, &stamp, &t);
+	if (!r)
+		r = sympack_make(&pack, &t);
+	symtab_finish(&t);
 	pthread_mutex_lock(&s->mutex);
 	m->map_queued = false;
 	m->map_read_ns = symbols_now_ms();
 	if (r)
 		return;
-	symtab_finish(&m->symbols);
-	m->symbols = t;
+	sympack_finish(&m->symbols);
+	m->symbols = pack;
 	m->stamp = stamp;
 	m->map_known = true;
 	symbols_trim(s);
 }
 
+static void kernel_symbols_free(struct sympack *packs, struct kallsyms *k)
+{
+	for (size_t i = 0; packs && i < k->n; i++)
+		sympack_finish(&packs[i]);
+	free(packs);
+	kallsyms_finish(k);
+}
+
 static void job_kallsyms(struct symbols *s)
 {
-	struct culprit_error state = {""};
+	struct sympack *packs;
 	struct kallsyms k = {0};
 
 	pthread_mutex_unlock(&s->mutex);
-	kallsyms_read(&k, s->options.proc_fd, &state);
+	kallsyms_read(&k, s->options.proc_fd);
+	packs = calloc(k.n ? k.n : 1, sizeof(*packs));
+	for (size_t i = 0; i < k.n; i++) {
+		/* Out of memory: its functions have no names. */
+		if (packs)
+			sympack_make(&packs[i], &k.modules[i].symbols);
+		symtab_finish(&k.modules[i].symbols);
+	}
 	pthread_mutex_lock(&s->mutex);
+	s->kallsyms_queued = false;
+	if (!s->kallsyms_read)
+		s->kallsyms_again_ms = symbols_now_ms() + SYMBOLS_KALLSYMS_AGAIN_MS;
+	if (s->kallsyms_read && (!packs || !k.n || k.hidden)) {
+		/* What was known before is better. */
+		kernel_symbols_free(packs, &k);
+		return;
+	}
+	kernel_symbols_free(s->kernel_symbols, &s->kallsyms);
 	s->kallsyms = k;
-	s->kernel_state = state;
+	s->kernel_symbols = packs;
 	s->kallsyms_read = true;
+	for (uint32_t i = 0; i < s->nmodules; i++)
+		if (s->modules[i]->is.kind == CULPRIT_MODULE_KERNEL && !s->modules[i]->made && s->modules[i]->is.name)
+			s->modules[i]->kernel_index = symbols_kernel_index(s, s->modules[i]->is.name);
 }
 
 void symbols_job(struct symbols *s, struct job job)

@@ -173,35 +173,57 @@ bool symfile_address(const struct symfile *f, uint64_t offset, uint64_t *ret_add
 	return found;
 }
 
-bool symfile_section(struct symfile *f, const char *name, struct symfile_section *ret)
+/* The section of this name; NULL: none. */
+static Elf_Scn *section_find(struct symfile *f, const char *name, GElf_Shdr *ret)
 {
 	Elf_Scn *scn = NULL;
 	size_t names;
 
 	if (elf_getshdrstrndx(f->elf, &names))
-		return false;
+		return NULL;
 	while ((scn = elf_nextscn(f->elf, scn))) {
 		const char *is;
-		Elf_Data *data;
-		GElf_Shdr sh;
 
-		if (!gelf_getshdr(scn, &sh) || !(is = elf_strptr(f->elf, names, sh.sh_name)) || strcmp(is, name))
-			continue;
-		if (sh.sh_type == SHT_NOBITS || sh.sh_size > SYMFILE_SECTION_MAX || sh.sh_size > f->file_size)
-			return false;
-		if (sh.sh_flags & SHF_COMPRESSED) {
-			GElf_Chdr ch;
-
-			if (!gelf_getchdr(scn, &ch) || ch.ch_size > SYMFILE_SECTION_MAX || elf_compress(scn, 0, 0) < 0)
-				return false;
-		}
-		data = elf_rawdata(scn, NULL);
-		if (!data || !data->d_buf || !data->d_size)
-			return false;
-		*ret = (struct symfile_section){data->d_buf, data->d_size, sh.sh_addr};
-		return true;
+		if (gelf_getshdr(scn, ret) && (is = elf_strptr(f->elf, names, ret->sh_name)) && !strcmp(is, name))
+			return scn;
 	}
-	return false;
+	return NULL;
+}
+
+/* Where it is loaded, its bytes unread: code alone may be 50 MB. 0: there is none. */
+static uint64_t section_address(struct symfile *f, const char *name)
+{
+	GElf_Shdr sh;
+
+	return section_find(f, name, &sh) ? sh.sh_addr : 0;
+}
+
+bool symfile_has_section(struct symfile *f, const char *name)
+{
+	GElf_Shdr sh;
+
+	return section_find(f, name, &sh) && sh.sh_type != SHT_NOBITS;
+}
+
+bool symfile_section(struct symfile *f, const char *name, struct symfile_section *ret)
+{
+	GElf_Shdr sh;
+	Elf_Scn *scn = section_find(f, name, &sh);
+	Elf_Data *data;
+
+	if (!scn || sh.sh_type == SHT_NOBITS || sh.sh_size > SYMFILE_SECTION_MAX || sh.sh_size > f->file_size)
+		return false;
+	if (sh.sh_flags & SHF_COMPRESSED) {
+		GElf_Chdr ch;
+
+		if (!gelf_getchdr(scn, &ch) || ch.ch_size > SYMFILE_SECTION_MAX || elf_compress(scn, 0, 0) < 0)
+			return false;
+	}
+	data = elf_rawdata(scn, NULL);
+	if (!data || !data->d_buf || !data->d_size)
+		return false;
+	*ret = (struct symfile_section){data->d_buf, data->d_size, sh.sh_addr};
+	return true;
 }
 
 /* Without section headers: .eh_frame_hdr points at .eh_frame, which is in the same segment and ends with a zero. */
@@ -307,6 +329,34 @@ static int plt_rows(struct symfile *f, struct unwind_rules *rules, struct cfi_ro
 	return rows->n > settled ? cfi_rows_settle(rows) : 0;
 }
 
+/* What handlers of signals return to on arm64 is not described since Linux 5.8: known by its two instructions. */
+static int sigreturn_rows(struct symfile *f, struct unwind_rules *rules, struct cfi_rows *rows)
+{
+	enum { TEXT_MAX = 1 << 16 }; /* it stands in a vdso, or in a small program's own */
+	static const uint8_t code[] = {0x68, 0x11, 0x80, 0xd2, 0x01, 0x00, 0x00, 0xd4}; /* mov x8, #139; svc #0 */
+	struct symfile_section s;
+	size_t settled = rows->n;
+
+	if (f->machine != CFI_ARM64 || !symfile_section(f, ".text", &s) || s.size > TEXT_MAX)
+		return 0;
+	for (size_t at = 0; at + sizeof(code) <= s.size; at += 4) {
+		uint64_t next, pc = s.address + at;
+		size_t all = rows->n;
+		uint32_t covered;
+
+		if (memcmp(s.bytes + at, code, sizeof(code)) != 0)
+			continue;
+		rows->n = settled;
+		covered = row_rule(rows, pc, &next);
+		rows->n = all;
+		if (covered || next < pc + sizeof(code))
+			continue;
+		if (cfi_rows_add(rows, pc, unwind_sigreturn_rule(rules)) || cfi_rows_add(rows, pc + sizeof(code), 0))
+			return -ENOMEM;
+	}
+	return rows->n > settled ? cfi_rows_settle(rows) : 0;
+}
+
 static int by_pc(const void *a, const void *b)
 {
 	const struct culprit_unwind_row *x = a, *y = b;
@@ -353,14 +403,13 @@ int symfile_unwind(struct symfile *f, struct unwind_rules *rules, struct unwind_
 {
 	struct cfi_rows rows = {0};
 	struct unwind_table t = {.machine = f->machine};
-	struct symfile_section s, text = {0}, got = {0};
+	uint64_t text = section_address(f, ".text"), got = section_address(f, ".got");
+	struct symfile_section s;
 	int r = 0;
 
-	symfile_section(f, ".text", &text);
-	symfile_section(f, ".got", &got);
 	for (int pass = 0; pass < 2 && !r; pass++) {
-		struct cfi_section cfi = {.machine = f->machine, .debug_frame = pass == 1, .text = text.address,
-					  .data = got.address};
+		struct cfi_section cfi = {.machine = f->machine, .debug_frame = pass == 1, .text = text,
+					  .data = got};
 
 		if (pass == 0) {
 			if (!symfile_section(f, ".eh_frame", &s)) {
@@ -381,6 +430,8 @@ int symfile_unwind(struct symfile *f, struct unwind_rules *rules, struct unwind_
 		r = cfi_rows_settle(&rows);
 	if (!r)
 		r = plt_rows(f, rules, &rows);
+	if (!r)
+		r = sigreturn_rows(f, rules, &rows);
 	if (!r)
 		r = table_make(f, &rows, &t);
 	t.fdes = rows.fdes;

@@ -41,7 +41,8 @@ enum symfile_origin {
 	SYMFILE_DYNSYM,
 };
 
-/* Its functions, by offset in the file; where it has none, no entries. `root_fd`: the root folder in which its debug file may
+/* Its functions, by offset in the file; where it has none, no entries. Of a stripped file also those that nothing names: with an
+ * empty name, as far as its unwind information knows them. `root_fd`: the root folder in which its debug file may
  * be, beside the host's; -1: none. `path`: its own, for .gnu_debuglink; may be NULL. 0 or -ENOMEM. Opens files: blocks. */
 int symfile_symbols(struct symfile *, int root_fd, const char *path, struct symtab *ret, enum symfile_origin *);
 /* Its debug file, checked by build-id or checksum. NULL: none. */

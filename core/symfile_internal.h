@@ -33,5 +33,11 @@ struct symfile_section {
 };
 /* false: there is none of this name, it has no bytes, or they can't be read. */
 bool symfile_section(struct symfile *, const char *name, struct symfile_section *);
+/* Whether there is one of this name with bytes in the file; they are not read. */
+bool symfile_has_section(struct symfile *, const char *name);
+
+/* Adds, to a settled table, the functions that its symbols do not name, each with an empty name; settles it. 0, -ENOMEM.
+ * (symfile_frames.c) */
+int symfile_frames(struct symfile *, struct symtab *);
 
 #endif

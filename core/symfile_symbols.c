@@ -258,6 +258,12 @@ int symfile_symbols(struct symfile *f, int root_fd, const char *path, struct sym
 		return r;
 	}
 	symtab_settle(&t);
+	if (origin == SYMFILE_DYNSYM || origin == SYMFILE_NOTHING)
+		r = symfile_frames(f, &t);
+	if (r) {
+		symtab_finish(&t);
+		return r;
+	}
 	*ret = t;
 	*ret_origin = origin;
 	return 0;

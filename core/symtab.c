@@ -100,7 +100,7 @@ const struct symtab_entry *symtab_find(const struct symtab *t, uint64_t place, u
 			high = mid;
 	}
 	/* A function may hold others (labels, outlined parts) that end before this place: look a little further back. */
-	for (size_t back = 0; back < 16 && back < low; back++) {
+	for (size_t back = 0; back < SYMTAB_BACK && back < low; back++) {
 		const struct symtab_entry *e = &t->entries[low - 1 - back];
 		uint64_t next = low - back < t->n ? t->entries[low - back].start : UINT64_MAX;
 

@@ -11,6 +11,7 @@ enum {
 	SYMTAB_ENTRIES_MAX = 4 << 20,
 	SYMTAB_NAMES_MAX = 512 << 20, /* bytes of all names */
 	SYMTAB_NAME_MAX = 4095,       /* a longer name is cut */
+	SYMTAB_BACK = 16,             /* so many functions before a place are looked at for one that holds it */
 };
 
 struct symtab_entry {

@@ -57,6 +57,7 @@ struct textframes {
 	struct place *places;
 	size_t nplaces;
 	bool end_segment;
+	uint64_t interval_ns; /* from the next frame on; 0: as it was */
 	unsigned line;
 	struct culprit_error *error;
 };
@@ -209,12 +210,14 @@ static int declare_column(struct textframes *t, struct declared *d, const struct
 {
 	uint32_t i = d->table.ncolumns;
 	struct culprit_column *c = &d->columns[i];
-	char *role = w->value, *type = strchr(role, ':'), *unit, *group;
+	char *role = w->value, *type = strchr(role, ':'), *unit, *group, *flag = strchr(role, '!');
 	int err;
 
 	if (i == COLUMNS_MAX || !type)
 		return wrong(t, "column '%s' needs role:type[:unit][,group]", w->name);
 	*type++ = '\0';
+	if (flag)
+		*flag++ = '\0';
 	unit = strchr(type, ':');
 	if (unit)
 		*unit++ = '\0';
@@ -226,6 +229,7 @@ static int declare_column(struct textframes *t, struct declared *d, const struct
 		.role = (uint8_t)lookup(role, schema_role_name, CULPRIT_TIME),
 		.unit = (uint8_t)(unit ? unit_of(unit) : CULPRIT_NONE),
 		.group = (uint8_t)(group ? strtoul(group, NULL, 10) : 0),
+		.flags = !flag ? 0 : strcmp(flag, "running") == 0 ? CULPRIT_RUNNING : CULPRIT_THOUSANDS,
 		.help = "test",
 		.source = "test",
 	};
@@ -432,7 +436,10 @@ static int seal(struct textframes *t)
 		err = writer_commit(t->writer);
 	if (t->end_segment && !err)
 		err = writer_finish_segment(t->writer);
+	if (t->interval_ns && !err)
+		err = writer_set_interval(t->writer, t->interval_ns);
 	t->end_segment = false;
+	t->interval_ns = 0;
 	while ((k = *p)) {
 		if (!k->seen && t->tables[k->table]->begun) {
 			*p = k->next;
@@ -783,6 +790,8 @@ static int statement(struct textframes *t, char *line)
 		t->end_segment = t->frame != NULL;
 		return 0;
 	}
+	if (!strcmp(verb, "interval") && n == 2 && t->frame)
+		return units_parse_duration(words[1].value, &t->interval_ns, NULL) ? wrong(t, "'%s' is no interval", words[1].value) : 0;
 	return wrong(t, "'%s' is no statement here", verb);
 }
 

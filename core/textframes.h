@@ -3,7 +3,7 @@
  *
  *	host hz=100 interval=1s boot=0 zone=+00:00      all optional; boot: wall clock of the boot
  *	table process state key=process pid=key:u64 start=key:u64:ticks comm=attribute:text:none,1 \
- *	utime=counter:u64:ns lat=histogram:edges(0/10/100):ns       one line; ",1" is the group
+ *	utime=counter:u64:ns lat=histogram:edges(0/10/100):ns       one line; ",1" is the group; then "!thousands" or "!running"
  *	derived process cpu rate utime scale=1e-7 unit=percent
  *	derived process p99 percentile lat arg=99 unit=ns
  *	derived disk await ratio ns/ios unit=ns
@@ -20,6 +20,7 @@
  *	state disk failed "why"
  *	lost mark 3
  *	segment                             the next tick begins a segment
+ *	interval 2s                         likewise, and samples are so far apart from it on
  *
  * With keep, a row that is known puts only the cells given. Histograms are 1/0/3, tasks 12@900, stacks libc+16;app+32 (innermost
  * first), or, with names, libc!malloc;app!main;[kernel]!vfs_read;[jit 7]+0x700000. Quotes know \" \\ \xHH. All declarations come before the first tick. */

@@ -125,8 +125,9 @@ int timeparse(struct view *v, const char *text, uint64_t after_ns, uint64_t *ret
 		return 0;
 	}
 	if ((*text == '-' || *text == '+') && text[1] >= '0' && text[1] <= '9') {
-		if (units_parse_duration(text + 1, &length, error))
-			return -EINVAL;
+		if (units_parse_duration(text + 1, &length, NULL))
+			return error_set(error, -EINVAL, "'%.40s' is not a time: behind %c stands a duration in s, m, h, d or w, such as "
+					 "%c90s, %c2h or %c1h30m", text, *text, *text, *text, *text);
 		if (*text == '-')
 			*ret_ns = last > length ? last - length : 0;
 		else if (__builtin_add_overflow(after_ns ? after_ns : first, length, ret_ns))

@@ -89,6 +89,12 @@ static void scaled(char *buf, size_t cap, double v, const struct suffix *s, size
 	snprintf(buf + len, cap - (size_t)len, "%s%s", s[i].name, i ? unit : unit0);
 }
 
+/* What is left of whole numbers that are not negative. */
+static double rest(double v, double of)
+{
+	return v - floor(v / of) * of;
+}
+
 static void duration_short(char *buf, size_t cap, double v)
 {
 	int len;
@@ -112,11 +118,11 @@ static void duration_short(char *buf, size_t cap, double v)
 		double seconds = floor(v / SECOND + 0.5);
 
 		if (seconds < 3600) {
-			snprintf(buf, cap, "%.0fm%02.0fs", floor(seconds / 60), fmod(seconds, 60));
+			snprintf(buf, cap, "%.0fm%02.0fs", floor(seconds / 60), rest(seconds, 60));
 		} else if (seconds < 86400) {
-			snprintf(buf, cap, "%.0fh%02.0fm", floor(seconds / 3600), floor(fmod(seconds, 3600) / 60));
+			snprintf(buf, cap, "%.0fh%02.0fm", floor(seconds / 3600), floor(rest(seconds, 3600) / 60));
 		} else if (seconds < 100 * 86400.0) {
-			snprintf(buf, cap, "%.0fd%02.0fh", floor(seconds / 86400), floor(fmod(seconds, 86400) / 3600));
+			snprintf(buf, cap, "%.0fd%02.0fh", floor(seconds / 86400), floor(rest(seconds, 86400) / 3600));
 		} else if (seconds < 36525 * 8640.0) {
 			snprintf(buf, cap, "%.0fd", floor(seconds / 86400));
 		} else {
@@ -265,6 +271,7 @@ static bool number(const char **p, const char *end, double *ret)
 	if (q + 1 < end && (*q == 'e' || *q == 'E') && ((q[1] >= '0' && q[1] <= '9') || q[1] == '-' || q[1] == '+')) {
 		const char *e = q + 1;
 		int exponent = 0;
+		double scale = 1;
 		bool down = false;
 
 		if (*e == '-' || *e == '+')
@@ -272,7 +279,9 @@ static bool number(const char **p, const char *end, double *ret)
 		if (e < end && *e >= '0' && *e <= '9') {
 			for (; e < end && *e >= '0' && *e <= '9'; e++)
 				exponent = exponent < 1000 ? exponent * 10 + (*e - '0') : exponent;
-			v *= pow(10, down ? -exponent : exponent);
+			for (double ten = 10; exponent; exponent /= 2, ten *= ten)
+				scale *= exponent % 2 ? ten : 1;
+			v = down ? v / scale : v * scale;
 			q = e;
 		}
 	}

@@ -134,83 +134,6 @@ static int64_t take_sleb(struct reader *r)
 	return 0;
 }
 
-/* --- rules -------------------------------------------------------------------------------------------------------- */
-
-int unwind_rules_init(struct unwind_rules *t)
-{
-	static const struct culprit_unwind_rule none = {.cfa = CULPRIT_CFA_NONE}, unknown = {.cfa = CULPRIT_CFA_UNKNOWN};
-
-	memset(t, 0, sizeof(*t));
-	if (unwind_rules_intern(t, &none) != 0 || unwind_rules_intern(t, &unknown) != 1) {
-		unwind_rules_finish(t);
-		return -ENOMEM;
-	}
-	return 0;
-}
-
-void unwind_rules_finish(struct unwind_rules *t)
-{
-	free(t->rules);
-	free(t->index);
-	memset(t, 0, sizeof(*t));
-}
-
-static uint32_t rule_hash(const struct culprit_unwind_rule *rule)
-{
-	uint64_t words[3] = {0}, h = 0;
-
-	memcpy(words, rule, sizeof(*rule));
-	for (size_t i = 0; i < 3; i++) {
-		h = (h ^ words[i]) * 0x9fb21c651e98df25u;
-		h ^= h >> 29;
-	}
-	return (uint32_t)(h >> 16);
-}
-
-static bool rules_grow(struct unwind_rules *t)
-{
-	uint32_t cap = t->cap ? t->cap * 2 : 256, index_cap = cap * 2;
-	struct culprit_unwind_rule *rules = realloc(t->rules, cap * sizeof(*rules));
-	uint32_t *index;
-
-	if (!rules)
-		return false;
-	t->rules = rules;
-	index = malloc(index_cap * sizeof(*index));
-	if (!index)
-		return false;
-	memset(index, 0xff, index_cap * sizeof(*index));
-	for (uint32_t i = 0; i < t->n; i++) {
-		uint32_t at = rule_hash(&rules[i]) & (index_cap - 1);
-
-		while (index[at] != UINT32_MAX)
-			at = (at + 1) & (index_cap - 1);
-		index[at] = i;
-	}
-	free(t->index);
-	t->index = index;
-	t->index_cap = index_cap;
-	t->cap = cap;
-	return true;
-}
-
-uint32_t unwind_rules_intern(struct unwind_rules *t, const struct culprit_unwind_rule *rule)
-{
-	uint32_t at;
-
-	if (t->n == t->cap && t->n < CFI_RULES_MAX && !rules_grow(t))
-		return t->n ? 1 : UINT32_MAX;
-	for (at = rule_hash(rule) & (t->index_cap - 1); t->index[at] != UINT32_MAX; at = (at + 1) & (t->index_cap - 1)) {
-		if (!memcmp(&t->rules[t->index[at]], rule, sizeof(*rule)))
-			return t->index[at];
-	}
-	if (t->n == CFI_RULES_MAX)
-		return 1;
-	t->rules[t->n] = *rule;
-	t->index[at] = t->n;
-	return t->n++;
-}
-
 /* --- common information entries ----------------------------------------------------------------------------------- */
 
 struct cie {
@@ -471,6 +394,22 @@ static void expression_read(const uint8_t *bytes, uint64_t n, struct expression 
 	e->known = !r.bad && !left(&r);
 }
 
+uint32_t unwind_sigreturn_rule(struct unwind_rules *rules)
+{
+	/* The registers are at sp: siginfo of 128 bytes, 176 of ucontext, fault address, x0 to x30, sp, pc. */
+	static const struct culprit_unwind_rule rule = {
+		.cfa = CULPRIT_CFA_SP_DEREF,
+		.fp = CULPRIT_SAVED_SP,
+		.ra = CULPRIT_SAVED_SP,
+		.flags = CULPRIT_UNWIND_SIGNAL,
+		.cfa_offset = 128 + 176 + 8 + 31 * 8,
+		.fp_offset = 128 + 176 + 8 + 29 * 8,
+		.ra_offset = 128 + 176 + 8 + 32 * 8,
+	};
+
+	return unwind_rules_intern(rules, &rule);
+}
+
 /* The rule of a state, as rows hold it. */
 static uint32_t state_rule(struct parser *p, const struct state *s)
 {
@@ -486,16 +425,9 @@ static uint32_t state_rule(struct parser *p, const struct state *s)
 		rule.flags = 0;
 		return unwind_rules_intern(p->rules, &rule);
 	}
-	if (p->cie.signal && p->s->machine == CFI_ARM64) {
-		/* What the vdso says of its trampoline is the frame record, which lies elsewhere than the interrupted stack.
-		 * The registers are at sp: siginfo of 128 bytes, 176 of ucontext, fault address, x0 to x30, sp, pc. */
-		rule.cfa = CULPRIT_CFA_SP_DEREF;
-		rule.cfa_offset = 128 + 176 + 8 + 31 * 8;
-		rule.fp = rule.ra = CULPRIT_SAVED_SP;
-		rule.fp_offset = 128 + 176 + 8 + 29 * 8;
-		rule.ra_offset = 128 + 176 + 8 + 32 * 8;
-		return unwind_rules_intern(p->rules, &rule);
-	}
+	/* What older vdsos say of their trampoline is the frame record, which lies elsewhere than the interrupted stack. */
+	if (p->cie.signal && p->s->machine == CFI_ARM64)
+		return unwind_sigreturn_rule(p->rules);
 	if (!fits(s->offset) || !fits(s->add))
 		return 1;
 	rule.cfa_offset = (int)s->offset;
@@ -557,25 +489,6 @@ static uint32_t state_rule(struct parser *p, const struct state *s)
 		}
 	}
 	return unwind_rules_intern(p->rules, &rule);
-}
-
-int cfi_rows_add(struct cfi_rows *out, uint64_t pc, uint32_t rule)
-{
-	if (out->n == CFI_ROWS_MAX) {
-		out->full = true;
-		return 0;
-	}
-	if (out->n == out->cap) {
-		size_t cap = out->cap ? out->cap * 2 : 4096;
-		struct cfi_row *rows = realloc(out->rows, cap * sizeof(*rows));
-
-		if (!rows)
-			return -ENOMEM;
-		out->rows = rows;
-		out->cap = cap;
-	}
-	out->rows[out->n++] = (struct cfi_row){pc, rule};
-	return 0;
 }
 
 static void row_add(struct parser *p, uint64_t pc, uint32_t rule)
@@ -899,46 +812,4 @@ int cfi_parse(const struct cfi_section *s, struct unwind_rules *rules, struct cf
 		fde_parse(&p, cie_at, &body);
 	}
 	return p.err;
-}
-
-void cfi_rows_finish(struct cfi_rows *rows)
-{
-	free(rows->rows);
-	memset(rows, 0, sizeof(*rows));
-}
-
-/* By pc; at one pc the end of a description before the beginning of the next, so that the latter counts. */
-static int row_order(const void *a, const void *b)
-{
-	const struct cfi_row *x = a, *y = b;
-
-	if (x->pc != y->pc)
-		return x->pc < y->pc ? -1 : 1;
-	return (x->rule != 0) - (y->rule != 0);
-}
-
-int cfi_rows_settle(struct cfi_rows *rows)
-{
-	size_t n = 0;
-	bool sorted = true;
-
-	for (size_t i = 1; i < rows->n && sorted; i++)
-		sorted = rows->rows[i - 1].pc < rows->rows[i].pc;
-	if (!sorted)
-		qsort(rows->rows, rows->n, sizeof(*rows->rows), row_order);
-	for (size_t i = 0; i < rows->n; i++) {
-		if (n && rows->rows[n - 1].pc == rows->rows[i].pc) {
-			/* An end where the next begins gives way; of two beginnings the first stays. */
-			if (rows->rows[n - 1].rule == 0)
-				rows->rows[n - 1] = rows->rows[i];
-			else
-				continue;
-		} else {
-			rows->rows[n++] = rows->rows[i];
-		}
-		if (n > 1 && rows->rows[n - 1].rule == rows->rows[n - 2].rule)
-			n--;
-	}
-	rows->n = n;
-	return 0;
 }

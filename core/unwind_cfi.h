@@ -63,6 +63,8 @@ int cfi_parse(const struct cfi_section *, struct unwind_rules *, struct cfi_rows
 /* Appends rows for a procedure linkage table of x86-64 that has no description, from its instructions; from one that is not
  * known on: CFA_UNKNOWN. 0 or -ENOMEM. (unwind_plt.c) */
 int unwind_plt(const uint8_t *bytes, size_t size, uint64_t address, struct unwind_rules *, struct cfi_rows *);
+/* The rule of the code on arm64 that handlers of signals return to. */
+uint32_t unwind_sigreturn_rule(struct unwind_rules *);
 /* Sorts by pc; where descriptions overlap the first one found counts; joins rows of equal rules. Keeps memory. */
 int cfi_rows_settle(struct cfi_rows *);
 

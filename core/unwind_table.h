@@ -15,6 +15,16 @@ struct unwind_table {
 };
 
 void unwind_table_finish(struct unwind_table *);
+
+/* The rows in a quarter of the bytes, for who doesn't need them now: of each the distance to the one before, and its rule. */
+struct unwind_pack {
+	uint8_t *bytes;
+	size_t n; /* bytes */
+	size_t nrows;
+};
+int unwind_pack_make(struct unwind_pack *, const struct unwind_table *); /* 0, -ENOMEM */
+int unwind_pack_open(const struct unwind_pack *, struct unwind_table *); /* 0, -ENOMEM; finish it */
+void unwind_pack_finish(struct unwind_pack *);
 /* Rule in force at this offset; 0: none. */
 uint32_t unwind_table_rule(const struct unwind_table *, uint64_t offset);
 

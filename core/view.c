@@ -13,10 +13,12 @@
 
 enum {
 	SOURCES_MAX = 16,
-	PLACES_MAX = 6,
+	PLACES_MAX = 12,
 	PLACE_TABLES_MAX = 64,
 	ROUTES_MAX = 64,
 	MISSING_MAX = 32,
+	LATE_MAX = 32,
+	PLACE_ROWS_FEW = 1024, /* rows that nobody asked for may be moved on along with those that were */
 	MISSING_KEPT = 4, /* refreshes for which one that was asked for is told */
 	PLACE_IDLE = 16, /* refreshes after which an unused place gives its memory back */
 	STALE_TRIES = 4,
@@ -33,6 +35,7 @@ struct holder {
 	struct host_info host;
 	bool known;
 	uint64_t known_seq;
+	uint64_t whole_ns; /* that segment is damaged, and this its last whole frame; 0: it is not */
 };
 
 /* A table that another source answers for than whose turn it would be. */
@@ -57,6 +60,8 @@ struct own_place {
 struct view {
 	struct holder holders[SOURCES_MAX];
 	size_t nholders;
+	struct source **removed; /* see view_remove_source() */
+	size_t nremoved;
 	struct view *baseline;
 	struct marks *marks;
 	struct own_place *places[PLACES_MAX];
@@ -71,6 +76,13 @@ struct view {
 		uint64_t refresh; /* in which it was asked for last */
 	} missing[MISSING_MAX];
 	size_t nmissing;
+	/* Tables that began late; see view_note_late(). */
+	struct late {
+		const struct source *source;
+		char table[SCHEMA_NAME_MAX + 1];
+		uint64_t from_ns, first_ns;
+	} late[LATE_MAX];
+	size_t late_next;
 	struct schema *schema; /* of all sources; the same one as long as they say the same */
 	const struct host_info *host;
 	struct culprit_error damage; /* met on looking the schema up */
@@ -117,6 +129,9 @@ void view_destroy(struct view *v)
 		schema_unlock(v->holders[i].schema);
 		source_destroy(v->holders[i].source);
 	}
+	for (size_t i = 0; i < v->nremoved; i++)
+		source_destroy(v->removed[i]);
+	free(v->removed);
 	schema_unlock(v->schema);
 	memo_destroy(v->memo);
 	free(v);
@@ -133,6 +148,14 @@ int view_add_source(struct view *v, struct source *source)
 	return 0;
 }
 
+/* Who asked the same before must ask again. */
+static void answers_change(struct view *v)
+{
+	v->generation++;
+	for (size_t i = 0; i < v->nplaces; i++)
+		v->places[i]->place.generation = ++v->place_generations;
+}
+
 int view_add_source_before(struct view *v, struct source *source, const struct source *before)
 {
 	size_t at = 0;
@@ -145,6 +168,7 @@ int view_add_source_before(struct view *v, struct source *source, const struct s
 	memmove(&v->holders[at + 1], &v->holders[at], (v->nholders - 1 - at) * sizeof(v->holders[0]));
 	v->holders[at] = (struct holder){.source = source};
 	v->host = NULL;
+	answers_change(v);
 	return 0;
 }
 
@@ -154,14 +178,6 @@ static struct route *route_of(const struct view *v, const char *table)
 		if (!strcmp(v->routes[i].table, table))
 			return (struct route *)&v->routes[i];
 	return NULL;
-}
-
-/* Who asked the same before must ask again. */
-static void answers_change(struct view *v)
-{
-	v->generation++;
-	for (size_t i = 0; i < v->nplaces; i++)
-		v->places[i]->place.generation = ++v->place_generations;
 }
 
 int view_route(struct view *v, const char *table, const struct source *source)
@@ -185,6 +201,31 @@ int view_route(struct view *v, const char *table, const struct source *source)
 	r->source = source;
 	r->refresh = v->refreshes;
 	return 0;
+}
+
+void view_remove_source(struct view *v, struct source *source)
+{
+	struct source **removed = realloc(v->removed, (v->nremoved + 1) * sizeof(struct source *));
+	size_t at = 0;
+
+	while (at < v->nholders && v->holders[at].source != source)
+		at++;
+	if (removed)
+		v->removed = removed;
+	/* Out of memory: it stays. */
+	if (at == v->nholders || !removed)
+		return;
+	v->removed[v->nremoved++] = source;
+	for (size_t i = v->nroutes; i-- > 0;)
+		if (v->routes[i].source == source)
+			v->routes[i] = v->routes[--v->nroutes];
+	schema_unlock(v->holders[at].schema);
+	memmove(&v->holders[at], &v->holders[at + 1], (--v->nholders - at) * sizeof(v->holders[0]));
+	v->host = NULL;
+	v->refreshed = false;
+	answers_change(v);
+	if (source->ops->retire)
+		source->ops->retire(source);
 }
 
 uint64_t view_route_idle(const struct view *v, const char *table)
@@ -226,6 +267,7 @@ static int holder_refresh(struct holder *h, struct culprit_error *error)
 {
 	const struct segment_info *first, *last;
 	bool changed, live = h->source->ops->live && h->source->ops->live(h->source);
+	uint64_t last_ns;
 	int n = h->source->ops->refresh(h->source, error);
 
 	if (n < 0)
@@ -239,12 +281,14 @@ static int holder_refresh(struct holder *h, struct culprit_error *error)
 	last = h->source->ops->segment(h->source, (size_t)n - 1);
 	if (!first || !last)
 		return 0;
-	changed = !h->has || h->live != live || h->first_ns != first->from_ns || h->last_ns != last->to_ns || h->newest_seq != last->seq ||
+	/* What its end mark says may be more than can be read. */
+	last_ns = h->known && h->known_seq == last->seq && h->whole_ns ? h->whole_ns : last->to_ns;
+	changed = !h->has || h->live != live || h->first_ns != first->from_ns || h->last_ns != last_ns || h->newest_seq != last->seq ||
 		  h->newest_size != last->size;
 	h->has = true;
 	h->live = live;
 	h->first_ns = first->from_ns;
-	h->last_ns = last->to_ns;
+	h->last_ns = last_ns;
 	h->newest_seq = last->seq;
 	h->newest_size = last->size;
 	return changed;
@@ -573,6 +617,7 @@ static void holder_schema(struct holder *h, struct culprit_error *damage)
 		h->host = segment->host;
 		h->known = true;
 		h->known_seq = h->newest_seq;
+		h->whole_ns = err ? cursor_mono_ns(c) : 0;
 	}
 	cursor_destroy(c);
 }
@@ -651,10 +696,21 @@ static bool place_has(const struct own_place *p, const char *const *tables, size
 	return true;
 }
 
-static int place_open(struct own_place *p, struct source *source, const char *const *tables, size_t n)
+/* Moving it on costs the rows of all the tables that it follows, also of those that nobody asks for any more. */
+static bool place_is_fit(const struct own_place *p, const char *const *tables, size_t n)
+{
+	return place_has(p, tables, n) &&
+	       cursor_rows_held(p->place.end, NULL, 0) <= 2 * cursor_rows_held(p->place.end, tables, n) + PLACE_ROWS_FEW;
+}
+
+/* It goes on with the tables it had, where they were asked for just now: queries that take turns end up at one place. `lately`: they
+ * were. */
+static int place_open(struct own_place *p, struct source *source, const char *const *tables, size_t n, bool lately)
 {
 	const char *names[PLACE_TABLES_MAX + 1];
 
+	if (!lately || p->ntables + n > PLACE_TABLES_MAX)
+		p->ntables = 0;
 	for (size_t i = 0; i < n; i++) {
 		if (place_has(p, &tables[i], 1))
 			continue;
@@ -718,15 +774,31 @@ static int place_seek(struct own_place *p, uint64_t from_ns, uint64_t to_ns)
 	return end ? end : start;
 }
 
-static struct own_place *place_choose(struct view *v, const struct place *last, uint64_t last_generation)
+static struct own_place *place_choose(struct view *v, const struct place *last, uint64_t last_generation,
+				      const struct source *source, const char *const *tables, size_t ntables)
 {
 	struct own_place *oldest = NULL;
 
+	/* One that follows these tables already, and that nobody has looked at in this draw (of a panel that was left): moving it on
+	 * costs what changed, opening one anew costs all there is. */
 	for (size_t i = 0; i < v->nplaces; i++) {
 		struct own_place *p = v->places[i];
 
-		/* Not from under another query of the same draw. */
+		if (!p->place.end || !p->place.start || !place_is_fit(p, tables, ntables))
+			continue;
+		if (p->place.source == source && p->used != v->refreshes && (!oldest || p->ntables < oldest->ntables))
+			oldest = p;
 		if (&p->place == last && p->place.generation == last_generation && p->shared != v->refreshes)
+			return p;
+	}
+	if (oldest)
+		return oldest;
+	for (size_t i = 0; i < v->nplaces; i++) {
+		struct own_place *p = v->places[i];
+
+		/* Not from under another query of the same draw, nor what is too large for this one alone. */
+		if (&p->place == last && p->place.generation == last_generation && p->shared != v->refreshes &&
+		    !place_has(p, tables, ntables))
 			return p;
 		if (!oldest || p->stamp < oldest->stamp)
 			oldest = p;
@@ -747,6 +819,38 @@ bool view_place_stands(const struct view *v, const struct place *place, uint64_t
 		if (&v->places[i]->place == place)
 			return place->generation == generation;
 	return false;
+}
+
+static struct late *late_of(const struct view *v, const struct source *source, const char *table)
+{
+	for (size_t i = 0; i < LATE_MAX; i++)
+		if (v->late[i].source == source && !strcmp(v->late[i].table, table))
+			return (struct late *)&v->late[i];
+	return NULL;
+}
+
+void view_note_late(struct view *v, const struct source *source, const char *table, uint64_t from_ns, uint64_t first_ns)
+{
+	struct late *l = late_of(v, source, table);
+
+	if (!l && !first_ns)
+		return;
+	if (!l)
+		l = &v->late[v->late_next++ % LATE_MAX];
+	/* Known of an earlier beginning: that holds, too. */
+	if (l->source == source && l->first_ns == first_ns && l->from_ns < from_ns && !strcmp(l->table, table))
+		return;
+	l->source = first_ns ? source : NULL;
+	l->from_ns = from_ns;
+	l->first_ns = first_ns;
+	snprintf(l->table, sizeof(l->table), "%s", table);
+}
+
+uint64_t view_late(const struct view *v, const struct source *source, const char *table, uint64_t from_ns, uint64_t to_ns)
+{
+	const struct late *l = late_of(v, source, table);
+
+	return l && from_ns >= l->from_ns && from_ns < l->first_ns && l->first_ns < to_ns ? l->first_ns : 0;
 }
 
 /* Remembers that a table was asked for which its source does not collect. */
@@ -805,15 +909,15 @@ int view_place(struct view *v, uint64_t from_ns, uint64_t to_ns, const char *con
 	if (p && (&p->place != last || p->place.generation != last_generation))
 		p->shared = v->refreshes;
 	if (!p) {
-		p = place_choose(v, last, last_generation);
+		p = place_choose(v, last, last_generation, source, tables, ntables);
 		if (!p)
 			return error_set(error, -ENOMEM, "out of memory");
 		p->place.generation = ++v->place_generations;
 		p->keep_most = v->keep_most;
 		p->error.sentence[0] = '\0';
 		err = 0;
-		if (p->place.source != source || !p->place.end || !p->place.start || !place_has(p, tables, ntables))
-			err = place_open(p, source, tables, ntables);
+		if (p->place.source != source || !p->place.end || !p->place.start || !place_is_fit(p, tables, ntables))
+			err = place_open(p, source, tables, ntables, v->refreshes - p->used <= 1 && !place_has(p, tables, ntables));
 		for (int i = 0; !err && i < STALE_TRIES; i++) {
 			err = place_seek(p, from_ns, to_ns);
 			if (err != -ESTALE)

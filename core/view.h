@@ -23,6 +23,9 @@ void view_destroy(struct view *);   /* NULL-safe; its sources too; not the basel
 int view_add_source(struct view *, struct source *);
 /* The same, in front of another one of its sources. */
 int view_add_source_before(struct view *, struct source *, const struct source *before);
+/* Takes one of its sources out, between two draws: nothing of it is answered any more, and what it holds is given back. The object
+ * itself stays until the view goes: what was read of it may still be looked at. */
+void view_remove_source(struct view *, struct source *);
 /* From now on this source of the view answers for this table where it holds the time, whoever comes first: it has what the
  * others have not. All that a query of it needs beside (scope, roll-ups) is asked of the same. NULL: no more. -ENOSPC. */
 int view_route(struct view *, const char *table, const struct source *);
@@ -90,6 +93,10 @@ struct place {
  * generation then, or NULL. */
 int view_place(struct view *, uint64_t from_ns, uint64_t to_ns, const char *const *tables, size_t ntables,
 	       struct place *last, uint64_t last_generation, struct place **ret, struct culprit_error *);
+/* That this table had no sample in this source from `from_ns` on until `first_ns`, its first one, costs some looking: it is remembered
+ * for all who ask. view_late(): that first one, where it lies within the window; 0: not known. first_ns 0: it was not so. */
+void view_note_late(struct view *, const struct source *, const char *table, uint64_t from_ns, uint64_t first_ns);
+uint64_t view_late(const struct view *, const struct source *, const char *table, uint64_t from_ns, uint64_t to_ns);
 /* Is it still there and where it was? */
 bool view_place_stands(const struct view *, const struct place *, uint64_t generation);
 /* The sources, in order; NULL behind the last. */

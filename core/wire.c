@@ -23,6 +23,17 @@ void wbuf_clear(struct wbuf *w)
 	w->err = 0;
 }
 
+void wbuf_give_back(struct wbuf *w)
+{
+	uint8_t *less = w->cap > WBUF_KEEP ? realloc(w->data, WBUF_KEEP) : NULL;
+
+	if (less) {
+		w->data = less;
+		w->cap = WBUF_KEEP;
+	}
+	wbuf_clear(w);
+}
+
 uint8_t *wbuf_reserve(struct wbuf *w, size_t n)
 {
 	size_t need;

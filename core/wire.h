@@ -17,6 +17,8 @@ struct wbuf {
 void wbuf_init(struct wbuf *);
 void wbuf_finish(struct wbuf *); /* NULL-safe; frees */
 void wbuf_clear(struct wbuf *);  /* keeps the memory */
+enum { WBUF_KEEP = 1 << 16 };
+void wbuf_give_back(struct wbuf *); /* clears, and keeps WBUF_KEEP bytes at most */
 /* Room for n more bytes; NULL when out of memory. */
 uint8_t *wbuf_reserve(struct wbuf *, size_t n);
 void wbuf_bytes(struct wbuf *, const void *, size_t n);

@@ -15,6 +15,8 @@ enum {
 	SEGMENT_FRAMES_MAX = 300, /* and a jump in time decodes at most so many */
 	SEGMENT_DELTAS_PER_KEY = 3, /* a segment ends when its deltas are so many times its key frame ... */
 	SEGMENT_SIZE_MIN = 1 << 20, /* ... unless it is small, and a jump in time quick all the same */
+	SEGMENT_ROWS_STORM = 2048, /* so many rows at once, of which ... */
+	SEGMENT_ROWS_LEFT = 4,	   /* ... one in so many is left: a storm is over */
 };
 
 struct writer_sink {
@@ -35,6 +37,7 @@ struct writer {
 	bool start_anew;    /* the next frame begins a segment */
 	uint32_t frames;
 	size_t key_bytes, delta_bytes;
+	uint64_t rows_most;          /* at once, in the open segment */
 	struct wbuf blocks;          /* reused */
 	struct wbuf constant;        /* HOST and SCHEMA blocks, the same in every segment */
 	size_t size;                 /* bytes of the open segment */
@@ -148,6 +151,14 @@ int writer_grow(struct writer *w, struct schema *schema)
 	return constant_make(w);
 }
 
+int writer_set_interval(struct writer *w, uint64_t interval_ns)
+{
+	int r = writer_finish_segment(w);
+
+	w->host.interval_ns = interval_ns;
+	return r ? r : constant_make(w);
+}
+
 /* A sink's first error is kept until it is asked for. */
 static void note(struct writer_sink *s, int err, const struct culprit_error *error)
 {
@@ -203,8 +214,12 @@ static bool segment_is_due(const struct writer *w)
 
 	if (w->start_anew || w->frames >= SEGMENT_FRAMES_MAX || w->size > room)
 		return true;
-	return w->frames >= SEGMENT_FRAMES_MIN && w->size >= SEGMENT_SIZE_MIN &&
-	       w->delta_bytes > SEGMENT_DELTAS_PER_KEY * w->key_bytes;
+	if (w->frames < SEGMENT_FRAMES_MIN)
+		return false;
+	/* A key frame is small then, and with it goes the memory that writer and readers have for what has ended. */
+	if (w->rows_most >= SEGMENT_ROWS_STORM && builder_rows_all(w->builder) < w->rows_most / SEGMENT_ROWS_LEFT)
+		return true;
+	return w->size >= SEGMENT_SIZE_MIN && w->delta_bytes > SEGMENT_DELTAS_PER_KEY * w->key_bytes;
 }
 
 static void segment_begin(struct writer *w, uint64_t mono_ns, int64_t wall_ns)
@@ -227,6 +242,7 @@ static void segment_begin(struct writer *w, uint64_t mono_ns, int64_t wall_ns)
 	w->start_anew = false;
 	w->frames = 0;
 	w->key_bytes = w->delta_bytes = 0;
+	w->rows_most = 0;
 }
 
 int writer_commit(struct writer *w)
@@ -234,6 +250,7 @@ int writer_commit(struct writer *w)
 	struct culprit_error error;
 	uint64_t mono_ns;
 	int64_t wall_ns;
+	uint64_t rows;
 	size_t before;
 	bool key;
 	int r;
@@ -271,6 +288,10 @@ int writer_commit(struct writer *w)
 		w->start_anew |= err == -EAGAIN;
 	}
 	w->frames++;
+	rows = builder_rows_all(w->builder);
+	w->rows_most = rows > w->rows_most ? rows : w->rows_most;
 	*(key ? &w->key_bytes : &w->delta_bytes) += w->blocks.len - before;
+	if (key)
+		wbuf_give_back(&w->blocks);
 	return 0;
 }

@@ -53,6 +53,8 @@ int writer_sink_error(struct writer *, const struct sink *, struct culprit_error
 
 struct builder *writer_builder(struct writer *);
 int writer_grow(struct writer *, struct schema *);
+/* From the next frame on, samples are so far apart: it begins a segment, which says so. -ENOMEM. */
+int writer_set_interval(struct writer *, uint64_t interval_ns);
 
 /* Seals the builder's frame and hands it on. -ENOMEM; a sink's failure is not one. */
 int writer_commit(struct writer *);

@@ -339,11 +339,32 @@ def reading(r):
     ok('--attach FILE', text.returncode == 0 and 'attached to recorder culprit' in text.stdout, text.stdout + text.stderr)
     text = run('--attach', 'nobody')
     ok('--attach of no ring says how to get one', text.returncode != 0 and 'record --ring nobody' in text.stderr, text.stderr)
+    with open(os.path.join(DIR, 'settings'), 'w') as f:
+        f.write('culprit-settings 1\ninterval = 2s\n')
+    os.makedirs(os.path.join(DIR, 'culprit'), exist_ok=True)
+    os.rename(os.path.join(DIR, 'settings'), os.path.join(DIR, 'culprit', 'settings'))
+    c = Console(env={'CULPRIT_NO_SETTINGS': ''})
+    shown(c, 'an interval that is remembered is no reason not to attach', 'attached to recorder culprit')
+    left(c)
     c = Console()
     shown(c, 'the console says that it is attached, since when', r'attached to recorder culprit, since \d\d:\d\d:\d\dZ')
+    said = b''
+    c.keys(':interval 2s\r')
+    # Only what differs is painted: single cells of the sentence may be missing.
+    def heard():
+        nonlocal said
+        said += c.quiet(0.25, 3)
+        return b'own to say' in said or b'--interval 2s' in said
+    ok('the interval is said to be the recorder\'s', wait_for(heard), said)
+    c.keys('mset in a console\r')
+    ok('a mark set in a console is the recorder\'s, for all who attach', wait_for(
+        lambda: 'set in a console' in run('dump', 'mark', '--attach', 'culprit').stdout))
     shown(c, 'the cost is told apart', r'self \d+\.\d%  recorder \d+\.\d%')
+    text = run('dump', 'psi', '--attach', 'culprit')
+    ok('dump --attach of one that runs does not call it gone', text.returncode == 0 and 'is gone' not in text.stderr, text.stderr)
     r.p.send_signal(signal.SIGSTOP)
     shown(c, 'a recorder that was stopped is said to be silent', r'recorder culprit \(pid \d+\) is silent since \d\d:\d\d:\d\dZ')
+    ok('dump --attach says so, too', wait_for(lambda: 'is silent (stopped' in run('dump', 'psi', '--attach', 'culprit').stderr))
     r.p.send_signal(signal.SIGCONT)
     shown(c, 'and is back when it goes on', r'attached to recorder culprit')
     return c
@@ -355,12 +376,26 @@ def death(r, c):
     shown(c, 'the console says that the recorder ended, and samples', r'recorder culprit ended at \d\d:\d\d:\d\dZ; sampled here')
     text = run('dump', 'process', r.path, '--json')
     ok('what it left can be dumped', text.returncode == 0 and len(json.loads(text.stdout)['rows']) > 3, text.stderr)
+    text = run('dump', 'process', '--attach', 'culprit', '--json')
+    ok('dump --attach says that its recorder is gone, and since when', text.returncode == 0 and re.match(
+        r'culprit: recorder culprit \(pid %d\) is gone; its data ends at 20[-0-9]+T[:0-9]+Z, \d\S* ago' % r.p.pid, text.stderr),
+       text.stderr)
     late = Console()
     shown(late, 'who comes after its death sees its past, and that it ended', r'recorder culprit ended at \d\d:\d\d:\d\dZ')
     left(late)
+    begun = time.monotonic()
     again = Recorder()
     shown(c, 'the console attaches to the one that came back', r'attached to recorder culprit', 90)
-    return again
+    # At once, as who types it would: what was killed need not be gone yet.
+    again.p.send_signal(signal.SIGKILL)
+    soon = time.monotonic() - begun < 9
+    third = Recorder()
+    if soon:
+        shown(c, 'one that died soon: the next has to prove itself, which is said', r'recorder culprit is back, attached to when', 90)
+    else:
+        skip('one that died soon', 'it lived too long on this box')
+    shown(c, 'and is attached to then', r'attached to recorder culprit', 90)
+    return third
 
 
 def cut_short(r, c):

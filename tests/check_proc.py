@@ -232,6 +232,7 @@ def value_of(column, row):
     return int(v) if isinstance(v, str) else v
 
 
+WHOLE_US = ('run_time', 'run_delay', 'blkio_delay')  # of which whole microseconds are kept
 TEXTS = ('comm', 'state', 'tty', 'cmdline', 'cgroup', 'policy', 'user', 'wchan')
 
 
@@ -259,6 +260,8 @@ def compare(table, key, before, after, row):
         elif kind == COUNTER:
             if table == 'thread' and column in ('utime', 'stime'):
                 continue
+            if column in WHOLE_US:
+                low -= low % 1000
             if not low <= got <= high:
                 out.append('%s %r is not in %r..%r' % (column, got, low, high))
         elif low == high and (kind == EXACT or quiet) and got != low:

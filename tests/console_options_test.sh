@@ -5,16 +5,7 @@ cd "$(dirname "$0")/.." || exit 1
 culprit=${CULPRIT:-build/culprit}
 dir=$(mktemp -d) passed=0 failed=0
 trap 'rm -rf "$dir"' EXIT
-check() { # NAME COMMAND...
-	name=$1
-	shift
-	if "$@"; then
-		passed=$((passed + 1))
-	else
-		echo "failed: $name"
-		failed=$((failed + 1))
-	fi
-}
+. tests/support/checks.sh
 has() { grep -q -e "$1" "$2"; }
 hasnt() { ! grep -q -e "$1" "$2"; }
 status() { # EXPECTED COMMAND...

@@ -37,7 +37,7 @@ def cell(column, row, i, dictionary):
         return None
     if kind == 'histogram':
         return row['counts'][i]
-    if kind in ('i64', 'u64'):
+    if kind in ('i64', 'u64', 'thousands'):
         return value - (1 << 64) if kind == 'i64' and value >> 63 else str(value) if value >> 63 else value
     if kind == 'f64':
         value = format_reader.struct.unpack('<d', format_reader.struct.pack('<Q', value))[0]

@@ -5,16 +5,7 @@ cd "$(dirname "$0")/.." || exit 1
 culprit=${CULPRIT:-build/culprit} plugin=${B:-build}/plugins/example.so
 dir=$(mktemp -d) passed=0 failed=0
 trap 'rm -rf "$dir"' EXIT
-check() { # NAME COMMAND...: the command must succeed
-	name=$1
-	shift
-	if "$@"; then
-		passed=$((passed + 1))
-	else
-		echo "failed: $name"
-		failed=$((failed + 1))
-	fi
-}
+. tests/support/checks.sh
 has() { grep -q "$1" "$2"; }
 
 lines=$(wc -l < tests/plugins/example.c)

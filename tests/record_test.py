@@ -147,6 +147,12 @@ def hours(d):
     check('what is not of a recorder stays', os.path.exists(mine))
     both = info(path)
     check('the rest is one recording', both['state'] == 'whole' and both['files'] == 3 and both['recorders'] == 2, both)
+    # Its reader goes: what was asked for is not recorded.
+    read, write = os.pipe()
+    os.close(read)
+    p = subprocess.run([CULPRIT, 'record', '-o', '-', '--interval', '50ms'], stdout=write, stderr=subprocess.PIPE, text=True, timeout=60)
+    os.close(write)
+    check('a reader that goes is told, and no success', p.returncode == 1 and 'its reader is gone' in p.stderr, '%d %s' % (p.returncode, p.stderr))
     for args, why in ((['-o', '-', '--keep', '1h'], 'pipe'), (['-o', path], 'is a directory'), (['-o', path, '--max-size', '1k'], 'at least')):
         r = run('record', *args)
         check('refused: %s' % why, r.returncode in (1, 2) and why in r.stderr, r.stderr)

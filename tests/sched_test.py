@@ -200,6 +200,16 @@ def says_what_is_loaded():
     ok('and the iterator of tasks, which is loaded last', 'task_records' in programs)
 
 
+def switches_are_paid_once():
+    """One program at switches whoever needs it, and who takes stacks of waits is called by it: either without the other, and both."""
+    for collect in ('sched', 'stacks', 'sched,stacks'):
+        r = subprocess.run([CULPRIT, 'collectors', '--json', '--collect', collect], capture_output=True, text=True, timeout=120)
+        on = [row for row in json.loads(r.stdout)['bpf']['rows'] if row['state'] == 'on']
+        hooked = [row['program'] for row in on if row['hook'] == 'tracepoint sched_switch']
+        waits = [row for row in on if row['program'] == 'stacks_switch']
+        ok('switches are paid once (%s)' % collect, hooked == ['sched_switch'] and len(waits) == ('stacks' in collect), str(hooked))
+
+
 def loaded():
     """How many programs named sched_switch the kernel holds; None: it cannot be asked."""
     tool = shutil.which('bpftool') or shutil.which('bpftool', path='/usr/sbin')
@@ -255,11 +265,12 @@ def rights():
 def main():
     probe = subprocess.run([CULPRIT, 'dump', 'runq', '--raw'], capture_output=True, text=True, timeout=120)
     if probe.returncode:
-        skip(probe.stderr.strip()[:160] or 'runq cannot be measured here', 12)
+        skip(probe.stderr.strip()[:160] or 'runq cannot be measured here', 15)
     else:
         against_runqlat()
         against_perf()
         says_what_is_loaded()
+        switches_are_paid_once()
         leaves_nothing()
         rights()
     print('%d passed, %d failed, %d skipped' % (passed, failed, skipped))

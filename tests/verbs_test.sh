@@ -4,16 +4,7 @@ cd "$(dirname "$0")/.." || exit 1
 culprit=${CULPRIT:-build/culprit}
 dir=$(mktemp -d) passed=0 failed=0
 trap 'rm -rf "$dir"' EXIT
-check() { # NAME COMMAND...: the command must succeed
-	name=$1
-	shift
-	if "$@"; then
-		passed=$((passed + 1))
-	else
-		echo "failed: $name"
-		failed=$((failed + 1))
-	fi
-}
+. tests/support/checks.sh
 status() { # STATUS COMMAND...: what it says on stderr goes to $dir/err
 	want=$1
 	shift
@@ -62,9 +53,15 @@ check "cut before its first frame" status 1 "$culprit" dump cpu "$dir/b.rec"
 check "it is said where" has "$dir/b.rec ends at byte 100" "$dir/err"
 cp "$dir/a.rec" "$dir/b.rec"
 truncate -s 10G "$dir/b.rec"
-check "a long hole at its end" status 1 timeout 10 "$culprit" dump cpu "$dir/b.rec"
-check "the hole is named" has "$dir/b.rec is damaged" "$dir/err"
+check "a long hole at its end" status 0 timeout 10 "$culprit" dump cpu "$dir/b.rec"
 check "what is before the hole is printed" has busy "$dir/out"
+check "info of it" status 0 timeout 10 "$culprit" info "$dir/b.rec"
+check "the hole is named, as what it is" grep -qE '^zeros +[0-9]+ bytes .*: nothing is missing' "$dir/out"
+check "nothing is called lost" hasnt 'are lost' "$dir/out"
+head -c $(($(wc -c < "$dir/a.rec") / 2)) "$dir/a.rec" > "$dir/b.rec"
+truncate -s 1G "$dir/b.rec"
+check "a hole in the middle of a segment" status 1 timeout 10 "$culprit" info "$dir/b.rec"
+check "is damage" has "$dir/b.rec is damaged" "$dir/out"
 rm -f "$dir/b.rec"
 
 # Two recordings one after the other: the last one is read, whichever it is.

@@ -77,7 +77,7 @@ int bar_columns(const struct bar *bar, double whole, int w, int ret[BAR_PARTS])
 		whole = sum;
 	if (!(whole > 0) || w <= 0)
 		return 0;
-	total = (int)lround(w * (sum / whole));
+	total = (int)floor(w * (sum / whole) + 0.5);
 	for (int i = 0; i < BAR_PARTS; i++) {
 		double exact = positive(bar->share[i]) / whole * w;
 

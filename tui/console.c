@@ -46,6 +46,7 @@ struct panel_time console_time(const struct console *c)
 		.tick_ns = c->now.tick_ns,
 		.wall_offset_ns = c->now.wall_offset_ns,
 		.zone_offset_s = c->now.zone_offset_s,
+		.served = c->options.mode == CONSOLE_LIVE,
 	};
 }
 
@@ -308,6 +309,7 @@ void console_look(struct console *c, const struct lens *lens, const char *label)
 bool console_grant(struct console *c, enum panel_result result, const struct panel_request *r)
 {
 	char shown[PANEL_MESSAGE_MAX];
+	struct lens before;
 
 	if (result == PANEL_UPDATE)
 		c->stale = true;
@@ -320,7 +322,10 @@ bool console_grant(struct console *c, enum panel_result result, const struct pan
 		console_set_filter(c, r->message);
 		return true;
 	case WANT_TIME:
+		before = *console_lens(c);
 		console_goto(c, r->time_ns);
+		if (lens_equal(console_lens(c), &before))
+			console_say(c, "the window ends at this time already");
 		return true;
 	case WANT_MESSAGE:
 		console_say(c, r->message);
@@ -497,7 +502,7 @@ bool console_act(struct console *c, int action)
 		console_effect_push(c, EFFECT_REDRAW, false, NULL);
 		return true;
 	case ACTION_SAVE:
-		console_effect_push(c, EFFECT_SAVE, false, NULL);
+		console_save(c, NULL);
 		return true;
 	case ACTION_PRINT:
 		console_effect_push(c, EFFECT_PRINT, false, NULL);
@@ -517,7 +522,9 @@ bool console_act(struct console *c, int action)
 	case ACTION_MOUSE:
 		c->mouse = !c->mouse;
 		console_effect_push(c, EFFECT_MOUSE, c->mouse, NULL);
-		console_say(c, c->mouse ? "mouse on: the terminal doesn't select text now" : "mouse off");
+		/* In other monitors it sorts by memory. */
+		snprintf(c->message, sizeof(c->message), "mouse %s%s", c->mouse ? "on: the terminal doesn't select text now" : "off",
+			 keys_find(console_panel(c)->keys, console_panel(c)->nkeys, 's') ? "; s sorts" : "");
 		return true;
 	case ACTION_QUIT:
 		console_quit(c);
@@ -525,6 +532,15 @@ bool console_act(struct console *c, int action)
 	default:
 		return false;
 	}
+}
+
+void console_save(struct console *c, const char *file)
+{
+	if (c->options.mode == CONSOLE_REPLAY)
+		console_error(c, "a replay holds nothing that is not in its file: culprit cut FILE -o OUT makes a piece of that; a pipe is "
+				 "kept by: ... | tee FILE | culprit replay -");
+	else
+		console_effect_push(c, EFFECT_SAVE, false, file);
 }
 
 void console_list(struct console *c, const char *title, char *text)
@@ -540,7 +556,7 @@ static bool help_key(struct console *c, const struct key *key)
 {
 	const struct binding *b = keys_find(console_keys, console_nkeys, key->code);
 	size_t page = c->panel_rect.h > 2 ? (size_t)c->panel_rect.h - 1 : 1;
-	struct keys_table tables[2] = {console_panel_keys(c), {"everywhere", console_keys, console_nkeys}};
+	struct keys_table tables[2] = {console_panel_keys(c), console_own_keys(c)};
 	size_t lines = dialog_help(NULL, c->panel_rect, "", c->listing ? c->listing : console_panel(c)->help, tables,
 				   c->listing ? 0 : 2, 0);
 	size_t last = lines > (size_t)c->panel_rect.h ? lines - (size_t)c->panel_rect.h : 0;
@@ -635,11 +651,33 @@ static bool mouse_key(struct console *c, const struct key *key)
 	return false;
 }
 
-bool console_key(struct console *c, const struct key *key)
+/* Actions that choose another panel or window. */
+static bool leads_somewhere(int action)
+{
+	switch (action) {
+	case ACTION_TABLES:
+	case ACTION_EVENTS:
+	case ACTION_EARLIER:
+	case ACTION_LATER:
+	case ACTION_EARLIER_WINDOW:
+	case ACTION_LATER_WINDOW:
+	case ACTION_LIVE:
+	case ACTION_START:
+	case ACTION_WINDOW_LONGER:
+	case ACTION_WINDOW_SHORTER:
+		return true;
+	default:
+		return action >= ACTION_PANEL_1 && action <= ACTION_PANEL_0;
+	}
+}
+
+static bool key_done(struct console *c, const struct key *key)
 {
 	const struct panel *p = console_panel(c);
+	bool said = c->message[0], playing;
 	const struct binding *b;
-	bool said = c->message[0];
+	struct lens before;
+	size_t current;
 
 	if (!c->prompt_kind)
 		c->message[0] = 0;
@@ -659,7 +697,23 @@ bool console_key(struct console *c, const struct key *key)
 	b = keys_find(p->keys, p->nkeys, key->code);
 	if (!b)
 		b = keys_find(console_keys, console_nkeys, key->code);
-	return (b && console_act(c, b->action)) || said;
+	before = *console_lens(c);
+	current = c->current;
+	playing = c->player.playing;
+	/* One that leads to where one is does nothing either. */
+	if (!b || !console_act(c, b->action) ||
+	    (leads_somewhere(b->action) && c->current == current && !playing && lens_equal(console_lens(c), &before)))
+		if (!c->message[0])
+			console_say_unused(c, b, key->code);
+	return true;
+}
+
+bool console_key(struct console *c, const struct key *key)
+{
+	bool before = c->stale, did = key_done(c, key);
+
+	c->keyed |= c->stale && !before;
+	return did;
 }
 
 void console_type(struct console *c, const char *text)

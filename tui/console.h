@@ -46,6 +46,7 @@ enum console_effect_kind {
 	EFFECT_DROP_INPUT, /* a question opened: throw away what was typed ahead */
 	EFFECT_THEME,      /* argument: its name */
 	EFFECT_MOUSE,      /* on or off */
+	EFFECT_INTERVAL,   /* samples time_ns apart from now on; done, console_interval_set() */
 	EFFECT_SAVE,       /* the ring into a file; argument: its name, "" for one made up */
 	EFFECT_COPY,       /* argument: the text */
 	EFFECT_MARK,       /* argument: its text, of the time time_ns */
@@ -105,6 +106,8 @@ void console_keep(const struct console *, struct settings *);
 void console_restore(struct console *, const struct settings *, bool panel);
 /* Names for completing :theme. Copied. */
 void console_themes(struct console *, char (*names)[THEME_NAME_MAX], size_t n);
+/* The user chose this interval, and it is so. */
+void console_interval_set(struct console *, uint64_t interval_ns);
 /* The user chose this theme. */
 void console_theme(struct console *, const char *name);
 /* Shows a text in place of the panel, until it is closed. The text is sanitised, on the heap; taken over. */
@@ -125,7 +128,9 @@ void console_draw(struct console *, struct surface *);
 bool console_unfinished(const struct console *);
 /* One sentence for the status line, until the next key. Copied. */
 void console_say(struct console *, const char *sentence);
-/* The same, behind what is said already. */
+/* The same of something that was not done. */
+void console_error(struct console *, const char *sentence);
+/* console_say(), behind what is said already. */
 void console_say_also(struct console *, const char *sentence);
 /* What is to be sampled for what is shown. */
 size_t console_interests(struct console *, struct culprit_interest *, size_t cap);

@@ -115,8 +115,6 @@ void console_run_command(struct console *c, const char *line)
 	struct culprit_error error = {""};
 	const struct binding *b;
 	const char *rest;
-	uint64_t from;
-	bool live;
 	char name[64];
 	size_t n, panel;
 
@@ -148,7 +146,7 @@ void console_run_command(struct console *c, const char *line)
 	} else if (command_is(line, n, "marks") && !*rest) {
 		console_mark_list(c);
 	} else if (command_is(line, n, "mark") && *rest) {
-		console_window(c, &from, &c->mark_ns, &live);
+		c->mark_ns = console_frame_shown(c);
 		console_mark_done(c, rest);
 	} else if (command_is(line, n, "sandbox") && !*rest) {
 		console_say(c, c->sandbox[0] ? c->sandbox : "no sandbox: it is for recordings of others (replay)");
@@ -160,7 +158,7 @@ void console_run_command(struct console *c, const char *line)
 	} else if (command_is(line, n, "theme")) {
 		console_effect_push(c, EFFECT_THEME, false, *rest ? rest : "default");
 	} else if (command_is(line, n, "save")) {
-		console_effect_push(c, EFFECT_SAVE, false, rest);
+		console_save(c, rest);
 	} else if (command_is(line, n, "print")) {
 		console_effect_push(c, EFFECT_PRINT, false, rest);
 	} else if (command_is(line, n, "panel")) {

@@ -20,6 +20,8 @@ static const struct {
 };
 enum { NCOMMANDS = sizeof(commands) / sizeof(commands[0]) };
 
+static const char *const intervals[] = {"200ms", "500ms", "1s", "2s", "5s", "10s"};
+
 /* The i-th name that completes the first word; NULL after the last. */
 static const char *first_word(const struct console *c, size_t i)
 {
@@ -46,6 +48,8 @@ static const char *argument(const struct console *c, const char *command, size_t
 
 	if (!strcmp(command, "panel"))
 		return i < c->npanels ? console_panel_at(c, i)->name : NULL;
+	if (!strcmp(command, "interval"))
+		return i < sizeof(intervals) / sizeof(intervals[0]) ? intervals[i] : NULL;
 	if (!strcmp(command, "theme"))
 		return !c->themes ? theme_builtin_name(i) : i < c->nthemes ? c->themes[i] : NULL;
 	if (console_act_argument(command, 0))

@@ -5,9 +5,15 @@
 #include <string.h>
 
 #include "bar.h"
+#include "clock.h"
+#include "dialog.h"
 #include "units.h"
 
 #define SECOND 1000000000LL
+/* Of a tenth of a second, in which a key should be answered, painting and a sample that comes in between take their part. */
+#define SLOW_NS 50000000u
+
+enum { SENTENCE_LINES = 3 };
 
 /* Which lines there is room for. The panel comes first: a small terminal shows rows, not what stands around them. */
 struct lines {
@@ -15,13 +21,34 @@ struct lines {
 	struct rect panel;
 };
 
-static struct lines layout(int w, int h)
+/* What there is to say in the last line, and stays until it is read or over; NULL: nothing. */
+static const char *sentence(const struct console *c)
+{
+	if (c->helping || c->prompt_kind)
+		return NULL;
+	return c->message[0] ? c->message : c->trouble[0] ? c->trouble : NULL;
+}
+
+/* A sentence that is cut tells half of what happened, and nothing of what to do: it gets the lines it needs, the panel's. */
+static int last_lines(const struct console *c, int w, int h)
+{
+	const char *text = sentence(c);
+	int n = 0;
+
+	if (!text || w < 40 || h < 12)
+		return 1;
+	for (size_t next; *text && n < SENTENCE_LINES; text += next, n++)
+		dialog_wrap(text, w, &next);
+	return n;
+}
+
+static struct lines layout(int w, int h, int last)
 {
 	struct lines l = {-1, -1, -1, -1, {0, 0, w, h}};
 	int top = h >= 3 ? 1 : 0, bottom = h;
 
 	if (h >= 2)
-		l.keys = --bottom;
+		l.keys = bottom -= last;
 	if (h >= 8)
 		l.timeline = --bottom;
 	if (h >= 7)
@@ -34,14 +61,19 @@ static struct lines layout(int w, int h)
 
 struct rect console_rect_of_panel(int w, int h)
 {
-	return layout(w, h).panel;
+	return layout(w, h, 1).panel;
 }
 
 struct keys_table console_panel_keys(const struct console *c)
 {
 	const struct panel *p = console_panel(c);
 
-	return (struct keys_table){"in this panel", p->keys, p->nkeys};
+	return (struct keys_table){"in this panel", p->keys, p->nkeys, c->options.mode == CONSOLE_REPLAY};
+}
+
+struct keys_table console_own_keys(const struct console *c)
+{
+	return (struct keys_table){"everywhere", console_keys, console_nkeys, c->options.mode == CONSOLE_REPLAY};
 }
 
 int console_cells(const struct surface *s, const char *text)
@@ -65,18 +97,17 @@ int64_t console_wall(const struct console *c, uint64_t mono)
 /* When: the widest form that leaves room for where. Returns its width. */
 static int draw_when(const struct console *c, struct surface *s, int w)
 {
-	char clock[32], length[80], behind[40] = "", mode[32], brief[16], rest[4][200];
+	char clock[32], length[80], behind[40] = "", mode[32], brief[16], every[48] = "", tick[32], rest[4][200];
 	/* Which mode goes with which rest. */
 	const struct {
 		const char *mode, *rest;
-	} forms[] = {{mode, rest[0]}, {mode, rest[1]}, {mode, rest[2]}, {brief, rest[2]}, {brief, ""}};
+	} forms[] = {{mode, rest[0]}, {mode, rest[1]}, {mode, rest[2]}, {mode, rest[3]}, {brief, rest[3]}, {brief, ""}};
 	uint64_t from, to;
 	bool live;
 	enum role role;
 	int room = w * 2 / 3, width = 0;
 
 	console_window(c, &from, &to, &live);
-	console_play_say(c, mode, sizeof(mode), brief, sizeof(brief));
 	role = live && c->options.mode == CONSOLE_LIVE ? ROLE_LIVE : ROLE_PAUSED;
 	if (!c->now.to_ns) {
 		width = console_cells(s, "no data yet");
@@ -103,9 +134,14 @@ static int draw_when(const struct console *c, struct surface *s, int w)
 		units_duration(ago, sizeof(ago), c->now.to_ns - to);
 		snprintf(behind, sizeof(behind), "-%s ", ago);
 	}
-	snprintf(rest[0], sizeof(rest[0]), "%s%s win %s", behind, clock, length);
-	snprintf(rest[1], sizeof(rest[1]), "%s win %s", clock, length);
-	snprintf(rest[2], sizeof(rest[2]), "%s", clock);
+	/* Once a second is usual, and not said. */
+	if (c->now.tick_ns != SECOND)
+		snprintf(every, sizeof(every), "every %s ", units_duration(tick, sizeof(tick), c->now.tick_ns));
+	console_play_say(c, mode, sizeof(mode), brief, sizeof(brief));
+	snprintf(rest[0], sizeof(rest[0]), "%s%s %swin %s", behind, clock, every, length);
+	snprintf(rest[1], sizeof(rest[1]), "%s%s win %s", behind, clock, length);
+	snprintf(rest[2], sizeof(rest[2]), "%s win %s", clock, length);
+	snprintf(rest[3], sizeof(rest[3]), "%s", clock);
 	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
 		int mode_w = console_cells(s, forms[i].mode), k = mode_w + (*forms[i].rest ? 1 : 0) + console_cells(s, forms[i].rest);
 
@@ -288,12 +324,14 @@ static void draw_keys(const struct console *c, struct surface *s, int x, int y, 
 {
 	const struct panel *p = console_panel(c);
 	struct hint hints[HINTS_MAX];
+	bool replay = c->options.mode == CONSOLE_REPLAY;
 	char self[64] = "";
 	size_t n = 0;
 	int self_w, used = 0, end = x + w;
 
+	/* In a replay it is not ours that is told. */
 	if (isfinite(c->now.self_percent))
-		snprintf(self, sizeof(self), "self %.1f%%", c->now.self_percent);
+		snprintf(self, sizeof(self), "%s %.1f%%", replay ? "recorder" : "self", c->now.self_percent);
 	if (c->now.has_recorder && isfinite(c->now.recorder_percent)) {
 		size_t at = strlen(self);
 
@@ -315,7 +353,7 @@ static void draw_keys(const struct console *c, struct surface *s, int x, int y, 
 		for (size_t i = 0; i < n; i++) {
 			int k = console_cells(s, hints[i].text);
 
-			if (hints[i].rank != rank || used + (used ? 2 : 0) + k > w - (self_w ? self_w + 2 : 0))
+			if (hints[i].rank != rank || used + (used ? 2 : 0) + k > w - (self_w && !replay ? self_w + 2 : 0))
 				continue;
 			hints[i].shown = true;
 			used += (used ? 2 : 0) + k;
@@ -326,16 +364,21 @@ static void draw_keys(const struct console *c, struct surface *s, int x, int y, 
 			continue;
 		x += draw_hint(s, x, y, end - x, hints[i].text) + 2;
 	}
-	if (self_w)
+	/* And there the keys come first. */
+	if (self_w && (!replay || used + 2 + self_w <= w))
 		surface_say(s, end - self_w, y, self_w, ROLE_MUTED, self);
 }
 
 /* Said in full where it fits; beside it, as far as there is room, the keys: the way out stays on the screen. */
-static void draw_sentence(const struct console *c, struct surface *s, int y, int w, enum role role, unsigned flags,
-			  const char *text)
+static void draw_sentence(const struct console *c, struct surface *s, int y, int w, enum role role, const char *text)
 {
-	int used = surface_put(s, 0, y, w, role, flags, text, strlen(text));
+	int used;
 
+	for (size_t n, next; y + 1 < surface_height(s); text += next, y++) {
+		n = dialog_wrap(text, w, &next);
+		surface_put(s, 0, y, w, role, PUT_OWN, text, n);
+	}
+	used = surface_put(s, 0, y, w, role, PUT_OWN, text, strlen(text));
 	if (used + 8 < w)
 		draw_keys(c, s, used + 2, y, w - used - 2);
 }
@@ -370,10 +413,8 @@ static void draw_last_line(struct console *c, struct surface *s, int y, int w)
 		surface_say(s, half + 1, y, w - half - 1, c->message_is_error ? ROLE_WARN : ROLE_HINT, c->message);
 	} else if (c->prompt_kind) {
 		prompt_draw(&c->prompt, s, 0, y, w, console_prompt_label(c));
-	} else if (c->message[0]) {
-		draw_sentence(c, s, y, w, c->message_is_error ? ROLE_WARN : ROLE_STRONG, PUT_OWN, c->message);
-	} else if (c->trouble[0]) {
-		draw_sentence(c, s, y, w, ROLE_WARN, PUT_OWN, c->trouble);
+	} else if (sentence(c)) {
+		draw_sentence(c, s, y, w, c->message[0] && !c->message_is_error ? ROLE_STRONG : ROLE_WARN, sentence(c));
 	} else {
 		if (p->status)
 			p->status(c->states[c->current], status, sizeof(status));
@@ -385,37 +426,65 @@ static void draw_last_line(struct console *c, struct surface *s, int y, int w)
 	}
 }
 
-static void update(struct console *c)
+/* Will asking take longer than one likes to wait for a key? Of a panel that was not shown yet as long as of the slowest. */
+static bool is_slow(const struct console *c)
+{
+	uint64_t ns = c->update_ns[c->current];
+
+	for (size_t i = 0; i < c->npanels && !c->update_ns[c->current]; i++)
+		ns = c->update_ns[i] > ns ? c->update_ns[i] : ns;
+	return ns > SLOW_NS;
+}
+
+/* Asks the panel. False: that was put off, and what it has is not what is looked at now. */
+static bool update(struct console *c)
 {
 	const struct panel *p = console_panel(c);
 	struct culprit_error error = {""};
 	struct panel_time time = console_time(c);
+	const struct clock *clock = c->options.clock;
+	uint64_t begun_ns;
 
 	if (!c->stale)
-		return;
-	c->stale = false;
+		return true;
+	if (c->keyed && clock && !c->deferred && is_slow(c)) {
+		c->deferred = true;
+		return c->seen_panel == c->current + 1 && lens_equal(&c->seen_lens, console_lens(c));
+	}
+	c->stale = c->keyed = c->deferred = false;
 	c->trouble[0] = 0;
+	begun_ns = clock ? clock->now_ns(clock, CULPRIT_MONOTONIC) : 0;
 	if (p->update(c->states[c->current], c->options.view, console_lens(c), &time, &error))
 		snprintf(c->trouble, sizeof(c->trouble), "%s", error.sentence);
+	c->update_ns[c->current] = clock ? clock->now_ns(clock, CULPRIT_MONOTONIC) - begun_ns : 0;
+	c->seen_panel = c->current + 1;
+	c->seen_lens = *console_lens(c);
+	return true;
 }
 
 void console_draw(struct console *c, struct surface *s)
 {
 	int w = surface_width(s), h = surface_height(s);
 	const struct panel *p = console_panel(c);
-	struct lines l = layout(w, h);
+	struct lines l = layout(w, h, last_lines(c, w, h));
 	size_t help_lines = 0;
 	struct rect clip;
+	bool current;
 
 	surface_clear(s);
 	c->panel_rect = l.panel;
-	update(c);
+	current = update(c);
+	/* By now it is known whether there is something to say. */
+	l = layout(w, h, last_lines(c, w, h));
+	c->panel_rect = l.panel;
 	clip = surface_clip(s, l.panel);
 	if (c->helping) {
-		struct keys_table tables[2] = {console_panel_keys(c), {"everywhere", console_keys, console_nkeys}};
+		struct keys_table tables[2] = {console_panel_keys(c), console_own_keys(c)};
 
 		help_lines = dialog_help(s, l.panel, c->listing ? c->listing_title : p->name, c->listing ? c->listing : p->help, tables,
 					 c->listing ? 0 : 2, c->help_top);
+	} else if (!current) {
+		surface_say(s, l.panel.x + 1, l.panel.y, l.panel.w - 1, ROLE_MUTED, "reading ...");
 	} else if (l.panel.h > 0) {
 		p->draw(c->states[c->current], s, l.panel);
 	}

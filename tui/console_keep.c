@@ -1,4 +1,5 @@
 /* What is remembered from one run to the next. Kept and read it is by who runs the console. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,15 +60,30 @@ void console_theme(struct console *c, const char *name)
 void console_interval(struct console *c, const char *text)
 {
 	struct culprit_error error = {""};
-	char said[128], duration[32];
 	uint64_t ns;
 
 	if (units_parse_duration(text, &ns, &error) || ns < INTERVAL_MIN_NS) {
 		console_error(c, error.sentence[0] ? error.sentence : "at most 100 samples a second: interval 10ms");
 		return;
 	}
-	snprintf(c->interval, sizeof(c->interval), "%.31s", text);
-	snprintf(said, sizeof(said), "from the next start on a sample is taken every %s (now: culprit --interval %s)",
-		 units_duration(duration, sizeof(duration), ns), c->interval);
-	console_say(c, said);
+	if (c->options.mode == CONSOLE_REPLAY) {
+		console_error(c, "this is a recording: its samples are as far apart as they were taken (culprit info FILE says it)");
+		return;
+	}
+	console_effect_push(c, EFFECT_INTERVAL, false, NULL);
+	c->effects[c->neffects - 1].time_ns = ns;
+}
+
+void console_interval_set(struct console *c, uint64_t interval_ns)
+{
+	static const struct {
+		uint64_t ns;
+		const char *name;
+	} units[] = {{1000000000, "s"}, {1000000, "ms"}, {1000, "us"}, {1, "ns"}};
+	size_t i = 0;
+
+	/* As it can be typed again, to the last digit. */
+	while (interval_ns % units[i].ns)
+		i++;
+	snprintf(c->interval, sizeof(c->interval), "%" PRIu64 "%s", interval_ns / units[i].ns, units[i].name);
 }

@@ -11,15 +11,12 @@ enum { LISTED_MAX = 500, LINE_BYTES = 4 * 200 + 80 };
 
 void console_mark_open(struct console *c)
 {
-	uint64_t from;
-	bool live;
-
 	if (!c->now.to_ns) {
 		console_say(c, "there is nothing to mark yet");
 		return;
 	}
-	/* The time at which m was pressed, however long the text takes. */
-	console_window(c, &from, &c->mark_ns, &live);
+	/* The frame that was shown when m was pressed, however long the text takes. */
+	c->mark_ns = console_frame_shown(c);
 	console_play_stop(c);
 	console_prompt_open(c, PROMPT_MARK);
 }

@@ -64,6 +64,13 @@ static uint64_t place(const struct console *c)
 	return to;
 }
 
+uint64_t console_frame_shown(struct console *c)
+{
+	uint64_t at = place(c), frame;
+
+	return frame_before(c, at, &frame) && frame >= c->now.from_ns ? frame : at;
+}
+
 void console_play_stop(struct console *c)
 {
 	c->player.playing = false;
@@ -236,9 +243,13 @@ static void event(struct console *c, int direction)
 {
 	char clock[32], table[4 * 32 + 1], text[PANEL_MESSAGE_MAX / 2];
 	struct view_event e;
+	uint64_t at = place(c);
+	bool found;
 
 	console_play_stop(c);
-	if (!c->options.view || !view_event_find(c->options.view, place(c), direction, &e)) {
+	found = c->options.view && view_event_find(c->options.view, at, direction, &e);
+	/* What happened before the recording stands at its begin, where one may be already. */
+	if (!found || (direction < 0 && at <= c->now.from_ns + c->now.tick_ns)) {
 		console_say(c, direction > 0 ? "no event or mark after this" : "no event or mark before this");
 		return;
 	}

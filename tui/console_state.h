@@ -47,6 +47,12 @@ struct console {
 	struct player player;
 	struct baseline baseline;
 	bool stale; /* the panel has not seen the newest time, lens, data */
+	/* Where asking takes long, a key is answered first: with what the panel had, or, where that is of another panel or lens, by
+	 * saying that it is read; asked is in the next draw. */
+	bool keyed, deferred;            /* by a key it became stale; asking was put off */
+	uint64_t update_ns[PANELS_MAX];  /* how long each one's last update took; 0: not known */
+	size_t seen_panel;               /* who was asked last, + 1, and through which lens */
+	struct lens seen_lens;
 
 	char message[PANEL_MESSAGE_MAX]; /* our own or sanitised; until the next key */
 	bool message_is_error;
@@ -101,7 +107,6 @@ int console_cells(const struct surface *, const char *text);
 void console_draw_timeline(struct console *, struct surface *, int y, int w);
 
 void console_effect_push(struct console *, enum console_effect_kind, bool on, const char *argument);
-void console_error(struct console *, const char *sentence);
 bool console_show_panel(struct console *, size_t panel);
 /* Does what an action of the console's own table says. */
 bool console_act(struct console *, int action);
@@ -111,11 +116,13 @@ bool console_grant(struct console *, enum panel_result result, const struct pane
 size_t console_find_panel(const struct console *, const char *name, size_t len);
 bool console_back(struct console *);
 void console_quit(struct console *);
+void console_save(struct console *, const char *file); /* NULL or "": a name is made */
 void console_set_filter(struct console *, const char *expression);
 void console_set_window(struct console *, uint64_t length_ns);
 
 /* console_play.c: standing, playing, going to places in time. */
 bool console_play_act(struct console *, int action); /* false: none of its actions */
+uint64_t console_frame_shown(struct console *);       /* the newest frame of the window: its end may lie between two */
 void console_play_tick(struct console *);            /* time went on */
 void console_play_stop(struct console *);
 int console_play_speed(struct console *, const char *text, struct culprit_error *);
@@ -144,6 +151,9 @@ void console_baseline_say(const struct console *, enum text_form, char *out, siz
 /* The baseline in this view, for who marks it; false: none, or elsewhere. */
 bool console_baseline_here(const struct console *, uint64_t *ret_from_ns, uint64_t *ret_to_ns);
 
+/* console_unused.c: of a key that did nothing, in a sentence; `b` is what it is bound to here, NULL: to nothing. */
+void console_say_unused(struct console *, const struct binding *b, uint32_t key);
+
 /* console_keep.c */
 void console_interval(struct console *, const char *text);
 
@@ -158,6 +168,7 @@ const char *console_prompt_label(const struct console *);
 
 /* console_draw.c */
 struct keys_table console_panel_keys(const struct console *);
+struct keys_table console_own_keys(const struct console *);
 struct rect console_rect_of_panel(int w, int h);
 
 #endif

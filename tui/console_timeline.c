@@ -93,7 +93,7 @@ static void fetch_timeline(struct console *c, int columns)
 
 bool console_unfinished(const struct console *c)
 {
-	return c->timeline_left > 0;
+	return c->timeline_left > 0 || c->deferred;
 }
 
 void console_draw_timeline(struct console *c, struct surface *s, int y, int w)

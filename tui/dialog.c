@@ -21,6 +21,21 @@ size_t dialog_wrap(const char *text, int w, size_t *ret_next)
 	return cut;
 }
 
+int dialog_say(struct surface *s, struct rect r, enum role role, const char *text)
+{
+	int lines = 0;
+
+	while (*text && lines < r.h) {
+		size_t next, n = dialog_wrap(text, r.w > 8 ? r.w : 8, &next);
+
+		if (s)
+			surface_put(s, r.x, r.y + lines, r.w, role, 0, text, lines + 1 < r.h ? n : strlen(text));
+		lines++;
+		text += next;
+	}
+	return lines;
+}
+
 /* Where the lines of help go: counted always, drawn when they are in sight. */
 struct help {
 	struct surface *s;
@@ -47,8 +62,10 @@ static void help_line(struct help *h, enum role role, const char *text, size_t n
 
 static void help_binding(struct help *h, const struct binding *b)
 {
+	bool wide = h->r.w >= 60;
+	int at = h->r.x + (wide ? 33 : 16), room = h->r.x + h->r.w - at;
 	char keys[80] = "", name[16];
-	int at;
+	const char *text = b->help;
 
 	for (int i = 0; i < BINDING_KEYS && b->keys[i]; i++) {
 		size_t n = strlen(keys);
@@ -58,14 +75,18 @@ static void help_binding(struct help *h, const struct binding *b)
 	}
 	if (in_sight(h)) {
 		surface_say(h->s, h->r.x + 1, line_y(h), 14, ROLE_DIALOG_KEY, keys);
-		at = h->r.x + 16;
-		if (h->r.w >= 60) {
-			surface_say(h->s, at, line_y(h), 16, ROLE_DIALOG, b->name);
-			at += 17;
-		}
-		surface_say(h->s, at, line_y(h), h->r.x + h->r.w - at, ROLE_DIALOG, b->help);
+		if (wide)
+			surface_say(h->s, h->r.x + 16, line_y(h), 16, ROLE_DIALOG, b->name);
 	}
-	h->line++;
+	/* What does not fit goes on below. */
+	do {
+		size_t next, n = dialog_wrap(text, room > 8 ? room : 8, &next);
+
+		if (in_sight(h))
+			surface_put(h->s, at, line_y(h), room, ROLE_DIALOG, PUT_OWN, text, n);
+		h->line++;
+		text += next;
+	} while (*text);
 }
 
 size_t dialog_help(struct surface *s, struct rect r, const char *title, const char *text, const struct keys_table *tables,
@@ -88,7 +109,8 @@ size_t dialog_help(struct surface *s, struct rect r, const char *title, const ch
 		help_line(&h, ROLE_DIALOG, "", 0);
 		help_line(&h, ROLE_DIALOG_TITLE, tables[i].owner, strlen(tables[i].owner));
 		for (size_t k = 0; k < tables[i].n; k++)
-			if (tables[i].bindings[k].help && tables[i].bindings[k].keys[0])
+			if (tables[i].bindings[k].help && tables[i].bindings[k].keys[0] &&
+			    !(tables[i].replay && tables[i].bindings[k].live_only))
 				help_binding(&h, &tables[i].bindings[k]);
 	}
 	return h.line;

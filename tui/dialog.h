@@ -24,6 +24,10 @@ void dialog_init(struct dialog *, const char *title, const char *text, const cha
 enum dialog_result dialog_key(struct dialog *, const struct key *);
 void dialog_draw(const struct dialog *, struct surface *, struct rect);
 
+/* Text (raw bytes; shown sanitised) over at most r.h lines, broken at blanks; the last one is cut where that is not all. Returns how many
+ * lines it takes of these; nothing is drawn where the surface is NULL. */
+int dialog_say(struct surface *, struct rect, enum role, const char *text);
+
 /* Length of the next line of at most w bytes, broken at blanks; *ret_next is where the one after begins. */
 size_t dialog_wrap(const char *text, int w, size_t *ret_next);
 

@@ -16,23 +16,9 @@ static struct flame_options options_of(const struct flame_panel *p)
 				      .by_thread = p->whose == WHOSE_THREAD};
 }
 
-/* A table that the view's stacks are in, by its place among them. */
-static const char *source_at(struct view *view, size_t place)
+const char *flame_panel_source_name(const struct flame_panel *p)
 {
-	const struct schema *schema = view_schema(view);
-
-	for (uint32_t i = 0; schema && i < schema->ntables; i++) {
-		const struct schema_table *t = schema->tables[i];
-
-		for (uint32_t k = 0; k < t->ncolumns; k++) {
-			if (t->columns[k].type != CULPRIT_STACK || t->kind == CULPRIT_EVENT)
-				continue;
-			if (!place--)
-				return t->name;
-			break;
-		}
-	}
-	return NULL;
+	return p->source.lens ? p->source.lens->name : p->source.table;
 }
 
 bool flame_panel_source(struct flame_panel *p, int step)
@@ -42,14 +28,14 @@ bool flame_panel_source(struct flame_panel *p, int step)
 
 	if (!p->view)
 		return false;
-	while ((name = source_at(p->view, n))) {
-		if (!strcmp(name, p->source.table))
+	while ((name = flame_source_at(p->view, n))) {
+		if (!strcmp(name, flame_panel_source_name(p)))
 			here = n;
 		n++;
 	}
 	if (n < 2)
 		return false;
-	name = source_at(p->view, (here + (step > 0 ? 1 : n - 1)) % n);
+	name = flame_source_at(p->view, (here + (step > 0 ? 1 : n - 1)) % n);
 	snprintf(p->table, sizeof(p->table), "%s", name ? name : "");
 	p->reason[0] = '\0';
 	return true;
@@ -194,6 +180,28 @@ static const char *language(const struct flame *f, uint32_t node, bool inverted)
 	return "";
 }
 
+/* The kernel's functions have names, or none of them has: then it shows nobody where they are. */
+static void say_kernel(struct flame_panel *p)
+{
+	const struct flame *f = p->flame;
+	double unnamed = 0;
+
+	for (uint32_t i = 1; i < flame_nodes(f); i++) {
+		const struct flame_node *n = flame_node(f, i);
+		const struct flame_frame *is = flame_frame(f, n->frame), *above = flame_frame(f, flame_node(f, n->parent)->frame);
+
+		if (!module_is(is, "[kernel]"))
+			continue;
+		if (is->named)
+			return;
+		if (!n->parent || !module_is(above, "[kernel]"))
+			unnamed += n->total;
+	}
+	if (unnamed > 0.05 * p->summary.total)
+		snprintf(p->help, sizeof(p->help), "%.0f%% in the kernel, which hides its names; a console that starts after this has "
+			 "them: sysctl kernel.kptr_restrict=1", 100 * unnamed / p->summary.total);
+}
+
 static void say_how(struct flame_panel *p)
 {
 	const struct flame *f = p->flame;
@@ -237,13 +245,43 @@ static void say_how(struct flame_panel *p)
 		else if (!strcmp(what, "node"))
 			snprintf(p->help, sizeof(p->help), "%s in code without names; named when started as node --perf-basic-prof", share);
 		else if (!strcmp(what, "python"))
-			snprintf(p->help, sizeof(p->help), "%s in code without names; named when started as python3 -X perf", share);
+			snprintf(p->help, sizeof(p->help), "%s in code without names; named when started as python3 -X perf (from 3.12 on)", share);
 		else
 			snprintf(p->help, sizeof(p->help), "%s in generated code without names; /tmp/perf-%lu.map would name it", share,
 				 pid);
 	} else if (python > 0.05 * all) {
-		snprintf(p->help, sizeof(p->help), "%.0f%% in Python's interpreter; its functions are named with python3 -X perf",
+		snprintf(p->help, sizeof(p->help), "%.0f%% in Python's interpreter; its functions are named with python3 -X perf (3.12 on)",
 			 100 * python / all);
+	} else {
+		say_kernel(p);
+	}
+}
+
+/* What looking costs the process that is looked at; what was counted is since then, whatever the window. */
+static void say_cost(struct flame_panel *p)
+{
+	char cost[160], before[sizeof(p->help)];
+	uint64_t looked;
+
+	if (!view_table(p->view, "heap_probe") || (!p->cost_query && !(p->cost_query = query_create(p->view))))
+		return;
+	flame_cost(p->cost_query, &p->lens, cost, sizeof(cost), &looked);
+	memcpy(before, p->help, sizeof(before));
+	if (cost[0])
+		snprintf(p->help, sizeof(p->help), "%s%s%.200s", cost, before[0] ? "; " : "", before);
+	if (looked)
+		p->covered_ns = looked;
+}
+
+/* Of waits of a thread or a process: who ends them, and whom those wait for. */
+static void say_for_whom(struct flame_panel *p)
+{
+	thread_wakers_update(&p->wakers, p->view, &p->lens, p->lens.scope.has_thread ? p->lens.scope.tid : 0,
+			     p->lens.scope.has_thread ? p->lens.scope.thread_start_ticks : 0);
+	if (p->wakers.n) {
+		int n = snprintf(p->help, sizeof(p->help), "%s %llu ", p->wakers.comm, (unsigned long long)p->wakers.tid);
+
+		thread_wakers_say(&p->wakers, p->help + n, sizeof(p->help) - (size_t)n);
 	}
 }
 
@@ -295,12 +333,12 @@ static void say_why(struct flame_panel *p)
 	struct query_info info;
 
 	query_info(p->query, &info);
-	if (info.reason && (info.state == CULPRIT_MISSING || info.state == CULPRIT_FAILED))
+	if (p->source.lens && p->source.lens->asked && !p->lens.scope.has_process)
+		snprintf(p->why_not, sizeof(p->why_not), "allocations are looked at in one process, as that slows it: choose one (2, Enter), then 4");
+	else if (info.reason && (info.state == CULPRIT_MISSING || info.state == CULPRIT_FAILED))
 		snprintf(p->why_not, sizeof(p->why_not), "%.*s", (int)(info.reason_len < 250 ? info.reason_len : 250), info.reason);
-	else if (!strcmp(p->source.table, "oncpu"))
-		snprintf(p->why_not, sizeof(p->why_not), "nothing of this was found on a CPU (%s)", window_words(p, &info));
-	else if (!strcmp(p->source.table, "offcpu"))
-		snprintf(p->why_not, sizeof(p->why_not), "nothing of this waited%s%s (%s)", p->reason[0] ? ": " : "", p->reason,
+	else if (p->source.lens && p->source.lens->none)
+		snprintf(p->why_not, sizeof(p->why_not), "%s%s%s (%s)", p->source.lens->none, p->reason[0] ? ": " : "", p->reason,
 			 window_words(p, &info));
 	else
 		snprintf(p->why_not, sizeof(p->why_not), "no stacks of %s here (%s)", p->source.table, window_words(p, &info));
@@ -311,6 +349,7 @@ static int ask(struct flame_panel *p, struct culprit_error *error)
 	struct flame_options o = options_of(p);
 	struct lens lens = p->lens;
 	struct culprit_error none = {""};
+	struct query_info info;
 	int r, damage = 0;
 
 	p->why_not[0] = '\0';
@@ -354,6 +393,14 @@ static int ask(struct flame_panel *p, struct culprit_error *error)
 	if (!(p->summary.total > 0) && !(p->summary.base_total > 0))
 		say_why(p);
 	say_how(p);
+	query_info(p->query, &info);
+	if (info.reason && info.state == CULPRIT_FRESH)
+		snprintf(p->help, sizeof(p->help), "%.*s", (int)(info.reason_len < sizeof(p->help) ? info.reason_len : sizeof(p->help) - 1), info.reason);
+	if (p->source.lens && p->source.lens->asked && p->lens.scope.has_process)
+		say_cost(p);
+	p->wakers.known = false;
+	if (!p->help[0] && p->lens.scope.has_process && !strcmp(flame_panel_source_name(p), "offcpu"))
+		say_for_whom(p);
 	return damage;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "dialog.h"
 #include "flame_panel.h"
 #include "rows.h"
 #include "units.h"
@@ -85,12 +86,8 @@ static const char *root_name(const struct flame_panel *p)
 
 static const char *title_of(const struct flame_panel *p)
 {
-	static const char *const titles[][2] = {{"oncpu", "on-CPU"}, {"offcpu", "off-CPU"}, {"faults", "page faults"}, {"profile", "profile"}};
-
-	for (size_t i = 0; i < sizeof(titles) / sizeof(titles[0]); i++) {
-		if (!strcmp(titles[i][0], p->source.table))
-			return titles[i][1];
-	}
+	if (p->source.lens)
+		return p->source.lens->title;
 	return p->source.table[0] ? p->source.table : "stacks";
 }
 
@@ -120,8 +117,11 @@ static void draw_head(const struct flame_panel *p, struct surface *s, struct rec
 {
 	const struct flame_summary *sum = &p->summary;
 	struct line l = {s, r.x + 1, r.y, r.x + r.w};
-	char weight[32], time[32], n[32], share[16];
-	bool counts = p->source.unit == CULPRIT_COUNT;
+	bool counts = p->source.unit == CULPRIT_COUNT, waits = !strcmp(flame_panel_source_name(p), "offcpu");
+	bool cpu = !counts && !strcmp(p->source.table, "oncpu");
+	const struct host_info *host = cpu && p->view ? view_host(p->view) : NULL;
+	const char *each = p->source.lens ? p->source.lens->each : NULL;
+	char weight[32], time[32], n[32], share[16], rate[40];
 
 	if (p->word[0]) {
 		char word[FLAME_WORD_MAX * 4 + 24];
@@ -138,7 +138,7 @@ static void draw_head(const struct flame_panel *p, struct surface *s, struct rec
 	put(&l, ROLE_STRONG, "%s", title_of(p));
 	if (p->reason[0])
 		put(&l, ROLE_STRONG, " %s", p->reason);
-	else if (!strcmp(p->source.table, "offcpu") && p->nreasons && r.w >= 60)
+	else if (waits && p->nreasons && r.w >= 60)
 		put(&l, ROLE_STRONG, " without idle");
 	if (p->inverted)
 		put(&l, ROLE_ACCENT, r.w >= 60 ? " innermost first" : " inv");
@@ -147,20 +147,35 @@ static void draw_head(const struct flame_panel *p, struct surface *s, struct rec
 	put(&l, ROLE_TEXT, ": ");
 	if (!counts) {
 		put(&l, ROLE_STRONG, "%s", flame_weight(p, sum->total, weight, sizeof(weight)));
-		put(&l, ROLE_TEXT, p->source.unit == CULPRIT_NS ? " of %s, " : " in %s, ",
+		/* Of several CPUs it may be more than the time that passed. */
+		put(&l, ROLE_TEXT, cpu ? r.w >= 60 ? " CPU in %s" : " in %s" : p->source.unit == CULPRIT_NS ? " of %s" : " in %s",
 		    units_duration(time, sizeof(time), p->covered_ns));
+		if (host && host->cpus && !p->lens.scope.has_thread && r.w >= 60)
+			put(&l, ROLE_TEXT, host->cpus == 1 ? " on %u CPU" : " on %u CPUs", (unsigned)host->cpus);
+		put(&l, ROLE_TEXT, ", ");
 	}
-	put(&l, sum->samples < 100 ? ROLE_WARN : ROLE_TEXT, "n %s", units_format_short(n, sizeof(n), sum->samples, CULPRIT_COUNT));
+	/* How much a second says more than how many seconds one has looked. */
+	if (p->source.unit == CULPRIT_BYTES && p->covered_ns)
+		put(&l, ROLE_STRONG, "%s/s, ", flame_weight(p, sum->total * 1e9 / (double)p->covered_ns, weight, sizeof(weight)));
+	put(&l, sum->samples < 100 ? ROLE_WARN : ROLE_TEXT, each ? "%s %s" : "n %s",
+	    units_format_short(n, sizeof(n), sum->samples, CULPRIT_COUNT), each);
+	flame_rate_words(&p->source, sum, rate, sizeof(rate));
+	if (rate[0] && r.w >= 60)
+		put(&l, ROLE_TEXT, cpu ? " at %s" : " (%s)", rate);
 	if (counts && r.w >= 60)
 		put(&l, ROLE_TEXT, " in %s", units_duration(time, sizeof(time), p->covered_ns));
-	if (!strcmp(p->source.table, "offcpu"))
+	if (counts && each && p->covered_ns)
+		put(&l, ROLE_STRONG, ", %s/s", units_format_short(n, sizeof(n), sum->samples * 1e9 / (double)p->covered_ns, CULPRIT_COUNT));
+	if (each && p->source.unit == CULPRIT_NS && sum->samples > 0)
+		put(&l, ROLE_TEXT, " of %s", flame_weight(p, sum->total / sum->samples, weight, sizeof(weight)));
+	if (waits)
 		put(&l, sum->truncated_weight > 0.05 * sum->total ? ROLE_WARN : ROLE_TEXT, ", %s of it with its stack",
 		    rows_percent(share, sizeof(share), percent_of(sum->total - sum->truncated_weight, sum->total)));
 	else
 		put(&l, sum->truncated > 0.05 * sum->samples ? ROLE_WARN : ROLE_TEXT, ", %s cut",
 		    rows_percent(share, sizeof(share), percent_of(sum->truncated, sum->samples)));
 	if (sum->unnamed > 0.005 * sum->total && (!p->base_covered_ns || r.w >= FLAME_WIDE))
-		put(&l, ROLE_TEXT, r.w >= 60 ? ", %s without name" : ", %s unnamed",
+		put(&l, ROLE_TEXT, r.w >= FLAME_WIDE ? ", %s without name" : ", %s unnamed",
 		    rows_percent(share, sizeof(share), percent_of(sum->unnamed, sum->total)));
 	if (sum->dropped)
 		put(&l, ROLE_WARN, ", %llu stacks left out", (unsigned long long)sum->dropped);
@@ -206,9 +221,28 @@ uint32_t flame_line_node(const struct flame_panel *p, const struct flame_line *l
 	return p->inverted ? line->first : line->last;
 }
 
+int flame_panel_point(struct flame_panel *p, int width)
+{
+	int r = flame_panel_shape(p, width);
+
+	if (r || !p->flame)
+		return r;
+	/* What is too narrow to be seen is not pointed at. */
+	for (bool found = !p->icicle; !found && p->at;) {
+		for (size_t i = 0; i < p->nboxes && !found; i++)
+			found = p->boxes[i].node == p->at;
+		if (!found)
+			p->at = flame_node(p->flame, p->at)->parent;
+	}
+	if (!p->icicle && p->nlines)
+		p->at = flame_line_node(p, &p->lines[flame_path_line(p->flame, p->lines, p->nlines, p->at)]);
+	return 0;
+}
+
 /* Parts of the panel's rect: lines of the foot, and whether a rule stands above. */
 struct places {
 	int foot, names; /* lines; those of them for the name */
+	bool source;     /* one of them is for the source line */
 	bool rule, head, columns;
 	struct rect body;
 };
@@ -224,7 +258,8 @@ static struct places lay_out(const struct flame_panel *p, struct rect r)
 	top += l.columns;
 	if (r.h >= 6) {
 		l.names = r.h >= 22 ? 2 : 1;
-		l.foot = l.names + 1 + (r.h >= 10 && p->help[0]);
+		l.source = r.h >= 14;
+		l.foot = l.names + 1 + l.source + dialog_say(NULL, (struct rect){0, 0, r.w - 1, r.h >= 18 ? 2 : r.h >= 10}, ROLE_TEXT, p->help);
 		l.rule = r.h >= 14;
 	}
 	bottom -= l.foot + l.rule;
@@ -481,7 +516,58 @@ static void draw_path(struct flame_panel *p, struct surface *s, struct rect r)
 
 /* --- what is selected --- */
 
-static void draw_foot(const struct flame_panel *p, struct surface *s, struct rect r, int names)
+static void put_chain(struct line *l, const char *chain)
+{
+	put(l, ROLE_MUTED, "  inlined: ");
+	for (const char *at = chain, *next; at && l->x < l->end; at = next) {
+		next = strstr(at, " <- ");
+		l->x += surface_put(l->s, l->x, l->y, l->end - l->x, ROLE_TEXT, 0, at, next ? (size_t)(next - at) : strlen(at));
+		if (next) {
+			put(l, ROLE_MUTED, surface_form(l->s) == TEXT_ASCII ? " <- " : " ← ");
+			next += 4;
+		}
+	}
+}
+
+/* "burn.c:12 (61% of it)  inlined: a <- b <- c", or why not. */
+static void draw_source(const struct flame_panel *p, struct surface *s, int x, int y, int w)
+{
+	const struct flame_node *n = flame_node(p->flame, p->at);
+	const struct flame_frame *f = flame_frame(p->flame, n->frame);
+	struct line l = {s, x, y, x + w};
+	const struct source_line *best;
+	char share[16];
+	double weight;
+	int at;
+
+	/* Where there was less room than before something else is selected: looked up with the next tick. */
+	if (!n->depth || (f->kind != FLAME_NATIVE && f->kind != FLAME_LIBRARY) || p->line_node != p->at)
+		return;
+	at = source_lines_best(&p->source_lines, &weight);
+	if (at < 0 && !p->source_lines.n) {
+		put(&l, ROLE_MUTED, "no file and line: these stacks do not say where in their modules they are");
+	} else if (at < 0 && !p->source_lines.lines[0].known) {
+		put(&l, ROLE_MUTED, p->time.served ? "file and line: being looked up" :
+						     "no file and line: nobody looked at this while it was recorded");
+	} else if (at < 0) {
+		put(&l, ROLE_MUTED, "no file and line: ");
+		surface_put(s, l.x, l.y, l.end - l.x, ROLE_MUTED, PUT_NO_DOTS, p->source_lines.lines[0].why,
+			    strlen(p->source_lines.lines[0].why));
+	}
+	if (at < 0)
+		return;
+	best = &p->source_lines.lines[at];
+	l.x += surface_put(s, l.x, l.y, l.end - l.x, ROLE_STRONG, PUT_CUT_LEFT, source_line_base(best), strlen(source_line_base(best)));
+	if (best->line)
+		put(&l, ROLE_STRONG, ":%llu", (unsigned long long)best->line);
+	/* A function stands at many lines; this is the one where it is most. */
+	if (n->total > 0 && weight < 0.995 * n->total)
+		put(&l, ROLE_TEXT, " (%s of it)", rows_percent(share, sizeof(share), percent_of(weight, n->total)));
+	if (best->inlined[0] && l.end - l.x > 14)
+		put_chain(&l, best->inlined);
+}
+
+static void draw_foot(const struct flame_panel *p, struct surface *s, struct rect r, int names, bool source)
 {
 	const struct flame_node *n = flame_node(p->flame, p->at);
 	const struct flame_frame *f = flame_frame(p->flame, n->frame);
@@ -533,8 +619,10 @@ static void draw_foot(const struct flame_panel *p, struct surface *s, struct rec
 
 		put(&l, ROLE_ACCENT, "  zoomed to %s", rows_percent(share, sizeof(share), flame_share(p, z->total)));
 	}
-	if (p->help[0] && r.h > names + 1)
-		surface_say(s, r.x + 1, l.y + 1, r.w - 1, ROLE_WARN, p->help);
+	if (source)
+		draw_source(p, s, r.x + 1, l.y + 1, r.w - 1);
+	dialog_say(s, (struct rect){r.x + 1, l.y + 1 + source, r.w - 1, r.h - names - 1 - source},
+		   p->wakers.known ? ROLE_TEXT : ROLE_WARN, p->help);
 }
 
 void flame_panel_draw(struct flame_panel *p, struct surface *s, struct rect r)
@@ -552,32 +640,24 @@ void flame_panel_draw(struct flame_panel *p, struct surface *s, struct rect r)
 		flame_functions_draw(p, s, (struct rect){r.x, r.y + (r.h >= 2), r.w, r.h - (r.h >= 2)});
 		return;
 	}
-	if (flame_panel_shape(p, r.w)) {
+	if (flame_panel_point(p, r.w)) {
 		surface_say(s, r.x + 1, r.y, r.w - 1, ROLE_WARN, "out of memory");
 		return;
 	}
 	l = lay_out(p, r);
+	p->cramped = !l.source;
 	if (l.head && p->source.table[0])
 		draw_head(p, s, r);
 	if (p->why_not[0]) {
-		surface_put(s, r.x + 1, r.y + l.head + (r.h >= 5), r.w - 1, ROLE_MUTED, 0, p->why_not, strlen(p->why_not));
+		y = l.head + (r.h >= 5);
+		dialog_say(s, (struct rect){r.x + 1, r.y + y, r.w - 2, r.h - y}, ROLE_MUTED, p->why_not);
 		return;
-	}
-	/* What is too narrow to be seen is not pointed at. */
-	for (bool found = !p->icicle; !found;) {
-		for (size_t i = 0; i < p->nboxes && !found; i++)
-			found = p->boxes[i].node == p->at;
-		if (found || !p->at)
-			break;
-		p->at = flame_node(p->flame, p->at)->parent;
 	}
 	if (p->icicle) {
 		draw_icicle(p, s, l.body);
 	} else {
 		struct columns c = columns_of(p, r);
 
-		if (p->nlines)
-			p->at = flame_line_node(p, &p->lines[flame_path_line(p->flame, p->lines, p->nlines, p->at)]);
 		if (l.columns)
 			draw_columns(p, &c, s, (struct rect){r.x, l.body.y - 1, r.w, 1});
 		draw_path(p, s, l.body);
@@ -587,5 +667,5 @@ void flame_panel_draw(struct flame_panel *p, struct surface *s, struct rect r)
 	y = l.body.y + l.body.h;
 	if (l.rule)
 		surface_hline(s, r.x, y++, r.w, ROLE_RULE);
-	draw_foot(p, s, (struct rect){r.x, y, r.w, l.foot}, l.names);
+	draw_foot(p, s, (struct rect){r.x, y, r.w, l.foot}, l.names, l.source);
 }

@@ -7,6 +7,8 @@
 #include "list.h"
 #include "panel.h"
 #include "query.h"
+#include "source_line.h"
+#include "thread_wakers.h"
 
 enum { FLAME_WIDE = 100, FLAME_REASONS = 32, FLAME_WORD_MAX = 128 };
 
@@ -32,7 +34,7 @@ struct flame_panel {
 	enum flame_whose whose;
 
 	/* The answer, and to what: it is asked again only where that changed. */
-	struct query *query, *base_query;
+	struct query *query, *base_query, *cost_query;
 	struct view *base_view;
 	struct flame *flame;
 	struct flame_source source;
@@ -41,7 +43,9 @@ struct flame_panel {
 	uint64_t covered_ns, base_covered_ns; /* time that is looked at */
 	struct flame_reason reasons[FLAME_REASONS];
 	size_t nreasons;
-	char help[192];         /* how code without names would get some; our own */
+	char help[400];         /* how code without names would get some; what looking costs; whom a
+				 * wait is for; raw bytes */
+	struct thread_wakers wakers;
 	bool answered;
 	uint64_t answer;        /* counts up with each answer */
 	uint64_t generation;    /* of the view */
@@ -68,6 +72,12 @@ struct flame_panel {
 	size_t nlines;
 	int top, page;          /* first row shown, rows there are */
 
+	/* The source line of what is selected. */
+	struct query *line_query;
+	struct source_lines source_lines;
+	uint32_t line_node;     /* of which they are */
+	bool cramped;           /* as drawn last: no room for it */
+
 	/* The table. */
 	struct flame_function *function, *edge;
 	size_t functions_cap;
@@ -86,8 +96,10 @@ struct flame_panel {
 
 /* Asks the view where something changed. */
 int flame_panel_ask(struct flame_panel *, struct culprit_error *);
-/* The next (1) or previous (-1) table with stacks; false: there is no other one. */
+/* The next (1) or previous (-1) way to look at stacks; false: there is no other one. */
 bool flame_panel_source(struct flame_panel *, int step);
+/* What is shown: the name of a lens or of a table; "": nothing yet. */
+const char *flame_panel_source_name(const struct flame_panel *);
 /* The next reason, all of them among them; false: there are none. */
 bool flame_panel_reason(struct flame_panel *, int step);
 
@@ -96,6 +108,8 @@ bool flame_panel_reason(struct flame_panel *, int step);
 void flame_panel_draw(struct flame_panel *, struct surface *, struct rect);
 /* The shape as it is drawn in that form: for moves before anything was drawn. */
 int flame_panel_shape(struct flame_panel *, int width);
+/* That, and of what is selected the nearest that this width shows. */
+int flame_panel_point(struct flame_panel *, int width);
 /* The rect of the flame itself within the panel's; its first line's place. */
 struct rect flame_panel_body(const struct flame_panel *, struct rect);
 /* Which node of a line is the one it is about: the innermost of its chain. */

@@ -133,7 +133,7 @@ int flame_icicle(const struct flame *f, uint32_t zoom, int width, struct flame_b
 		while (node && !r) {
 			const struct flame_node *n = flame_node(f, node);
 			double begins = from[n->depth - 1];
-			long left = lround(begins / all * width), right = lround((begins + n->total) / all * width);
+			long left = (long)floor(begins / all * width + 0.5), right = (long)floor((begins + n->total) / all * width + 0.5);
 
 			from[n->depth - 1] = begins + n->total;
 			if (right > left)

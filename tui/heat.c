@@ -88,16 +88,27 @@ void heat_scale_counts(struct heat_scale *s, double max)
 	*s = (struct heat_scale){{1, 2, 2 * q, 2 * q * q, 2 * q * q * q}};
 }
 
+/* The HEAT_LEVELSth, from above, of what is at least 1. (pow() would bring a library of 400 KB.) */
+static double root(double x)
+{
+	double q = sqrt(sqrt(x));
+
+	_Static_assert(HEAT_LEVELS == 5, "the fifth");
+	for (int i = 0; i < 20; i++)
+		q -= (q - x / (q * q * q * q)) / 5;
+	return q;
+}
+
 void heat_scale_values(struct heat_scale *s, double min, double max)
 {
 	double q;
 
 	min = min > 0 && isfinite(min) ? min : 1;
 	max = max > min && isfinite(max) ? max : min;
-	q = pow(max / min, 1.0 / HEAT_LEVELS);
+	q = root(max / min);
 	q = q < 1.2 ? 1.2 : q;
-	for (int i = 0; i < HEAT_LEVELS; i++)
-		s->from[i] = min * pow(q, i);
+	for (int i = 0; i < HEAT_LEVELS; i++, min *= q)
+		s->from[i] = min;
 }
 
 int heat_level(const struct heat_scale *s, double value)

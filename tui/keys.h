@@ -89,6 +89,7 @@ struct binding {
 	uint32_t keys[BINDING_KEYS]; /* 0 where fewer */
 	const char *hint;  /* for the last line, keys and one word: "[ ] time"; NULL: not shown there */
 	const char *help;  /* one line */
+	bool live_only;    /* there is nothing it could do in a replay: not in the help there */
 };
 
 /* The console's own. */
@@ -108,6 +109,7 @@ struct keys_table {
 	const char *owner;
 	const struct binding *bindings;
 	size_t n;
+	bool replay; /* of a console over a recording */
 };
 /* Checks tables, the console's first: within one table no key or name twice; no key of the console's in a panel's; and a
  * key that two panels have must have the same name in both. 0, or -EEXIST and a sentence that names both. */

@@ -1,5 +1,6 @@
-/* The Latency panel's insides, shared by panel_latency.c (keys, drawing), latency_ask.c (what it asks the view),
- * latency_who.c (who is in a rectangle) and latency_choose.c (lists of histograms and rows). Nobody else's business. */
+/* The Latency panel's insides, shared by panel_latency.c (keys), latency_draw.c (the map), latency_say.c (words around it),
+ * latency_ask.c (what it asks the view), latency_who.c (who is in a rectangle) and latency_choose.c (lists of histograms and
+ * rows). Nobody else's business. */
 #ifndef TUI_LATENCY_H
 #define TUI_LATENCY_H
 
@@ -35,10 +36,10 @@ struct latency_who {
 	} groups[WHO_GROUPS]; /* the largest first */
 	size_t ngroups;
 	uint64_t others; /* of more groups than that */
-	struct {
+	struct latency_slow {
+		double value;
 		char name[LATENCY_NAME], detail[LATENCY_NAME]; /* raw bytes */
 		uint64_t at_ns;
-		double value;
 	} slowest[WHO_SLOWEST]; /* the slowest first */
 	size_t nslowest;
 	size_t left_out; /* older events that were not looked at */
@@ -157,9 +158,9 @@ void latency_box_edges(const struct latency *, const struct latency_box *, uint6
 /* The corner of a column and a line. */
 struct latency_corner latency_corner_at(const struct latency *, int column, int line);
 void latency_corner_place(const struct latency *, const struct latency_corner *, int *ret_column, int *ret_line);
-/* A name for a row of the query, out of its keys; raw bytes. */
 /* Is it the row of all others together: -1 where the others are numbered? */
 bool latency_is_total(const struct schema_table *, const struct row_key *);
+/* A name for a row of the query, out of its keys; raw bytes. */
 void latency_row_name(struct query *, size_t row, char *out, size_t cap);
 
 /* --- latency_who.c --- */
@@ -179,5 +180,29 @@ void latency_choose_open(struct latency *, bool rows);
 bool latency_choose_take(struct latency *);
 /* One row on, `step` 1 or -1, "all rows" among them. */
 bool latency_row_step(struct latency *, int step, struct culprit_error *);
+
+/* --- latency_draw.c --- */
+
+/* As struct panel's; asks anew where there is room for another number of columns or lines than before. */
+void latency_draw(void *self, struct surface *, struct rect);
+/* Column and line of the map at a place of the screen; false: there is none. */
+bool latency_cell_at(const struct latency *, struct rect, int x, int y, int *ret_column, int *ret_line);
+
+/* --- latency_say.c --- */
+
+/* "16.8ms-268ms", ">= 16.8ms", "< 268ms", "all". */
+void latency_range_text(double lo, double hi, unsigned unit, char *out, size_t cap);
+/* The time of day, of the host. */
+void latency_clock_text(const struct latency *, uint64_t ns, char *out, size_t cap);
+/* Is the lens a part of this histogram? */
+bool latency_seen_in_part(const struct latency *);
+/* Lines of the panel's rect, at y. */
+void latency_say_title(const struct latency *, struct surface *, struct rect, int y);
+void latency_say_legend(const struct latency *, struct surface *, struct rect, int y);
+void latency_say_stats(const struct latency *, struct surface *, struct rect, int y);
+void latency_say_box(const struct latency *, const struct latency_box *, struct surface *, struct rect, int y);
+void latency_say_remarks(const struct latency *, struct surface *, struct rect, int y);
+/* The slowest events that are named, in the rect. */
+void latency_say_slowest(const struct latency *, struct surface *, struct rect);
 
 #endif

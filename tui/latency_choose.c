@@ -297,7 +297,7 @@ bool latency_choose_take(struct latency *p)
 
 bool latency_row_step(struct latency *p, int step, struct culprit_error *error)
 {
-	size_t at = 0;
+	size_t at = 0, n;
 	int err = fill_rows(p, false, error);
 
 	if (err && err != -EBADMSG)
@@ -307,6 +307,8 @@ bool latency_row_step(struct latency *p, int step, struct culprit_error *error)
 			at = i;
 	if (p->nentries)
 		take_row(p, &p->entries[(at + p->nentries + (size_t)(step > 0 ? 1 : p->nentries - 1)) % p->nentries]);
+	n = p->nentries;
 	entries_clear(p);
-	return true;
+	/* All of them together, and one: else there is nowhere to go. */
+	return n > 1;
 }

@@ -8,6 +8,7 @@
 #include "error.h"
 #include "latency.h"
 #include "schema.h"
+#include "top.h"
 
 static bool is_event_table(struct view *v, const char *name)
 {
@@ -209,23 +210,16 @@ static void count(struct latency_who *w, const char *name)
 	w->groups[w->ngroups++].n = 1;
 }
 
-/* Of equals the newest first. */
 static void keep_slowest(struct latency_who *w, struct query *q, size_t row, const struct columns *c, const char *name,
 			 uint64_t at, double value)
 {
-	size_t i = w->nslowest < WHO_SLOWEST ? w->nslowest : WHO_SLOWEST - 1;
+	struct latency_slow *one = top_insert(w->slowest, sizeof(w->slowest[0]), &w->nslowest, WHO_SLOWEST, value);
 
-	if (w->nslowest == WHO_SLOWEST && value < w->slowest[i].value)
+	if (!one)
 		return;
-	while (i && w->slowest[i - 1].value <= value) {
-		w->slowest[i] = w->slowest[i - 1];
-		i--;
-	}
-	w->slowest[i].at_ns = at;
-	w->slowest[i].value = value;
-	snprintf(w->slowest[i].name, LATENCY_NAME, "%s", name);
-	detail_of(q, row, c, w->slowest[i].detail, LATENCY_NAME);
-	w->nslowest += w->nslowest < WHO_SLOWEST;
+	one->at_ns = at;
+	snprintf(one->name, LATENCY_NAME, "%s", name);
+	detail_of(q, row, c, one->detail, LATENCY_NAME);
 }
 
 static int by_number(const void *a, const void *b)
@@ -263,10 +257,10 @@ int latency_who_ask(struct query *q, const struct lens *lens, const struct laten
 	find_columns(q, ask, &c);
 	query_info(q, &info);
 	w->lost = info.lost;
-	/* They are in the order of their time. */
+	/* They are in the order of their time: of equals the newest first. */
 	n = query_nrows(q);
 	w->left_out = ask->newest && n > ask->newest ? n - ask->newest : 0;
-	for (size_t i = w->left_out; i < n; i++) {
+	for (size_t i = n; i-- > w->left_out;) {
 		char name[LATENCY_NAME];
 		double value;
 		uint64_t at;

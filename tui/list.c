@@ -95,46 +95,6 @@ void list_restore(struct list *list, const struct list_source *source, const str
 	list_sync(list, source);
 }
 
-bool list_move(struct list *list, const struct list_source *source, int action)
-{
-	size_t n = source->count(source->self), page = list->page > 1 ? list->page - 1 : 1, row = list->selected;
-
-	switch (action) {
-	case ACTION_UP:
-		row = row ? row - 1 : 0;
-		break;
-	case ACTION_DOWN:
-		row++;
-		break;
-	case ACTION_PAGE_UP:
-		row = row > page ? row - page : 0;
-		break;
-	case ACTION_PAGE_DOWN:
-		row += page;
-		break;
-	case ACTION_FIRST:
-		row = 0;
-		break;
-	case ACTION_LAST:
-		row = n ? n - 1 : 0;
-		break;
-	case ACTION_LEFT:
-		list->shift = list->shift ? list->shift - 1 : 0;
-		return true;
-	case ACTION_RIGHT:
-		if (list->hidden_columns)
-			list->shift++;
-		return true;
-	default:
-		return false;
-	}
-	list_select(list, source, row);
-	/* On the first row again, one follows whatever comes first: as before anything was chosen. */
-	if (action == ACTION_FIRST)
-		list->chosen = false;
-	return true;
-}
-
 size_t list_layout(const struct list *list, const struct list_source *source, int width, int *ret)
 {
 	size_t n = source->ncolumns < LIST_COLUMNS_MAX ? source->ncolumns : LIST_COLUMNS_MAX;
@@ -199,6 +159,85 @@ size_t list_layout(const struct list *list, const struct list_source *source, in
 		weight = next;
 	}
 	return shown;
+}
+
+/* Are there columns that would be shown were there more room? */
+static bool some_hidden(const struct list *list, const struct list_source *source, const int *widths)
+{
+	size_t shift = list->shift;
+
+	for (size_t i = 0; i < source->ncolumns && i < LIST_COLUMNS_MAX; i++) {
+		if (!source->columns[i].sticky && shift)
+			shift--;
+		else if (!widths[i])
+			return true;
+	}
+	return false;
+}
+
+/* Until other columns are shown: those that there was no room for anyway are passed. */
+static bool move_columns(struct list *list, const struct list_source *source, bool right)
+{
+	int was[LIST_COLUMNS_MAX], is[LIST_COLUMNS_MAX];
+	size_t before = list->shift;
+
+	list_layout(list, source, list->width, was);
+	memcpy(is, was, sizeof(is));
+	while (right ? some_hidden(list, source, is) : list->shift > 0) {
+		list->shift += right ? 1 : (size_t)-1;
+		if (!list_layout(list, source, list->width, is))
+			break;
+		for (size_t i = 0; i < source->ncolumns && i < LIST_COLUMNS_MAX; i++)
+			if (!is[i] != !was[i])
+				return true;
+	}
+	list->shift = right ? before : 0;
+	return false;
+}
+
+bool list_move(struct list *list, const struct list_source *source, int action)
+{
+	size_t n = source->count(source->self), page = list->page > 1 ? list->page - 1 : 1, row = list->selected;
+	size_t before = list->selected;
+
+	switch (action) {
+	case ACTION_UP:
+		row = row ? row - 1 : 0;
+		break;
+	case ACTION_DOWN:
+		row++;
+		break;
+	case ACTION_PAGE_UP:
+		row = row > page ? row - page : 0;
+		break;
+	case ACTION_PAGE_DOWN:
+		row += page;
+		break;
+	case ACTION_FIRST:
+		row = 0;
+		break;
+	case ACTION_LAST:
+		row = n ? n - 1 : 0;
+		break;
+	case ACTION_LEFT:
+	case ACTION_RIGHT:
+		return move_columns(list, source, action == ACTION_RIGHT);
+	default:
+		return false;
+	}
+	list_select(list, source, row);
+	/* On the first row again, one follows whatever comes first: as before anything was chosen. */
+	if (action == ACTION_FIRST)
+		list->chosen = false;
+	return list->selected != before;
+}
+
+bool list_shows_sort(const struct list *list, const struct list_source *source)
+{
+	int widths[LIST_COLUMNS_MAX];
+
+	list_layout(list, source, list->width, widths);
+	return list->sort_column >= 0 && list->sort_column < LIST_COLUMNS_MAX && widths[list->sort_column] > 0;
 }
 
 static void draw_header(const struct list *list, const struct list_source *source, struct surface *s, struct rect r,
@@ -274,11 +313,7 @@ void list_draw(struct list *list, const struct list_source *source, struct surfa
 	if (r.w <= 0 || r.h <= 0)
 		return;
 	shown = list_layout(list, source, r.w, widths);
-	list->hidden_columns = 0;
-	for (size_t i = source->ncolumns < LIST_COLUMNS_MAX ? source->ncolumns : LIST_COLUMNS_MAX; i-- > 0;)
-		if (!widths[i])
-			list->hidden_columns++;
-	list->hidden_columns = list->hidden_columns > list->shift ? list->hidden_columns - list->shift : 0;
+	list->width = r.w;
 	if (!shown && list->shift)
 		list->shift = 0;
 	list->page = r.h > 1 ? (size_t)r.h - 1 : 1;

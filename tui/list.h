@@ -64,7 +64,7 @@ struct list {
 	int sort_column;
 	bool sort_ascending;
 	size_t page;           /* rows shown when drawn last */
-	size_t hidden_columns; /* not shown when drawn last */
+	int width;             /* as drawn last */
 };
 
 /* A place in a list, to come back to. */
@@ -78,7 +78,9 @@ void list_init(struct list *);
 /* After the source changed: finds the selected row again, and keeps its place on the screen. A row that is gone leaves the
  * selection where it was. Before the user has moved, the selection stays on the first row. */
 void list_sync(struct list *, const struct list_source *);
-/* One of the moves of keys.h (up, page down, first, ...); false: not a move. */
+/* Was the column it is sorted by among those that were drawn, with its sign? */
+bool list_shows_sort(const struct list *, const struct list_source *);
+/* One of the moves of keys.h (up, page down, first, ...); false: not a move, or there is nothing there. */
 bool list_move(struct list *, const struct list_source *, int action);
 void list_select(struct list *, const struct list_source *, size_t row);
 struct list_mark list_mark(const struct list *);

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "top.h"
+
 void *list_panel_create(const struct list_panel *of)
 {
 	struct list_state *s = calloc(1, of->size);
@@ -94,7 +96,7 @@ struct parts {
 static struct parts parts_of(const struct list_state *s, struct rect r)
 {
 	struct parts p = {.list = r};
-	int room = r.h - 7, head = (int)s->head.n, detail = s->of->detail ? LIST_PANEL_DETAIL : 0;
+	int room = r.h - 7, head = (int)s->head.n, detail = !s->of->detail ? 0 : s->of->details ? s->of->details : LIST_PANEL_DETAIL;
 
 	head = head < room ? head : 0;
 	room -= head ? head + 1 : 0;
@@ -116,11 +118,32 @@ static struct parts parts_of(const struct list_state *s, struct rect r)
 	return p;
 }
 
+/* How much of the line is shown where it has room for `w` cells: it ends between two things that are said, so that no number is
+ * cut in half. */
+static int line_room(const struct surface *to, const char *text, int w)
+{
+	struct text_iter it;
+	struct text_unit unit;
+	const char *from = text;
+	int at = 0, whole = 0;
+
+	text_iter_init(&it, text, strlen(text), surface_form(to));
+	it.keep_backslash = true;
+	while (text_next(&it, &unit)) {
+		/* The mark of what is cut takes a cell; a comma stays between it and a number. */
+		if (at + 2 <= w && at > w / 2 && (strchr(",;", *from) || (from[0] == ' ' && from[1] == ' ')))
+			whole = at + 2;
+		at += unit.width;
+		from = (const char *)it.p;
+	}
+	return at <= w || !whole ? w : whole;
+}
+
 static void draw_lines(const struct list_lines *lines, struct surface *to, struct rect r)
 {
 	for (int i = 0; i < r.h && i < (int)lines->n; i++)
-		surface_put(to, r.x + 1, r.y + i, r.w - 1, lines->line[i].role, PUT_OWN, lines->line[i].text,
-			    strlen(lines->line[i].text));
+		surface_put(to, r.x + 1, r.y + i, line_room(to, lines->line[i].text, r.w - 1), lines->line[i].role, PUT_OWN,
+			    lines->line[i].text, strlen(lines->line[i].text));
 }
 
 void list_panel_draw(void *self, struct surface *to, struct rect r)
@@ -263,7 +286,14 @@ void figures_finish(struct figures *f)
 
 size_t figures_ask(struct figures *f, struct view *view, const struct lens *lens, const char *table, const char *sort)
 {
+	return figures_ask_with(f, view, lens, table, sort, 0);
+}
+
+size_t figures_ask_with(struct figures *f, struct view *view, const struct lens *lens, const char *table, const char *sort,
+			unsigned flags)
+{
 	struct lens whole = *lens;
+	int err;
 
 	if (f->view != view) {
 		figures_finish(f);
@@ -275,7 +305,9 @@ size_t figures_ask(struct figures *f, struct view *view, const struct lens *lens
 	memset(&whole.scope, 0, sizeof(whole.scope));
 	whole.filter[0] = '\0';
 	query_sort(f->query, sort, true);
-	return query_run(f->query, &whole, table, 0, NULL) ? 0 : query_nrows(f->query);
+	err = query_run(f->query, &whole, table, flags, NULL);
+	/* Of damage what can be read is there. */
+	return err && err != -EBADMSG ? 0 : query_nrows(f->query);
 }
 
 double figures_number(struct figures *f, size_t row, const char *column)
@@ -301,4 +333,32 @@ void figures_text(struct figures *f, size_t row, const char *column, char *out, 
 	query_value(f->query, row, (size_t)c, &v);
 	if (v.state == VALUE_OK && v.type == CULPRIT_TEXT)
 		snprintf(out, cap, "%.*s", (int)(v.text.len < cap ? v.text.len : cap), v.text.p);
+}
+
+size_t figures_most(struct query *q, const char *const *columns, double least, bool alive, size_t cap, struct figures_most *ret)
+{
+	int at[8];
+	size_t ncolumns = 0, found = 0;
+
+	for (; columns[ncolumns] && ncolumns < sizeof(at) / sizeof(at[0]); ncolumns++)
+		at[ncolumns] = query_column_find(q, columns[ncolumns]);
+	for (size_t i = 0; i < query_nrows(q); i++) {
+		double sum = 0, n;
+		struct figures_most *one;
+		struct query_row row;
+		struct value v;
+
+		if (alive && (!query_row(q, i, &row) || row.ended_ns))
+			continue;
+		for (size_t k = 0; k < ncolumns; k++) {
+			if (at[k] < 0)
+				continue;
+			query_value(q, i, (size_t)at[k], &v);
+			sum += value_number(&v, &n) ? n : 0;
+		}
+		one = sum > least ? top_insert(ret, sizeof(*ret), &found, cap, sum) : NULL;
+		if (one)
+			one->row = i;
+	}
+	return found;
 }

@@ -7,7 +7,7 @@
 #include "panel.h"
 #include "rows.h"
 
-enum { LIST_PANEL_LINES = 4, LIST_PANEL_LINE_MAX = 240, LIST_PANEL_DETAIL = 2 };
+enum { LIST_PANEL_LINES = 5, LIST_PANEL_LINE_MAX = 240, LIST_PANEL_DETAIL = 2 };
 
 struct list_state;
 
@@ -19,8 +19,9 @@ struct list_panel {
 	size_t size;      /* of the panel's state */
 	/* Optional: after the list was asked; fills the lines above it. */
 	int (*update)(void *self, struct view *, const struct lens *, const struct panel_time *, struct culprit_error *);
-	/* Optional: says what there is to say of the selected row (list_panel_detail()); the view is as after update(). */
+	/* Optional: says what there is to say of the selected row (`details` lines, 0: 2); the view is as after update(). */
 	void (*detail)(void *self, struct view *, const struct lens *, const struct panel_time *, size_t row);
+	int details;
 	/* Optional: actions of its own keys; PANEL_IGNORED: none of them. */
 	enum panel_result (*action)(void *self, int action, struct panel_request *);
 	/* Optional: says something of the selected row where nothing else is to be said of it. */
@@ -96,9 +97,18 @@ struct figures {
 };
 /* Asks for the whole host's table, whatever is looked at. Rows; 0 where there are none. */
 size_t figures_ask(struct figures *, struct view *, const struct lens *, const char *table, const char *sort);
+/* The same with flags for the query. */
+size_t figures_ask_with(struct figures *, struct view *, const struct lens *, const char *table, const char *sort, unsigned flags);
 /* NaN where there is none. */
 double figures_number(struct figures *, size_t row, const char *column);
 void figures_text(struct figures *, size_t row, const char *column, char *out, size_t cap);
 void figures_finish(struct figures *);
+struct figures_most {
+	double value;
+	size_t row;
+};
+/* The rows of a query in which the columns (added up, NULL-terminated; those that are not there count 0) are most and more than
+ * `least`, the first the most; `alive`: without those that ended. Returns how many, at most `cap`. */
+size_t figures_most(struct query *, const char *const *columns, double least, bool alive, size_t cap, struct figures_most *ret);
 
 #endif

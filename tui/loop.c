@@ -24,6 +24,7 @@ struct loop {
 	struct surface *surface;
 	struct theme theme;
 	int signal_fd, timer_fd;
+	uint64_t refresh_ns; /* draws at least this often */
 	uint64_t every_ns; /* what the timer was set to */
 	bool draw;  /* something changed since the last painting */
 	bool fresh; /* ask for what is new before the next one */
@@ -111,6 +112,13 @@ static void read_signals(struct loop *l)
 		l->draw = true;
 }
 
+/* What came of something: a sentence in any case, or none. */
+static void say(struct loop *l, int err, const struct culprit_error *error)
+{
+	if (error->sentence[0])
+		(err ? console_error : console_say)(l->options->console, error->sentence);
+}
+
 static void save_or_print(struct loop *l, const struct console_effect *e, bool *ret_failed)
 {
 	const struct loop_options *o = l->options;
@@ -127,8 +135,7 @@ static void save_or_print(struct loop *l, const struct console_effect *e, bool *
 	}
 	if (err == -ENOSYS && !error.sentence[0])
 		error_set(&error, err, "there is nothing to save here");
-	if (error.sentence[0])
-		console_say(o->console, error.sentence);
+	say(l, err, &error);
 	*ret_failed |= err != 0;
 }
 
@@ -142,7 +149,19 @@ static void inspect(struct loop *l, const struct console_action *of)
 	if (l->options->inspect && !l->options->inspect(l->options->self, of, &text, &error))
 		console_list(l->options->console, title, text);
 	else
-		console_say(l->options->console, error.sentence);
+		say(l, -1, &error);
+}
+
+static void set_interval(struct loop *l, uint64_t interval_ns)
+{
+	struct culprit_error error = {"nothing is sampled here"};
+	int err = l->options->interval ? l->options->interval(l->options->self, interval_ns, &error) : -ENOSYS;
+
+	if (!err) {
+		l->refresh_ns = interval_ns;
+		console_interval_set(l->options->console, interval_ns);
+	}
+	say(l, err, &error);
 }
 
 static void apply_effects(struct loop *l)
@@ -152,6 +171,7 @@ static void apply_effects(struct loop *l)
 
 	while (console_effect(l->options->console, &e)) {
 		struct culprit_error error = {""};
+		int err = -ENOSYS;
 
 		l->draw = true;
 		switch (e.kind) {
@@ -168,9 +188,9 @@ static void apply_effects(struct loop *l)
 			break;
 		case EFFECT_THEME:
 			/* With a mistake in it: the default, and the sentence. */
-			if (theme_load(&l->theme, e.argument, l->options->config_dir, &error))
-				console_say(l->options->console, error.sentence);
-			else
+			err = theme_load(&l->theme, e.argument, l->options->config_dir, &error);
+			say(l, err, &error);
+			if (!err)
 				console_theme(l->options->console, e.argument);
 			screen_set_theme(l->screen, &l->theme);
 			break;
@@ -178,21 +198,23 @@ static void apply_effects(struct loop *l)
 			screen_set_mouse(l->screen, e.on);
 			break;
 		case EFFECT_COPY:
-			if (screen_copy(l->screen, e.argument, strlen(e.argument), &error))
-				console_say(l->options->console, error.sentence);
+			say(l, screen_copy(l->screen, e.argument, strlen(e.argument), &error), &error);
 			break;
 		case EFFECT_MARK:
 			error_set(&error, 0, "marks cannot be kept here");
 			if (l->options->mark)
-				l->options->mark(l->options->self, e.time_ns, e.argument, &error);
-			console_say(l->options->console, error.sentence);
+				err = l->options->mark(l->options->self, e.time_ns, e.argument, &error);
+			say(l, err, &error);
 			console_marked(l->options->console);
 			break;
 		case EFFECT_ACT:
 			error_set(&error, 0, "nothing can be changed from here");
 			if (l->options->act)
-				l->options->act(l->options->self, &e.action, &error);
-			console_say(l->options->console, error.sentence);
+				err = l->options->act(l->options->self, &e.action, &error);
+			say(l, err, &error);
+			break;
+		case EFFECT_INTERVAL:
+			set_interval(l, e.time_ns);
 			break;
 		case EFFECT_INSPECT:
 			inspect(l, &e.action);
@@ -222,8 +244,7 @@ static void read_keys(struct loop *l, bool late)
 /* The timer ticks at the refresh interval, or sooner where what plays moves on sooner. */
 static void arm(struct loop *l)
 {
-	uint64_t refresh = l->options->refresh_ns ? l->options->refresh_ns : 1000000000;
-	uint64_t wait = console_wait_ns(l->options->console), every = wait < refresh ? wait : refresh;
+	uint64_t wait = console_wait_ns(l->options->console), every = wait < l->refresh_ns ? wait : l->refresh_ns;
 	struct itimerspec spec = {
 		.it_interval = {(time_t)(every / 1000000000), (long)(every % 1000000000)},
 		.it_value = {(time_t)(every / 1000000000), (long)(every % 1000000000)},
@@ -279,9 +300,10 @@ static void step(struct loop *l)
 		[OUT] = {.fd = screen_pending(l->screen) ? screen_out_fd(l->screen) : -1, .events = POLLOUT},
 	};
 	char junk[4096];
-	/* Keys come first, then the rest of the picture. */
-	bool unfinished = console_unfinished(l->options->console) && !screen_pending(l->screen);
-	int n = poll(fds, COUNT, unfinished ? 0 : screen_wait_ms(l->screen));
+	/* Keys come first, then the rest of the picture; also an Esc, which is one only once nothing has followed it. */
+	int wait_ms = screen_wait_ms(l->screen);
+	bool unfinished = console_unfinished(l->options->console) && !screen_pending(l->screen) && wait_ms < 0;
+	int n = poll(fds, COUNT, unfinished ? 0 : wait_ms);
 
 	if (n < 0 && errno != EINTR) {
 		end(l, -errno);
@@ -334,6 +356,7 @@ int loop_run(const struct loop_options *options, struct culprit_error *error)
 	sigset_t set;
 	int err, w, h;
 
+	l.refresh_ns = options->refresh_ns ? options->refresh_ns : 1000000000;
 	loop_block_signals();
 	signal_set(&set);
 	l.theme = options->theme;

@@ -29,6 +29,8 @@ struct loop_options {
 	int (*act)(void *self, const struct console_action *, struct culprit_error *);
 	/* Optional: what is only read when asked for: text for console_list(), the loop's to hand on. */
 	int (*inspect)(void *self, const struct console_action *, char **ret_text, struct culprit_error *);
+	/* Optional: samples so far apart from now on; a sentence either way. Done, it draws as often. */
+	int (*interval)(void *self, uint64_t interval_ns, struct culprit_error *);
 	/* Optional: the terminal is there, with all that is known of it; nothing was drawn yet. */
 	void (*opened)(void *self);
 	/* Optional: it ends by itself, with what is to be remembered still there. */

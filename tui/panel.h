@@ -23,6 +23,7 @@ struct panel_time {
 	uint64_t tick_ns;             /* sampling interval */
 	int64_t wall_offset_ns;       /* wall clock = monotonic + this */
 	int zone_offset_s;            /* of the recorded host, east of UTC */
+	bool served;                  /* interests are: something samples here; not so in a replay */
 };
 
 enum panel_want {

@@ -38,6 +38,9 @@ static void flame_panel_destroy(void *self)
 		return;
 	query_destroy(p->query);
 	query_destroy(p->base_query);
+	query_destroy(p->line_query);
+	query_destroy(p->cost_query);
+	thread_wakers_finish(&p->wakers);
 	flame_destroy(p->flame);
 	free(p->boxes);
 	free(p->lines);
@@ -82,6 +85,19 @@ static void choose(struct flame_panel *p, uint32_t node)
 	flame_place_of(p->flame, node, &p->selected);
 }
 
+/* What is known of the source of what is selected. */
+static void look_up(struct flame_panel *p)
+{
+	p->source_lines.n = 0;
+	if (!p->flame || p->functions || p->why_not[0] || p->cramped || (p->shaped_width && flame_panel_point(p, p->shaped_width)))
+		return;
+	p->line_node = p->at;
+	source_lines_of(p->flame, p->at, false, SOURCE_LINE_SPOTS, &p->source_lines);
+	if (!p->source_lines.n || !view_table(p->view, "source_line") || (!p->line_query && !(p->line_query = query_create(p->view))))
+		return;
+	source_lines_read(&p->source_lines, p->line_query, &p->lens, p->time.newest_ns);
+}
+
 static int flame_panel_update(void *self, struct view *view, const struct lens *lens, const struct panel_time *time,
 			      struct culprit_error *error)
 {
@@ -92,7 +108,9 @@ static int flame_panel_update(void *self, struct view *view, const struct lens *
 	if (p->view != view) {
 		query_destroy(p->query);
 		query_destroy(p->base_query);
-		p->query = p->base_query = NULL;
+		query_destroy(p->line_query);
+		query_destroy(p->cost_query);
+		p->query = p->base_query = p->line_query = p->cost_query = NULL;
 		p->base_view = NULL;
 		p->view = view;
 		p->answered = false;
@@ -123,6 +141,7 @@ static int flame_panel_update(void *self, struct view *view, const struct lens *
 		p->nboxes = p->nlines = 0;
 	if (p->flame && p->answer != answer)
 		settle(p);
+	look_up(p);
 	return r;
 }
 
@@ -224,6 +243,8 @@ static bool move_in_path(struct flame_panel *p, int action)
 
 static enum panel_result move(struct flame_panel *p, int action)
 {
+	uint32_t before;
+
 	if (!p->flame || p->why_not[0])
 		return PANEL_IGNORED;
 	if (p->functions)
@@ -231,7 +252,8 @@ static enum panel_result move(struct flame_panel *p, int action)
 	/* Something else was chosen since it was drawn. */
 	if (flame_panel_shape(p, p->shaped_width ? p->shaped_width : 80))
 		return PANEL_IGNORED;
-	return (p->icicle ? move_in_icicle(p, action) : move_in_path(p, action)) ? PANEL_DRAW : PANEL_IGNORED;
+	before = p->at;
+	return (p->icicle ? move_in_icicle(p, action) : move_in_path(p, action)) && p->at != before ? PANEL_UPDATE : PANEL_IGNORED;
 }
 
 /* --- keys --- */
@@ -263,7 +285,7 @@ static enum panel_result zoom(struct flame_panel *p, struct panel_request *want)
 		p->zoom = 0;
 		p->zoomed.n = 0;
 		choose(p, best);
-		return PANEL_DRAW;
+		return PANEL_UPDATE;
 	}
 	if (p->at == p->zoom)
 		return p->zoom ? say(want, "this is what is shown already: Backspace shows more") :
@@ -272,7 +294,7 @@ static enum panel_result zoom(struct flame_panel *p, struct panel_request *want)
 	flame_place_of(p->flame, p->zoom, &p->zoomed);
 	choose(p, p->zoom);
 	p->searched = false;
-	return PANEL_DRAW;
+	return PANEL_UPDATE;
 }
 
 static void change_sort(struct flame_panel *p, enum flame_column sort)
@@ -288,16 +310,19 @@ static enum panel_result flame_panel_action(void *self, int action, struct panel
 
 	if (p->functions)
 		flame_functions_fresh(p);
+	/* Of nothing there is no other form. */
+	if ((action == FLAME_FORM || action == FLAME_VIEW) && (!p->flame || p->why_not[0]))
+		return PANEL_IGNORED;
 	switch (action) {
 	case ACTION_DEEPER:
 		return zoom(p, want);
 	case FLAME_FORM:
 		p->form = p->functions ? p->form : p->icicle ? FLAME_PATH : FLAME_ICICLE;
 		p->functions = false;
-		return PANEL_DRAW;
+		return PANEL_UPDATE;
 	case FLAME_VIEW:
 		p->functions = !p->functions;
-		return PANEL_DRAW;
+		return PANEL_UPDATE;
 	case FLAME_SOURCE:
 		if (!flame_panel_source(p, 1))
 			return say(want, "there is no other table with stacks here");
@@ -376,7 +401,7 @@ static int flame_panel_command(void *self, const char *name, const char *argumen
 	r = p->view ? flame_source_find(p->view, &o, &source, error) : error_set(error, -EINVAL, "there is nothing to show yet");
 	if (r)
 		return -EINVAL;
-	snprintf(p->table, sizeof(p->table), "%s", source.table);
+	snprintf(p->table, sizeof(p->table), "%s", source.lens ? source.lens->name : source.table);
 	p->reason[0] = '\0';
 	p->chosen = p->answered = false;
 	p->zoomed.n = 0;
@@ -506,7 +531,7 @@ static enum panel_result flame_panel_click(void *self, struct rect r, int x, int
 		return PANEL_IGNORED;
 	if (!p->icicle && row < (long)p->nlines) {
 		choose(p, flame_line_node(p, &p->lines[row]));
-		return PANEL_DRAW;
+		return PANEL_UPDATE;
 	}
 	for (size_t i = 0; p->icicle && i < p->nboxes; i++) {
 		const struct flame_box *b = &p->boxes[i];
@@ -517,16 +542,30 @@ static enum panel_result flame_panel_click(void *self, struct rect r, int x, int
 		if (b->node == p->at)
 			return zoom(p, want);
 		choose(p, b->node);
-		return PANEL_DRAW;
+		return PANEL_UPDATE;
 	}
 	return PANEL_IGNORED;
+}
+
+/* What is collected only while it is looked at: a lens that is asked for; beside waits, who ends them; lines of what is selected. */
+static size_t flame_panel_interests(const void *self, const struct lens *lens, struct culprit_interest *list, size_t cap)
+{
+	const struct flame_panel *p = self;
+	const struct flame_lens *l = p->source.lens;
+	const char *table = !l ? NULL : l->asked ? l->table : !strcmp(l->name, "offcpu") ? "thread_waker" : NULL;
+	size_t n = 0;
+
+	if (table && lens->scope.has_process && cap)
+		list[n++] = (struct culprit_interest){.size = sizeof(*list), .table = table, .what = "rows",
+						      .key = {lens->scope.pid, lens->scope.start_ticks}, .nkey = 2};
+	return n + (p->functions || p->why_not[0] ? 0 : source_lines_interests(&p->source_lines, list + n, cap - n));
 }
 
 static const struct binding keys[] = {
 	{FLAME_FORM, "form", {'f'}, "f form", "icicle, or the hot path as an indented tree"},
 	{FLAME_VIEW, "view", {'V'}, "V table", "the functions by self and total, with callers and callees; or the flame again"},
-	{FLAME_SOURCE, "other", {'o'}, "o other", "the next table with stacks: on-CPU, off-CPU, faults (:stacks NAME for any)"},
-	{FLAME_REASON_NEXT, "next-row", {';'}, NULL, "only the next reason of waiting, all of them among them"},
+	{FLAME_SOURCE, "other", {'o'}, "o other", "other stacks: on-CPU, off-CPU, context switches, page faults, block I/O, kernel locks, memory growth of a process (:stacks NAME)"},
+	{FLAME_REASON_NEXT, "next-row", {';'}, NULL, "only the next reason or kind (disk, minor, writeback, mutex), all of them among them"},
 	{FLAME_REASON_PREVIOUS, "previous-row", {','}, ", ; reason", "the reason before"},
 	{FLAME_INVERT, "invert", {'i'}, "i invert", "the innermost function first: who calls it stands below it"},
 	{FLAME_WHOSE_NEXT, "whose", {'w'}, "w whose", "all merged, by process, by thread"},
@@ -543,7 +582,11 @@ const struct panel flame_panel = {
 		"columns) width is time and the root is on top; in the hot path a chain of single calls is one line, from 1% on, and "
 		"<== marks the line with the most of its own. Enter makes what is selected as large as the screen, Backspace "
 		"brings back the rest. / looks for a name and says its share. Colours: kernel, program, library, generated code; "
-		"with a baseline (b): what is more, what is less. \"cut\" is the share of stacks whose outer end is not known.",
+		"with a baseline (b): what is more, what is less. The line below says where in the source the selected function is most, "
+		"and what was inlined there, where there is debug information (-dbgsym packages have it). Below waits (off-CPU) of a process "
+		"stands whom it waits for, and what that one did meanwhile; below memory growth what looking costs the process. \"cut\" is "
+		"the share of stacks whose outer end is not known. A function without a name is called by its file and where it begins in it. "
+		"Of waits the scheduler's own functions, in which all of them end, are left out.",
 	.keys = keys,
 	.nkeys = sizeof(keys) / sizeof(keys[0]),
 	.create = flame_panel_create,
@@ -556,6 +599,7 @@ const struct panel flame_panel = {
 	.complete = flame_panel_complete,
 	.find = flame_panel_find,
 	.selection = flame_panel_selection,
+	.interests = flame_panel_interests,
 	.click = flame_panel_click,
 	.escape = flame_panel_escape,
 };

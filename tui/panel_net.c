@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "list_panel.h"
+#include "number.h"
 #include "panels.h"
 #include "units.h"
 
@@ -74,13 +75,22 @@ static void peer_cell(struct rows *r, size_t row, struct list_cell *cell)
 	cell->len = (uint16_t)strlen(cell->text);
 }
 
+static void comm_cell(struct rows *r, size_t row, struct list_cell *cell)
+{
+	rows_text(r, row, "comm", cell->text, sizeof(cell->text));
+	/* Whose it is was not seen. */
+	if (!cell->text[0])
+		snprintf(cell->text, sizeof(cell->text), "?");
+	cell->len = (uint16_t)strlen(cell->text);
+}
+
 static void percent_cell(struct rows *r, size_t row, struct list_cell *cell)
 {
 	rows_percent_cell(r, row, "retrans_pct", retrans_bad, cell);
 }
 
 static const struct rows_column columns[] = {
-	{.column = "comm", .title = "process", .min = 10, .max = 20, .weight = 1},
+	{.column = "comm", .title = "process", .min = 10, .max = 20, .weight = 1, .cell = comm_cell},
 	{.column = "pid", .title = "pid", .min = 7, .max = 7, .priority = 3},
 	{.column = "peer", .title = "peer", .min = 22, .max = 60, .weight = 3, .cell = peer_cell},
 	{.column = "open", .title = "conn", .min = 4, .max = 5},
@@ -217,16 +227,21 @@ static void net_detail(void *self, struct view *view, const struct lens *lens, c
 	struct net *n = self;
 	struct rows *r = &n->list.rows;
 	bool in = rows_number(r, row, "listen", 0) > 0;
-	struct value p50, p99, left_out;
-	double middle, tail, rtt = rows_number(r, row, "rtt_min", NAN), again = rows_number(r, row, "retrans_pct", 0), spoiled, failures = rows_number(r, row, "failures", 0);
-	char raw[80], name[80], line[LIST_PANEL_LINE_MAX] = "", a[32], b[32], c[32];
+	struct value p50, p99, left_out, multiplexed;
+	double middle, tail, spoiled, http2, rtt = rows_number(r, row, "rtt_min", NAN), again = rows_number(r, row, "retrans_pct", 0),
+	       failures = rows_number(r, row, "failures", 0);
+	char raw[80], name[80], line[LIST_PANEL_LINE_MAX] = "", why[160], a[32], b[32], c[32];
 	const char *verdict = "";
 
 	(void)view, (void)lens, (void)time;
 	rows_text(r, row, "comm", raw, sizeof(raw));
 	text_sanitise(name, sizeof(name), raw, strlen(raw), TEXT_UTF8);
 	rows_text(r, row, "peer", raw, sizeof(raw));
-	list_panel_append(line, sizeof(line), "%s %.0f %s %s", name[0] ? name : "?", rows_number(r, row, "pid", 0), in ? "<-" : "->", raw);
+	if (rows_number(r, row, "pid", 0) > 0)
+		list_panel_append(line, sizeof(line), "%s %.0f", name[0] ? name : "?", rows_number(r, row, "pid", 0));
+	else
+		list_panel_append(line, sizeof(line), "a process that was not seen");
+	list_panel_append(line, sizeof(line), " %s %s", in ? "<-" : "->", raw);
 	list_panel_append(line, sizeof(line), ": %.0f connection%s, %s new", rows_number(r, row, "open", 0),
 	       rows_number(r, row, "open", 0) == 1 ? "" : "s",
 	       units_format_short(a, sizeof(a), rows_number(r, row, "open_rate", 0), CULPRIT_COUNT_PER_S));
@@ -239,24 +254,31 @@ static void net_detail(void *self, struct view *view, const struct lens *lens, c
 	answer(n, r, row, "answer_p50", &p50);
 	answer(n, r, row, "answer_p99", &p99);
 	answer(n, r, row, "left_out_window", &left_out);
+	answer(n, r, row, "multiplexed", &multiplexed);
 	middle = number_of(&p50);
 	tail = number_of(&p99);
 	spoiled = number_of(&left_out);
+	http2 = number_of(&multiplexed);
 	if (isnan(middle)) {
-		list_panel_say(&n->list.detail, ROLE_MUTED, "%s", spoiled > 0 ?
-			       "how long answers take is not known: both sides speak at once (a stream, pipelining, HTTP/2)" :
-			       "no request was answered in this window");
+		if (rows_unmeasured(n->answers, why, sizeof(why)))
+			list_panel_say(&n->list.detail, ROLE_MUTED, "how long answers take: %s", why);
+		else
+			list_panel_say(&n->list.detail, ROLE_MUTED, "%s", http2 > 0 ?
+				       "HTTP/2, multiplexed: many requests at a time, so how long answers take is not counted" : spoiled > 0 ?
+				       "how long answers take is not known: both sides speak at once (a stream, pipelining)" :
+				       "no request was answered in this window");
 		return;
 	}
 	if (tail >= slow_ns && !isnan(rtt))
 		verdict = again >= retrans_bad ? "the line loses segments: " :
 			  tail < rtt * slow_trips ? "the line is slow: " : in ? "it waits for us: " : "the peer is slow: ";
-	snprintf(line, sizeof(line), "%s%s in %s p50, %s p99 (n %llu), the line takes %s", verdict, in ? "we answer" : "it answers",
+	snprintf(line, sizeof(line), "%s%s in %s p50, %s p99 (n %llu); line %s", verdict, in ? "we answer" : "it answers",
 		 units_format_short(a, sizeof(a), middle, CULPRIT_NS), units_format_short(b, sizeof(b), tail, CULPRIT_NS),
 		 (unsigned long long)p50.n, isnan(rtt) ? "-" : units_format_short(c, sizeof(c), rtt, CULPRIT_NS));
-	if (spoiled > 0)
-		list_panel_append(line, sizeof(line), "; %.0f left out", spoiled);
 	list_panel_say(&n->list.detail, verdict[0] ? ROLE_WARN : ROLE_TEXT, "%s", line);
+	if (spoiled > 0 || http2 > 0)
+		list_panel_say(&n->list.detail, ROLE_MUTED, "not counted: %.0f while both sides spoke, %.0f of HTTP/2 (multiplexed)",
+			       number_max(spoiled, 0), number_max(http2, 0));
 }
 
 static enum panel_result net_deeper(void *self, struct panel_request *want)
@@ -272,7 +294,7 @@ static enum panel_result net_deeper(void *self, struct panel_request *want)
 	pid = rows_number(r, (size_t)row, "pid", 0);
 	if (!(pid > 0)) {
 		want->want = WANT_MESSAGE;
-		snprintf(want->message, sizeof(want->message), "whose connections these were is not known: they ended before they were seen");
+		snprintf(want->message, sizeof(want->message), "whose connections these are is not known: their process was not seen");
 		return PANEL_DRAW;
 	}
 	rows_text(r, (size_t)row, "comm", comm, sizeof(comm));
@@ -337,7 +359,7 @@ static void dropped_cell(struct rows *r, size_t row, struct list_cell *cell)
 }
 
 static const struct rows_column listen_columns[] = {
-	{.column = "comm", .title = "process", .min = 12, .max = 24, .weight = 1},
+	{.column = "comm", .title = "process", .min = 12, .max = 24, .weight = 1, .cell = comm_cell},
 	{.column = "pid", .title = "pid", .min = 7, .max = 7, .priority = 2},
 	{.column = "port", .title = "listens on", .min = 14, .max = 46, .weight = 2, .cell = address_cell},
 	{.column = "queue_pct", .title = "queue", .min = 9, .max = 11, .right = true, .cell = queue_cell},
@@ -355,14 +377,27 @@ static void listen_detail(void *self, struct view *view, const struct lens *lens
 	double queue = rows_number(r, row, "queue", NAN), limit = rows_number(r, row, "queue_limit", NAN),
 	       dropped = rows_number(r, row, "drops_window", 0), wait = rows_number(r, row, "accept_wait_p99", NAN),
 	       answers = rows_number(r, row, "answer_p99", NAN);
-	char raw[40], name[160], a[32], b[32];
+	struct query_info info = {0};
+	char raw[40], name[200], why[160], a[32], b[32];
 
 	(void)view, (void)lens, (void)time;
 	rows_text(r, row, "comm", raw, sizeof(raw));
 	text_sanitise(name, sizeof(name), raw, strlen(raw), TEXT_UTF8);
-	list_panel_say(&n->list.detail, dropped > 0 ? ROLE_WARN : ROLE_STRONG, "%s %.0f: %.0f wait to be accepted, %.0f may%s", name,
-		       rows_number(r, row, "pid", 0), queue, limit,
-		       dropped > 0 ? "; dropped: it accepts too slowly" : "");
+	if (rows_number(r, row, "pid", 0) > 0)
+		list_panel_append(name, sizeof(name), " %.0f", rows_number(r, row, "pid", 0));
+	list_panel_say(&n->list.detail, dropped > 0 ? ROLE_WARN : ROLE_STRONG, "%s: %.0f wait to be accepted, %.0f may%s",
+		       name[0] ? name : "a process that was not seen", queue, limit, dropped > 0 ? "; dropped: it accepts too slowly" : "");
+	if (r->query)
+		query_info(r->query, &info);
+	if (isnan(wait) && isnan(answers) && !name[0] && info.state == CULPRIT_FRESH && info.reason) {
+		text_sanitise(why, sizeof(why), info.reason, info.reason_len, TEXT_UTF8);
+		list_panel_say(&n->list.detail, ROLE_MUTED, "%s", why);
+		return;
+	}
+	if (isnan(wait) && isnan(answers)) {
+		list_panel_say(&n->list.detail, ROLE_MUTED, "how long who connects here waits was not measured");
+		return;
+	}
 	list_panel_say(&n->list.detail, ROLE_TEXT, "99 of 100 new connections are read from after %s; answers begin after %s",
 		       isnan(wait) ? "-" : units_format_short(a, sizeof(a), wait, CULPRIT_NS),
 		       isnan(answers) ? "-" : units_format_short(b, sizeof(b), answers, CULPRIT_NS));
@@ -393,6 +428,7 @@ static const struct list_panel list = {
 	.size = sizeof(struct net),
 	.update = net_update,
 	.detail = net_detail,
+	.details = 3,
 	.action = net_action,
 	.deeper = net_deeper,
 	.finish = net_finish,

@@ -249,7 +249,7 @@ static void draw_header(const struct overview *o, struct surface *s, struct rect
 	}
 	surface_say(s, at, r.y, l->most, ROLE_HEADER, "most by");
 	at += l->most + 1;
-	surface_say_right(s, at, r.y, r.x + r.w - at, ROLE_HEADER, "changed");
+	surface_say_right(s, at, r.y, r.x + r.w - at, ROLE_HEADER, o->resources.compared ? "+/-" : "changed");
 }
 
 static void overview_draw(void *self, struct surface *s, struct rect r)
@@ -355,8 +355,8 @@ const struct panel overview_panel = {
 	.key = '1',
 	.help = "Each resource answers three questions: how much is used, does anybody wait (stalled: share of the window in "
 		"which some task stood still for want of it), does it fail. !! is beyond what is healthy. `changed` compares "
-		"with the baseline (b), or else with the mean of the time before the window. Below, the processes: C on a CPU, R waiting for one, D waiting "
-		"for disks, dots idle. `kernel log` is its last serious line (e shows all). Enter: the threads of a process.",
+		"with the mean of the time before the window (=: within a tenth); `+/-`, here and below, with the baseline that b sets (=: the same "
+		"digits). Below, the processes: C on a CPU, R waiting for one, D waiting for disks, dots idle. `kernel log` is its last serious line (e shows all). Enter: the threads of a process.",
 	.keys = keys,
 	.nkeys = sizeof(keys) / sizeof(keys[0]),
 	.create = overview_create,

@@ -121,6 +121,7 @@ static int menu_update(struct tables *t, struct view *view, const struct lens *l
 	const struct schema *schema = view_schema(view);
 	struct lens whole = *lens;
 	size_t n = schema ? schema->ntables : 0;
+	const char *names[64];
 
 	free(t->entries);
 	t->nentries = 0;
@@ -136,10 +137,14 @@ static int menu_update(struct tables *t, struct view *view, const struct lens *l
 	whole.filter[0] = '\0';
 	if (!t->meta && !(t->meta = query_create(view)))
 		return error_set(error, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < n && i < sizeof(names) / sizeof(names[0]); i++)
+		names[i] = t->entries[i].name;
+	query_expect(t->meta, &whole, names, n < sizeof(names) / sizeof(names[0]) ? n : sizeof(names) / sizeof(names[0]));
 	for (size_t i = 0; i < n; i++) {
 		struct query_info info;
 
-		if (query_run(t->meta, &whole, t->entries[i].name, 0, NULL))
+		/* How many: neither in which order, nor what others know of them. */
+		if (query_run(t->meta, &whole, t->entries[i].name, QUERY_OWN, NULL))
 			continue;
 		query_info(t->meta, &info);
 		t->entries[i].rows = query_nrows(t->meta);
@@ -312,7 +317,7 @@ static enum panel_result tables_action(void *self, int action, struct panel_requ
 	struct tables *t = self;
 
 	(void)want;
-	if (action == TABLES_MENU) {
+	if (action == TABLES_MENU && !t->menu) {
 		t->menu = true;
 		return PANEL_UPDATE;
 	}

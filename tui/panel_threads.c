@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dialog.h"
 #include "error.h"
 #include "flame.h"
 #include "panels.h"
@@ -200,6 +201,8 @@ static int say_time(enum bar_part part, double share, uint64_t covered_ns, const
 			    units_format_short(text, sizeof(text), share / 100 * (double)covered_ns, CULPRIT_NS));
 }
 
+enum { FOOT = 2, FACTS = 4, CHART_MIN = 6, CHART_MOST = 10 };
+
 /* " http-nio-8080-exec-17, of 60s: idle 41s, net 15.2s, on a cpu 1.9s, lock 1.6s" */
 static void say_selected(struct threads *t, struct surface *s, int x, int y, int w)
 {
@@ -252,7 +255,7 @@ static int say_fact(struct threads *t, size_t row, const char *column, const cha
 				  cell.text, cell.len);
 }
 
-/* What else is known of the selected thread, in three lines. */
+/* What else is known of the selected thread, in four lines. */
 static void draw_facts(struct threads *t, struct surface *s, int x, int y, int w)
 {
 	static const struct {
@@ -263,6 +266,7 @@ static void draw_facts(struct threads *t, struct surface *s, int x, int y, int w
 		 {"read_rate", "  read "}, {"write_rate", "  write "}},
 	};
 	ssize_t row = rows_selected(&t->rows);
+	char waits[400];
 
 	for (int line = 0; row >= 0 && line < 2; line++) {
 		int used = 0;
@@ -271,10 +275,9 @@ static void draw_facts(struct threads *t, struct surface *s, int x, int y, int w
 			used += say_fact(t, (size_t)row, facts[line][i].column, facts[line][i].before, s, x + used, y + line,
 					 w - used);
 	}
-	thread_wakers_draw(&t->wakers, s, x, y + 2, w);
+	thread_wakers_say(&t->wakers, waits, sizeof(waits));
+	dialog_say(s, (struct rect){x, y + 2, w, FACTS - 2}, ROLE_TEXT, waits);
 }
-
-enum { FOOT = 2, FACTS = 3, CHART_MIN = 6, CHART_MOST = 10 };
 
 /* Lines below the list: with few threads there is room to say more of the one selected. */
 static int room_below(struct threads *t, int h, int foot)
@@ -288,7 +291,8 @@ static int room_below(struct threads *t, int h, int foot)
 static void threads_draw(void *self, struct surface *s, struct rect r)
 {
 	struct threads *t = self;
-	int foot = r.h < 6 ? 0 : FOOT + (t->runtime.sentence && r.h >= 10);
+	const char *runtime = t->runtime.sentence ? t->runtime.sentence : "";
+	int foot = r.h < 6 ? 0 : FOOT + dialog_say(NULL, (struct rect){0, 0, r.w - 1, r.h >= 14 ? 2 : r.h >= 10}, ROLE_MUTED, runtime);
 	int below = foot ? room_below(t, r.h, foot) : 0, y = r.y + r.h - foot - below;
 	struct rect list = {r.x, r.y, r.w, r.h - foot - below};
 	char place[96];
@@ -309,8 +313,7 @@ static void threads_draw(void *self, struct surface *s, struct rect r)
 		row_chart_draw(&t->chart, s, (struct rect){r.x, y, r.w, below - FACTS}, "nothing known of its past yet");
 		draw_facts(t, s, r.x + 1, y + below - FACTS, r.w - 1);
 	}
-	if (foot > FOOT)
-		surface_say(s, r.x + 1, r.y + r.h - foot, r.w - 1, ROLE_MUTED, t->runtime.sentence);
+	dialog_say(s, (struct rect){r.x + 1, r.y + r.h - foot, r.w - 1, foot - FOOT}, ROLE_MUTED, runtime);
 	if (t->grouped) {
 		char of[64];
 
@@ -427,6 +430,12 @@ static enum panel_result threads_action(void *self, int action, struct panel_req
 {
 	struct threads *t = self;
 
+	if (action == THREADS_GROUP && !t->apart && !t->grouped) {
+		want->want = WANT_MESSAGE;
+		snprintf(want->message, sizeof(want->message), "there is nothing to group: %s",
+			 t->groups.n > 1 ? "each thread has a name of its own" : "all these threads have one name");
+		return PANEL_DRAW;
+	}
 	if (action == THREADS_GROUP) {
 		t->apart = !t->apart;
 		return PANEL_UPDATE;
@@ -542,7 +551,7 @@ const struct panel threads_panel = {
 	.help = "Threads of what you look at, grouped by name with the digits removed. Shares are of one CPU, summed over the "
 		"group: C on a CPU, R waiting for one, D waiting for disks; dots are idle. A thread is busy when it did "
 		"anything for 1% of the window. `stands in` is the kernel function it sleeps in now. Below one "
-		"process's threads stands who ended the waits of the one selected. Where the process schedules tasks of its own (Go, "
+		"process's threads stands who ended the waits of the one selected, and what that one did most meanwhile. Where the process schedules tasks of its own (Go, "
 		"virtual threads, node, async Rust) a line says what the kernel cannot see. Enter: the group's threads, then the stacks of "
 		"the thread: of the wait that takes most of its time, or of what it runs.",
 	.keys = keys,

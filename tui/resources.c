@@ -9,6 +9,7 @@
 #include "bar.h"
 #include "error.h"
 #include "rows.h"
+#include "text.h"
 #include "units.h"
 
 enum { TOP_CPU, TOP_MEMORY, TOP_DISK };
@@ -16,7 +17,7 @@ enum { GAP_MAX = 4 }; /* columns */
 enum { DISKS_MAX = 3, FILESYSTEMS_MAX = 2, NETS_MAX = 2 };
 
 /* Beyond these something is wrong or soon will be (the figures of common alerting rules). */
-static const double cpu_full = 90, memory_full = 95, disk_full = 95, filesystem_full = 90, line_full = 80, stalled = 10;
+static const double cpu_full = 90, busy_pct = 50, memory_full = 95, disk_full = 95, filesystem_full = 90, line_full = 80, stalled = 10;
 
 void resources_finish(struct resources *r)
 {
@@ -52,8 +53,12 @@ static void text(struct resources *r, size_t row, const char *column, char *out,
 
 static size_t ask(struct resources *r, const struct lens *lens, const char *table, const char *sort)
 {
+	int err;
+
 	query_sort(r->query, sort, true);
-	return query_run(r->query, lens, table, 0, NULL) ? 0 : query_nrows(r->query);
+	err = query_run(r->query, lens, table, 0, NULL);
+	/* Of damage what can be read is there. */
+	return err && err != -EBADMSG ? 0 : query_nrows(r->query);
 }
 
 static struct resource *add(struct resources *r, size_t row, const char *table, const char *column, double top)
@@ -112,11 +117,12 @@ static void say_number(char *to, size_t cap, const char *word, double value, uns
 struct pressure {
 	double cpu, memory, io;
 	bool known;
+	char why[96]; /* not */
 };
 
 static struct pressure ask_pressure(struct resources *r, const struct lens *lens)
 {
-	struct pressure p = {NAN, NAN, NAN, false};
+	struct pressure p = {NAN, NAN, NAN, false, ""};
 	size_t n = ask(r, lens, "psi", NULL);
 
 	for (size_t i = 0; i < n; i++) {
@@ -132,6 +138,7 @@ static struct pressure ask_pressure(struct resources *r, const struct lens *lens
 			p.io = v;
 	}
 	p.known = n > 0;
+	rows_unmeasured(r->query, p.why, sizeof(p.why));
 	return p;
 }
 
@@ -146,8 +153,7 @@ static void say_pressure(struct resources *r, const struct pressure *p)
 	r->pressure[0] = '\0';
 	r->pressed = false;
 	if (!p->known) {
-		say(r->pressure, sizeof(r->pressure), "who stands still is not known: the kernel keeps no pressure figures "
-						      "(boot with psi=1)");
+		say(r->pressure, sizeof(r->pressure), "who stands still is not known: %s", p->why);
 		return;
 	}
 	say(r->pressure, sizeof(r->pressure), "tasks stood still for want of");
@@ -168,6 +174,36 @@ static double ask_run_queue(struct resources *r, const struct lens *lens)
 		if (number(r, i, "cpu") < 0)
 			return number(r, i, "wait_p99");
 	return NAN;
+}
+
+/* "us61 sy6 io31 st0 si2": what a CPU's time went into, in percent, as much of it as there is room for, the most first. */
+static void say_cpu_time(struct resources *r, struct resource *x, size_t row)
+{
+	static const struct {
+		const char *name, *column;
+	} kinds[] = {{"us", "user_pct"}, {"sy", "system_pct"}, {"io", "iowait_pct"}, {"st", "steal_pct"}, {"si", "softirq_pct"}};
+	enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
+	bool said[KINDS] = {false};
+
+	for (size_t k = 0; k < KINDS; k++) {
+		double most = -1, v;
+		size_t best = KINDS, used = strlen(x->wait);
+		char one[16];
+
+		for (size_t i = 0; i < KINDS; i++) {
+			v = number(r, row, kinds[i].column);
+			if (!said[i] && v > most) {
+				most = v;
+				best = i;
+			}
+		}
+		if (best == KINDS)
+			return;
+		said[best] = true;
+		snprintf(one, sizeof(one), "%s%s%.0f", used ? " " : "", kinds[best].name, most);
+		if (used + strlen(one) < r->wait_cap)
+			snprintf(x->wait + used, sizeof(x->wait) - used, "%s", one);
+	}
 }
 
 static void ask_cpus(struct resources *r, const struct lens *lens, const struct pressure *p, const char *most)
@@ -198,16 +234,14 @@ static void ask_cpus(struct resources *r, const struct lens *lens, const struct 
 			hot = i;
 		}
 	}
-	/* The hottest CPU only says something where it stands out. */
-	if (hot == n || n <= 2 || !(hottest > all + 10))
+	/* The hottest CPU says something where it stands out; where all are busy, what it does says what all do. */
+	if (hot == n || !((n > 2 && hottest > all + 10) || all >= busy_pct))
 		return;
 	x = add(r, hot, "cpu", "busy", 100);
 	if (!x)
 		return;
 	snprintf(x->name, sizeof(x->name), "  cpu%.0f", number(r, hot, "cpu"));
-	say_number(x->wait, r->wait_cap, "us", number(r, hot, "user_pct"), CULPRIT_PERCENT);
-	say_number(x->wait, r->wait_cap, "sy", number(r, hot, "system_pct"), CULPRIT_PERCENT);
-	say_number(x->wait, r->wait_cap, "si", number(r, hot, "softirq_pct"), CULPRIT_PERCENT);
+	say_cpu_time(r, x, hot);
 	x->warn = hottest >= cpu_full;
 }
 
@@ -349,17 +383,18 @@ static void ask_nets(struct resources *r, const struct lens *lens)
 	}
 }
 
-static void say_change(struct resource *x, double before)
+/* Against what the user chose to compare with, exactly, as in the table below. Else against what came before: that nobody asked
+ * for, so only what is no noise. */
+static void say_change(struct resource *x, double before, bool chosen)
 {
-	char buf[32];
+	bool noise = fabs(x->now - before) <= 0.1 * fabs(before) + (x->top > 0 ? x->top / 100 : 0);
 
 	if (isnan(before) || isnan(x->now))
 		return;
-	if (fabs(x->now - before) <= 0.1 * fabs(before) + (x->top > 0 ? x->top / 100 : 0))
+	if (!chosen && noise)
 		snprintf(x->changed, sizeof(x->changed), "=");
 	else
-		snprintf(x->changed, sizeof(x->changed), "%s",
-			 units_format_change(buf, sizeof(buf), x->now - before, x->unit));
+		rows_change(x->changed, sizeof(x->changed), x->now - before, before, x->unit);
 }
 
 /* Levels of the sparkline; and the mean of what came before the window, NaN where nothing did. */
@@ -419,7 +454,7 @@ static int ask_past(struct resources *r, struct view *view, const struct lens *l
 		double before = past(&r->list[i], &out[i], from_ns, buckets[i]);
 
 		/* What the user chose to compare with; else what came before. */
-		say_change(&r->list[i], lens->has_baseline ? r->list[i].before : before);
+		say_change(&r->list[i], lens->has_baseline ? r->list[i].before : before, lens->has_baseline);
 	}
 	return err;
 }
@@ -443,6 +478,7 @@ int resources_update(struct resources *r, struct view *view, const struct lens *
 	if (!r->query)
 		return error_set(error, -ENOMEM, "out of memory");
 	r->n = 0;
+	r->compared = lens->has_baseline;
 	r->wait_cap = (size_t)widths->wait + 1 < sizeof(r->list[0].wait) ? (size_t)widths->wait + 1 : sizeof(r->list[0].wait);
 	r->error_cap =
 		(size_t)widths->error + 1 < sizeof(r->list[0].error) ? (size_t)widths->error + 1 : sizeof(r->list[0].error);

@@ -38,6 +38,7 @@ struct resources {
 	uint64_t past_ns; /* length of the sparklines */
 	char pressure[160]; /* one line: how long tasks stood still, for want of what */
 	bool pressed;
+	bool compared; /* with a baseline that the user has set */
 	size_t wait_cap, error_cap; /* bytes of those texts */
 };
 

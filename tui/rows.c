@@ -128,6 +128,17 @@ static bool is_same(double change, double before, unsigned unit)
 	return fabs(change) < (unit == CULPRIT_PERCENT ? 0.05 : 0.0005 * fabs(before)) || change == 0;
 }
 
+char *rows_change(char *buf, size_t cap, double change, double before, unsigned unit)
+{
+	if (is_same(change, before, unit))
+		snprintf(buf, cap, "=");
+	else if (unit == CULPRIT_PERCENT)
+		snprintf(buf, cap, "%+.*f%%", fabs(change) < 99.95, change);
+	else
+		units_format_change(buf, cap, change, unit);
+	return buf;
+}
+
 static void cell_change(struct rows *r, size_t row, size_t column, struct list_cell *cell)
 {
 	const struct query_column *q = query_column(r->query, column);
@@ -139,12 +150,7 @@ static void cell_change(struct rows *r, size_t row, size_t column, struct list_c
 		snprintf(text, sizeof(text), "new");
 		break;
 	case QUERY_CHANGE_KNOWN:
-		if (is_same(change, before, q->unit))
-			snprintf(text, sizeof(text), "=");
-		else if (q->unit == CULPRIT_PERCENT)
-			snprintf(text, sizeof(text), "%+.*f%%", fabs(change) < 99.95, change);
-		else
-			units_format_change(text, sizeof(text), change, q->unit);
+		rows_change(text, sizeof(text), change, before, q->unit);
 		break;
 	default:
 		snprintf(text, sizeof(text), "-");
@@ -547,11 +553,26 @@ static void sort_next(struct rows *r)
 	}
 }
 
+bool rows_unmeasured(const struct query *q, char *why, size_t cap)
+{
+	struct query_info info = {.empty = true};
+
+	why[0] = '\0';
+	if (q)
+		query_info(q, &info);
+	if (!info.empty && info.state != CULPRIT_MISSING)
+		return false;
+	if (info.reason)
+		text_sanitise(why, cap, info.reason, info.reason_len, TEXT_UTF8);
+	else
+		snprintf(why, cap, "not sampled in this window");
+	return true;
+}
+
 void rows_draw_why_empty(const struct rows *r, struct surface *s, struct rect rect)
 {
 	struct query_info info;
 	char line[512];
-	size_t next;
 
 	if (!r->query || r->choosing || r->failed || query_nrows(r->query) || rect.h < 1)
 		return;
@@ -562,11 +583,7 @@ void rows_draw_why_empty(const struct rows *r, struct surface *s, struct rect re
 	}
 	snprintf(line, sizeof(line), "%.*s", (int)(info.reason_len < sizeof(line) ? info.reason_len : sizeof(line) - 1),
 		 info.reason);
-	for (const char *p = line; *p && rect.h > 0; p += next, rect.y++, rect.h--) {
-		size_t n = dialog_wrap(p, rect.w > 8 ? rect.w : 8, &next);
-
-		surface_put(s, rect.x, rect.y, rect.w, ROLE_UNREAD, 0, p, n);
-	}
+	dialog_say(s, rect, ROLE_UNREAD, line);
 }
 
 enum panel_result rows_action(struct rows *r, int action)
@@ -585,7 +602,7 @@ enum panel_result rows_action(struct rows *r, int action)
 		r->ascending = !r->ascending;
 		return PANEL_UPDATE;
 	}
-	if (action == ROWS_CHANGE) {
+	if (action == ROWS_CHANGE && r->specs == r->compared) {
 		r->by_change = !r->by_change;
 		return PANEL_UPDATE;
 	}
@@ -607,11 +624,10 @@ enum panel_result rows_action(struct rows *r, int action)
 	}
 	if (action == ROWS_FOLLOW)
 		return follow_toggle(r);
-	if (!list_move(&r->list, &r->source, action))
-		return PANEL_IGNORED;
-	if (action != ACTION_LEFT && action != ACTION_RIGHT)
+	/* A move ends it, also one that leads nowhere. */
+	if (action != ACTION_LEFT && action != ACTION_RIGHT && action <= ACTION_LAST_FOR_PANEL)
 		r->follow.on = false;
-	return PANEL_DRAW;
+	return list_move(&r->list, &r->source, action) ? PANEL_DRAW : PANEL_IGNORED;
 }
 
 static bool contains(const char *hay, size_t n, const char *needle)
@@ -703,6 +719,14 @@ ssize_t rows_selected(const struct rows *r)
 	return r->list.selected < source_count(r) ? (ssize_t)row_at(r, r->list.selected) : -1;
 }
 
+/* Names read from A, numbers from the largest, unless one asks for the other way round. */
+static bool is_reversed(const struct rows *r)
+{
+	int c = r->query && r->sort[0] && !list_shows_sort(&r->list, &r->source) ? query_column_find(r->query, r->sort) : -1;
+
+	return c >= 0 && r->ascending != (query_column(r->query, (size_t)c)->type == CULPRIT_TEXT);
+}
+
 void rows_place(const struct rows *r, char *out, size_t cap)
 {
 	char place[64], clock[32], count[24], left_out[48] = "", local[64] = "", on[4 * sizeof(r->follow.name) + 40] = "";
@@ -729,8 +753,9 @@ void rows_place(const struct rows *r, char *out, size_t cap)
 	if (info.left_out)
 		snprintf(left_out, sizeof(left_out), ", %s ended left out",
 			 units_format_short(count, sizeof(count), (double)info.left_out, CULPRIT_COUNT));
-	snprintf(out, cap, "%s%s%s%s%s%s%s%s", place, left_out, in_tree(r) ? ", tree" : "", r->sort[0] ? " by " : "",
-		 sorts_by_change(r) ? "change of " : "", r->sort, on, local);
+	/* The sign in the header is not there where its column is not. */
+	snprintf(out, cap, "%s%s%s%s%s%s%s%s%s", place, left_out, in_tree(r) ? ", tree" : "", r->sort[0] ? " by " : "",
+		 sorts_by_change(r) ? "change of " : "", r->sort, is_reversed(r) ? ", reversed" : "", on, local);
 }
 
 bool rows_target(struct rows *r, struct panel_target *t)

@@ -128,6 +128,9 @@ int rows_update(struct rows *, struct view *, const struct lens *, unsigned flag
 void rows_draw(struct rows *, struct surface *, struct rect);
 /* Why there are no rows, where there are none; nothing else. */
 void rows_draw_why_empty(const struct rows *, struct surface *, struct rect);
+/* Was the query's table not measured in its window, so that rows that are missing, or without numbers, mean nothing? Says why,
+ * sanitised, in `why`. */
+bool rows_unmeasured(const struct query *, char *why, size_t cap);
 /* Moves, sorting. PANEL_IGNORED: not one of its actions. */
 enum panel_result rows_action(struct rows *, int action);
 int rows_sort(struct rows *, const char *column, struct culprit_error *);
@@ -165,6 +168,8 @@ void rows_text(struct rows *, size_t row, const char *column, char *out, size_t 
 void rows_cell_value(const struct value *, struct list_cell *);
 /* A percentage with one decimal: "0%", "0.4%", "12.0%", "212%". Returns `buf`. */
 char *rows_percent(char *buf, size_t cap, double value);
+/* A difference to what was `before`, signed, as every table tells it; "=" where the digits shown are the same. */
+char *rows_change(char *buf, size_t cap, double change, double before, unsigned unit);
 /* The percentage of a column of a row, with one decimal; a warning from `bound` on. */
 void rows_percent_cell(struct rows *, size_t row, const char *column, double bound, struct list_cell *);
 /* rows_choose.c: what the list of columns to choose from does. */

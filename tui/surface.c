@@ -224,6 +224,50 @@ static size_t width_of(const struct surface *s, unsigned flags, const void *byte
 	return width;
 }
 
+enum { NUMBER_MOST = 24, LETTERS_MOST = 5, BLANK = ' ' };
+
+/* "17.1s", "<302ms", "2m30s,", "120/s", "14:03"; not "10.2.7.9:80", "6.1.0-18", "0123456789abcdef". */
+static bool like_number(const char *p, const char *end)
+{
+	const char *begin = p;
+	int dots = 0, letters = 0;
+
+	while (p < end && memchr("<>=+-", *p, 5))
+		p++;
+	if (p == end || *p < '0' || *p > '9')
+		return false;
+	for (; p < end && *p != BLANK; p++) {
+		bool letter = (*p | 0x20) >= 'a' && (*p | 0x20) <= 'z';
+
+		letters = letter ? letters + 1 : 0;
+		dots += *p == '.';
+		if (letters > LETTERS_MOST || dots > 1 || p - begin > NUMBER_MOST ||
+		    !(letter || (*p >= '0' && *p <= '9') || memchr(".,%/:;()!", *p, 9)))
+			return false;
+	}
+	return true;
+}
+
+/* The first cells of the text that are shown, of `room`: half a number is another number, and is left out. */
+static int room_without_half_a_number(const struct surface *s, unsigned flags, const void *bytes, size_t n, int room)
+{
+	const char *end = (const char *)bytes + n, *word = bytes, *from;
+	struct text_iter it;
+	struct text_unit unit;
+	int at = 0, word_at = 0;
+
+	text_iter_init(&it, bytes, n, s->form);
+	it.keep_backslash = flags & PUT_OWN;
+	for (from = bytes; text_next(&it, &unit) && at + unit.width <= room; from = (const char *)it.p) {
+		at += unit.width;
+		if (*from == BLANK) {
+			word = (const char *)it.p;
+			word_at = at;
+		}
+	}
+	return from < end && *from != BLANK && like_number(word, end) ? word_at : room;
+}
+
 int surface_put(struct surface *s, int x, int y, int w, enum role role, unsigned flags, const void *bytes, size_t n)
 {
 	struct text_iter it;
@@ -241,6 +285,8 @@ int surface_put(struct surface *s, int x, int y, int w, enum role role, unsigned
 	dots = cut && !(flags & PUT_NO_DOTS);
 	if (dots)
 		room--;
+	if (dots && !(flags & PUT_CUT_LEFT))
+		room = room_without_half_a_number(s, flags, bytes, n, room);
 	if ((flags & PUT_RIGHT) && !cut) {
 		int blanks = w - (int)width;
 
@@ -285,7 +331,8 @@ int surface_put(struct surface *s, int x, int y, int w, enum role role, unsigned
 		surface_fill(s, (struct rect){x + at, y, w - at, 1}, role, ' ');
 		at = w;
 	}
-	return at;
+	/* Nothing comes behind what was cut, also where half a number left room. */
+	return cut && !(flags & PUT_CUT_LEFT) ? w : at;
 }
 
 int surface_say(struct surface *s, int x, int y, int w, enum role role, const char *text)

@@ -22,6 +22,8 @@ struct culprit_interest {
 	uint32_t nkey;     /* 0: every row */
 	uint32_t reserved;
 	uint64_t until_ns; /* CLOCK_MONOTONIC */
+	/* --- since source lines; not given to plug-ins --- */
+	const char *text;  /* what the numbers don't say: a path, at most 1023 bytes; NULL: nothing */
 };
 
 enum culprit_collector_flags {
@@ -53,6 +55,8 @@ struct culprit_program {
 	uint64_t run_ns;    /* time it has run, all CPUs; 0 where the caller's CPU time already has it (iterators) */
 	uint64_t map_used, map_max; /* entries of its fullest map; max 0: none that can fill up */
 	uint64_t map_bytes; /* memory of its maps */
+	uint32_t inside;    /* whether run_ns is of the caller's CPU time, which has it already; 0 otherwise */
+	uint32_t reserved;  /* 0 */
 };
 
 struct culprit_collector {

@@ -89,6 +89,34 @@ enum culprit_code_flags {
 	CULPRIT_CODE_SETTLED = 1u << 1, /* what was known before a reading that goes on is no answer: -EINPROGRESS */
 };
 
+enum {
+	CULPRIT_SOURCE_PATH = 1023, CULPRIT_SOURCE_FUNCTION = 255, CULPRIT_SOURCE_INLINED = 767, CULPRIT_SOURCE_WHY = 127, /* bytes */
+};
+
+/* Where in its source a place in a file is. */
+struct culprit_source_line {
+	size_t size; /* set by the caller: sizeof(struct culprit_source_line) */
+	/* The question: which file, and where in it. */
+	const char *path;      /* in the root of a process that maps it */
+	uint32_t pid;          /* that process; 0: none is known */
+	uint32_t build_id_len; /* bytes that are given, at most 16; 0: it has none */
+	uint8_t build_id[16];  /* its first bytes */
+	uint64_t offset;       /* in the file */
+	/* The answer. */
+	uint32_t line;         /* 0: not known */
+	uint32_t reserved;
+	char function[CULPRIT_SOURCE_FUNCTION + 1]; /* the innermost one there, readable; also an inlined one */
+	char file[CULPRIT_SOURCE_PATH + 1];
+	char inlined[CULPRIT_SOURCE_INLINED + 1];   /* "a <- b <- c": a is inlined in b, b in c, which is a function; "": nothing is */
+	char why[CULPRIT_SOURCE_WHY + 1];           /* one sentence, where there is no answer */
+};
+
+/* A thread's registers in user space. */
+struct culprit_registers {
+	uint64_t pc, sp, fp;
+	uint64_t lr; /* arm64 */
+};
+
 struct culprit_host {
 	size_t size; /* sizeof(struct culprit_host) of the core that calls */
 	uint32_t abi;
@@ -142,6 +170,18 @@ struct culprit_host {
 	/* How often a second each CPU is sampled for stacks; 0: as the collector likes. */
 	uint32_t stack_hz;
 	uint32_t reserved;
+
+	/* --- since source lines; check `size`. NULL in plug-ins. May be called from interests(), too --- */
+
+	/* Asks a helper process for the source line of a place, or fetches the answer to the same question asked before. 0: answered;
+	 * -EINPROGRESS: asked; -EAGAIN: too much is asked already; any other -errno: there is none, and `why` says so. */
+	int (*source_line)(const struct culprit_host *, struct culprit_source_line *);
+
+	/* Walks a stack of a process from registers and a copy of the `bytes` from sp on. At most `cap` addresses, innermost first, of
+	 * callers the one before that they return to; ret_end: enum culprit_unwind_end. What is missing to walk it (mappings, rows) is
+	 * read meanwhile: such a stack ends with CULPRIT_STACK_PENDING. 0, or -errno: there is not even a first frame. */
+	int (*stack_walk)(const struct culprit_host *, uint32_t pid, const struct culprit_registers *, const void *stack, size_t bytes,
+			  uint64_t *pcs, uint32_t cap, uint32_t *ret_n, uint32_t *ret_end);
 };
 
 #endif

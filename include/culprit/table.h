@@ -32,7 +32,7 @@ struct culprit_column {
 	/* Columns that are read together, from one file. Group 0 is read in every sample. A column of a group > 0 (up
 	 * to 7) keeps its value while nothing of its group is put, and its age is counted. */
 	uint8_t group;
-	uint32_t flags; /* 0 */
+	uint32_t flags;     /* enum culprit_column_flags */
 	const char *help;   /* one line */
 	const char *source; /* "/proc/PID/stat field 14" */
 	const struct culprit_bounds *bounds; /* histograms only */

@@ -37,6 +37,15 @@ enum culprit_type {
 	CULPRIT_HIST = 8,  /* bucket counts; goes with the role CULPRIT_HISTOGRAM and with bounds */
 };
 
+/* What a column says of its values. */
+enum culprit_column_flags {
+	CULPRIT_THOUSANDS = 1, /* u64: whole thousands are kept (of ns: microseconds), the rest is cut off. A counter that is not followed
+				* to the ns takes half the bytes in a recording */
+	/* u64 attribute, one a table: the number of the counter (u64, in ns, of a group > 0) that grows with time while its group is
+	 * not put, all else in that group standing still; 0: none. A thread that sleeps need not be put to go on sleeping. */
+	CULPRIT_RUNNING = 2,
+};
+
 /* The unit of a value as stored. Display scales it (1.2G, 84.2ms); JSON does not. */
 enum culprit_unit {
 	CULPRIT_NONE = 1,          /* an identifier or a bare number */

@@ -5,8 +5,9 @@ usage: tests/bench/bench_bpf.py [--loops 200000] [--rounds 5]
 
 `perf bench sched pipe` on one CPU (pinned: unpinned it jumps twentyfold with placement; in the first real-time class where
 that is allowed, so that others on the machine cannot push it aside), in turns: with nothing, with the scheduler's tables alone,
-with everything that is on by default, and with libbpf-tools' runqlat. One line a figure: what, ratio, budget, ok or MISS. The
-exit status is 0 unless nothing could be run: a MISS is a figure, not an error. Prints why where something is missing here.
+with everything that is on by default, with that but for stacks, and with libbpf-tools' runqlat. One line a figure: what, ratio,
+budget, ok or MISS. The exit status is 0 unless nothing could be run: a MISS is a figure, not an error. Prints why where
+something is missing here.
 """
 import argparse
 import json
@@ -37,6 +38,33 @@ def pipe_us(loops):
     return float(m.group(1)) if m else None
 
 
+def attached(pid):
+    """How many links of programs and events it holds."""
+    n = 0
+    try:
+        for fd in os.listdir('/proc/%d/fd' % pid):
+            try:
+                n += any(w in os.readlink('/proc/%d/fd/%s' % (pid, fd)) for w in ('bpf_link', 'perf_event'))
+            except OSError:
+                pass
+    except OSError:
+        pass
+    return n
+
+
+def settle(p):
+    """Waits until its programs are attached: it has some, and no more have come for two seconds."""
+    end, last, since = time.time() + 60, 0, time.time()
+    while time.time() < end and p.poll() is None:
+        n = attached(p.pid)
+        if n != last:
+            last, since = n, time.time()
+        if n and time.time() - since >= 2:
+            return
+        time.sleep(0.2)
+    raise SystemExit('bench_bpf: %s attaches nothing' % ' '.join(p.args))
+
+
 class Beside:
     """Something that runs beside, and is stopped."""
 
@@ -44,8 +72,13 @@ class Beside:
         self.p = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) if argv else None
 
     def __enter__(self):
-        if self.p:
-            time.sleep(2.5)  # loaded, and its first passes done
+        try:
+            if self.p:
+                settle(self.p)
+                time.sleep(1)  # its first passes done
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *ignored):
@@ -90,7 +123,7 @@ def main():
         print('bench_bpf: skipped: %s' % (', '.join(missing) + ' is not here' if missing else probe.stderr.strip()))
         return 0
     runqlat = shutil.which('runqlat') or shutil.which('runqlat', path='/usr/sbin:/usr/share/bcc/tools')
-    kinds = {'bare': None, 'sched': record('--collect', 'sched'), 'default': record()}
+    kinds = {'bare': None, 'sched': record('--collect', 'sched'), 'no stacks': record('--without', 'stacks'), 'default': record()}
     if runqlat:
         kinds['runqlat'] = [runqlat, '600']
     else:
@@ -110,7 +143,7 @@ def main():
     # The smallest of the rounds: what others on the machine do only ever adds.
     us = {k: min(v) for k, v in times.items() if v}
     for k, v in us.items():
-        print('pipe, us an operation, %-8s %6.3f   (of %s)' % (k, v, ' '.join('%.3f' % t for t in times[k])))
+        print('pipe, us an operation, %-9s %6.3f   (of %s)' % (k, v, ' '.join('%.3f' % t for t in times[k])))
 
     def line(what, value, budget):
         print('%-58s %6.3f  at most %.3f  %s' % (what, value, budget, 'ok' if value <= budget else 'MISS'))
@@ -118,7 +151,8 @@ def main():
     bare = us['bare']
     if 'runqlat' in us and us['runqlat'] > bare:
         line('run queue and blocked time add, of what runqlat adds', (us['sched'] - bare) / (us['runqlat'] - bare), 1 / 3)
-    line('everything on by default, of the bare benchmark', us['default'] / bare, 1.08)
+    line('everything on by default but stacks, of the bare benchmark', us['no stacks'] / bare, 1.08)
+    line('with stacks of waits', us['default'] / bare, 1.12)
     said, rate = said_per_event()
     if said:
         added = (us['sched'] - bare) * 1000 / 2

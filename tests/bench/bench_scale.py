@@ -27,7 +27,7 @@ from terminal import Terminal  # noqa: E402
 B = os.path.join(ROOT, os.environ.get('B') or 'build')
 CULPRIT = os.path.abspath(os.environ.get('CULPRIT') or B + '/culprit')
 ENV = {'PATH': os.environ['PATH'], 'HOME': '/nonexistent', 'TERM': 'xterm-256color', 'LC_ALL': 'C.UTF-8',
-       'CULPRIT_RUNTIME_DIR': '/nonexistent/culprit'}
+       'CULPRIT_NO_SETTINGS': '1', 'CULPRIT_RUNTIME_DIR': '/nonexistent/culprit'}
 # Moves, panels, sorting, a filter, going deeper and back, time, and a question of what is not there.
 KEYS = ([b'j'] * 5 + [b'\x1b[6~'] * 3 + [b'G', b'g', b's', b's', b'\r', b'j', b'u'] +
         [b'3', b'j', b'\x1b[6~', b'8', b'j', b'G', b'6', b'j', b's', b'9', b'1', b'2', b'[', b'[', b' ', b' ', b'L', b'?', b'\x1b'] +

@@ -343,7 +343,7 @@ static void slow_requests_are_told(void **state)
 static void operations_are_told_apart(void **state)
 {
 	struct world *w = *state;
-	uint64_t range[2] = {16 << 20, 8 << 20}, writes, written, flushes, back, lost;
+	uint64_t range[2] = {16 << 20, 8 << 20}, writes, written, here, flushes, back, lost;
 	const char *process = "test_disk_laten"; /* 15 bytes are kept */
 	static char block[1 << 16] __attribute__((aligned(4096)));
 	int fd;
@@ -351,6 +351,7 @@ static void operations_are_told_apart(void **state)
 	begin(w);
 	writes = figure(w, "write", "requests");
 	written = bpf_run_sum(w->r, "disk_process", "writes", "comm", process);
+	here = bpf_run_sum(w->r, "disk_user", "write_bytes", "name", w->name);
 	fd = open(w->device, O_RDWR | O_DIRECT | O_CLOEXEC);
 	assert_true(fd >= 0);
 	for (int i = 0; i < 20; i++)
@@ -361,6 +362,8 @@ static void operations_are_told_apart(void **state)
 	print_message("%llu lost\n", (unsigned long long)lost);
 	assert_int_equal(figure(w, "write", "requests") - writes + lost, 20);
 	assert_int_equal(bpf_run_sum(w->r, "disk_process", "writes", "comm", process) - written + lost, 20);
+	/* Of this device, and of no other. */
+	assert_int_equal(bpf_run_sum(w->r, "disk_user", "write_bytes", "name", w->name) - here + lost * 4096, 20 * 4096);
 
 	flushes = figure(w, "flush", "requests");
 	written = bpf_run_sum(w->r, "disk_process", "flushes", "comm", process);

@@ -8,11 +8,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -106,6 +109,64 @@ static void every_process_is_counted(void **state)
 	fixture_run_destroy(run);
 }
 
+/* Read as soon as it is there, a record or two at a time, the ring gone round several times: none is missed or taken twice. */
+static void each_is_read_at_once(void **state)
+{
+	enum { ALL = 6000, EACH = 1000 };
+	struct fixture_run *run = bpf_run_create(&lifecycle_collector);
+	struct recorder *r = fixture_run_recorder(run);
+	uint64_t ended = own(r, "ended"), forked = own(r, "forked");
+
+	(void)state;
+	for (int i = 0; i < ALL; i++) {
+		assert_int_equal(waitpid(begin_and_end(0), NULL, 0) > 0, 1);
+		lifecycle_collector.drain(fixture_run_self(run));
+		if (i % EACH == EACH - 1) {
+			fixture_run_sample(run);
+			assert_int_equal(recorder_table(r, "lifecycle")->lost, 0);
+		}
+	}
+	assert_int_equal(own(r, "forked") - forked, ALL);
+	assert_int_equal(own(r, "ended") - ended, ALL);
+	fixture_run_destroy(run);
+}
+
+/* Where there is no memory to read the ring in, nobody is woken for it again and again, and nothing of it is lost. */
+static void unreadable_ring_wakes_nobody(void **state)
+{
+	struct fixture_run *run = bpf_run_create(&lifecycle_collector);
+	struct pollfd fd = {.fd = lifecycle_collector.fd(fixture_run_self(run)), .events = POLLIN};
+	struct rlimit none, before;
+	unsigned ends = 0, begun = 0;
+	const struct recorded_table *t;
+	int woken, quiet;
+
+	(void)state;
+	/* It is woken when a quarter of the ring is full. */
+	while (poll(&fd, 1, 0) == 0 && begun++ < 20000)
+		waitpid(begin_and_end(0), NULL, 0);
+	assert_int_equal(poll(&fd, 1, 0), 1);
+	assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
+	none = before;
+	none.rlim_cur = 1 << 20;
+	if (setrlimit(RLIMIT_AS, &none))
+		bpf_run_skip("memory cannot be limited here");
+	lifecycle_collector.drain(fixture_run_self(run));
+	quiet = poll(&fd, 1, 0);
+	setrlimit(RLIMIT_AS, &before);
+	assert_int_equal(quiet, 0);
+	fixture_run_sample(run);
+	t = recorder_table(fixture_run_recorder(run), "lifecycle");
+	for (size_t i = 0; i < t->nrows; i++)
+		ends += recorder_u64(fixture_run_recorder(run), "lifecycle", &t->rows[i], "ppid") == (uint64_t)getpid();
+	assert_true(ends + t->lost >= begun);
+	/* And is woken as before. */
+	for (woken = 0, begun = 0; !(woken = poll(&fd, 1, 0)) && begun++ < 20000;)
+		waitpid(begin_and_end(0), NULL, 0);
+	assert_int_equal(woken, 1);
+	fixture_run_destroy(run);
+}
+
 static void burn(unsigned ms)
 {
 	struct timespec ts;
@@ -122,7 +183,19 @@ static void *burning_thread(void *arg)
 	return NULL;
 }
 
-enum what { RUN_SHELL, BURN, DIE, THREADS, LEADER_FIRST };
+/* The kernel wakes who waits for a thread, closes the files that are the thread's own, which takes long where they are many, and
+ * only then adds up what the thread ran: its process may have ended by then. */
+static void *overtaken_thread(void *arg)
+{
+	(void)arg;
+	burn(60);
+	if (unshare(CLONE_FILES) == 0)
+		for (int i = 0; i < 5000 && eventfd(0, 0) >= 0; i++)
+			;
+	return NULL;
+}
+
+enum what { RUN_SHELL, BURN, DIE, THREADS, OVERTAKEN, LEADER_FIRST };
 
 static pid_t start(enum what what)
 {
@@ -143,7 +216,8 @@ static pid_t start(enum what what)
 		kill(getpid(), SIGSEGV);
 		break;
 	case THREADS:
-		pthread_create(&thread, NULL, burning_thread, NULL);
+	case OVERTAKEN:
+		pthread_create(&thread, NULL, what == THREADS ? burning_thread : overtaken_thread, NULL);
 		pthread_join(thread, NULL);
 		_exit(0);
 	case LEADER_FIRST:
@@ -195,7 +269,7 @@ static void is_what_its_parent_knows(struct fixture_run *run, enum what what)
 	assert_true(cpu <= cpu_of(&usage) + 10000);
 	assert_true(cpu + cpu / 100 + END_NS >= cpu_of(&usage));
 	assert_true(what == RUN_SHELL || what == DIE || cpu >= 50000000);
-	assert_true(what == THREADS || what == LEADER_FIRST || lived >= cpu);
+	assert_true(what == THREADS || what == OVERTAKEN || what == LEADER_FIRST || lived >= cpu);
 }
 
 static void each_is_what_its_parent_knows(void **state)
@@ -367,6 +441,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_process_is_counted),
+		cmocka_unit_test(each_is_read_at_once),
+		cmocka_unit_test(unreadable_ring_wakes_nobody),
 		cmocka_unit_test(each_is_what_its_parent_knows),
 		cmocka_unit_test(long_command_lines_are_cut),
 		cmocka_unit_test(out_of_memory_says_whose_limit),

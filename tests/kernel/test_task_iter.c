@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "support/frame_recorder.h"
+#include "task_iter.h"
 
 extern const struct culprit_collector task_collector;
 
@@ -527,12 +528,89 @@ static void a_terminal_goes(void **state)
 	}
 }
 
+/* Others change what it may have open: told with a whole record at the latest, though it sleeps and its files are not due. */
+static void a_limit_is_set(void **state)
+{
+	struct world *w = *state;
+	struct side *s = &w->iterator;
+	struct rlimit limit = {.rlim_cur = 33, .rlim_max = 44};
+	uint64_t is = 0;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			pause();
+	}
+	w->children[w->n++] = pid;
+	s->host.host.flags = CULPRIT_HOST_WHOLE;
+	sample(s);
+	if (!load(s))
+		skip();
+	sample(s);
+	s->host.host.flags = 0;
+	sample(s);
+	assert_int_equal(prlimit(pid, RLIMIT_NOFILE, &limit, NULL), 0);
+	for (int i = 0; i <= TASK_RECORD_SAME_MOST && is != 33; i++) {
+		sample(s);
+		is = recorder_u64(s->recorder, "process", process_row(s, pid), "fd_limit");
+	}
+	assert_int_equal(is, 33);
+}
+
+/* So many that their records fill the kernel's buffer several times: the one that stands where it is full is not taken for one that
+ * did nothing, though something happened to it. */
+static void many_change_at_once(void **state)
+{
+	enum { MANY = 400, TURNS = 3 };
+	struct world *w = *state;
+	struct side *s = &w->iterator;
+	pid_t pids[MANY];
+	unsigned n = 0, stale = 0;
+	siginfo_t info;
+	bool loaded;
+
+	for (; n < MANY && (pids[n] = fork()) >= 0; n++) {
+		if (pids[n])
+			continue;
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			pause();
+	}
+	s->host.host.flags = CULPRIT_HOST_WHOLE;
+	sample(s);
+	loaded = n == MANY && load(s);
+	s->host.host.flags = 0;
+	for (int turn = 0; loaded && turn < TURNS; turn++) {
+		sample(s);
+		for (unsigned i = 0; i < n; i++)
+			kill(pids[i], SIGSTOP);
+		for (unsigned i = 0; i < n; i++)
+			waitid(P_PID, (id_t)pids[i], &info, WSTOPPED);
+		sample(s);
+		for (unsigned i = 0; i < n; i++)
+			stale += strcmp(recorder_text(s->recorder, "process", process_row(s, pids[i]), "state"), "T") != 0;
+		for (unsigned i = 0; i < n; i++)
+			kill(pids[i], SIGCONT);
+	}
+	for (unsigned i = 0; i < n; i++) {
+		kill(pids[i], SIGKILL);
+		waitpid(pids[i], NULL, 0);
+	}
+	if (!loaded)
+		skip();
+	if (stale)
+		fail_msg("%u of %d stopped processes were not seen to stop", stale, MANY * TURNS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_same_rows, setup, teardown),
 		cmocka_unit_test_setup_teardown(it_takes_over, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_terminal_goes, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_limit_is_set, setup, teardown),
+		cmocka_unit_test_setup_teardown(many_change_at_once, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

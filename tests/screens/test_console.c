@@ -13,6 +13,7 @@
 #include "console.h"
 #include "support/fake_panel.h"
 #include "support/golden.h"
+#include "units.h"
 
 #define SECOND 1000000000ULL
 /* 2026-03-01T14:03:22Z */
@@ -137,6 +138,13 @@ static uint64_t slow_clock(const struct clock *self, uint32_t which)
 	return clock->mono_ns += 31000000;
 }
 
+/* The same, longer than one likes to wait for a key. */
+static uint64_t slower_clock(const struct clock *self, uint32_t which)
+{
+	(void)slow_clock(self, which);
+	return slow_clock(self, which);
+}
+
 static void console_timeline_fills_in(void **state)
 {
 	struct manual_clock clock;
@@ -182,6 +190,68 @@ static void console_timeline_fills_in(void **state)
 	}
 	surface_destroy(at_once);
 	surface_destroy(piecewise);
+}
+
+static char *drawn(struct console *c, struct surface *s)
+{
+	console_draw(c, s);
+	return surface_text(s);
+}
+
+/* Where asking takes long, a key is answered before: with what is known where that is of this panel and lens, else by saying that it
+ * is read. */
+static void console_answers_before_it_asks(void **state)
+{
+	struct manual_clock clock;
+	struct console_options options = {.panels = fake_panels, .panel = "processes", .clock = &clock.clock};
+	struct surface *s = surface_create(80, 24, TEXT_ASCII);
+	struct console_now now = now_at(600);
+	struct fake *fake;
+	struct console *c;
+	struct key key = {.code = '1'};
+	unsigned updates;
+	char *text;
+
+	(void)state;
+	for (int slow = 0; slow < 2; slow++) {
+		manual_clock_init(&clock, 1, 1);
+		if (slow)
+			clock.clock.now_ns = slower_clock;
+		assert_int_equal(console_create(&c, &options, NULL), 0);
+		fake = console_panel_state(c, "processes");
+		console_now(c, &now);
+		free(drawn(c, s));
+		updates = fake->updates;
+		assert_int_equal(updates, 1);
+		/* Another panel: what it has is of nothing. */
+		key.code = '1';
+		console_key(c, &key);
+		text = drawn(c, s);
+		assert_int_equal(strstr(text, "reading ...") != NULL, slow);
+		assert_int_equal(strstr(text, "blank") != NULL, !slow);
+		assert_int_equal(console_unfinished(c), slow);
+		free(text);
+		text = drawn(c, s);
+		assert_null(strstr(text, "reading ..."));
+		assert_non_null(strstr(text, "blank"));
+		assert_false(console_unfinished(c));
+		free(text);
+		key.code = '2';
+		console_key(c, &key);
+		free(drawn(c, s));
+		free(drawn(c, s));
+		/* Time alone: asked at once. */
+		updates = fake->updates;
+		now = now_at(601);
+		console_now(c, &now);
+		text = drawn(c, s);
+		assert_null(strstr(text, "reading ..."));
+		assert_int_equal(fake->updates, updates + 1);
+		free(text);
+		console_destroy(c);
+		now = now_at(600);
+	}
+	surface_destroy(s);
 }
 
 static void console_survives_every_size(void **state)
@@ -518,11 +588,36 @@ static void console_takes_any_keys(void **state)
 	finish(&f);
 }
 
+/* As it was set, not as many milliseconds. */
+static void console_keeps_the_interval(void **state)
+{
+	static const struct {
+		uint64_t ns;
+		const char *kept;
+	} intervals[] = {{2 * SECOND, "2s"}, {1500000000, "1500ms"}, {10500000, "10500us"}, {33333333, "33333333ns"}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(intervals) / sizeof(intervals[0]); i++) {
+		struct fixture f = begin(80, 24, TEXT_ASCII);
+		struct settings *s = settings_create();
+		uint64_t ns;
+
+		console_interval_set(f.console, intervals[i].ns);
+		console_keep(f.console, s);
+		assert_string_equal(settings_get(s, "interval"), intervals[i].kept);
+		assert_int_equal(units_parse_duration(settings_get(s, "interval"), &ns, NULL), 0);
+		assert_int_equal(ns, intervals[i].ns);
+		settings_destroy(s);
+		finish(&f);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(console_looks),
 		cmocka_unit_test(console_timeline_fills_in),
+		cmocka_unit_test(console_answers_before_it_asks),
 		cmocka_unit_test(console_survives_every_size),
 		cmocka_unit_test(console_panels_are_clipped),
 		cmocka_unit_test(console_help),
@@ -534,6 +629,7 @@ int main(void)
 		cmocka_unit_test(console_quits),
 		cmocka_unit_test(console_refuses_unknown_panels),
 		cmocka_unit_test(console_names_itself),
+		cmocka_unit_test(console_keeps_the_interval),
 		cmocka_unit_test(console_takes_any_keys),
 	};
 

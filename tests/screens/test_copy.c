@@ -14,35 +14,16 @@
 
 #include "screens/vt.h"
 
-#define PROGRAM TEST_BUILD "/culprit"
 #define RECORDING "tests/fixtures/recordings/v1.0.culprit"
 
-static const char *const argv[] = {PROGRAM, "replay", RECORDING, "--panel", "processes", NULL};
-
-static void wait_shows(struct vt *vt, const char *text)
-{
-	struct timespec from, now;
-
-	clock_gettime(CLOCK_MONOTONIC, &from);
-	do {
-		if (vt_shows(vt, text))
-			return;
-		vt_read(vt, 50);
-		clock_gettime(CLOCK_MONOTONIC, &now);
-	} while ((now.tv_sec - from.tv_sec) * 1000 < VT_WAIT_MS && !vt->ended);
-	vt_dump(vt);
-	fail_msg("the screen never showed \"%s\"", text);
-}
+static const char *const argv[] = {VT_CULPRIT, "replay", RECORDING, "--panel", "processes", NULL};
 
 static struct vt *start(const char *const *environment)
 {
-	struct vt_options o = {.rows = 24, .cols = 80, .environment = environment, .argv = argv};
-	struct vt *vt = calloc(1, sizeof(*vt));
+	struct vt *vt = vt_open(argv, 24, 80, environment);
 
-	assert_non_null(vt);
-	vt_start(vt, &o);
 	vt_sync(vt);
-	wait_shows(vt, "2Proc");
+	vt_wait_shows(vt, "2Proc");
 	return vt;
 }
 
@@ -51,8 +32,7 @@ static void end(struct vt *vt)
 	vt_send_only(vt, "q", 1);
 	vt_wait_end(vt);
 	vt_assert_restored(vt);
-	vt_finish(vt);
-	free(vt);
+	vt_close(vt);
 }
 
 static int value_of(char c)
@@ -142,23 +122,23 @@ static void p_writes_the_screen_and_its_command(void **state)
 	assert_int_equal(system(line), 0);
 	{
 		char recording[64];
-		const char *const there[] = {PROGRAM, "replay", recording, "--panel", "processes", NULL};
+		const char *const there[] = {VT_CULPRIT, "replay", recording, "--panel", "processes", NULL};
 		struct vt_options o = {.rows = 24, .cols = 80, .argv = there};
 
 		snprintf(recording, sizeof(recording), "%s/a.rec", folder);
 		vt = calloc(1, sizeof(*vt));
 		vt_start(vt, &o);
 		vt_sync(vt);
-		wait_shows(vt, "2Proc");
+		vt_wait_shows(vt, "2Proc");
 		vt_type(vt, "[\\state=S\r");
 		vt_type(vt, "f:sort rss\r");
 		vt_type(vt, ":columns pid cpu age threads command\r");
 		snprintf(typed, sizeof(typed), ":print %s\r", file);
 		vt_type(vt, typed);
-		wait_shows(vt, "this screen is in");
+		vt_wait_shows(vt, "this screen is in");
 		/* Nothing is written over. */
 		vt_type(vt, typed);
-		wait_shows(vt, "File exists");
+		vt_wait_shows(vt, "File exists");
 		end(vt);
 	}
 	f = fopen(file, "re");
@@ -180,7 +160,7 @@ static void p_writes_the_screen_and_its_command(void **state)
 	fclose(f);
 	command = malloc(8192);
 	assert_non_null(command);
-	snprintf(command, 8192, PROGRAM "%.4000s --keys /tmp/culprit-print.keys --shots %s >/dev/null && tail -n +5 %s/again.txt | head -17 "
+	snprintf(command, 8192, VT_CULPRIT "%.4000s --keys /tmp/culprit-print.keys --shots %s >/dev/null && tail -n +5 %s/again.txt | head -17 "
 				"> %s/a && tail -n +6 %s | head -17 > %s/b && cmp %s/a %s/b", line + strlen("# culprit"), folder, folder,
 		 folder, file, folder, folder, folder);
 	assert_int_equal(system(command), 0);

@@ -446,7 +446,7 @@ static void nothing_to_show(void **state)
 			"host hz=100 interval=1s zone=+00:00\ntable disk state key=disk name=key:text\n"
 			"tick 1s wall=1772373600s\nsample disk\nrow disk name=vda\ntick 2s wall=1772373601s\nsample disk\nrow disk name=vda\n",
 			80, 24, TEXT_ASCII);
-	assert_shows(&s, "no stacks here");
+	assert_shows(&s, "no stacks are sampled");
 	press(&s, "f V d i w o ; , s r Enter Up Down g G n Backspace");
 	stage_close(&s);
 	memset(&s, 0, sizeof(s));
@@ -454,6 +454,67 @@ static void nothing_to_show(void **state)
 				   "tick 2s wall=1772373601s\nstate oncpu missing \"needs root: sudo culprit\"\n",
 			80, 24, TEXT_ASCII);
 	assert_shows(&s, "needs root");
+	stage_close(&s);
+}
+
+#define LENSES                                                                                                         \
+	"table blockio state key=blockio kernel_stack=key:stack user_stack=key:stack reason=key:text pid=attribute:u64 "   \
+	"process_start=attribute:u64:ticks device=attribute:text count=counter:u64:count bytes=counter:u64:bytes\n"     \
+	"table kernel_lock state key=kernel_lock kernel_stack=key:stack user_stack=key:stack reason=key:text "           \
+	"pid=attribute:u64 process_start=attribute:u64:ticks waits=counter:u64:count time=counter:u64:ns\n"             \
+	"table heap state key=heap user_stack=key:stack reason=key:text pid=attribute:u64 process_start=attribute:u64:ticks " \
+	"count=counter:u64:count bytes=counter:u64:bytes growth=gauge:u64:bytes\n"                                      \
+	"table heap_probe state key=heap_probe pid=key:u64 start=key:u64:ticks calls=counter:u64:count cost=counter:u64:ns " \
+	"looked=gauge:u64:ns note=attribute:text\n"                                                                     \
+	"parent blockio process pid process_start\nparent kernel_lock process pid process_start\n"                      \
+	"parent heap process pid process_start\nparent heap_probe process pid start\n"                                  \
+	"derived heap_probe call_rate rate calls unit=count\nderived heap_probe cost_pct rate cost scale=1e-7 unit=percent\n"
+
+static void tell_lenses(struct stage *s, int second)
+{
+	static const char *const asks[][4] = {
+		{"write", "[kernel]!iomap_dio_bio_iter;[kernel]!ext4_file_write_iter;[kernel]!do_syscall_64",
+		 "/usr/lib/libc.so.6!pwrite;/usr/sbin/shopd!page_out;" SERVE, "3"},
+		{"writeback", "[kernel]!ext4_io_submit;[kernel]!do_writepages;[kernel]!wb_workfn;[kernel]!kthread", "", "1"},
+	};
+
+	add(s, "sample blockio\n");
+	for (size_t i = 0; i < 2; i++)
+		add(s, "%s blockio kernel_stack=\"%s\" user_stack=\"%s\" reason=%s pid=812 process_start=9 device=vda count=%d bytes=%d\n",
+		    second ? "row" : "born", asks[i][1], asks[i][2], asks[i][0], 100 * second, atoi(asks[i][3]) * 10000000 * second);
+	add(s, "sample kernel_lock\n");
+	add(s, "%s kernel_lock kernel_stack=\"[kernel]!down_write;[kernel]!do_rmdir\" user_stack=\"/usr/lib/libc.so.6!rmdir;" SERVE
+	       "\" reason=\"rwsem write\" pid=812 process_start=9 waits=%d time=%dus\n",
+	    second ? "row" : "born", 400 * second, 400 * 250 * second);
+	add(s, "sample heap\n");
+	add(s, "%s heap user_stack=\"/usr/lib/libc.so.6!malloc;/usr/sbin/shopd!cache_put;" SERVE "\" reason=malloc pid=812 process_start=9 "
+	       "count=%d bytes=%d growth=%d\n",
+	    second ? "row" : "born", 500 * second, 5000000 * second, 4000000 * second);
+	add(s, "sample heap_probe\n%s heap_probe pid=812 start=9 calls=%d cost=%dus looked=%ds note=\"\"\n", second ? "row" : "born",
+	    20000 * second, 40000 * second, second);
+}
+
+/* Every way to look has words, units and rates of its own. */
+static void other_lenses(void **state)
+{
+	struct stage s = {0};
+
+	(void)state;
+	add(&s, TABLES LENSES);
+	for (int i = 0; i < 10; i++) {
+		tell(&s, i, i + 1);
+		tell_lenses(&s, i);
+	}
+	stage_open_with(&s, s.text, 80, 24, TEXT_ASCII);
+	type(&s, ":stacks blockio\r");
+	golden_check(s.surface, "flame-blockio");
+	press(&s, ";");
+	assert_shows(&s, "block I/O write");
+	type(&s, ":stacks kernel_lock\r");
+	golden_check(s.surface, "flame-kernel-lock");
+	press(&s, "2 Enter 4");
+	type(&s, ":stacks heap\r");
+	golden_check(s.surface, "flame-heap");
 	stage_close(&s);
 }
 
@@ -479,17 +540,54 @@ static void any_keys(void **state)
 	stage_close(&s);
 }
 
+/* A hint that needs two lines has them: its end is what one types. */
+static void hints_are_not_cut(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	stage_open(&s, 60, 50, 24, TEXT_ASCII);
+	assert_true(shows(&s, "this names it: jcmd"));
+	assert_true(shows(&s, "812 Compiler.perfmap"));
+	stage_close(&s);
+}
+
+/* A kernel that hides its names is said, and what shows them; one function with a name says that it does not. */
+static void kernel_without_names(void **state)
+{
+	static const char *const stacks[] = {"[kernel]+0xffffffff81000200;[kernel]+0xffffffff81000100",
+					     "[kernel]!vfs_read;[kernel]+0xffffffff81000100"};
+
+	(void)state;
+	for (int named = 0; named < 2; named++) {
+		struct stage s = {0};
+
+		add(&s, TABLES);
+		for (int t = 0; t < 10; t++)
+			add(&s, "tick %ds\nsample process\nrow process pid=812 start=9 comm=shopd utime=%dms\nsample oncpu\n"
+				"%s oncpu kernel_stack=\"%s\" user_stack=\"/usr/sbin/shopd!main\" pid=812 process_start=9 samples=%d time=%dms\n",
+			    1000 + t, t * 900, t ? "row" : "born", stacks[named], t * 10, t * 100);
+		stage_open_with(&s, s.text, 120, 24, TEXT_ASCII);
+		assert_int_equal(shows(&s, "100% in the kernel, which hides its names"), !named);
+		assert_int_equal(shows(&s, "sysctl kernel.kptr_restrict=1"), !named);
+		stage_close(&s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(kernel_without_names),
 		cmocka_unit_test(every_size),
 		cmocka_unit_test(zoom_search_and_back),
 		cmocka_unit_test(table_of_functions),
 		cmocka_unit_test(sources_reasons_and_threads),
+		cmocka_unit_test(hints_are_not_cut),
 		cmocka_unit_test(baseline_shows_what_grew),
 		cmocka_unit_test(a_thread_leads_here),
 		cmocka_unit_test(it_stays_live),
 		cmocka_unit_test(nothing_to_show),
+		cmocka_unit_test(other_lenses),
 		cmocka_unit_test(any_keys),
 	};
 

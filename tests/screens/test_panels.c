@@ -23,6 +23,12 @@ static const struct {
 	{40, 12, TEXT_ASCII, "40x12"},	     {20, 5, TEXT_ASCII, "20x5"},
 };
 
+/* A build with BPF=0 has the tables of what programs measure by name only. */
+static bool has_programs(const struct stage *s)
+{
+	return schema_column(view_table(s->view, "runq"), "wait") >= 0;
+}
+
 /* Every panel in every size, and its help. */
 static void panels_look(void **state)
 {
@@ -56,7 +62,7 @@ static void overview_tells_of_tails(void **state)
 
 	(void)state;
 	stage_open(&s, &latencies, 180, "overview", 80, 24, TEXT_ASCII);
-	if (!view_table(s.view, "runq")) {
+	if (!has_programs(&s)) {
 		stage_close(&s);
 		skip(); /* built without BPF */
 	}
@@ -142,6 +148,63 @@ static void processes_keep_the_selection(void **state)
 	stage_close(&s);
 }
 
+static void memory_tells_who_waits(void **state)
+{
+	static const struct made_host_options short_of_it = {.thrashing = true};
+	struct stage s;
+
+	(void)state;
+	stage_open(&s, &short_of_it, 180, "memory", 80, 24, TEXT_ASCII);
+	if (!has_programs(&s)) {
+		stage_close(&s);
+		skip(); /* built without BPF */
+	}
+	stage_check(&s, "memory-thrashing");
+	stage_press(&s, "j");
+	stage_check(&s, "memory-thrashing-growing");
+	stage_close(&s);
+}
+
+/* Who asks is named where it is measured; else nobody is accused. */
+static void disks_tell_who_asks(void **state)
+{
+	static const struct made_host_options seen = {.latencies = true}, blind = {.no_programs = true};
+	struct stage s;
+
+	(void)state;
+	stage_open(&s, NULL, 180, "disks", 80, 24, TEXT_ASCII);
+	assert_shows(&s, "who asks for it: not sampled in this window");
+	stage_close(&s);
+	stage_open(&s, &seen, 180, "disks", 80, 24, TEXT_ASCII);
+	if (!has_programs(&s)) {
+		stage_close(&s);
+		skip(); /* built without BPF */
+	}
+	assert_shows(&s, "asked by restic 9911 (written 12.0M/s)");
+	stage_close(&s);
+	stage_open(&s, &blind, 180, "disks", 80, 24, TEXT_ASCII);
+	assert_shows(&s, "who asks for it: needs root or the capabilities");
+	stage_close(&s);
+	stage_open(&s, NULL, 1, "disks", 80, 24, TEXT_ASCII);
+	assert_shows(&s, "who reads and writes: not sampled in this window");
+	stage_close(&s);
+}
+
+/* "Nobody" is said of those that were looked at. */
+static void memory_accuses_nobody_unmeasured(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	stage_open(&s, NULL, 180, "memory", 80, 24, TEXT_ASCII);
+	assert_shows(&s, "nobody grows much; who waits for it is not measured");
+	assert_shows(&s, "how long it waits for memory is not measured here");
+	stage_close(&s);
+	stage_open(&s, NULL, 1, "memory", 80, 24, TEXT_ASCII);
+	assert_shows(&s, "who grows: not sampled in this window");
+	stage_close(&s);
+}
+
 static void nfs_among_the_disks(void **state)
 {
 	static const struct made_host_options nfs = {.nfs = true};
@@ -150,6 +213,26 @@ static void nfs_among_the_disks(void **state)
 	(void)state;
 	stage_open(&s, &nfs, 180, "disks", 80, 24, TEXT_ASCII);
 	stage_check(&s, "disks-nfs");
+	stage_close(&s);
+}
+
+/* Which disk, where it is mounted, who uses that. */
+static void who_uses_a_mount(void **state)
+{
+	static const struct made_host_options users = {.partitions = true, .mount_users = true}, nobody = {.partitions = true};
+	struct stage s;
+
+	(void)state;
+	stage_open(&s, &users, 180, "disks", 80, 24, TEXT_ASCII);
+	stage_check(&s, "disks-users");
+	assert_shows(&s, "mounted on /var (vda2, ext4, 91.0% full), / (vda1, ext4, 40.0% full)");
+	assert_shows(&s, "/var used by mysqld 812 (41 files), java:api 1204 (3), sh 2000 (cwd), +12");
+	/* The partition that is mounted elsewhere. */
+	stage_type(&s, "/vda1\r");
+	assert_shows(&s, "who uses /:");
+	stage_close(&s);
+	stage_open(&s, &nobody, 180, "disks", 80, 24, TEXT_ASCII);
+	assert_shows(&s, "who uses /var:");
 	stage_close(&s);
 }
 
@@ -181,6 +264,35 @@ static void listening_sockets(void **state)
 	stage_open(&s, &sockets, 180, "net", 40, 12, TEXT_ASCII);
 	stage_press(&s, "o");
 	stage_check(&s, "listening-40x12");
+	stage_close(&s);
+}
+
+/* Who talks to whom: which side is slow, and why that is not known where it is not. */
+static void talking_sockets(void **state)
+{
+	static const struct made_host_options sockets = {.sockets = true}, unseen = {.sockets = true, .no_programs = true};
+	struct stage s;
+
+	(void)state;
+	stage_open(&s, &sockets, 180, "net", 80, 24, TEXT_ASCII);
+	stage_check(&s, "talking-80x24");
+	assert_shows(&s, "the peer is slow: it answers in");
+	stage_press(&s, "Down");
+	assert_shows(&s, "HTTP/2, multiplexed");
+	stage_press(&s, "Down");
+	assert_shows(&s, "a process that was not seen <- 10.0.0.7");
+	assert_shows(&s, "no request was answered");
+	stage_press(&s, "Enter");
+	assert_shows(&s, "whose connections these are is not known");
+	stage_close(&s);
+	stage_open(&s, &unseen, 180, "net", 80, 24, TEXT_ASCII);
+	assert_shows(&s, "how long answers take: needs root or the capabilities to load BPF programs");
+	stage_close(&s);
+	stage_open(&s, &sockets, 180, "net", 132, 43, TEXT_UTF8);
+	stage_check(&s, "talking-132x43");
+	stage_close(&s);
+	stage_open(&s, &sockets, 180, "net", 40, 12, TEXT_ASCII);
+	stage_check(&s, "talking-40x12");
 	stage_close(&s);
 }
 
@@ -426,6 +538,78 @@ static void panels_survive_every_size(void **state)
 	}
 }
 
+/* Does the text have this word, whole? */
+static bool has_word(const char *text, const char *word, size_t n)
+{
+	while ((text = strstr(text, word))) {
+		if (strchr(" ,;)\n", text[n]))
+			return true;
+		text += n;
+	}
+	return false;
+}
+
+/* Half a number is another number: "max 30~". Words that begin as numbers do, and end with the mark of what was cut, must be whole:
+ * as they are where there is room for all. */
+static unsigned cut_numbers(struct stage *s, const char *panel, int w, const char *all)
+{
+	char *text = surface_text(s->surface), *rest = text;
+	unsigned found = 0;
+
+	for (char *line; (line = strsep(&rest, "\n"));) {
+		char *words = line, *copy = strdup(line);
+
+		assert_non_null(copy);
+		for (char *word; (word = strsep(&words, " "));) {
+			size_t n = strlen(word);
+
+			if (n < 2 || word[n - 1] != '~' || !strspn(word + strspn(word, "<>=+-"), "0123456789"))
+				continue;
+			word[--n] = '\0';
+			if (has_word(all, word, n) || strstr(copy, ", kernel "))
+				continue;
+			fprintf(stderr, "%s, %d columns: %s: \"%s\"\n", panel, w, copy, word);
+			found++;
+		}
+		free(copy);
+	}
+	free(text);
+	return found;
+}
+
+static void no_number_is_cut(void **state)
+{
+	static const struct made_host_options busy = {
+		.nfs = true, .sockets = true, .pods = true, .family = true, .latencies = true, .thrashing = true};
+	static const char *const firsts[] = {"", "o", "j Enter", NULL};
+	static const struct {
+		int w, h;
+	} some[] = {{300, 60}, {33, 14}, {40, 12}, {40, 30}, {47, 20}, {60, 16}, {66, 30}, {80, 24}, {91, 43}};
+	unsigned found = 0;
+	struct stage s;
+
+	(void)state;
+	stage_open(&s, &busy, 180, "overview", 80, 24, TEXT_ASCII);
+	for (const struct panel *const *p = console_panels; *p; p++) {
+		for (const char *const *first = firsts; *first; first++) {
+			char *all = NULL;
+
+			for (size_t i = 0; i < sizeof(some) / sizeof(some[0]); i++) {
+				assert_int_equal(surface_resize(s.surface, some[i].w, some[i].h), 0);
+				stage_again(&s, (*p)->name);
+				stage_press(&s, *first);
+				if (all)
+					found += cut_numbers(&s, (*p)->name, some[i].w, all);
+				else
+					all = surface_text(s.surface);
+			}
+			free(all);
+		}
+	}
+	stage_close(&s);
+	assert_int_equal(found, 0);
+}
+
 /* Bytes a second to a terminal of 120x40 that refreshes each second, on a box where nothing happens. */
 static void quiet_boxes_cost_few_bytes(void **state)
 {
@@ -482,8 +666,13 @@ int main(void)
 		cmocka_unit_test(processes_say_why_a_cell_is_unread),
 		cmocka_unit_test(processes_keep_the_selection),
 		cmocka_unit_test(pods_by_name),
+		cmocka_unit_test(who_uses_a_mount),
 		cmocka_unit_test(listening_sockets),
+		cmocka_unit_test(talking_sockets),
+		cmocka_unit_test(memory_tells_who_waits),
 		cmocka_unit_test(nfs_among_the_disks),
+		cmocka_unit_test(disks_tell_who_asks),
+		cmocka_unit_test(memory_accuses_nobody_unmeasured),
 		cmocka_unit_test(drilling_down_and_back),
 		cmocka_unit_test(time_goes_back_and_on),
 		cmocka_unit_test(events_tell_what_happened),
@@ -491,6 +680,7 @@ int main(void)
 		cmocka_unit_test(tables_open),
 		cmocka_unit_test(hostile_names_are_escaped),
 		cmocka_unit_test(panels_survive_every_size),
+		cmocka_unit_test(no_number_is_cut),
 		cmocka_unit_test(quiet_boxes_cost_few_bytes),
 	};
 

@@ -22,47 +22,15 @@
 
 #include "screens/vt.h"
 
-#define PROGRAM TEST_BUILD "/culprit"
 
 enum { HELPERS_MAX = 64 };
 
-static const char *const plain[] = {PROGRAM, NULL};
-
-static struct vt *start_as(const char *const *argv, int rows, int cols, const char *const *environment)
-{
-	struct vt_options o = {.rows = rows, .cols = cols, .environment = environment, .argv = argv};
-	struct vt *vt = calloc(1, sizeof(*vt));
-
-	assert_non_null(vt);
-	vt_start(vt, &o);
-	return vt;
-}
-
-static void end(struct vt *vt)
-{
-	vt_finish(vt);
-	free(vt);
-}
-
-static void wait_shows(struct vt *vt, const char *text)
-{
-	struct timespec from, now;
-
-	clock_gettime(CLOCK_MONOTONIC, &from);
-	do {
-		if (vt_shows(vt, text))
-			return;
-		vt_read(vt, 100);
-		clock_gettime(CLOCK_MONOTONIC, &now);
-	} while ((now.tv_sec - from.tv_sec) * 1000 < VT_WAIT_MS && !vt->ended);
-	vt_dump(vt);
-	fail_msg("the screen never showed \"%s\"", text);
-}
+static const char *const plain[] = {VT_CULPRIT, NULL};
 
 /* Started, and the first sample is there. */
 static struct vt *start(int rows, int cols, const char *const *environment)
 {
-	struct vt *vt = start_as(plain, rows, cols, environment);
+	struct vt *vt = vt_open(plain, rows, cols, environment);
 
 	vt_sync(vt);
 	return vt;
@@ -72,8 +40,8 @@ static struct vt *start_and_wait(int rows, int cols, const char *const *environm
 {
 	struct vt *vt = start(rows, cols, environment);
 
-	wait_shows(vt, "1Over");
-	wait_shows(vt, "win");
+	vt_wait_shows(vt, "1Over");
+	vt_wait_shows(vt, "win");
 	return vt;
 }
 
@@ -157,7 +125,7 @@ static void by_q(struct vt *vt)
 {
 	/* It offers once to save what it holds. */
 	vt_send_only(vt, "q", 1);
-	wait_shows(vt, "Save it to a file");
+	vt_wait_shows(vt, "Save it to a file");
 	vt_send_only(vt, "n", 1);
 }
 
@@ -202,7 +170,7 @@ static void program_ends(void **state)
 		assert_true(vt->altscreen);
 		assert_int_equal(end_it(vt, hows[i]), 0);
 		vt_assert_restored(vt);
-		end(vt);
+		vt_close(vt);
 	}
 }
 
@@ -218,7 +186,7 @@ static void program_crashes(void **state)
 		/* It dies of it as it would have; a sanitizer turns that into an exit. */
 		assert_true(WIFSIGNALED(status) || WEXITSTATUS(status) != 0);
 		vt_assert_restored(vt);
-		end(vt);
+		vt_close(vt);
 	}
 }
 
@@ -230,7 +198,7 @@ static void program_is_killed(void **state)
 
 	(void)state;
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-	end(vt);
+	vt_close(vt);
 }
 
 static void program_loses_its_terminal(void **state)
@@ -239,7 +207,7 @@ static void program_loses_its_terminal(void **state)
 
 	(void)state;
 	end_it(vt, vt_close_terminal);
-	end(vt);
+	vt_close(vt);
 }
 
 static void program_stops_and_goes_on(void **state)
@@ -253,12 +221,12 @@ static void program_stops_and_goes_on(void **state)
 		vt_wait_stopped(vt);
 		vt_assert_restored(vt);
 		vt_continue(vt);
-		wait_shows(vt, "1Over");
+		vt_wait_shows(vt, "1Over");
 		assert_true(vt->altscreen);
 	}
 	assert_int_equal(end_it(vt, by_two_q), 0);
 	vt_assert_restored(vt);
-	end(vt);
+	vt_close(vt);
 }
 
 static void program_in_a_storm_of_resizes(void **state)
@@ -272,10 +240,10 @@ static void program_in_a_storm_of_resizes(void **state)
 	vt_resize(vt, 5, 20);
 	vt_resize(vt, 30, 100);
 	vt_type(vt, "2");
-	wait_shows(vt, "command");
+	vt_wait_shows(vt, "command");
 	assert_int_equal(end_it(vt, by_two_q), 0);
 	vt_assert_restored(vt);
-	end(vt);
+	vt_close(vt);
 }
 
 static void program_on_tiny_terminals(void **state)
@@ -290,7 +258,7 @@ static void program_on_tiny_terminals(void **state)
 		vt_type(vt, "j");
 		assert_int_equal(end_it(vt, by_two_q), 0);
 		vt_assert_restored(vt);
-		end(vt);
+		vt_close(vt);
 	}
 }
 
@@ -300,14 +268,14 @@ static void program_says_what_terminal_it_cannot_use(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 3; i++) {
-		struct vt *vt = start_as(plain, 24, 200, terms[i]);
+		struct vt *vt = vt_open(plain, 24, 200, terms[i]);
 		int status = vt_wait_end(vt);
 
 		assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
 		assert_non_null(memmem(vt->log, vt->log_len, "TERM is", 7));
 		assert_null(memchr(vt->log, '\033', vt->log_len));
 		vt_assert_restored(vt);
-		end(vt);
+		vt_close(vt);
 	}
 }
 
@@ -324,14 +292,14 @@ static void program_without_utf8(void **state)
 		assert_true((unsigned char)vt->log[k] < 0x80);
 	vt_type(vt, "\033");
 	assert_int_equal(end_it(vt, by_two_q), 0);
-	end(vt);
+	vt_close(vt);
 }
 
 /* Where standard output is no terminal, one Overview as text. */
 static void program_into_a_pipe(void **state)
 {
 	static char text[65536];
-	FILE *pipe = popen("LC_ALL=C " PROGRAM " </dev/null 2>&1", "r");
+	FILE *pipe = popen("LC_ALL=C " VT_CULPRIT " </dev/null 2>&1", "r");
 	size_t n;
 	int lines = 0;
 
@@ -407,12 +375,12 @@ static void program_shows_hostile_names(void **state)
 	vt_type(vt, "2");
 	snprintf(filter, sizeof(filter), "\\pid = %d or pid = %d\r", (int)name, (int)command);
 	vt_type(vt, filter);
-	wait_shows(vt, "ev\\x1b]0;owned\\x07\\xc2\\x9b2J\\x9b3J\\xe2\\x80\\xae\\x0a)\\xff 600");
+	vt_wait_shows(vt, "ev\\x1b]0;owned\\x07\\xc2\\x9b2J\\x9b3J\\xe2\\x80\\xae\\x0a)\\xff 600");
 	/* In Threads by their names. */
 	vt_type(vt, "/test_program\r");
 	vt_type(vt, "\r");
-	wait_shows(vt, "e\\x1b]0;x\\x07");
-	wait_shows(vt, "\\x9b\\xc2\\x9b)\\x0a");
+	vt_wait_shows(vt, "e\\x1b]0;x\\x07");
+	vt_wait_shows(vt, "\\x9b\\xc2\\x9b)\\x0a");
 	vt_type(vt, "t");
 	vt_type(vt, ":table process\r");
 	vt_type(vt, "1");
@@ -421,7 +389,7 @@ static void program_shows_hostile_names(void **state)
 	vt_type(vt, "?");
 	assert_int_equal(end_it(vt, by_two_q), 0);
 	vt_assert_restored(vt);
-	end(vt);
+	vt_close(vt);
 	kill(name, SIGKILL);
 	kill(command, SIGKILL);
 	waitpid(name, NULL, 0);
@@ -445,26 +413,26 @@ static void program_leads_to_the_culprit(void **state)
 			;
 	}
 	vt = start_and_wait(24, 80, NULL);
-	wait_shows(vt, "burner-of-cpu");
+	vt_wait_shows(vt, "burner-of-cpu");
 	/* It is near the top at once; by name it is found for certain. */
 	vt_type(vt, "/burner-of\r");
 	vt_type(vt, "\r");
 	snprintf(text, sizeof(text), "HOST > burner-of-cpu %d", (int)pid);
-	wait_shows(vt, text);
-	wait_shows(vt, "CCC");
-	wait_shows(vt, "u back");
-	wait_shows(vt, "{ } time");
+	vt_wait_shows(vt, text);
+	vt_wait_shows(vt, "CCC");
+	vt_wait_shows(vt, "u back");
+	vt_wait_shows(vt, "{ } time");
 	vt_type(vt, "{");
-	wait_shows(vt, "PAUSED");
-	wait_shows(vt, "Space live");
+	vt_wait_shows(vt, "PAUSED");
+	vt_wait_shows(vt, "Space live");
 	vt_type(vt, " ");
-	wait_shows(vt, "LIVE");
+	vt_wait_shows(vt, "LIVE");
 	vt_type(vt, "u");
-	wait_shows(vt, "saturation");
+	vt_wait_shows(vt, "saturation");
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	assert_int_equal(end_it(vt, by_two_q), 0);
-	end(vt);
+	vt_close(vt);
 }
 
 /* F9 on a child of the test: only the number, typed, sends; what was typed ahead does not count. */
@@ -472,7 +440,7 @@ static void program_sends_signals(void **state)
 {
 	pid_t pid = fork();
 	char filter[64], text[96], number[32];
-	const char *argv[] = {PROGRAM, "--no-attach", "--safe", "--panel", "processes", "--filter", filter, NULL, NULL};
+	const char *argv[] = {VT_CULPRIT, "--no-attach", "--safe", "--panel", "processes", "--filter", filter, NULL, NULL};
 	struct vt *vt;
 	int status = 0;
 
@@ -489,54 +457,54 @@ static void program_sends_signals(void **state)
 	snprintf(number, sizeof(number), "%d\r", (int)pid);
 	/* Where nothing may be changed it says so. */
 	argv[7] = "--readonly";
-	vt = start_as(argv, 24, 80, NULL);
-	wait_shows(vt, "1-1 of 1");
+	vt = vt_open(argv, 24, 80, NULL);
+	vt_wait_shows(vt, "1-1 of 1");
 	vt_type(vt, "\033[20~");
-	wait_shows(vt, "read-only (--readonly");
+	vt_wait_shows(vt, "read-only (--readonly");
 	vt_type(vt, ":signal KILL\r");
-	wait_shows(vt, "read-only (--readonly");
+	vt_wait_shows(vt, "read-only (--readonly");
 	assert_int_equal(end_it(vt, by_two_q), 0);
-	end(vt);
+	vt_close(vt);
 	argv[7] = NULL;
-	vt = start_as(argv, 24, 80, NULL);
-	wait_shows(vt, "1-1 of 1");
+	vt = vt_open(argv, 24, 80, NULL);
+	vt_wait_shows(vt, "1-1 of 1");
 	vt_type(vt, "\033[20~");
-	wait_shows(vt, ":signal TERM");
+	vt_wait_shows(vt, ":signal TERM");
 	vt_type(vt, "\r");
 	snprintf(text, sizeof(text), "type %d, Enter:", (int)pid);
-	wait_shows(vt, text);
+	vt_wait_shows(vt, text);
 	vt_type(vt, "y\r");
-	wait_shows(vt, "nothing was done");
+	vt_wait_shows(vt, "nothing was done");
 	assert_int_equal(waitpid(pid, &status, WNOHANG), 0);
 	vt_type(vt, ":renice 12\r");
-	wait_shows(vt, "nice value of all threads");
+	vt_wait_shows(vt, "nice value of all threads");
 	vt_type(vt, "y");
-	wait_shows(vt, "is 12 now (1 thread)");
+	vt_wait_shows(vt, "is 12 now (1 thread)");
 	assert_int_equal(getpriority(PRIO_PROCESS, (id_t)pid), 12);
 	vt_type(vt, "\033[20~");
-	wait_shows(vt, ":signal TERM");
+	vt_wait_shows(vt, ":signal TERM");
 	vt_type(vt, "\r");
-	wait_shows(vt, text);
+	vt_wait_shows(vt, text);
 	vt_type(vt, number);
-	wait_shows(vt, "sent TERM to target-of-test");
+	vt_wait_shows(vt, "sent TERM to target-of-test");
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
 	assert_int_equal(end_it(vt, by_two_q), 0);
-	end(vt);
+	vt_close(vt);
 }
 
 /* A recording that comes through a pipe is followed live: its bytes are the recording, and nobody else may read them. */
 static void program_replays_a_pipe(void **state)
 {
 	static const char *const argv[] = {
-		"/bin/sh", "-c", PROGRAM " record -o - --for 30 --interval 200ms 2>/dev/null | " PROGRAM " replay -", NULL,
+		"/bin/sh", "-c", VT_CULPRIT " record -o - --for 30 --interval 200ms 2>/dev/null | " VT_CULPRIT " replay -", NULL,
 	};
-	struct vt *vt = start_as(argv, 24, 80, NULL);
+	struct vt *vt = vt_open(argv, 24, 80, NULL);
 	double seconds = 0;
 
 	(void)state;
-	wait_shows(vt, "REPLAY");
-	wait_shows(vt, "of the window");
+	vt_wait_shows(vt, "REPLAY");
+	vt_wait_shows(vt, "of the window");
 	/* It goes on: the window grows. */
 	for (time_t end_s = time(NULL) + 2 * VT_WAIT_MS / 1000; seconds < 3 && time(NULL) < end_s;) {
 		const char *at = strstr(vt_row(vt, 0), "win ");
@@ -552,7 +520,7 @@ static void program_replays_a_pipe(void **state)
 	vt_read(vt, 200);
 	vt_send_only(vt, "q", 1);
 	vt_wait_end(vt);
-	end(vt);
+	vt_close(vt);
 }
 
 int main(void)

@@ -17,11 +17,10 @@
 
 #include "screens/vt.h"
 
-#define PROGRAM TEST_BUILD "/culprit"
 #define RECORDING "tests/fixtures/recordings/v1.0.culprit"
 
-static const char *const live[] = {PROGRAM, "--no-attach", NULL}, *const forgets[] = {PROGRAM, "--no-attach", "--no-settings", NULL},
-			 *const replay[] = {PROGRAM, "replay", RECORDING, NULL};
+static const char *const live[] = {VT_CULPRIT, "--no-attach", NULL}, *const forgets[] = {VT_CULPRIT, "--no-attach", "--no-settings", NULL},
+			 *const replay[] = {VT_CULPRIT, "replay", RECORDING, NULL};
 
 struct home {
 	char folder[32], variable[64], file[80];
@@ -64,36 +63,17 @@ static char *content(const char *file)
 
 static struct vt *start(const struct home *h, const char *const *argv)
 {
-	struct vt_options o = {.rows = 24, .cols = 80, .environment = h->environment, .argv = argv};
-	struct vt *vt = calloc(1, sizeof(*vt));
+	struct vt *vt = vt_open(argv, 24, 80, h->environment);
 
-	assert_non_null(vt);
-	vt_start(vt, &o);
 	vt_sync(vt);
 	return vt;
-}
-
-static void wait_shows(struct vt *vt, const char *text)
-{
-	struct timespec from, now;
-
-	clock_gettime(CLOCK_MONOTONIC, &from);
-	do {
-		if (vt_shows(vt, text))
-			return;
-		vt_read(vt, 100);
-		clock_gettime(CLOCK_MONOTONIC, &now);
-	} while ((now.tv_sec - from.tv_sec) * 1000 < VT_WAIT_MS && !vt->ended);
-	vt_dump(vt);
-	fail_msg("the screen never showed \"%s\"", text);
 }
 
 static void end(struct vt *vt)
 {
 	vt_wait_end(vt);
 	vt_assert_restored(vt);
-	vt_finish(vt);
-	free(vt);
+	vt_close(vt);
 }
 
 static void quit(struct vt *vt)
@@ -116,13 +96,16 @@ static void what_was_chosen_is_there_again(void **state)
 	(void)state;
 	home_open(&h);
 	vt = start(&h, live);
-	wait_shows(vt, "win");
+	vt_wait_shows(vt, "win");
 	vt_type(vt, "2f");
 	vt_type(vt, ":sort rss\r");
 	vt_type(vt, ":columns pid rss nice command\r");
 	vt_type(vt, ":theme dark\r");
 	vt_type(vt, ":interval 2s\r");
-	wait_shows(vt, "from the next start on");
+	vt_wait_shows(vt, "a sample every 2s from now on");
+	/* Line 1 says so, once the segment has come that does. */
+	vt_type(vt, "j");
+	vt_wait_shows(vt, "every 2s win");
 	quit(vt);
 	assert_int_equal(stat(h.file, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
@@ -133,8 +116,8 @@ static void what_was_chosen_is_there_again(void **state)
 	free(text);
 	/* Also where it is ended from outside. */
 	vt = start(&h, live);
-	wait_shows(vt, "tree by rss");
-	wait_shows(vt, "nice");
+	vt_wait_shows(vt, "tree by rss");
+	vt_wait_shows(vt, "nice");
 	vt_type(vt, "f");
 	vt_signal(vt, SIGTERM);
 	end(vt);
@@ -154,7 +137,7 @@ static void replay_remembers_too(void **state)
 	(void)state;
 	home_open(&h);
 	vt = start(&h, replay);
-	wait_shows(vt, "1Over");
+	vt_wait_shows(vt, "1Over");
 	vt_type(vt, "2:sort age\r");
 	quit(vt);
 	text = content(h.file);
@@ -180,7 +163,7 @@ static void a_bad_file_is_set_aside(void **state)
 	fputs("culprit-settings 1\ntheme = dark\n\x1b[2J rubbish\n", f);
 	fclose(f);
 	vt = start(&h, live);
-	wait_shows(vt, "settings:3: ");
+	vt_wait_shows(vt, "settings:3: ");
 	quit(vt);
 	snprintf(aside, sizeof(aside), "%s.bad", h.file);
 	text = content(aside);
@@ -191,7 +174,7 @@ static void a_bad_file_is_set_aside(void **state)
 	fputs("culprit-settings 9\nshape = round\n", f);
 	fclose(f);
 	vt = start(&h, live);
-	wait_shows(vt, "newer culprit");
+	vt_wait_shows(vt, "newer culprit");
 	vt_type(vt, "2:theme dark\r");
 	quit(vt);
 	text = content(h.file);
@@ -208,13 +191,13 @@ static void nothing_is_remembered_when_told_so(void **state)
 	(void)state;
 	home_open(&h);
 	vt = start(&h, forgets);
-	wait_shows(vt, "win");
+	vt_wait_shows(vt, "win");
 	vt_type(vt, "2:theme dark\r");
 	quit(vt);
 	assert_null(content(h.file));
 	/* Nor where nothing was chosen. */
 	vt = start(&h, live);
-	wait_shows(vt, "win");
+	vt_wait_shows(vt, "win");
 	quit(vt);
 	assert_null(content(h.file));
 	home_close(&h);

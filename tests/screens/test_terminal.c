@@ -342,6 +342,8 @@ static void terminal_stops_and_goes_on(void **state)
 
 	(void)state;
 	vt_sync(vt);
+	/* The key that is typed below says that these are the newest data. */
+	console_type(c, "L");
 	for (int i = 0; i < 2; i++) {
 		vt_send_only(vt, "\x1a", 1); /* ^Z, which never comes as input */
 		vt->sent--;
@@ -376,6 +378,8 @@ static void terminal_resizes(void **state)
 
 	(void)state;
 	vt_sync(vt);
+	/* The key that is typed below says that these are the newest data. */
+	console_type(c, "L");
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		vt_resize(vt, sizes[i][0], sizes[i][1]);
 		vt_type(vt, "L");

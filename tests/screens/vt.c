@@ -444,3 +444,34 @@ void vt_assert_restored(struct vt *vt)
 	vterm_state_get_penattr(state, VTERM_ATTR_BACKGROUND, &value);
 	assert_true(VTERM_COLOR_IS_DEFAULT_BG(&value.color));
 }
+
+struct vt *vt_open(const char *const *argv, int rows, int cols, const char *const *environment)
+{
+	struct vt_options o = {.rows = rows, .cols = cols, .environment = environment, .argv = argv};
+	struct vt *vt = calloc(1, sizeof(*vt));
+
+	assert_non_null(vt);
+	vt_start(vt, &o);
+	return vt;
+}
+
+void vt_close(struct vt *vt)
+{
+	vt_finish(vt);
+	free(vt);
+}
+
+void vt_wait_shows(struct vt *vt, const char *text)
+{
+	struct timespec from, now;
+
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	do {
+		if (vt_shows(vt, text))
+			return;
+		vt_read(vt, 100);
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	} while ((now.tv_sec - from.tv_sec) * 1000 < VT_WAIT_MS && !vt->ended);
+	vt_dump(vt);
+	fail_msg("the screen never showed \"%s\"", text);
+}

@@ -42,6 +42,14 @@ struct vt_options {
 void vt_start(struct vt *, const struct vt_options *);
 void vt_finish(struct vt *); /* kills what still runs */
 
+/* The program, as tests run it. */
+#define VT_CULPRIT TEST_BUILD "/culprit"
+/* A program in a terminal of its own, to be given to vt_close(). */
+struct vt *vt_open(const char *const *argv, int rows, int cols, const char *const *environment);
+void vt_close(struct vt *); /* finishes and frees */
+/* Reads until the screen shows the text somewhere. */
+void vt_wait_shows(struct vt *, const char *text);
+
 /* Until the program has painted at least once more since all that was sent was taken. */
 void vt_sync(struct vt *);
 void vt_send(struct vt *, const char *bytes, size_t n); /* and sync */

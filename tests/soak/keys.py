@@ -147,7 +147,9 @@ class Session:
         self.argv, self.size = r.choice(place.ways), self.keys.size() if r.random() < 0.3 else (80, 24)
         self.end = 'q' if self.calm else r.choice(['q', 'hang up', 'SIGTERM', 'SIGHUP', 'hang up', 'SIGINT'])
         env = {'TERM': r.choice(['xterm-256color', 'xterm-256color', 'linux', 'vt100', 'screen-256color']), 'PATH': os.environ['PATH'],
-               'LC_ALL': r.choice(['C.UTF-8', 'C']), 'HOME': place.folder, 'CULPRIT_RUNTIME_DIR': '/nonexistent/culprit',
+               'LC_ALL': r.choice(['C.UTF-8', 'C']), 'HOME': place.folder,
+               # What one console remembers must not change what the next seed does.
+               'XDG_CONFIG_HOME': '%s/settings-%d' % (place.folder, seed), 'CULPRIT_RUNTIME_DIR': '/nonexistent/culprit',
                'COLORTERM': r.choice(['', 'truecolor']),
                'ASAN_OPTIONS': 'detect_leaks=%d:exitcode=99:symbolize=0:' % self.calm +
                'log_path=' + place.reports,

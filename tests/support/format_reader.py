@@ -18,8 +18,7 @@ class Bytes:
     def take(self, n):
         self.at += n
         return self.data[self.at - n:self.at]
-    def u8(self):
-        return self.take(1)[0]
+    u8 = lambda self: self.take(1)[0]
     def varint(self):
         value = shift = 0
         while True:
@@ -27,8 +26,7 @@ class Bytes:
             value, shift = value | (byte & 127) << shift, shift + 7
             if byte < 128:
                 return value & (1 << 64) - 1
-    def zigzag(self):
-        return (v := self.varint()) >> 1 ^ -(v & 1)
+    zigzag = lambda self: (v := self.varint()) >> 1 ^ -(v & 1)
     string = lambda self: self.take(self.varint())
     def skip(self, n):
         return [self.varint() for _ in range(n)]
@@ -38,7 +36,9 @@ class Bytes:
     def value(self, kind, before):
         if kind == 'f64':
             return before ^ int.from_bytes(struct.pack('<Q', self.varint()), 'big')
-        return before + self.zigzag() & (1 << 64) - 1
+        word = self.varint()
+        word, step = (word >> 1, 1 if word & 1 else 1000) if kind == 'thousands' else (word, 1)
+        return before + (word >> 1 ^ -(word & 1)) * step & (1 << 64) - 1
     def counts(self, before):
         now, at = list(before), 0
         for _ in range(self.varint()):
@@ -46,7 +46,7 @@ class Bytes:
             now[at], at = now[at] + self.zigzag(), at + 1
         return now
 
-KINDS = dict(enumerate('? i64 u64 f64 bool text stack task histogram'.split()))
+KINDS = dict(enumerate('? i64 u64 f64 bool text stack task histogram thousands'.split()))
 COUNTER, HISTOGRAM, TIME = 4, 6, 7
 
 class Table:

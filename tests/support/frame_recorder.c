@@ -401,17 +401,41 @@ static size_t row_search(const struct culprit_table *t, const struct recorded_ro
 	return n;
 }
 
+static void key_print(const struct culprit_table *t, const struct recorded_row *row, char *buf, size_t cap)
+{
+	size_t n = 0;
+
+	buf[0] = 0;
+	for (uint32_t c = 0; c < t->ncolumns && n < cap; c++) {
+		const struct culprit_column *column = column_at(t, c);
+		const char *blank = n ? " " : "";
+
+		if (column->role != CULPRIT_KEY)
+			continue;
+		if (column->type == CULPRIT_TEXT)
+			n += (size_t)snprintf(buf + n, cap - n, "%s%s", blank, row->cells[c].text);
+		else if (column->type == CULPRIT_I64)
+			n += (size_t)snprintf(buf + n, cap - n, "%s%lld", blank, (long long)row->cells[c].bits);
+		else
+			n += (size_t)snprintf(buf + n, cap - n, "%s%llu", blank, (unsigned long long)row->cells[c].bits);
+	}
+}
+
 static void carry_over(struct recorder *r, struct recorded_table *t)
 {
 	size_t hint = 0, matched = 0;
 
 	for (size_t i = 0; i < t->nrows; i++) {
 		uint8_t put_groups = 0;
+		char key[256];
 		size_t at;
 
-		for (size_t k = i + 1; k < t->nrows && t->nrows < 3000; k++)
-			if (key_equal(t->table, &t->rows[i], &t->rows[k]))
-				misuse(r, "two rows of %s with one key", t->table->name);
+		for (size_t k = i + 1; k < t->nrows && t->nrows < 3000; k++) {
+			if (!key_equal(t->table, &t->rows[i], &t->rows[k]))
+				continue;
+			key_print(t->table, &t->rows[i], key, sizeof(key));
+			misuse(r, "two rows of %s with one key: %s", t->table->name, key);
+		}
 		at = row_search(t->table, t->old, t->nold, &t->rows[i], hint < t->nold ? hint : 0);
 		if (at == t->nold)
 			continue;
@@ -475,26 +499,6 @@ const struct recorded_table *recorder_table(const struct recorder *r, const char
 size_t recorder_rows(const struct recorder *r, const char *table)
 {
 	return recorder_table(r, table)->nrows;
-}
-
-static void key_print(const struct culprit_table *t, const struct recorded_row *row, char *buf, size_t cap)
-{
-	size_t n = 0;
-
-	buf[0] = 0;
-	for (uint32_t c = 0; c < t->ncolumns && n < cap; c++) {
-		const struct culprit_column *column = column_at(t, c);
-		const char *blank = n ? " " : "";
-
-		if (column->role != CULPRIT_KEY)
-			continue;
-		if (column->type == CULPRIT_TEXT)
-			n += (size_t)snprintf(buf + n, cap - n, "%s%s", blank, row->cells[c].text);
-		else if (column->type == CULPRIT_I64)
-			n += (size_t)snprintf(buf + n, cap - n, "%s%lld", blank, (long long)row->cells[c].bits);
-		else
-			n += (size_t)snprintf(buf + n, cap - n, "%s%llu", blank, (unsigned long long)row->cells[c].bits);
-	}
 }
 
 const struct recorded_row *recorder_find(const struct recorder *r, const char *table, const char *key)

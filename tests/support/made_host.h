@@ -19,6 +19,10 @@ struct made_host_options {
 	bool pods;      /* control groups: services, pods and their containers, one stopped by its CPU limit */
 	bool family;    /* a login that builds something, a shop in python3 and one in node, in control groups of their own */
 	bool latencies; /* what only programs in the kernel see: waits for CPUs, the backup's writes on the disk */
+	bool no_programs; /* nothing may be loaded into the kernel */
+	bool partitions; /* the first disk has two */
+	bool mount_users; /* it is looked at who uses /var */
+	bool thrashing; /* java grows, mysqld waits for memory, as only programs in the kernel see */
 	bool murmur;    /* calm as real boxes are: now and then somebody does a little, and every number moves a bit */
 };
 

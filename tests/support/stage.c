@@ -23,8 +23,6 @@ void stage_now(struct stage *s)
 void stage_open(struct stage *s, const struct made_host_options *host, unsigned seconds, const char *panel, int w, int h,
 		enum text_form form)
 {
-	struct console_options options = {.panels = console_panels, .panel = panel, .timeline = console_data_timeline};
-
 	memset(s, 0, sizeof(*s));
 	s->host = made_host_create(host);
 	made_host_run(s->host, seconds);
@@ -32,11 +30,22 @@ void stage_open(struct stage *s, const struct made_host_options *host, unsigned 
 	assert_non_null(s->view);
 	assert_int_equal(view_add_source(s->view, made_host_source(s->host)), 0);
 	assert_int_equal(console_data_init(&s->data, s->view), 0);
-	options.view = s->view;
-	options.timeline_self = &s->data;
-	assert_int_equal(console_create(&s->console, &options, NULL), 0);
 	s->surface = surface_create(w, h, form);
 	assert_non_null(s->surface);
+	stage_again(s, panel);
+}
+
+void stage_again(struct stage *s, const char *panel)
+{
+	struct console_options options = {.panels = console_panels,
+					  .panel = panel,
+					  .mode = s->mode,
+					  .view = s->view,
+					  .timeline = console_data_timeline,
+					  .timeline_self = &s->data};
+
+	console_destroy(s->console);
+	assert_int_equal(console_create(&s->console, &options, NULL), 0);
 	/* Twice: what there is room for is known after the first time. */
 	for (int i = 0; i < 2; i++) {
 		stage_now(s);

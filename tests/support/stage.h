@@ -19,11 +19,14 @@ struct stage {
 	struct console_data data;
 	struct console *console;
 	struct surface *surface;
+	enum console_mode mode; /* of the consoles that stage_again() makes */
 };
 
 /* After so many seconds of the machine; drawn twice. */
 void stage_open(struct stage *, const struct made_host_options *, unsigned seconds, const char *panel, int w, int h, enum text_form);
 void stage_close(struct stage *);
+/* A console as it begins, over the same machine. */
+void stage_again(struct stage *, const char *panel);
 /* What is new is taken in; not drawn. */
 void stage_now(struct stage *);
 /* Keys by name, separated by blanks: "j j Enter". What they have as effects is thrown away. */

@@ -293,12 +293,60 @@ static void test_steady_state_takes_no_memory(void **state)
 	wbuf_finish(&out);
 }
 
+/* When most of what was there has ended, a segment begins soon, and what was kept of them goes. */
+static void test_storm_is_over(void **state)
+{
+	enum { STORM = 20000, LEFT = 100, TICKS = 32 };
+	struct fixture *f = *state;
+	struct builder *b = writer_builder(f->writer);
+	struct task *tasks = calloc(STORM, sizeof(*tasks));
+	uint64_t rows, folded, cpu, rss, sum = 0;
+	size_t before, most = 0;
+	struct cursor *c;
+
+	assert_non_null(tasks);
+	tick(f);
+	before = builder_memory(b);
+	for (unsigned i = 0; i < STORM; i++)
+		tasks[i] = (struct task){.start = i, .cpu = i * 1000003u, .rss = i * 4099u, .handle = CULPRIT_NO_HANDLE};
+	for (unsigned n = 0; n < 2 * TICKS + 2; n++) {
+		struct culprit_frame *frame;
+		unsigned there = n < 2 || n >= 2 * TICKS ? STORM : LEFT;
+
+		/* Once: a key frame is paid for by thirty frames, and what is left then is no storm. */
+		if (n == 2 * TICKS) {
+			assert_int_equal(memsource_segments(f->mem), 2);
+			assert_true(most > before + 16 * STORM);
+			assert_true(builder_memory(b) < most / 4);
+		}
+
+		builder_begin(b, 1000000000ull * ++f->tick, 1);
+		frame = builder_frame(b, 0, 1);
+		culprit_table(frame, 0);
+		for (unsigned i = 0; i < there; i++)
+			put_task(frame, &tasks[i], i);
+		assert_int_equal(builder_frame_end(b, 0, NULL, 0, 1, NULL), 0);
+		assert_int_equal(writer_commit(f->writer), 0);
+		most = builder_memory(b) > most ? builder_memory(b) : most;
+	}
+	/* And the next one finds room again. */
+	for (unsigned i = 0; i < STORM; i++)
+		sum += tasks[i].rss;
+	c = cursor_create(f->source, NULL);
+	look(c, &rows, &folded, &cpu, &rss);
+	assert_int_equal(rows, STORM);
+	assert_int_equal(rss, sum);
+	cursor_destroy(c);
+	free(tasks);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_fold, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_fold_churn, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_mistakes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_storm_is_over, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_steady_state_takes_no_memory, setup, teardown),
 	};
 

@@ -144,7 +144,7 @@ static void test_table(void **state)
 	       "  1  a\\x1b[31m,\"b\\\\\\xff  50.0%  ~1.00M\n"
 	       "  2  second                 0%       ?  (ended)\n");
 	expect("culprit dump process --from end --columns pid,utime",
-	       "process  22:13:22Z  1-1 of 1 rows\n"
+	       "process  22:13:22Z  1-1 of 1 row\n"
 	       "one sample only: no rates, no differences\n"
 	       "pid  utime\n"
 	       "  1      -\n");
@@ -153,7 +153,7 @@ static void test_table(void **state)
 	       "pid\n"
 	       "  2  (ended)\n");
 	expect("culprit dump process --filter cpu>=50% --columns pid",
-	       "process  22:13:21Z .. 22:13:22Z (1s)  1-1 of 1 rows\n"
+	       "process  22:13:21Z .. 22:13:22Z (1s)  1-1 of 1 row\n"
 	       "pid\n"
 	       "  1\n");
 	expect("culprit dump process --pid 7", "process  22:13:21Z .. 22:13:22Z (1s)  no rows\n");
@@ -172,7 +172,11 @@ static void test_errors(void **state)
 		{"culprit dump process --columns pid,xyz", -EINVAL, "--columns: no column 'xyz'"},
 		{"culprit dump process --filter rss>", -EINVAL, "position 5: a value was expected"},
 		{"culprit dump process --from yesterday", -EINVAL, "is not a time"},
-		{"culprit dump process --from end --to start", -EINVAL, "lies after"},
+		{"culprit dump process --from -5y", -EINVAL, "'-5y' is not a time: behind - stands a duration in s, m, h, d or w"},
+		{"culprit dump process --from end --to start", -EINVAL, "--from lies after --to"},
+		{"culprit dump process --from 2023-11-14T22:13:23Z", -ERANGE, "--from 2023-11-14T22:13:23Z lies after the end: what "
+		 "is recorded is 2023-11-14T22:13:21Z to 2023-11-14T22:13:22Z (1s)"},
+		{"culprit dump process --to 2023-11-14T22:13:19Z", -ERANGE, "--to 2023-11-14T22:13:19Z lies before the beginning"},
 	};
 
 	(void)state;

@@ -179,6 +179,58 @@ static void parse(const char *text, const char *expected, uint64_t bad)
 	assert_int_equal(counts.bad, bad);
 }
 
+/* The places in a function, against a plain sum: of one node, of the function everywhere; the heaviest first. */
+static void test_spots(void **state)
+{
+	static const uint8_t build[20] = {1, 2, 3};
+	struct flame *f = flame_create();
+	struct flame_frame frames[2] = {frame("main"), frame("hot")};
+	double sum[2][40] = {{0}};
+	struct flame_spot spots[8], all[64];
+	uint32_t random = 1, node[2];
+	size_t n;
+
+	(void)state;
+	for (unsigned i = 0; i < 20000; i++) {
+		unsigned place, tree;
+
+		random = random * 1103515245 + 12345;
+		place = (random >> 16) % 40 * ((random >> 8) % 40) / 40;
+		tree = random >> 30 & 1;
+		frames[0] = frame(tree ? "main" : "other");
+		frames[1].placed = true;
+		frames[1].offset = 0x1000 + place;
+		frames[1].build_id = build;
+		frames[1].build_id_len = sizeof(build);
+		frames[1].pid = 7;
+		sum[tree][place] += 1 + place % 3;
+		assert_int_equal(flame_add(f, frames, 2, 1 + place % 3, 1, false), 0);
+	}
+	node[0] = find(f, "other;hot");
+	node[1] = find(f, "main;hot");
+	for (int which = 0; which < 3; which++) {
+		double most = 1e18;
+
+		n = flame_spots_of(f, node[which % 2], which == 2, all, 64);
+		assert_true(n > 30 && n <= 40);
+		for (size_t i = 0; i < n; i++) {
+			unsigned place = (unsigned)(all[i].offset - 0x1000);
+			double is = which == 2 ? sum[0][place] + sum[1][place] : sum[which][place];
+
+			assert_true(all[i].weight == is && is <= most && all[i].pid == 7 && all[i].build_id_len == FLAME_BUILD_ID);
+			most = is;
+		}
+		assert_int_equal(flame_spots_of(f, node[which % 2], which == 2, spots, 8), 8);
+		for (size_t i = 0; i < 8; i++)
+			assert_true(spots[i].weight == all[i].weight);
+	}
+	assert_int_equal(flame_spots_of(f, find(f, "main"), false, all, 64), 0);
+	flame_clear(f);
+	add(f, "main;hot", 1, false);
+	assert_int_equal(flame_spots_of(f, find(f, "main;hot"), false, all, 64), 0);
+	flame_destroy(f);
+}
+
 static void test_text_of_others(void **state)
 {
 	struct profile_counts counts;
@@ -206,6 +258,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_tree),
 		cmocka_unit_test(test_totals_agree),
+		cmocka_unit_test(test_spots),
 		cmocka_unit_test(test_text_of_others),
 	};
 

@@ -1,6 +1,7 @@
 /* Random tables go through builder, writer and memory into a cursor, and must come out as they went in: at every frame,
  * forwards, backwards, in jumps, with ended rows, bases, falls, groups and events. The model below is the oracle. */
 #include <errno.h>
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -26,7 +27,7 @@ static const struct culprit_column columns[COLUMNS] = {
 	[ID] = {"id", CULPRIT_KEY, CULPRIT_U64, CULPRIT_NONE, 0},
 	[NAME] = {"name", CULPRIT_KEY, CULPRIT_TEXT, CULPRIT_NONE, 0},
 	[LEVEL] = {"level", CULPRIT_GAUGE, CULPRIT_I64, CULPRIT_COUNT, 0},
-	[TOTAL] = {"total", CULPRIT_COUNTER, CULPRIT_U64, CULPRIT_COUNT, 0},
+	[TOTAL] = {"total", CULPRIT_COUNTER, CULPRIT_U64, CULPRIT_NS, 0, CULPRIT_THOUSANDS},
 	[RATIO] = {"ratio", CULPRIT_GAUGE, CULPRIT_F64, CULPRIT_PERCENT, 0},
 	[PEAK] = {"peak", CULPRIT_PEAK, CULPRIT_U64, CULPRIT_NS, 0},
 	[LATENCY] = {"latency", CULPRIT_HISTOGRAM, CULPRIT_HIST, CULPRIT_NS, 0, 0, NULL, NULL, &bounds},
@@ -49,6 +50,8 @@ static const struct culprit_table event_table = {
 	.size = sizeof(struct culprit_table), .name = "happening", .kind = CULPRIT_EVENT, CULPRIT_COLUMNS(event_columns),
 };
 
+/* Of `total` whole thousands are kept: the model counts them. */
+enum { KEPT = 1000, CUT_OFF = 999 };
 enum { ROWS = 40, TICKS = 400, START = 1000000 };
 
 struct model_row {
@@ -96,7 +99,7 @@ static void emit(struct culprit_frame *f, struct model_row *r, unsigned id, unsi
 	if (r->unread)
 		culprit_unread(f, TOTAL, "no rights");
 	else
-		culprit_put_u64(f, TOTAL, r->total);
+		culprit_put_u64(f, TOTAL, r->total * KEPT + CUT_OFF);
 	culprit_put_f64(f, RATIO, r->ratio);
 	culprit_put_u64(f, PEAK, r->peak);
 	culprit_put_histogram(f, LATENCY, r->counts, 3);
@@ -216,8 +219,8 @@ static void assert_row(struct cursor *c, const struct schema_table *t, const str
 	if (m->unread)
 		assert_text(row, TOTAL, "no rights");
 	else
-		assert_true(row_cell(row, TOTAL) == m->total);
-	assert_true(row_drop(row, t->columns[TOTAL].counter) == m->drop);
+		assert_true(row_cell(row, TOTAL) == m->total * KEPT);
+	assert_true(row_drop(row, t->columns[TOTAL].counter) == m->drop * KEPT);
 	bits = row_cell(row, RATIO);
 	memcpy(&ratio, &bits, 8);
 	assert_true(ratio == m->ratio);
@@ -249,7 +252,7 @@ static void assert_row(struct cursor *c, const struct schema_table *t, const str
 		assert_false(row->based & 1);
 	} else {
 		assert_true(row->based & 1);
-		assert_true(row_base(row, t->columns[TOTAL].counter) == m->base);
+		assert_true(row_base(row, t->columns[TOTAL].counter) == m->base * KEPT);
 		assert_true(row_based_ns(row, 0) == m->began);
 		assert_non_null(cursor_histogram_base(c, t, row, LATENCY));
 		assert_memory_equal(cursor_histogram_base(c, t, row, LATENCY), m->base_counts, sizeof(m->base_counts));
@@ -531,9 +534,37 @@ static void test_damage(void **state)
 	free(ticks);
 }
 
+/* A schema takes what its columns and texts take, and little else: there are several at once, of a thousand columns each. */
+static void test_schema_size(void **state)
+{
+	enum { MANY = 100 };
+	static char names[MANY][8];
+	static struct culprit_column many[MANY];
+	struct culprit_table table = {.size = sizeof(table), .name = "many", .kind = CULPRIT_STATE, .key = "many", CULPRIT_COLUMNS(many)};
+	struct culprit_error error = {""};
+	struct schema *schema;
+	size_t before;
+
+	(void)state;
+	for (unsigned i = 0; i < MANY; i++) {
+		snprintf(names[i], sizeof(names[i]), "c%u", i);
+		many[i] = (struct culprit_column){.name = names[i], .role = i ? CULPRIT_GAUGE : CULPRIT_KEY, .type = CULPRIT_U64,
+						  .unit = CULPRIT_NONE, .help = "what it says", .source = "/proc/the/same/file/for/all/of/them"};
+	}
+	before = mallinfo2().uordblks + mallinfo2().hblkhd;
+	schema = schema_create();
+	assert_int_equal(schema_add(schema, &table, &error), 0);
+	assert_in_range(mallinfo2().uordblks + mallinfo2().hblkhd - before, 0,
+			sizeof(struct schema_table) + MANY * (sizeof(struct schema_column) + 24) + 4096);
+	assert_string_equal(schema->tables[0]->columns[7].name, "c7");
+	assert_string_equal(schema->tables[0]->columns[7].source, many[0].source);
+	schema_unlock(schema);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_schema_size),
 		cmocka_unit_test(test_model),
 		cmocka_unit_test(test_summary),
 		cmocka_unit_test(test_damage),

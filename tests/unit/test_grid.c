@@ -172,11 +172,50 @@ static void test_cellstates(void **state)
 	cellstates_finish(&s);
 }
 
+/* Thousands of rows come and go: what is left takes what few rows take, and says what it said. */
+static void test_gives_back(void **state)
+{
+	enum { MANY = 20000, LEFT = 40 };
+	static uint64_t kept[LEFT][COLUMNS];
+	size_t full, few;
+	struct grid g;
+
+	(void)state;
+	grid_init(&g, COLUMNS);
+	assert_int_equal(grid_reserve(&g, MANY), 0);
+	for (uint32_t row = 0; row < MANY; row++) {
+		grid_use(&g, row);
+		for (uint32_t c = 0; c < COLUMNS; c++)
+			assert_int_equal(grid_set(&g, row, c, random64()), 0);
+	}
+	full = grid_memory(&g);
+	for (uint32_t row = 0; row < MANY; row++) {
+		if (row % (MANY / LEFT)) {
+			grid_leave(&g, row);
+			continue;
+		}
+		for (uint32_t c = 0; c < COLUMNS; c++) {
+			kept[row / (MANY / LEFT)][c] = random64() % 200;
+			assert_int_equal(grid_set(&g, row, c, kept[row / (MANY / LEFT)][c]), 0);
+		}
+	}
+	assert_int_equal(grid_memory(&g), full);
+	grid_tighten(&g);
+	few = grid_memory(&g);
+	assert_true(few * 3 < full);
+	for (uint32_t row = 0; row < MANY; row += MANY / LEFT) {
+		for (uint32_t c = 0; c < COLUMNS; c++)
+			assert_int_equal(grid_get(&g, row, c), kept[row / (MANY / LEFT)][c]);
+	}
+	grid_finish(&g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_model),
 		cmocka_unit_test(test_is_narrow),
+		cmocka_unit_test(test_gives_back),
 		cmocka_unit_test(test_cellstates),
 	};
 

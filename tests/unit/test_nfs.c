@@ -1,6 +1,4 @@
 /* Collector nfs, on files as kernels write them, on cut and on hostile ones. */
-#include <sys/stat.h>
-
 #include "collector_test.h"
 
 #define T "nfs"
@@ -29,23 +27,10 @@ static const char stats[] =
 
 static struct fixture_run *with(char **ret_root, const char *text, bool nfs)
 {
-	char path[512];
-	FILE *f;
-
 	*ret_root = scratch("modern");
-	snprintf(path, sizeof(path), "%s/proc/self/mountstats", *ret_root);
-	f = fopen(path, "we");
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
-	snprintf(path, sizeof(path), "%s/proc/fs", *ret_root);
-	mkdir(path, 0755);
-	snprintf(path, sizeof(path), "%s/proc/fs/nfsfs", *ret_root);
-	mkdir(path, 0755);
-	snprintf(path, sizeof(path), "%s/proc/fs/nfsfs/volumes", *ret_root);
-	f = nfs ? fopen(path, "we") : NULL;
-	if (f)
-		fclose(f);
+	fixture_write_string(*ret_root, "proc/self/mountstats", text);
+	if (nfs)
+		fixture_write_string(*ret_root, "proc/fs/nfsfs/volumes", "");
 	return fixture_run_create(&nfs_collector, *ret_root);
 }
 

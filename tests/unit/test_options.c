@@ -48,6 +48,8 @@ static void test_good(void **state)
 	assert_int_equal(parse(&o, &e, "culprit replay f --keys k --size 80x24 --shots d"), 0);
 	assert_int_equal(o.width, 80);
 	assert_int_equal(o.height, 24);
+	assert_int_equal(parse(&o, &e, "culprit flame --stack-rate 997"), 0);
+	assert_int_equal(o.stack_hz, 997);
 	assert_int_equal(parse(&o, &e, "culprit dump --help"), 0);
 	assert_true(o.help);
 	assert_int_equal(parse(&o, &e, "culprit help"), 0);
@@ -72,6 +74,8 @@ static void test_bad(void **state)
 		{"culprit dump process --pid x", "takes a number"},
 		{"culprit dump process --pid -4", "takes a number"},
 		{"culprit dump process --limit", "needs a value"},
+		{"culprit flame --stack-rate 0", "1 to 10000"},
+		{"culprit flame --stack-rate 10001", "1 to 10000"},
 		{"culprit dump process -z", "no option -z"},
 		{"culprit --output x", "knows no option --output"},
 		{"culprit record", "-o FILE"},

@@ -1,124 +1,8 @@
-/* The rules of a window, each on frames that went through builder, writer, segments and cursors. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
-#include <errno.h>
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+/* The rules of a window, each on frames that went through builder, writer, segments and cursors. Baselines:
+ * test_query_baseline.c. */
+#include <malloc.h>
 
-#include "query.h"
-#include "textframes.h"
-
-#define S 1000000000ull
-
-struct bench {
-	struct textframes *frames;
-	struct view *view;
-	struct query *query;
-};
-
-static void set_up(struct bench *b, const char *text)
-{
-	struct culprit_error e = {""};
-
-	b->frames = textframes_create(text, &e);
-	if (!b->frames)
-		fail_msg("%s", e.sentence);
-	b->view = view_create();
-	assert_int_equal(view_add_source(b->view, textframes_source(b->frames)), 0);
-	b->query = query_create(b->view);
-}
-
-static void add(struct bench *b, const char *text)
-{
-	struct culprit_error e = {""};
-
-	if (textframes_add(b->frames, text, &e))
-		fail_msg("%s", e.sentence);
-	assert_int_equal(view_refresh(b->view, &e), 1);
-}
-
-static void tear_down(struct bench *b)
-{
-	query_destroy(b->query);
-	view_destroy(b->view);
-	textframes_destroy(b->frames);
-}
-
-static void run_lens(struct bench *b, const struct lens *lens, const char *table, unsigned flags)
-{
-	struct culprit_error e = {""};
-	int err = query_run(b->query, lens, table, flags, &e);
-
-	if (err)
-		fail_msg("%d: %s", err, e.sentence);
-}
-
-static void run(struct bench *b, const char *table, double from, double to)
-{
-	struct lens lens = lens_window((uint64_t)(from * S), (uint64_t)(to * S));
-
-	run_lens(b, &lens, table, 0);
-}
-
-/* The row whose first key cell is this number. */
-static size_t row_of(struct bench *b, uint64_t key)
-{
-	struct query_row r;
-
-	for (size_t i = 0; i < query_nrows(b->query); i++)
-		if (query_row(b->query, i, &r) && r.key.bits[0] == key)
-			return i;
-	fail_msg("no row with key %llu", (unsigned long long)key);
-	return 0;
-}
-
-static struct value value(struct bench *b, uint64_t key, const char *column)
-{
-	int c = query_column_find(b->query, column);
-	struct value v;
-
-	if (c < 0)
-		fail_msg("no column %s", column);
-	query_value(b->query, row_of(b, key), (size_t)c, &v);
-	return v;
-}
-
-/* NAN: absent. */
-static void expect_at(struct bench *b, uint64_t key, const char *column, double want, int line)
-{
-	struct value v = value(b, key, column);
-	double x = NAN;
-
-	if (v.state == VALUE_OK && !value_number(&v, &x))
-		fail_msg("line %d: %s of %llu is no number", line, column, (unsigned long long)key);
-	if (v.state == VALUE_UNREAD)
-		fail_msg("line %d: %s is unread: %.*s", line, column, (int)v.reason_len, v.reason);
-	if (isnan(want) != isnan(x) || (!isnan(want) && fabs(x - want) > 1e-9 * (1 + fabs(want))))
-		fail_msg("line %d: %s of %llu is %g, not %g", line, column, (unsigned long long)key, x, want);
-}
-#define expect(b, key, column, want) expect_at(b, key, column, want, __LINE__)
-
-static const char proc[] =
-	"table process state key=process pid=key:u64 start=key:u64:ticks comm=attribute:text utime=counter:u64:ns "
-	"rss=gauge:u64:bytes io=counter:u64:bytes,1 wait=peak:u64:ns cgroup=attribute:text\n"
-	"derived process cpu rate utime scale=1e-7 unit=percent\n"
-	"derived process used difference utime unit=ns\n"
-	"derived process grew growth rss unit=bytes\n"
-	"derived process io_rate rate io unit=bytes/s\n"
-	"derived process age since start unit=ns\n"
-	"derived process twice level rss+rss\n";
-
-static char *with(const char *head, const char *rest)
-{
-	static char text[65536];
-
-	snprintf(text, sizeof(text), "%s%s", head, rest);
-	return text;
-}
+#include "unit/query_test.h"
 
 static void test_counters_and_gauges(void **state)
 {
@@ -144,6 +28,54 @@ static void test_counters_and_gauges(void **state)
 	assert_int_equal(value(&b, 1, "comm").text.p[0], 'a');
 	/* 5 ticks of 10 ms after boot, booted at wall 1.7e9 s = monotonic 0. */
 	expect(&b, 1, "age", 2.03e9 - 50e6);
+	tear_down(&b);
+}
+
+/* Who rests need not be told of again: its idle time goes on, the others stand still, and when it works again, that is
+ * divided by the window, not by all the time since it was last told of. */
+static void test_running(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	set_up(&b, "table t state key=t id=key:u64 idle=counter:u64:ns,1!thousands busy=counter:u64:ns,1!thousands "
+		   "runs=attribute:u64:none!running\n"
+		   "derived t busy_pct rate busy scale=1e-7 unit=percent\nderived t idle_pct rate idle scale=1e-7 unit=percent\n"
+		   "derived t all_pct rate busy+idle scale=1e-7 unit=percent\n"
+		   "tick 1s\nsample t\nrow t id=1 idle=1s busy=0 runs=1\nrow t id=2 idle=1s busy=0 runs=0\n"
+		   "tick 2s\nsample t keep\nrow t id=1 idle=1.5s busy=500ms runs=1\nrow t id=2 idle=2s busy=0 runs=0\n"
+		   "tick 3s\nsample t keep\nrow t id=1 runs=1\nrow t id=2 runs=0\n"
+		   "tick 8s\nsample t keep\nrow t id=1 runs=1\nrow t id=2 runs=0\n"
+		   "segment\ntick 9s\nsample t keep\nrow t id=1 runs=1\nrow t id=2 runs=0\n"
+		   "tick 10s\nsample t keep\nrow t id=1 idle=8.5s busy=1.5s runs=1\nrow t id=2 idle=9s busy=1s runs=0\n"
+		   "tick 11s\nsample t keep\nrow t id=1 idle=8.4999s busy=2.5s runs=0\nrow t id=2 runs=0\n"
+		   "tick 12s\nsample t keep\nrow t id=1 runs=2\n"
+		   "tick 13s\nsample t keep\nend t id=1\n");
+	run(&b, "t", 1, 2);
+	expect(&b, 1, "busy_pct", 50);
+	run(&b, "t", 3, 8);
+	expect(&b, 1, "busy_pct", 0);
+	expect(&b, 1, "idle_pct", 100);
+	assert_true(value(&b, 1, "idle_pct").age_ns == 0);
+	/* Nothing is known of one that does not say what runs. */
+	expect(&b, 2, "idle_pct", NAN);
+	/* Over a key frame. */
+	run(&b, "t", 3, 9);
+	expect(&b, 1, "idle", 6e9);
+	run(&b, "t", 9, 10);
+	expect(&b, 1, "busy_pct", 100);
+	expect(&b, 1, "idle_pct", 0);
+	expect(&b, 2, "busy_pct", 1.0 / 8 * 100);
+	/* It was foretold a little too far: not less than nothing. */
+	run(&b, "t", 10, 11);
+	expect(&b, 1, "idle_pct", 0);
+	expect(&b, 1, "all_pct", 100);
+	run(&b, "t", 11, 12);
+	expect(&b, 1, "all_pct", 100);
+	expect(&b, 1, "busy_pct", 100);
+	/* Told as stored, with its age. */
+	run(&b, "t", 2, 8);
+	assert_true(value(&b, 1, "runs").u == 1);
 	tear_down(&b);
 }
 
@@ -182,6 +114,87 @@ static void test_covers(void **state)
 
 	run_lens(&b, &live, "process", 0);
 	expect(&b, 1, "utime", 100e6);
+	tear_down(&b);
+}
+
+/* A table that is first sampled within the window: its differences are between its first sample and its last. */
+static void test_late_table(void **state)
+{
+	static const char tables[] = "table disk state key=device name=key:u64 depth=gauge:u64\n"
+				     "table late state key=late id=key:u64 total=counter:u64\nderived late per_s rate total\n";
+	struct query_info info;
+	struct bench b;
+	char text[160];
+
+	(void)state;
+	set_up(&b, with(tables, "tick 10s\nsample disk\nrow disk name=1 depth=1\ntick 11s\nsample disk\nrow disk name=1 depth=1\n"
+				"tick 12s\nsample disk\nsample late\nrow late id=1 total=100\n"));
+	/* One sample is none. */
+	run(&b, "late", 10, 12);
+	query_info(b.query, &info);
+	assert_true(info.empty);
+	expect(&b, 1, "per_s", NAN);
+	for (int i = 13; i < 20; i++) {
+		snprintf(text, sizeof(text), "tick %ds\nsample disk\nsample late\nrow late id=1 total=%d\n%s", i, 100 + (i - 12) * 5,
+			 i >= 15 ? "row late id=2 total=7\n" : "");
+		add(&b, text);
+		run(&b, "late", i < 18 ? 10 : 11, i);
+		query_info(b.query, &info);
+		assert_false(info.empty);
+		assert_true(info.covers_less);
+		assert_int_equal(info.from_ns, (i < 18 ? 10 : 11) * S);
+		assert_int_equal(info.used_from_ns, 12 * S);
+		assert_int_equal(info.used_to_ns, i * S);
+		expect(&b, 1, "per_s", 5);
+	}
+	run(&b, "disk", 10, 19);
+	query_info(b.query, &info);
+	assert_int_equal(info.used_from_ns, 10 * S);
+	assert_false(info.covers_less);
+	/* Later windows, and earlier ones. */
+	run(&b, "late", 12, 19);
+	query_info(b.query, &info);
+	assert_false(info.covers_less);
+	expect(&b, 1, "total", 35);
+	run(&b, "late", 10, 14);
+	expect(&b, 1, "total", 10);
+	run(&b, "late", 10, 11);
+	assert_int_equal(query_nrows(b.query), 0);
+	tear_down(&b);
+}
+
+/* When a table began is looked for once, whoever asks, and whatever the same query asks between: the following ticks cost what they
+ * bring. */
+static void test_late_table_is_found_once(void **state)
+{
+	static const char tables[] = "table disk state key=device name=key:u64 depth=gauge:u64\n"
+				     "table late state key=late id=key:u64 total=counter:u64\nderived late per_s rate total\n"
+				     "table later state key=late id=key:u64 total=counter:u64\n";
+	struct source *source;
+	struct query *other;
+	struct bench b;
+	char text[256];
+
+	(void)state;
+	set_up(&b, with(tables, "tick 10s\nsample disk\nrow disk name=1 depth=1\n"));
+	source = view_source(b.view, 0);
+	other = query_create(b.view);
+	for (int i = 11; i < 60; i++) {
+		struct lens lens = lens_window(10 * S, (uint64_t)i * S);
+		uint64_t before = source->decoded;
+
+		snprintf(text, sizeof(text), "tick %ds\nsample disk\nrow disk name=1 depth=1\n", i);
+		if (i >= 20)
+			snprintf(text + strlen(text), sizeof(text) - strlen(text),
+				 "sample late\nrow late id=1 total=%d\nsample later\nrow later id=1 total=%d\n", i, i);
+		add(&b, text);
+		run(&b, "late", 10, i);
+		run(&b, "later", 10, i);
+		assert_int_equal(query_run(other, &lens, "late", 0, NULL), 0);
+		if (i > 23)
+			assert_in_range(source->decoded - before, 2, 6);
+	}
+	query_destroy(other);
 	tear_down(&b);
 }
 
@@ -538,6 +551,171 @@ static void test_rollups(void **state)
 	tear_down(&b);
 }
 
+enum { MANY = 3000, EVERY = 7 };
+
+/* A thread a process; every 7th ran. Processes whose number is a multiple of 500 end. */
+static char *many_tasks(void)
+{
+	char *text = NULL;
+	size_t n;
+	FILE *f = open_memstream(&text, &n);
+
+	assert_non_null(f);
+	fprintf(f, "table process state key=process pid=key:u64 start=key:u64:ticks\n"
+		   "table thread state key=thread tid=key:u64 start=key:u64:ticks pid=attribute:u64 pstart=attribute:u64:ticks "
+		   "utime=counter:u64:ns lat=histogram:edges(0/10):ns\n"
+		   "derived thread cpu rate utime scale=1e-7 unit=percent\nparent thread process pid pstart\n"
+		   "rollup thread cpu process cpu_sum sum\nrollup thread utime process utime_sum sum\n"
+		   "rollup thread lat process lat_all merge\ntick 1s\nsample process\n");
+	for (int i = 1; i <= MANY; i++)
+		fprintf(f, "row process pid=%d start=5\n", i);
+	fprintf(f, "sample thread\n");
+	for (int i = 1; i <= MANY; i++)
+		fprintf(f, "row thread tid=%d start=5 pid=%d pstart=5 utime=0 lat=0/0\n", i, i);
+	fprintf(f, "tick 2s\nsample process keep\n");
+	for (int i = 500; i <= MANY; i += 500)
+		fprintf(f, "end process pid=%d start=5\n", i);
+	fprintf(f, "sample thread keep\n");
+	for (int i = EVERY; i <= MANY; i += EVERY)
+		fprintf(f, "row thread tid=%d start=5 utime=%dms lat=%d/1\n", i, i % 900, i);
+	assert_int_equal(fclose(f), 0);
+	return text;
+}
+
+/* What most rows don't have takes no place, and each gets what is its own. */
+static void test_rollups_of_many(void **state)
+{
+	char *text = many_tasks();
+	struct query_row row;
+	struct value v;
+	struct bench b;
+
+	(void)state;
+	set_up(&b, text);
+	run(&b, "process", 1, 2);
+	assert_int_equal(query_nrows(b.query), MANY);
+	for (int turn = 0; turn < 2; turn++) {
+		for (size_t i = 0; i < MANY; i++) {
+			uint64_t pid;
+
+			assert_true(query_row(b.query, i, &row));
+			pid = row.key.bits[0];
+			assert_int_equal(row.ended_ns, pid % 500 ? 0 : 2 * S);
+			query_value(b.query, i, (size_t)query_column_find(b.query, "utime_sum"), &v);
+			assert_int_equal(v.state, VALUE_OK);
+			assert_int_equal(v.u, pid % EVERY ? 0 : pid % 900 * 1000000);
+			query_value(b.query, i, (size_t)query_column_find(b.query, "lat_all"), &v);
+			assert_int_equal(v.state, VALUE_OK);
+			assert_int_equal(v.hist.counts[0], pid % EVERY ? 0 : pid);
+			assert_int_equal(v.hist.counts[1], pid % EVERY ? 0 : 1);
+			assert_int_equal(query_find(b.query, &row.key), i);
+			assert_int_equal(query_find_serial(b.query, row.serial), i);
+		}
+		query_sort(b.query, "cpu_sum", true); /* the same in another order */
+		run(&b, "process", 1, 2);
+	}
+	tear_down(&b);
+	free(text);
+}
+
+enum { PLACES = 32 }; /* more than a view keeps */
+
+/* Keys, and who ended, are known after the place has moved on. */
+static void test_rows_left_behind(void **state)
+{
+	char *text = many_tasks();
+	struct query_row row;
+	size_t ended = 0;
+	struct bench b;
+	struct query *others[PLACES];
+	struct lens l = lens_window(1 * S, 1 * S);
+
+	(void)state;
+	set_up(&b, text);
+	run(&b, "process", 1, 2);
+	for (size_t i = 0; i < PLACES; i++) {
+		others[i] = query_create(b.view);
+		l.to_ns = 1 * S + i;
+		assert_int_equal(query_run(others[i], &l, "process", 0, NULL), 0);
+	}
+	for (size_t i = 0; i < MANY; i++) {
+		assert_true(query_row(b.query, i, &row));
+		assert_int_equal(row.key.n, 2);
+		assert_int_equal(row.key.bits[1], 5);
+		assert_int_equal(row.serial, 0);
+		assert_int_equal(row.ended_ns != 0, row.key.bits[0] % 500 == 0);
+		ended += row.ended_ns != 0;
+	}
+	assert_int_equal(ended, MANY / 500);
+	assert_int_equal(query_find_serial(b.query, 1), -1);
+	for (size_t i = 0; i < PLACES; i++)
+		query_destroy(others[i]);
+	tear_down(&b);
+	free(text);
+}
+
+static size_t taken(void)
+{
+	struct mallinfo2 now = mallinfo2();
+
+	return now.uordblks + now.hblkhd;
+}
+
+/* What a query holds of each row: where it is and its key, and what was rolled up where that is not 0. */
+static void test_memory(void **state)
+{
+	char *text = many_tasks();
+	size_t before, rows;
+	struct query *second;
+	struct lens l = lens_window(1 * S, 2 * S);
+	struct bench b;
+	struct value v;
+
+	(void)state;
+	set_up(&b, text);
+	run(&b, "process", 1, 2); /* the cursors hold their rows from now on */
+	second = query_create(b.view);
+	before = taken();
+	assert_int_equal(query_run(second, &l, "process", QUERY_OWN, NULL), 0);
+	rows = taken() - before;
+	assert_in_range(rows, 0, (size_t)MANY * 36 + 8192);
+	before = taken();
+	query_value(b.query, 0, (size_t)query_column_find(b.query, "utime_sum"), &v);
+	rows = taken() - before;
+	assert_in_range(rows, 0, (size_t)MANY * 28 + 24576);
+	query_destroy(second);
+	tear_down(&b);
+	free(text);
+}
+
+/* Its own columns alone: as many rows, the same values, nothing of other tables. Read together, each stays what it is. */
+static void test_own(void **state)
+{
+	static const char *const tables[] = {"process", "thread", "cpu", "cgroup"};
+	struct lens l = lens_window(1 * S, 3 * S);
+	size_t rows[4];
+	struct bench b;
+
+	(void)state;
+	set_up(&b, family);
+	for (size_t i = 0; i < 4; i++) {
+		run_lens(&b, &l, tables[i], 0);
+		rows[i] = query_nrows(b.query);
+	}
+	query_expect(b.query, &l, tables, 4);
+	for (size_t i = 0; i < 4; i++) {
+		run_lens(&b, &l, tables[i], QUERY_OWN);
+		assert_int_equal(query_nrows(b.query), rows[i]);
+	}
+	run_lens(&b, &l, "process", QUERY_OWN);
+	assert_int_equal(query_column_find(b.query, "cpu_sum"), -1);
+	run_lens(&b, &l, "thread", QUERY_OWN);
+	expect(&b, 1, "cpu", 15);
+	run_lens(&b, &l, "process", 0);
+	expect(&b, 1, "cpu_sum", 30);
+	tear_down(&b);
+}
+
 static size_t rows_in(struct bench *b, const struct lens *l, const char *table, bool host_wide)
 {
 	struct query_info info;
@@ -633,138 +811,6 @@ static void test_order(void **state)
 	r.key.bits[1]++;
 	assert_int_equal(query_find(b.query, &r.key), -1);
 	tear_down(&b);
-}
-
-static void test_baseline(void **state)
-{
-	struct lens l = lens_window(3 * S, 4 * S);
-	double change, before;
-	struct value v;
-	struct bench b;
-	size_t cpu;
-
-	(void)state;
-	set_up(&b, with(proc, "tick 1s\nsample process\nrow process pid=1 start=5 utime=0\nrow process pid=2 start=5 utime=0\n"
-			      "tick 2s\nsample process keep\nrow process pid=1 start=5 utime=100ms\n"
-			      "tick 3s\nsample process keep\nend process pid=2 start=5\n"
-			      "tick 4s\nsample process keep\nrow process pid=1 start=5 utime=900ms\n"
-			      "born process pid=3 start=300 utime=10ms\n"));
-	l.has_baseline = true;
-	l.baseline_from_ns = 1 * S;
-	l.baseline_to_ns = 2 * S;
-	run_lens(&b, &l, "process", 0);
-	cpu = (size_t)query_column_find(b.query, "cpu");
-	expect(&b, 1, "cpu", 80);
-	assert_true(query_baseline_value(b.query, row_of(&b, 1), cpu, &v));
-	assert_true(fabs(v.f - 10) < 1e-9);
-	assert_false(query_baseline_value(b.query, row_of(&b, 3), cpu, &v));
-	expect(&b, 1, "cpu", 80); /* asking for the one did not disturb the other */
-	assert_int_equal(query_change(b.query, row_of(&b, 1), cpu, &change, &before), QUERY_CHANGE_KNOWN);
-	assert_true(fabs(change - 70) < 1e-9 && fabs(before - 10) < 1e-9);
-	assert_int_equal(query_change(b.query, row_of(&b, 3), cpu, &change, &before), QUERY_CHANGE_NEW);
-	/* A name or a pid does not differ by something. */
-	assert_false(query_compares(b.query, (size_t)query_column_find(b.query, "pid")));
-	assert_false(query_compares(b.query, (size_t)query_column_find(b.query, "comm")));
-	l.has_baseline = false;
-	run_lens(&b, &l, "process", 0);
-	assert_int_equal(query_change(b.query, row_of(&b, 1), cpu, &change, &before), QUERY_CHANGE_UNKNOWN);
-	tear_down(&b);
-}
-
-/* The one that rose most first; what is new counts as if it had been nothing. */
-static void test_baseline_order(void **state)
-{
-	static const uint64_t down[] = {3, 1, 4, 2};
-	struct lens l = lens_window(3 * S, 4 * S);
-	struct query_row r;
-	struct bench b;
-
-	(void)state;
-	set_up(&b, with(proc, "tick 1s\nsample process\nrow process pid=1 start=5 rss=100\nrow process pid=2 start=5 rss=900\n"
-			      "row process pid=4 start=5 rss=5\n"
-			      "tick 2s\nsample process keep\n"
-			      "tick 3s\nsample process keep\nrow process pid=1 start=5 rss=150\n"
-			      "row process pid=2 start=5 rss=800\n"
-			      "tick 4s\nsample process keep\nborn process pid=3 start=300 rss=60\n"));
-	l.has_baseline = true;
-	l.baseline_from_ns = 1 * S;
-	l.baseline_to_ns = 2 * S;
-	run_lens(&b, &l, "process", 0);
-	query_sort_change(b.query, true);
-	assert_int_equal(query_sort(b.query, "rss", true), 0);
-	for (size_t i = 0; i < 4; i++)
-		assert_true(query_row(b.query, i, &r) && r.key.bits[0] == down[i]);
-	query_sort_change(b.query, false);
-	assert_true(query_row(b.query, 0, &r) && r.key.bits[0] == 2);
-	tear_down(&b);
-}
-
-/* Processes of another recording have other pids: they are found by name, in the order of their keys. */
-static void test_baseline_by_name(void **state)
-{
-	struct lens l = lens_window(1 * S, 2 * S);
-	struct bench b, other;
-	double change, before;
-	struct row_key key;
-	size_t rss;
-
-	(void)state;
-	set_up(&b, with(proc, "tick 1s\nsample process\nrow process pid=7 start=5 rss=10 comm=db\n"
-			      "row process pid=9 start=5 rss=20 comm=web\nrow process pid=8 start=5 rss=30 comm=web\n"
-			      "row process pid=6 start=5 rss=1 comm=other\ntick 2s\nsample process keep\n"));
-	set_up(&other, with(proc, "tick 1s\nsample process\nrow process pid=70 start=9 rss=1 comm=db\n"
-				  "row process pid=95 start=9 rss=3 comm=web\nrow process pid=90 start=9 rss=2 comm=web\n"
-				  "tick 2s\nsample process keep\n"));
-	view_set_baseline(b.view, other.view);
-	l.has_baseline = true;
-	l.baseline_from_ns = 1 * S;
-	l.baseline_to_ns = 2 * S;
-	run_lens(&b, &l, "process", 0);
-	rss = (size_t)query_column_find(b.query, "rss");
-	assert_int_equal(query_change(b.query, row_of(&b, 7), rss, &change, &before), QUERY_CHANGE_KNOWN);
-	assert_true(change == 9);
-	assert_int_equal(query_change(b.query, row_of(&b, 8), rss, &change, &before), QUERY_CHANGE_KNOWN);
-	assert_true(before == 2);
-	assert_int_equal(query_change(b.query, row_of(&b, 9), rss, &change, &before), QUERY_CHANGE_KNOWN);
-	assert_true(before == 3);
-	assert_int_equal(query_change(b.query, row_of(&b, 6), rss, &change, &before), QUERY_CHANGE_NEW);
-	assert_true(query_baseline_key(b.query, row_of(&b, 9), &key) && key.bits[0] == 95);
-	assert_int_equal(query_sort(b.query, "rss", true), 0);
-	query_sort_change(b.query, true);
-	assert_int_equal(query_change(b.query, row_of(&b, 9), rss, &change, &before), QUERY_CHANGE_KNOWN);
-	assert_true(before == 3);
-	tear_down(&b);
-	tear_down(&other);
-}
-
-/* Text keys and baselines in another recording, with other dictionary ids. */
-static void test_baseline_view(void **state)
-{
-	static const char head[] = "table disk state key=device name=key:text ops=counter:u64\n";
-	struct lens l = lens_window(1 * S, 2 * S);
-	struct bench b, other;
-	struct value v;
-
-	(void)state;
-	set_up(&b, with(head, "tick 1s\nsample disk\nrow disk name=vda ops=0\nrow disk name=vdb ops=0\n"
-			      "tick 2s\nsample disk\nrow disk name=vda ops=10\nrow disk name=vdb ops=20\n"));
-	set_up(&other, with(head, "tick 1s\nsample disk\nrow disk name=vdb ops=0\nrow disk name=vda ops=0\n"
-				  "tick 2s\nsample disk\nrow disk name=vdb ops=200\nrow disk name=vda ops=100\n"));
-	view_set_baseline(b.view, other.view);
-	l.has_baseline = true;
-	l.baseline_from_ns = 1 * S;
-	l.baseline_to_ns = 2 * S;
-	run_lens(&b, &l, "disk", 0);
-	for (size_t i = 0; i < 2; i++) {
-		uint64_t now;
-
-		query_value(b.query, i, 1, &v);
-		now = v.u;
-		assert_true(query_baseline_value(b.query, i, 1, &v));
-		assert_int_equal(v.u, now * 10);
-	}
-	tear_down(&b);
-	tear_down(&other);
 }
 
 /* Whatever way a window is reached, it shows the same. */
@@ -960,16 +1006,18 @@ static void test_lens(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_counters_and_gauges), cmocka_unit_test(test_covers),
+		cmocka_unit_test(test_counters_and_gauges), cmocka_unit_test(test_running),
+		cmocka_unit_test(test_covers), cmocka_unit_test(test_late_table),
+		cmocka_unit_test(test_late_table_is_found_once),
 		cmocka_unit_test(test_new_rows_and_born),   cmocka_unit_test(test_ended_rows),
 		cmocka_unit_test(test_late_first_reading),
 		cmocka_unit_test(test_counters_fall),       cmocka_unit_test(test_unread_and_stale),
 		cmocka_unit_test(test_table_states),        cmocka_unit_test(test_peaks),
 		cmocka_unit_test(test_histograms),          cmocka_unit_test(test_events),
-		cmocka_unit_test(test_rollups),             cmocka_unit_test(test_scope),
+		cmocka_unit_test(test_rollups),             cmocka_unit_test(test_rollups_of_many),
+		cmocka_unit_test(test_rows_left_behind),    cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_own),             cmocka_unit_test(test_scope),
 		cmocka_unit_test(test_filter_errors),       cmocka_unit_test(test_order),
-		cmocka_unit_test(test_baseline),            cmocka_unit_test(test_baseline_view),
-		cmocka_unit_test(test_baseline_order),      cmocka_unit_test(test_baseline_by_name),
 		cmocka_unit_test(test_moves),               cmocka_unit_test(test_stale_results),
 		cmocka_unit_test(test_evicted),             cmocka_unit_test(test_nothing),
 		cmocka_unit_test(test_unchanged),           cmocka_unit_test(test_lens),

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@
 #include "plugin.h"
 #include "query.h"
 #include "sampler.h"
+#include "series.h"
 
 static const struct zygote_kind *const kinds[] = {&ask_kind, &plugin_kind};
 static struct zygote *zygote;
@@ -239,7 +241,7 @@ static void test_states(void **state)
 	assert_string_equal(text_of(&f, "name", "good", "reason", buf, sizeof(buf)), "");
 	/* What works, but does not show all, says so, also while it rests. */
 	assert_string_equal(text_of(&f, "name", "slow", "state", buf, sizeof(buf)), "on");
-	assert_string_equal(text_of(&f, "name", "slow", "reason", buf, sizeof(buf)), "half of it is hidden");
+	assert_string_equal(text_of(&f, "name", "slow", "reason", buf, sizeof(buf)), "slow: half of it is hidden");
 	assert_string_equal(text_of(&f, "name", "(culprit)", "state", buf, sizeof(buf)), "on");
 	finish(&f);
 }
@@ -333,6 +335,38 @@ static void test_interests(void **state)
 	finish(&f);
 }
 
+/* A plug-in that is ready only after interests were told of is told of them. */
+static void test_interests_of_a_late_plugin(void **state)
+{
+	struct culprit_interest interest = {.size = sizeof(interest), .table = "synth_slow", .what = "rows", .key = {7}, .nkey = 1};
+	struct zygote_stats stats;
+	struct query_info info;
+	struct fixture f;
+	struct value v;
+	char path[300];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/plugins/synthetic.so", getenv("B") ? getenv("B") : "build");
+	zygote_stats(zygote, &stats);
+	assert_int_equal(kill(stats.pid, SIGSTOP), 0); /* its helper is not there yet */
+	begin(&f, path, NULL);
+	assert_non_null(f.sampler);
+	sampler_set_interests(f.sampler, &interest, 1);
+	tick(&f);
+	assert_int_equal(kill(stats.pid, SIGCONT), 0);
+	for (unsigned i = 0; i < 2; i++) { /* it is taken in and asked, it has answered */
+		sampler_settle(f.sampler, 20000000000);
+		tick(&f);
+	}
+	sampler_settle(f.sampler, 20000000000);
+	tick(&f);
+	assert_int_equal(ask(&f, "synth_slow", &info), 1);
+	query_value(f.query, 0, (size_t)query_column_find(f.query, "interests"), &v);
+	assert_true(value_ok(&v));
+	assert_int_equal(v.u, 1);
+	finish(&f);
+}
+
 static void nap_ms(long ms)
 {
 	struct timespec ts = {ms / 1000, ms % 1000 * 1000000};
@@ -396,6 +430,51 @@ static void test_thread(void **state)
 	sampler_stop(s);
 	clock_gettime(CLOCK_MONOTONIC, &b);
 	assert_true((b.tv_sec - a.tv_sec) * 1000 + (b.tv_nsec - a.tv_nsec) / 1000000 < 1000);
+	sampler_destroy(s);
+	memsource_unlock(mem);
+}
+
+/* Another interval while it runs: an hour is not waited for, a segment says from when on it counts, and nothing is a gap. */
+static void test_interval(void **state)
+{
+	struct sampler_options options = {
+		.builtins = all, .interval_ns = 3600 * UINT64_C(1000000000), .sys_fd = -1, .proc_fd = -1, .zygote = zygote};
+	struct culprit_error error;
+	struct memsource *mem = memsource_create();
+	struct sampler *s = sampler_create(&options, &error);
+	const struct segment_info *info;
+	struct source *source;
+	struct view *view;
+	struct query *query;
+	struct lens lens = lens_live(3600 * UINT64_C(1000000000));
+
+	(void)state;
+	memset(&seen, 0, sizeof(seen));
+	assert_non_null(s);
+	writer_add_sink(sampler_writer(s), memsource_sink(mem));
+	assert_int_equal(sampler_start(s, &error), 0);
+	/* The first two come at once, whatever the interval. */
+	for (unsigned i = 0; i < 1000 && sampler_ticks(s) < 2; i++)
+		nap_ms(20);
+	assert_int_equal(sampler_ticks(s), 2);
+	sampler_set_interval(s, 20000000, 0);
+	for (unsigned i = 0; i < 1000 && sampler_ticks(s) < 12; i++)
+		nap_ms(20);
+	assert_true(sampler_ticks(s) >= 12);
+	sampler_stop(s);
+	source = memsource_source(mem);
+	assert_non_null(source);
+	view = view_create();
+	assert_int_equal(view_add_source(view, source), 0);
+	assert_int_equal(series_tick_ns(view), 20000000);
+	source->ops->refresh(source, &error);
+	for (size_t i = 0; (info = source->ops->segment(source, i)); i++)
+		assert_true(i < 2);
+	query = query_create(view);
+	assert_int_equal(query_run(query, &lens, "mark", 0, &error), 0);
+	assert_int_equal(query_nrows(query), 1);
+	query_destroy(query);
+	view_destroy(view);
 	sampler_destroy(s);
 	memsource_unlock(mem);
 }
@@ -505,7 +584,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_states),	       cmocka_unit_test(test_choice),
 		cmocka_unit_test(test_time_that_jumps), cmocka_unit_test(test_interests),
+		cmocka_unit_test(test_interests_of_a_late_plugin),
 		cmocka_unit_test(test_plugin_that_sleeps), cmocka_unit_test(test_thread),
+		cmocka_unit_test(test_interval),
 		cmocka_unit_test(test_collect),	       cmocka_unit_test(test_later),
 	};
 	struct culprit_error error = {""};

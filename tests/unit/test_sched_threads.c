@@ -63,7 +63,7 @@ static void come_and_go(void **state)
 
 			assert_int_equal(k != NULL, start[tid] != 0);
 			if (k)
-				assert_true(k->now.tid == tid && k->start == start[tid] && k->now.on_cpu == work[tid] && k->seen == sample);
+				assert_true(k->tid == tid && k->start == start[tid] && k->on_cpu == work[tid] && k->seen == sample);
 		}
 	}
 	/* Full enough to have grown, and not one place for each that ever was. */

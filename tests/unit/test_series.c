@@ -22,7 +22,7 @@
 enum { N = 16 };
 
 static const char head[] =
-	"table disk state key=device name=key:text ops=counter:u64 depth=gauge:u64 lat=histogram:edges(0/10):ns\n"
+	"table disk state key=device name=key:text ops=counter:u64 depth=gauge:u64 lat=histogram:edges(0/10):ns cap=gauge:u64,1\n"
 	"derived disk iops rate ops unit=count/s\n";
 
 struct bench {
@@ -88,6 +88,31 @@ static const struct series_bucket *at(const struct bench *b, size_t i, uint64_t 
 
 	assert_true(bucket < N);
 	return &b->out[i].buckets[bucket];
+}
+
+/* The interval becomes shorter: in buckets of the new one, a tick of before is the value of all its time. */
+static void test_interval_changed(void **state)
+{
+	const struct series_request r[] = {{"disk", "iops", device("vda")}};
+	struct bench b;
+
+	(void)state;
+	set_up(&b, "host interval=4s\n"
+		   "tick 4s\nsample disk\nrow disk name=vda ops=100\n"
+		   "tick 8s\nsample disk\nrow disk name=vda ops=108\n"
+		   "interval 1s\n"
+		   "tick 9s\nsample disk\nrow disk name=vda ops=113\n"
+		   "tick 10s\nsample disk\nrow disk name=vda ops=119\n");
+	assert_int_equal(series_tick_ns(b.view), S);
+	for (int again = 0; again < 2; again++) {
+		run(&b, r, 1, 10, 1);
+		for (uint64_t t = 5; t <= 8; t++)
+			assert_true(at(&b, 0, t)->data && at(&b, 0, t)->mean == 2);
+		assert_true(at(&b, 0, 9)->mean == 5 && at(&b, 0, 10)->mean == 6);
+		/* The first sample has no rate. */
+		assert_false(at(&b, 0, 4)->data);
+	}
+	tear_down(&b);
 }
 
 static void test_buckets(void **state)
@@ -219,7 +244,7 @@ static int count_read(struct source *s, uint64_t seq, uint64_t offset, struct wb
 	return counted->read(s, seq, offset, w, e);
 }
 
-/* Out of summaries and out of frames, a chart is the same; and of long recordings nearly no frame is read for it. */
+/* Out of summaries and out of frames, a chart is the same, also where another column is read when it likes (`cap`); and of long recordings nearly no frame is read for it. */
 static void test_summaries(void **state)
 {
 	static const struct series_request requests[] = {
@@ -241,7 +266,7 @@ static void test_summaries(void **state)
 
 		snprintf(ops_text, sizeof(ops_text), i == 33 ? "?\"gone\"" : "%d", i < 27 ? i * i : i - 26);
 		n += snprintf(text + n, sizeof(text) - (size_t)n,
-			      "tick %ds\nsample disk\nrow disk name=vda ops=%s depth=%d lat=1/0\nrow disk name=vdb ops=%d depth=1 lat=%d/0\n%s%s",
+			      "tick %ds\nsample disk\nrow disk name=vda ops=%s depth=%d lat=1/0 cap=9\nrow disk name=vdb ops=%d depth=1 lat=%d/0\n%s%s",
 			      i, ops_text, i % 7, i * 10, i, i >= 41 && i <= 46 ? "row disk name=vdc ops=5 depth=3 lat=0/0\n" : "",
 			      i % 4 ? "" : "segment\n");
 	}
@@ -370,6 +395,7 @@ static void test_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_interval_changed),
 		cmocka_unit_test(test_buckets), cmocka_unit_test(test_grows),	cmocka_unit_test(test_gaps_and_falls),
 		cmocka_unit_test(test_step),	cmocka_unit_test(test_nothing), cmocka_unit_test(test_summaries),
 		cmocka_unit_test(test_rollups),

@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -43,6 +44,30 @@ static void surface_puts(void **state)
 	PUT(s, 0, 1, -5, 0, "x");
 	text_is(s, "defgh\n\n\n");
 	surface_destroy(s);
+}
+
+/* Half a number is another number; names that begin with digits are none. */
+static void surface_cuts_numbers_whole(void **state)
+{
+	static const struct {
+		const char *text, *shown;
+	} cut[] = {
+		{"max <302ms of", "max <302ms~"}, {"maximum <302ms", "maximum ~"}, {"idle 2m30s, busy", "idle ~"},
+		{"lived 12m30s, x", "lived ~"},	  {"1234567890123", "~"},	    {"kernel 6.1.0-18-amd64", "kernel 6.1~"},
+		{"0123456789abcdef", "0123456789~"}, {"sleeper-1000000", "sleeper-10~"}, {"to 10.2.7.9:5432", "to 10.2.7.~"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cut) / sizeof(cut[0]); i++) {
+		struct surface *s = surface_create(11, 1, TEXT_ASCII);
+		char line[32];
+
+		/* Nothing may come behind it. */
+		assert_int_equal(surface_put(s, 0, 0, 11, ROLE_TEXT, 0, cut[i].text, strlen(cut[i].text)), 11);
+		snprintf(line, sizeof(line), "%s\n", cut[i].shown);
+		text_is(s, line);
+		surface_destroy(s);
+	}
 }
 
 static void surface_is_never_moved_by_text(void **state)
@@ -177,6 +202,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(surface_puts),
+		cmocka_unit_test(surface_cuts_numbers_whole),
 		cmocka_unit_test(surface_is_never_moved_by_text),
 		cmocka_unit_test(surface_cuts_wide_characters_whole),
 		cmocka_unit_test(surface_joins_marks),

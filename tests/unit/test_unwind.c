@@ -25,6 +25,7 @@
 #include "procmaps.h"
 #include "symfile.h"
 #include "symfile_internal.h"
+#include "symtab.h"
 #include "unwind_walk.h"
 
 enum { REGISTER_FP = 6, REGISTER_SP = 7, REGISTER_RA = 16 };
@@ -534,6 +535,103 @@ static void test_walks_arm64(void **state)
 	unwind_rules_finish(&rules);
 }
 
+/* A stack of a real arm64 program, recorded with its registers: tests/fixtures/arm64/stack.c says how, and what calls what. */
+struct kept {
+	struct unwind_space space;
+	struct unwind_table table;
+	struct symfile *file;
+	const uint64_t *memory; /* from sp on */
+	uint64_t sp, n;         /* bytes */
+};
+
+enum { ARM64_PROGRAM_AT = 0x400000, ARM64_TEXT_END = 0x401000 };
+
+static bool kept_find(struct unwind_space *space, uint64_t pc, struct unwind_code *code)
+{
+	struct kept *k = (struct kept *)space;
+
+	if (pc < ARM64_PROGRAM_AT || pc >= ARM64_TEXT_END)
+		return false;
+	*code = (struct unwind_code){.table = &k->table, .start = ARM64_PROGRAM_AT, .offset = 0};
+	return true;
+}
+
+static bool kept_read(struct unwind_space *space, uint64_t address, uint64_t *ret)
+{
+	struct kept *k = (struct kept *)space;
+
+	if (address < k->sp || address & 7 || address - k->sp + 8 > k->n)
+		return false;
+	*ret = k->memory[(address - k->sp) / 8];
+	return true;
+}
+
+/* The first `cap` bytes of a fixture, which starts at a multiple of 8; how many there are. */
+static size_t fixture_bytes(const char *path, void *bytes, size_t cap)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	assert_true(fd >= 0);
+	n = read(fd, bytes, cap);
+	close(fd);
+	assert_true(n > 0 && (size_t)n < cap);
+	return (size_t)n;
+}
+
+static void test_walks_a_recorded_arm64_stack(void **state)
+{
+	static const char *const calls[] = {"capture", "handler", "trampoline", "leaf", "dynamic", "deep", "deep", "deep", "work", "_start"};
+	enum { CALLS = sizeof(calls) / sizeof(calls[0]) };
+	static uint64_t program[2048], stack[2048];
+	size_t size = fixture_bytes("tests/fixtures/arm64/program", program, sizeof(program)), n;
+	size_t bytes = fixture_bytes("tests/fixtures/arm64/stack", stack, sizeof(stack));
+	struct unwind_regs regs = {.pc = stack[0], .sp = stack[1], .fp = stack[2], .lr = stack[3]};
+	struct kept k = {.memory = stack + 4, .sp = regs.sp, .n = bytes - 32};
+	enum symfile_origin origin;
+	enum culprit_unwind_end end;
+	struct symtab symbols = {0};
+	struct culprit_error error = {""};
+	struct unwind_rules rules;
+	uint64_t pcs[32], place, signed_bits = 0;
+
+	(void)state;
+	assert_int_equal(unwind_rules_init(&rules), 0);
+	k.file = symfile_open_memory(program, size, &error);
+	assert_non_null(k.file);
+	assert_int_equal(symfile_machine(k.file), CFI_ARM64);
+	assert_int_equal(symfile_unwind(k.file, &rules, &k.table, &error), 0);
+	assert_int_equal(symfile_symbols(k.file, -1, NULL, &symbols, &origin), 0);
+	k.space = (struct unwind_space){.find = kept_find, .read = kept_read, .rules = &rules, .machine = CFI_ARM64};
+	/* Its return addresses are really signed, else it proves less than it says. */
+	for (size_t i = 0; i < k.n / 8; i++)
+		if (k.memory[i] >> 48 && (k.memory[i] & 0xffffffffffff) - ARM64_PROGRAM_AT < ARM64_TEXT_END - ARM64_PROGRAM_AT)
+			signed_bits |= k.memory[i] >> 48;
+	assert_true(signed_bits);
+	n = unwind_walk(&k.space, regs, pcs, 32, &end);
+	for (size_t i = 0; i < n; i++) {
+		/* The trampoline's address is exact, as is that which the signal came at; others return behind a call. */
+		uint64_t at = pcs[i] - (i && i != 2 && i != 3);
+		const struct symtab_entry *e;
+
+		assert_true(symfile_offset(k.file, at, &place));
+		e = symtab_find(&symbols, place, &at);
+		assert_non_null(e);
+		assert_true(i < CALLS);
+		assert_string_equal(symtab_name(&symbols, e), calls[i]);
+	}
+	assert_int_equal(end, CULPRIT_STACK_WHOLE);
+	assert_int_equal(n, CALLS);
+	/* A stack that was cut is told from a whole one. */
+	k.n = 4000;
+	unwind_walk(&k.space, regs, pcs, 32, &end);
+	assert_int_equal(end, CULPRIT_STACK_UNREADABLE);
+	symtab_finish(&symbols);
+	symfile_close(k.file);
+	unwind_table_finish(&k.table);
+	unwind_rules_finish(&rules);
+}
+
 static void test_maps_are_parsed(void **state)
 {
 	static const char text[] =
@@ -576,6 +674,7 @@ int main(void)
 		cmocka_unit_test(test_walks_a_stopped_process),
 #endif
 		cmocka_unit_test(test_walks_arm64),
+		cmocka_unit_test(test_walks_a_recorded_arm64_stack),
 		cmocka_unit_test(test_maps_are_parsed),
 	};
 

@@ -213,6 +213,41 @@ static void test_routes(void **state)
 	pair_close(&p);
 }
 
+/* What was read of it may be looked at, and nothing more of it is answered. */
+static void test_removed(void **state)
+{
+	struct value value;
+	uint64_t from, to;
+	struct pair p;
+
+	(void)state;
+	pair_open(&p);
+	assert_int_equal(view_route(p.view, "disk", p.recorder), 0);
+	assert_int_equal(depth(&p, "disk", 5), 13);
+	view_remove_source(p.view, p.recorder);
+	query_value(p.query, 0, 1, &value); /* of the last answer: absent, not wild */
+	assert_null(view_routed(p.view, "disk"));
+	assert_ptr_equal(view_source(p.view, 0), p.own);
+	assert_null(view_source(p.view, 1));
+	assert_int_equal(depth(&p, "disk", 5), 25);
+	assert_int_equal(depth(&p, "disk", 2), 23); /* the first there is */
+	assert_true(view_extent(p.view, &from, &to));
+	assert_int_equal(from, 3.5 * S);
+	assert_non_null(view_host(p.view));
+	/* As often as one likes. */
+	for (int i = 0; i < 20; i++) {
+		struct source *next = textframes_source(p.ring);
+
+		assert_int_equal(view_add_source_before(p.view, next, p.own), 0);
+		assert_int_equal(depth(&p, "disk", 2), 12);
+		view_remove_source(p.view, next);
+		assert_int_equal(depth(&p, "disk", 2), 23); /* the first there is */
+	}
+	view_remove_source(p.view, p.own);
+	assert_false(view_extent(p.view, &from, &to));
+	pair_close(&p);
+}
+
 static void test_pieces(void **state)
 {
 	struct view_piece pieces[VIEW_PIECES_MAX];
@@ -402,6 +437,49 @@ static void test_refresh(void **state)
 	textframes_destroy(t);
 }
 
+/* A place that follows a large table is not moved on for who asks for a small one beside it: that would decode both. */
+static void test_small_table_alone(void **state)
+{
+	enum { ROWS = 3000, AT = 32 };
+	static const char *const both[] = {"process", "disk"};
+	char *text = malloc(ROWS * AT + 512);
+	struct query *all, *one;
+	struct view *v = view_create();
+	struct textframes *t;
+	struct source *source;
+	size_t n;
+
+	(void)state;
+	assert_non_null(text);
+	n = (size_t)sprintf(text, "table disk state key=device name=key:u64 depth=gauge:u64\ntable process state key=process pid=key:u64 "
+				  "rss=gauge:u64\ntick 1s\nsample disk\nrow disk name=1 depth=1\nsample process\n");
+	for (int i = 0; i < ROWS; i++)
+		n += (size_t)sprintf(text + n, "row process pid=%d rss=%d\n", i, i);
+	t = frames(text);
+	assert_int_equal(view_add_source(v, source = textframes_source(t)), 0);
+	all = query_create(v);
+	one = query_create(v);
+	for (int i = 2; i < 20; i++) {
+		struct lens lens = lens_window(1 * S, (uint64_t)i * S);
+		uint64_t before;
+
+		sprintf(text, "tick %ds\nsample disk\nrow disk name=1 depth=1\nsample process keep\nrow process pid=7 rss=%d\n", i, i);
+		assert_int_equal(textframes_add(t, text, NULL), 0);
+		view_refresh(v, NULL);
+		before = source->decoded;
+		if (i == 2)
+			query_expect(all, &lens, both, 2);
+		assert_int_equal(query_run(one, &lens, "disk", 0, NULL), 0);
+		if (i > 3)
+			assert_int_equal(source->decoded - before, 1);
+	}
+	query_destroy(all);
+	query_destroy(one);
+	view_destroy(v);
+	textframes_destroy(t);
+	free(text);
+}
+
 static void test_memo(void **state)
 {
 	struct memo *m = memo_create(10000);
@@ -432,11 +510,11 @@ static void test_memo(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sources), cmocka_unit_test(test_live_source), cmocka_unit_test(test_routes),
+		cmocka_unit_test(test_sources), cmocka_unit_test(test_live_source), cmocka_unit_test(test_routes), cmocka_unit_test(test_removed),
 		cmocka_unit_test(test_pieces), cmocka_unit_test(test_broken_segment),
 		cmocka_unit_test(test_wall_times),
 		cmocka_unit_test(test_refresh),
-		cmocka_unit_test(test_memo),
+		cmocka_unit_test(test_small_table_alone), cmocka_unit_test(test_memo),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

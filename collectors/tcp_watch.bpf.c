@@ -5,6 +5,10 @@
 #include "bpf_common.bpf.h"
 #include "tcp_flow_shared.h"
 
+#ifndef SCHED_SYSCALLS
+#define SCHED_SYSCALLS (~0u) /* of architectures whose registers are not known: no system call */
+#endif
+
 enum {
 	AF_INET = 2,
 	AF_INET6 = 10,
@@ -14,6 +18,7 @@ enum {
 	SYN_RECV = 3,
 	CLOSE = 7,
 	LISTEN = 10,
+	HTTP2_BYTES = 9, /* of its beginning, that tell */
 	SPOILED_OF = 8, /* one overlap in so many exchanges: it does not alternate */
 };
 
@@ -27,7 +32,8 @@ struct connection {
 	__u32 exchanges, overlaps;
 	__u16 peer, port; /* slots; 0: none */
 	__u16 local_port;
-	__u8 side, waiting, unread, spoken, multiplexed;
+	__u8 side, waiting, spoken, multiplexed;
+	__u8 unread, unheard; /* nobody has read from it: how long it waited, what it speaks is not known */
 	char comm[16];
 };
 
@@ -62,6 +68,8 @@ struct {
 	__type(value, struct tcp_port_figures);
 } tcp_ports SEC(".maps");
 
+/* Numbers of system calls by which processes read; set before loading. */
+const volatile __u32 tcp_read_call, tcp_readv, tcp_recvfrom, tcp_recvmsg;
 const volatile __u32 tcp_wake; /* bytes in tcp_ends, above which its reader is woken; set before loading */
 
 struct {
@@ -157,6 +165,15 @@ static __always_inline void owner(struct connection *c)
 	__builtin_memcpy(c->comm, task->group_leader->comm, sizeof(c->comm));
 }
 
+/* Without what was sent again; nor what the machine's own queue dropped, which is sent anew and counted anew: more than what is
+ * acknowledged and under way (a byte more for each end of a connection) it can't be. */
+static __always_inline __u64 sent_once(__u64 sent, __u64 again, __u64 acked, __u32 next, __u32 unacked)
+{
+	__u64 most = acked + (next - unacked);
+
+	return sent - again < most ? sent - again : most;
+}
+
 static __always_inline void fill(struct tcp_record *r, const struct sock *sk, const struct tcp_sock *tp)
 {
 	r->socket = (__u64)sk;
@@ -170,7 +187,7 @@ static __always_inline void fill(struct tcp_record *r, const struct sock *sk, co
 		mapped(r->local, sk->__sk_common.skc_rcv_saddr);
 		mapped(r->remote, sk->__sk_common.skc_daddr);
 	}
-	r->sent = tp->bytes_sent - tp->bytes_retrans;
+	r->sent = sent_once(tp->bytes_sent, tp->bytes_retrans, tp->bytes_acked, tp->snd_nxt, tp->snd_una);
 	r->received = tp->bytes_received;
 	r->segments_out = tp->segs_out;
 	r->retransmits = tp->total_retrans;
@@ -220,6 +237,7 @@ static __always_inline void on_state(struct bpf_cost *cost, struct sock *sk, int
 			return;
 		}
 		know(c, sk, now == SYN_SENT ? TCP_OUT : TCP_IN, cost);
+		c->unheard = 1;
 		if (now == SYN_SENT) {
 			owner(c);
 		} else {
@@ -247,31 +265,64 @@ static __always_inline void on_state(struct bpf_cost *cost, struct sock *sk, int
 		ended(cost, sk, tp, bpf_sk_storage_get(&tcp_connections, sk, 0, 0), before == SYN_SENT ? TCP_FAILED : TCP_ENDED);
 }
 
+static __always_inline void count_answer(const struct connection *c, __u32 slot, __u64 ns)
+{
+	struct tcp_peer_figures *f = slot ? bpf_map_lookup_elem(&tcp_peers, &slot) : NULL;
+
+	if (!f)
+		return;
+	if (c->multiplexed)
+		__sync_fetch_and_add(&f->multiplexed, 1);
+	else if (c->overlaps * SPOILED_OF > c->exchanges + SPOILED_OF)
+		__sync_fetch_and_add(&f->left_out, 1);
+	else
+		__sync_fetch_and_add(&f->answers[bpf_hist_slot(ns)], 1);
+}
+
 static __always_inline void answered(struct connection *c, __u64 ns)
 {
-	__u32 slot = c->peer;
-	bool spoiled = c->multiplexed || c->overlaps * SPOILED_OF > c->exchanges + SPOILED_OF;
-	struct tcp_peer_figures *f;
-
-	c->exchanges++;
 	ns = (__s64)ns < 0 ? 0 : ns;
-	if (slot && (f = bpf_map_lookup_elem(&tcp_peers, &slot)))
-		__sync_fetch_and_add(spoiled ? &f->left_out : &f->answers[bpf_hist_slot(ns)], 1);
-	slot = c->port;
-	if (slot && (f = bpf_map_lookup_elem(&tcp_peers, &slot)))
-		__sync_fetch_and_add(spoiled ? &f->left_out : &f->answers[bpf_hist_slot(ns)], 1);
+	count_answer(c, c->peer, ns);
+	count_answer(c, c->port, ns);
+	c->exchanges++;
 }
 
 /* Of HTTP/2 the first bytes are known: a client's are "PRI * HTTP/2.0", a server's a frame of settings. */
-static __always_inline bool speaks_http2(const struct connection *c, const void *payload)
+static __always_inline bool is_http2(const struct connection *c, const unsigned char b[HTTP2_BYTES])
 {
-	unsigned char b[9];
-
-	if (bpf_probe_read_kernel(b, sizeof(b), payload))
-		return false;
 	if (c->side == TCP_IN)
 		return b[0] == 'P' && b[1] == 'R' && b[2] == 'I' && b[3] == ' ' && b[4] == '*';
 	return b[0] == 0 && b[1] == 0 && b[3] == 4 && b[4] <= 1 && !b[5] && !b[6] && !b[7] && !b[8];
+}
+
+/* Seen where a segment has them behind its header. In many they lie in pages, which programs can't read ... */
+static __always_inline bool comes_as_http2(const struct connection *c, const struct sk_buff *skb, __u32 header)
+{
+	unsigned char b[HTTP2_BYTES];
+
+	return !bpf_probe_read_kernel(b, sizeof(b), (const char *)skb->data + header) && is_http2(c, b);
+}
+
+/* ... and then where the process that takes them out has put them. */
+static __always_inline bool reads_http2(const struct connection *c)
+{
+	struct pt_regs *regs;
+	unsigned char b[HTTP2_BYTES];
+	__u64 call, at;
+
+	if (!bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+		return false;
+	regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	call = REGS_SYSCALL(regs);
+	at = REGS_ARG2(regs);
+	/* struct msghdr: msg_iov; struct iovec: iov_base */
+	if (call == tcp_recvmsg && bpf_probe_read_user(&at, sizeof(at), (void *)(at + 16)))
+		return false;
+	if ((call == tcp_recvmsg || call == tcp_readv) && bpf_probe_read_user(&at, sizeof(at), (void *)at))
+		return false;
+	if (call != tcp_recvmsg && call != tcp_readv && call != tcp_recvfrom && call != tcp_read_call)
+		return false;
+	return !bpf_probe_read_user(b, sizeof(b), (void *)at) && is_http2(c, b);
 }
 
 static __always_inline void on_segment(struct bpf_cost *cost, struct sock *sk, const struct sk_buff *skb)
@@ -282,7 +333,7 @@ static __always_inline void on_segment(struct bpf_cost *cost, struct sock *sk, c
 		__u32 ports, seq, ack, flags;
 	} h;
 	__u64 now;
-	__u32 length, slot, sent;
+	__u32 length, sent;
 
 	if (!tp)
 		return;
@@ -322,17 +373,7 @@ static __always_inline void on_segment(struct bpf_cost *cost, struct sock *sk, c
 	if (!c->spoken) {
 		c->spoken = 1;
 		c->ready_ns = now;
-		if (speaks_http2(c, (const char *)skb->data + (skb->len - length))) {
-			struct tcp_peer_figures *f;
-
-			c->multiplexed = 1;
-			slot = c->peer;
-			if (slot && (f = bpf_map_lookup_elem(&tcp_peers, &slot)))
-				__sync_fetch_and_add(&f->multiplexed, 1);
-			slot = c->port;
-			if (slot && (f = bpf_map_lookup_elem(&tcp_peers, &slot)))
-				__sync_fetch_and_add(&f->multiplexed, 1);
-		}
+		c->multiplexed = comes_as_http2(c, skb, skb->len - length);
 	}
 	if (c->side == TCP_IN) {
 		c->asked_ns = now;
@@ -352,7 +393,13 @@ static __always_inline void on_read(struct sock *sk)
 	__u64 waited;
 	__u32 slot;
 
-	if (!c || !c->unread)
+	if (!c)
+		return;
+	if (c->unheard) {
+		c->unheard = 0;
+		c->multiplexed |= reads_http2(c);
+	}
+	if (!c->unread)
 		return;
 	c->unread = 0;
 	owner(c);
@@ -449,7 +496,8 @@ int tcp_files(struct bpf_iter__task_file *ctx)
 	} else {
 		struct tcp_sock *tp = (struct tcp_sock *)sk;
 
-		r.sent = BPF_CORE_READ(tp, bytes_sent) - BPF_CORE_READ(tp, bytes_retrans);
+		r.sent = sent_once(BPF_CORE_READ(tp, bytes_sent), BPF_CORE_READ(tp, bytes_retrans), BPF_CORE_READ(tp, bytes_acked),
+				   BPF_CORE_READ(tp, snd_nxt), BPF_CORE_READ(tp, snd_una));
 		r.received = BPF_CORE_READ(tp, bytes_received);
 		r.segments_out = BPF_CORE_READ(tp, segs_out);
 		r.retransmits = BPF_CORE_READ(tp, total_retrans);
@@ -457,8 +505,8 @@ int tcp_files(struct bpf_iter__task_file *ctx)
 		r.rtt_min_us = BPF_CORE_READ(tp, rtt_min.s[0].v);
 		r.side = port_slot(r.local_port, false, cost) ? TCP_IN : TCP_OUT;
 	}
-	if (bpf_seq_write(ctx->meta->seq, &r, sizeof(r)) < 0)
-		cost->lost++;
+	/* What has no room in the reader's buffer is shown to us again with the next read: nothing is lost. */
+	bpf_seq_write(ctx->meta->seq, &r, sizeof(r));
 	bpf_cost_end(cost, start);
 	return 0;
 }

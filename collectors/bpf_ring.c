@@ -10,6 +10,8 @@
 
 #include <bpf/libbpf.h>
 
+enum { WINDOW_PAGES = 4 };
+
 struct bpf_ring {
 	bpf_ring_take take;
 	void *arg;
@@ -18,12 +20,41 @@ struct bpf_ring {
 	size_t page, size; /* size: of its data */
 	unsigned long *consumer; /* how far it was read: a page that the kernel reads */
 	const unsigned long *producer;
+	uint8_t *window;  /* of the data, from `from` on; NULL: none */
+	size_t from, bytes;
 };
+
+static void window_close(struct bpf_ring *r)
+{
+	if (r->window)
+		munmap(r->window, r->bytes);
+	r->window = NULL;
+}
+
+/* Where `n` bytes of the data from `begin` on are; NULL: they cannot be mapped. */
+static const uint8_t *window_at(struct bpf_ring *r, size_t begin, size_t n)
+{
+	size_t least = WINDOW_PAGES * r->page, skip = begin % r->page;
+	void *window;
+
+	if (r->window && begin >= r->from && begin + n <= r->from + r->bytes)
+		return r->window + (begin - r->from);
+	window_close(r);
+	least = least < r->size ? least : r->size;
+	r->from = begin - skip;
+	r->bytes = skip + n < least ? least : skip + n;
+	window = mmap(NULL, r->bytes, PROT_READ, MAP_SHARED, r->fd, (off_t)(2 * r->page + r->from));
+	if (window == MAP_FAILED)
+		return NULL;
+	r->window = window;
+	return r->window + skip;
+}
 
 void bpf_ring_close(struct bpf_ring *r)
 {
 	if (!r)
 		return;
+	window_close(r);
 	if (r->consumer != MAP_FAILED)
 		munmap(r->consumer, r->page);
 	if (r->producer != MAP_FAILED)
@@ -99,15 +130,16 @@ void bpf_ring_read(struct bpf_ring *r)
 
 	/* Until nothing is left: a program wakes its reader only where it had read all. */
 	while ((to = __atomic_load_n(r->producer, __ATOMIC_ACQUIRE)) > at) {
-		size_t begin = at % r->size, skip = begin % r->page, n = skip + (to - at);
-		uint8_t *bytes = mmap(NULL, n, PROT_READ, MAP_SHARED, r->fd, (off_t)(2 * r->page + begin - skip));
+		const uint8_t *bytes = window_at(r, at % r->size, to - at);
 		unsigned long whole;
 
-		listen(r, bytes != MAP_FAILED);
-		if (bytes == MAP_FAILED)
+		listen(r, bytes);
+		if (!bytes)
 			return;
-		whole = hand_over(r, bytes + skip, at, to);
-		munmap(bytes, n);
+		whole = hand_over(r, bytes, at, to);
+		/* What a storm needed is not kept. */
+		if (r->bytes > WINDOW_PAGES * r->page)
+			window_close(r);
 		at = whole;
 		if (whole < to)
 			break;

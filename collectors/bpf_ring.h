@@ -1,6 +1,6 @@
-/* Reads records out of a BPF ring buffer. As libbpf does it, but for memory: the ring is in the kernel, and only the part with
- * records in it is mapped, while they are read. (All of it mapped for good counts twice: the kernel shows it twice in a row,
- * so that no record is torn.) */
+/* Reads records out of a BPF ring buffer. As libbpf does it, but for memory: the ring is in the kernel, and only some pages are
+ * mapped, where records were read last; more while many are read. (All of it mapped for good counts twice: the kernel shows it
+ * twice in a row, so that no record is torn.) */
 #ifndef COLLECTORS_BPF_RING_H
 #define COLLECTORS_BPF_RING_H
 

@@ -119,6 +119,7 @@ struct stacks {
 	struct bpf_ring *news;
 	int timer_fd, fd; /* fd: either of timer and news */
 	unsigned looks;  /* since nothing was waited for */
+	uint64_t due_ns; /* of the timer; 0: it is off */
 	unsigned counts; /* elements of each map of counts of oncpu */
 	unsigned most;   /* of any of them */
 	uint64_t lost[LENSES], full[LENSES];
@@ -359,17 +360,21 @@ static int stacks_open(const struct culprit_host *host, void **ret_self, struct 
 	return 0;
 }
 
-/* What was asked of core is looked at again soon, until all is there. */
+/* What was asked of core is looked at again soon, until all is there. The timer is never read: setting it makes it unreadable, too. */
 static void go_on(struct stacks *s)
 {
-	struct itimerspec soon = {.it_value = {0, (s->looks < GO_ON_SOON ? GO_ON_SOON_MS : GO_ON_MS) * 1000000}};
+	uint64_t now = s->host->now_ns(s->host, CULPRIT_MONOTONIC);
+	struct itimerspec soon = {.it_value = {0, 0}};
+	bool more = stacks_code_go_on(s->code);
 
-	if (stacks_code_go_on(s->code)) {
+	if (more && now < s->due_ns)
+		return;
+	if (more)
+		soon.it_value.tv_nsec = (s->looks < GO_ON_SOON ? GO_ON_SOON_MS : GO_ON_MS) * 1000000;
+	if (more || s->due_ns)
 		timerfd_settime(s->timer_fd, 0, &soon, NULL);
-		s->looks++;
-	} else {
-		s->looks = 0;
-	}
+	s->due_ns = more ? now + (uint64_t)soon.it_value.tv_nsec : 0;
+	s->looks = more ? s->looks + 1 : 0;
 }
 
 static int stacks_fd(void *self)
@@ -382,14 +387,11 @@ static int stacks_fd(void *self)
 static int stacks_drain(void *self)
 {
 	struct stacks *s = self;
-	uint64_t ignored;
 
 	if (s->own) {
 		stacks_own_drain(s->own);
 		return 0;
 	}
-	if (read(s->timer_fd, &ignored, sizeof(ignored)) < 0 && errno != EAGAIN)
-		return -errno;
 	bpf_ring_read(s->news);
 	go_on(s);
 	return 0;

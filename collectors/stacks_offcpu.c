@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include <bpf/bpf.h>
+
 #include "bpf.h"
 #include "sched_shared.h"
 #include "stacks_columns.h"
@@ -30,35 +32,34 @@ const struct culprit_table offcpu_table = {
 	.show = "comm tid reason wait_pct wait_mean waits kernel_stack user_stack end",
 };
 
-/* One that waits. False: it found no row. */
-static bool go_on(struct offcpu_thread *t, struct stacks_rows *rows, uint64_t now_ns, uint64_t sure)
+/* A short one is booked at its end, where it may weigh more. */
+static bool is_long(const struct offcpu_thread *is, uint64_t now_ns, uint64_t sure)
 {
-	struct offcpu_thread is = *t;
+	return now_ns > is->since && now_ns - is->since >= sure && now_ns > is->booked;
+}
+
+/* One that waits, as it was read a moment ago. False: it found no row. */
+static bool go_on(struct offcpu_thread *t, const struct offcpu_thread *is, struct stacks_rows *rows, uint64_t now_ns)
+{
+	uint64_t from = is->booked > is->since ? is->booked : is->since;
 	struct stacks_count count;
 	struct stacks_key key;
-	uint64_t from;
 
-	/* A short one is booked at its end, where it may weigh more. */
-	if (now_ns <= is.since || now_ns - is.since < sure)
-		return true;
-	from = is.booked > is.since ? is.booked : is.since;
-	if (now_ns <= from)
-		return true;
 	/* It runs again meanwhile: that has booked it. */
-	if (*(volatile unsigned long long *)&t->since != is.since || !*(volatile unsigned char *)&t->off)
+	if (*(volatile unsigned long long *)&t->since != is->since || !*(volatile unsigned char *)&t->off)
 		return true;
 	__atomic_store_n(&t->booked, now_ns, __ATOMIC_RELAXED);
 	memset(&key, 0, sizeof(key));
 	memset(&count, 0, sizeof(count));
-	key.pid = is.pid;
-	key.tid = is.tid;
-	key.start = is.start;
-	key.kernel = is.kernel;
-	key.user = is.user;
-	key.reason = is.reason;
+	key.pid = is->pid;
+	key.tid = is->tid;
+	key.start = is->start;
+	key.kernel = is->kernel;
+	key.user = is->user;
+	key.reason = is->reason;
 	count.time_ns = now_ns - from;
-	count.process_start = is.process_start;
-	memcpy(count.comm, is.comm, sizeof(count.comm));
+	count.process_start = is->process_start;
+	memcpy(count.comm, is->comm, sizeof(count.comm));
 	return stacks_rows_add(rows, &key, &count);
 }
 
@@ -67,16 +68,12 @@ uint64_t offcpu_go_on(uint64_t *marks, int threads_fd, unsigned places, struct s
 	uint64_t sure = (uint64_t)OFFCPU_SURE_NS * (thinning ? thinning : 1), full = 0;
 	const size_t stride = bpf_stride(sizeof(struct offcpu_thread));
 	struct bpf_window window;
+	unsigned at = 0; /* of the window */
 	char *mapped = NULL;
 
 	for (unsigned i = 0; i < places; i++) {
-		struct offcpu_thread *t;
+		struct offcpu_thread is;
 
-		/* Few are marked: all places together would be many pages to map, for nothing. */
-		if (i % OFFCPU_WINDOW == 0 && mapped) {
-			bpf_window_close(&window);
-			mapped = NULL;
-		}
 		if (i % OFFCPU_MARKS == 0 && !__atomic_load_n(&marks[i / OFFCPU_MARKS], __ATOMIC_RELAXED)) {
 			i += OFFCPU_MARKS - 1;
 			continue;
@@ -84,15 +81,24 @@ uint64_t offcpu_go_on(uint64_t *marks, int threads_fd, unsigned places, struct s
 		/* The mark goes before the place is looked at: a wait that begins now marks it again. */
 		if (!__atomic_exchange_n((uint8_t *)marks + i, 0, __ATOMIC_SEQ_CST))
 			continue;
-		if (!mapped)
-			mapped = bpf_window_open(&window, threads_fd, i / OFFCPU_WINDOW * OFFCPU_WINDOW * stride, OFFCPU_WINDOW * stride);
-		if (!mapped)
-			break;
-		t = (void *)(mapped + i % OFFCPU_WINDOW * stride);
-		if (!t->tid || !t->off || !OFFCPU_GOES_ON(t->reason))
+		/* Most that are marked run again: to map them costs many times that. */
+		if (bpf_map_lookup_elem(threads_fd, &i, &is) || !is.tid || !is.off || !OFFCPU_GOES_ON(is.reason))
 			continue;
 		__atomic_store_n((uint8_t *)marks + i, 1, __ATOMIC_RELAXED);
-		full += !go_on(t, rows, now_ns, sure);
+		if (!is_long(&is, now_ns, sure))
+			continue;
+		/* Few are: all places together would be many pages to map, for nothing. */
+		if (mapped && i >= at + OFFCPU_WINDOW) {
+			bpf_window_close(&window);
+			mapped = NULL;
+		}
+		if (!mapped) {
+			at = i / OFFCPU_WINDOW * OFFCPU_WINDOW;
+			mapped = bpf_window_open(&window, threads_fd, at * stride, OFFCPU_WINDOW * stride);
+		}
+		if (!mapped)
+			break;
+		full += !go_on((void *)(mapped + (i - at) * stride), &is, rows, now_ns);
 	}
 	if (mapped)
 		bpf_window_close(&window);

@@ -549,7 +549,8 @@ void sampler_settle_late(struct sampler *s, uint64_t ns)
 	sampler_later_wait(s, zygote_now_ns() + ns);
 }
 
-static size_t poll_fds(struct sampler *s, struct pollfd *fds)
+/* Returns how many; *ret_own of them, the first ones, are not of collectors. */
+static size_t poll_fds(struct sampler *s, struct pollfd *fds, size_t *ret_own)
 {
 	size_t n = 0;
 
@@ -560,6 +561,7 @@ static size_t poll_fds(struct sampler *s, struct pollfd *fds)
 	fds[n++] = (struct pollfd){symline_fd(s->lines), POLLIN, 0};
 	for (size_t i = 0; i < s->nplugins && n < POLL_FDS_MAX; i++)
 		fds[n++] = (struct pollfd){plugin_fd(s->plugins[i].plugin), POLLIN, 0};
+	*ret_own = n;
 	for (size_t i = 0; i < s->nentries && n < POLL_FDS_MAX; i++) {
 		const struct entry *e = s->entries[i];
 
@@ -585,6 +587,37 @@ static void drain(struct sampler *s, const struct pollfd *fds, size_t n)
 	}
 }
 
+/* When one of the helpers has to be looked at; UINT64_MAX: not by itself. */
+static uint64_t helpers_next_ns(struct sampler *s)
+{
+	uint64_t next = ask_pool_next_ns(s->asks), own = symline_next_ns(s->lines);
+
+	next = own < next ? own : next;
+	for (size_t i = 0; i < s->nplugins; i++) {
+		own = plugin_next_ns(s->plugins[i].plugin);
+		next = own < next ? own : next;
+	}
+	return next;
+}
+
+static void helpers_poll(struct sampler *s)
+{
+	if (s->options.zygote)
+		zygote_poll(s->options.zygote);
+	ask_pool_poll(s->asks);
+	symline_poll(s->lines);
+	for (size_t i = 0; i < s->nplugins; i++)
+		plugin_poll(s->plugins[i].plugin);
+}
+
+static bool any_ready(const struct pollfd *fds, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (fds[i].revents)
+			return true;
+	return false;
+}
+
 /* Until the next tick, or until `fd` (-1: none) can be read: what comes between samples is taken in as it comes, deadlines are
  * kept. True: stop, or fd. Sooner where another interval is asked for. */
 static bool wait_until(struct sampler *s, uint64_t until_ns, int fd)
@@ -594,22 +627,17 @@ static bool wait_until(struct sampler *s, uint64_t until_ns, int fd)
 	bool stop = false;
 
 	while (!stop && (now = mono_now(s)) < until_ns) {
-		uint64_t next = until_ns, own = ask_pool_next_ns(s->asks);
-		size_t n = poll_fds(s, fds), at = n;
+		uint64_t due = helpers_next_ns(s), next = due < until_ns ? due : until_ns;
+		size_t own, n = poll_fds(s, fds, &own), at = n;
 		struct timespec ts;
+		int ready;
 
-		next = own < next ? own : next;
-		own = symline_next_ns(s->lines);
-		next = own < next ? own : next;
-		for (size_t i = 0; i < s->nplugins; i++) {
-			own = plugin_next_ns(s->plugins[i].plugin);
-			next = own < next ? own : next;
-		}
 		next = next > now ? next - now : 0;
 		if (fd >= 0)
 			fds[n++] = (struct pollfd){fd, POLLIN, 0};
 		ts = (struct timespec){(time_t)(next / 1000000000u), (long)(next % 1000000000u)};
-		if (ppoll(fds, n, &ts, NULL) > 0) {
+		ready = ppoll(fds, n, &ts, NULL);
+		if (ready > 0) {
 			uint64_t ignored;
 
 			if (fds[0].revents && read(s->wake_fd, &ignored, sizeof(ignored)) < 0 && errno != EAGAIN)
@@ -622,12 +650,9 @@ static bool wait_until(struct sampler *s, uint64_t until_ns, int fd)
 			drain(s, fds, at);
 			stop = at < n && fds[at].revents;
 		}
-		if (s->options.zygote)
-			zygote_poll(s->options.zygote);
-		ask_pool_poll(s->asks);
-		symline_poll(s->lines);
-		for (size_t i = 0; i < s->nplugins; i++)
-			plugin_poll(s->plugins[i].plugin);
+		/* Not where only a collector was woken: that may be hundreds of times a second. */
+		if (ready <= 0 || any_ready(fds, own) || due <= now)
+			helpers_poll(s);
 		pthread_mutex_lock(&s->mutex);
 		stop = stop || s->stop;
 		if (s->asked_interval_ns)

@@ -15,7 +15,8 @@ enum { FRAMES_MAX = 2 * FORMAT_STACK_MAX + 2 };
 
 const struct flame_lens flame_lenses[] = {
 	{.name = "oncpu", .table = "oncpu", .title = "on-CPU", .none = "nothing of this was found on a CPU"},
-	{.name = "offcpu", .table = "offcpu", .title = "off-CPU", .none = "nothing of this waited", .waits = true},
+	{.name = "offcpu", .table = "offcpu", .title = "off-CPU", .waits = true,
+	 .none = "no wait of this was seen to begin or to end: it runs, or waits since before"},
 	/* Who has nothing to do and looks at it a thousand times a second is of interest here. */
 	{.name = "switches", .table = "offcpu", .value = "waits", .title = "context switches", .each = "switches",
 	 .none = "nothing of this left its CPU", .idle = true, .waits = true},

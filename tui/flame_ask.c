@@ -324,7 +324,7 @@ static int ask_baseline(struct flame_panel *p, const struct lens *lens, const st
 
 static const char *window_words(const struct flame_panel *p, const struct query_info *info)
 {
-	return p->reason[0] || info->filtered ? "in this window, with this filter" : info->empty ? "so far" : "in this window";
+	return p->reason[0] || p->lens.filter[0] ? "in this window, with this filter" : info->empty && !info->filtered ? "so far" : "in this window";
 }
 
 /* Nothing was found: why that is so. */
@@ -337,6 +337,8 @@ static void say_why(struct flame_panel *p)
 		snprintf(p->why_not, sizeof(p->why_not), "allocations are looked at in one process, as that slows it: choose one (2, Enter), then 4");
 	else if (info.reason && (info.state == CULPRIT_MISSING || info.state == CULPRIT_FAILED))
 		snprintf(p->why_not, sizeof(p->why_not), "%.*s", (int)(info.reason_len < 250 ? info.reason_len : 250), info.reason);
+	else if (p->source.lens && p->source.lens->waits && p->nreasons && !p->reason[0])
+		snprintf(p->why_not, sizeof(p->why_not), "this waited for nothing but work (%s): ; shows where (idle)", window_words(p, &info));
 	else if (p->source.lens && p->source.lens->none)
 		snprintf(p->why_not, sizeof(p->why_not), "%s%s%s (%s)", p->source.lens->none, p->reason[0] ? ": " : "", p->reason,
 			 window_words(p, &info));

@@ -393,15 +393,18 @@ static void draw_columns(const struct flame_panel *p, const struct columns *c, s
 		surface_say(s, c->module, r.y, c->module_w - 1, ROLE_HEADER, "module");
 }
 
-/* The branches before a line; returns their width. */
-static int draw_indent(const struct flame_line *line, struct surface *s, int x, int y, int w, enum role role)
+/* How many levels of indentation there is room for. */
+static int levels_most(int w)
 {
-	int levels = line->indent, most = w / (2 * INDENT_W), first = 1;
+	return w / (2 * INDENT_W);
+}
 
-	/* Deeper than there is room for: the outer ones are left out. */
-	if (levels > most)
-		first = levels - most + 1;
-	for (int i = first; i <= levels; i++, x += INDENT_W) {
+/* The branches before a line, without the outermost `hidden` levels; returns their width. */
+static int draw_indent(const struct flame_line *line, struct surface *s, int x, int y, int hidden, enum role role)
+{
+	int levels = line->indent;
+
+	for (int i = hidden + 1; i <= levels; i++, x += INDENT_W) {
 		if (i < levels) {
 			if (line->bars & 1u << i)
 				surface_glyph(s, x, y, role, GLYPH_VLINE);
@@ -410,24 +413,14 @@ static int draw_indent(const struct flame_line *line, struct surface *s, int x, 
 		surface_glyph(s, x, y, role, line->ends ? GLYPH_ELBOW : GLYPH_TEE);
 		surface_glyph(s, x + 1, y, role, GLYPH_HLINE);
 	}
-	return levels >= first ? (levels - first + 1) * INDENT_W : 0;
+	return levels > hidden ? (levels - hidden) * INDENT_W : 0;
 }
 
-/* "a > b > c". Where there is no room for all, what the line is named for stays: its innermost function. */
-static void draw_chain(const struct flame_panel *p, const struct flame_line *line, struct surface *s, int x, int y, int w,
-		       bool selected)
+/* How many frames of a chain there is room for, from the end that stays; the other one needs room for "… > ". */
+static int chain_fit(const struct flame_panel *p, const struct surface *s, const uint32_t *chain, int n, int w)
 {
-	const char *more = surface_form(s) == TEXT_ASCII ? "~" : "…";
-	enum role between = selected ? ROLE_SELECT : ROLE_MUTED;
-	uint32_t chain[FLAME_DEPTH_MAX], node = line->last;
-	int n = 0, from = 0, to, all = 0, used = 0;
+	int to, all = 0;
 
-	for (;; node = flame_node(p->flame, node)->parent) {
-		chain[n++] = node;
-		if (node == line->first || n == FLAME_DEPTH_MAX)
-			break;
-	}
-	/* From the end that stays; the other one needs room for "… > ". */
 	for (to = 0; to < n; to++) {
 		const struct flame_frame *f = flame_frame(p->flame, flame_node(p->flame, chain[p->inverted ? n - 1 - to : to])->frame);
 		int k = (int)text_width(f->name, f->name_len, surface_form(s)) + (to ? 3 : 0);
@@ -436,12 +429,59 @@ static void draw_chain(const struct flame_panel *p, const struct flame_line *lin
 			break;
 		all += k;
 	}
+	return to;
+}
+
+/* Code of the program itself, not of a library or the kernel. */
+static bool is_own(const struct flame_frame *f)
+{
+	return (f->kind == FLAME_NATIVE || f->kind == FLAME_JIT) && f->named;
+}
+
+/* "a > b > c". Where there is no room for all, what the line is named for stays: its innermost function; and the innermost one of
+ * the program itself, for a wait ends in the kernel, but begins in code that somebody can change. */
+static void draw_chain(const struct flame_panel *p, const struct flame_line *line, struct surface *s, int x, int y, int w,
+		       bool selected)
+{
+	const char *more = surface_form(s) == TEXT_ASCII ? "~" : "…";
+	enum role between = selected ? ROLE_SELECT : ROLE_MUTED;
+	uint32_t chain[FLAME_DEPTH_MAX], node = line->last;
+	int n = 0, from = 0, to, own = 0, used = 0;
+
+	for (;; node = flame_node(p->flame, node)->parent) {
+		chain[n++] = node;
+		if (node == line->first || n == FLAME_DEPTH_MAX)
+			break;
+	}
+	to = chain_fit(p, s, chain, n, w);
 	if (p->inverted) {
 		from = n - to;
 		to = n;
 	}
-	if (!p->inverted && to < n)
-		used += surface_sayf(s, x, y, w, between, "%s > ", more);
+	if (!p->inverted && to < n) {
+		const struct flame_frame *f = NULL;
+		int innermost = (int)text_width(flame_frame(p->flame, flame_node(p->flame, chain[0])->frame)->name,
+						flame_frame(p->flame, flame_node(p->flame, chain[0])->frame)->name_len, surface_form(s));
+		int k = 0;
+
+		while (own < n && !is_own(f = flame_frame(p->flame, flame_node(p->flame, chain[own])->frame)))
+			own++;
+		if (own >= to && own < n)
+			k = (int)text_width(f->name, f->name_len, surface_form(s)) + 7;
+		if (k && innermost + k + 4 <= w) {
+			to = chain_fit(p, s, chain, n, w - k);
+			if (own + 1 < n)
+				used += surface_sayf(s, x, y, w, between, "%s > ", more);
+			used += surface_put(s, x + used, y, w - used, selected ? ROLE_SELECT : flame_role(f), 0, f->name, f->name_len);
+			used += surface_say(s, x + used, y, w - used, between, " > ");
+			if (own > to)
+				used += surface_sayf(s, x + used, y, w - used, between, "%s > ", more);
+			else
+				to = own;
+		} else {
+			used += surface_sayf(s, x, y, w, between, "%s > ", more);
+		}
+	}
 	for (int i = to; i-- > from;) {
 		const struct flame_frame *f = flame_frame(p->flame, flame_node(p->flame, chain[i])->frame);
 		enum role role = p->word[0] && flame_frame_matches(f, p->word) ? ROLE_MATCH : selected ? ROLE_SELECT : flame_role(f);
@@ -455,7 +495,7 @@ static void draw_chain(const struct flame_panel *p, const struct flame_line *lin
 }
 
 static void draw_path_line(const struct flame_panel *p, const struct columns *c, const struct flame_line *line, struct surface *s,
-			   struct rect r, bool selected, bool hottest)
+			   struct rect r, int hidden, bool selected, bool hottest)
 {
 	const struct flame_node *first = flame_node(p->flame, line->first), *last = flame_node(p->flame, line->last);
 	const struct flame_frame *f = flame_frame(p->flame, flame_node(p->flame, flame_line_node(p, line))->frame);
@@ -480,7 +520,7 @@ static void draw_path_line(const struct flame_panel *p, const struct columns *c,
 	if (c->self)
 		surface_say_right(s, c->self, r.y, 5, selected ? ROLE_SELECT : self > 0 ? ROLE_TEXT : ROLE_MUTED,
 				  rows_percent(cell, sizeof(cell), flame_share(p, self)));
-	indent = draw_indent(line, s, c->name, r.y, c->name_w, selected ? ROLE_SELECT : ROLE_RULE);
+	indent = draw_indent(line, s, c->name, r.y, hidden, selected ? ROLE_SELECT : ROLE_RULE);
 	draw_chain(p, line, s, c->name + indent, r.y, c->name_w - indent, selected);
 	if (c->module) {
 		const char *module = flame_module_base(f, &n);
@@ -496,6 +536,7 @@ static void draw_path(struct flame_panel *p, struct surface *s, struct rect r)
 	struct columns c = columns_of(p, r);
 	size_t here = flame_path_line(p->flame, p->lines, p->nlines, p->at), hottest = 0;
 	double most = -1;
+	int deepest = 0, hidden;
 
 	for (size_t i = 0; i < p->nlines; i++) {
 		const struct flame_node *first = flame_node(p->flame, p->lines[i].first), *last = flame_node(p->flame, p->lines[i].last);
@@ -507,10 +548,15 @@ static void draw_path(struct flame_panel *p, struct surface *s, struct rect r)
 		}
 	}
 	scroll(p, (int)here, (int)p->nlines, r.h);
+	for (int y = 0; y < r.h && p->top + y < (int)p->nlines; y++)
+		deepest = p->lines[p->top + y].indent > deepest ? p->lines[p->top + y].indent : deepest;
+	/* Deeper than there is room for: the same outer levels are left out of every line that is seen, so that branches stay below
+	 * one another. */
+	hidden = deepest > levels_most(c.name_w) ? deepest - levels_most(c.name_w) : 0;
 	for (int y = 0; y < r.h && p->top + y < (int)p->nlines; y++) {
 		size_t i = (size_t)(p->top + y);
 
-		draw_path_line(p, &c, &p->lines[i], s, (struct rect){r.x, r.y + y, r.w, 1}, i == here, i == hottest);
+		draw_path_line(p, &c, &p->lines[i], s, (struct rect){r.x, r.y + y, r.w, 1}, hidden, i == here, i == hottest);
 	}
 }
 
@@ -567,6 +613,22 @@ static void draw_source(const struct flame_panel *p, struct surface *s, int x, i
 		put_chain(&l, best->inlined);
 }
 
+/* Below something of the kernel or of a library: in which function of the program. */
+static void draw_own(const struct flame_panel *p, struct line *l)
+{
+	uint32_t node = p->at;
+	const struct flame_frame *f = flame_frame(p->flame, flame_node(p->flame, node)->frame);
+
+	if (f->kind != FLAME_KERNEL && f->kind != FLAME_LIBRARY)
+		return;
+	while (node && !is_own(f = flame_frame(p->flame, flame_node(p->flame, node)->frame)))
+		node = flame_node(p->flame, node)->parent;
+	if (!node || (int)text_width(f->name, f->name_len, surface_form(l->s)) + 5 > l->end - l->x)
+		return;
+	put(l, ROLE_MUTED, "  in ");
+	l->x += surface_put(l->s, l->x, l->y, l->end - l->x, ROLE_STRONG, 0, f->name, f->name_len);
+}
+
 static void draw_foot(const struct flame_panel *p, struct surface *s, struct rect r, int names, bool source)
 {
 	const struct flame_node *n = flame_node(p->flame, p->at);
@@ -590,8 +652,10 @@ static void draw_foot(const struct flame_panel *p, struct surface *s, struct rec
 	}
 	if (f->module_len && l.end - l.x > 8) {
 		put(&l, ROLE_MUTED, "  %s", f->kind < sizeof(kinds) / sizeof(kinds[0]) ? kinds[f->kind] : "");
-		surface_put(s, l.x, l.y, l.end - l.x, ROLE_MUTED, PUT_CUT_LEFT, f->module, f->module_len);
+		l.x += surface_put(s, l.x, l.y, l.end - l.x, ROLE_MUTED, PUT_CUT_LEFT, f->module, f->module_len);
 	}
+	if (!p->inverted)
+		draw_own(p, &l);
 	l.y++;
 	l.x = r.x + 1;
 	for (int i = 0; i < (int)p->nboxes; i++)
@@ -608,7 +672,8 @@ static void draw_foot(const struct flame_panel *p, struct surface *s, struct rec
 	if (!p->inverted)
 		put(&l, ROLE_TEXT, "  self %s %s", flame_weight(p, n->self, b, sizeof(b)),
 		    rows_percent(share, sizeof(share), flame_share(p, n->self)));
-	if (p->source.unit != CULPRIT_COUNT)
+	/* A wait that goes on is counted when it ends: of these alone no number is said. */
+	if (p->source.unit != CULPRIT_COUNT && (n->samples > 0 || n->total <= 0))
 		put(&l, ROLE_TEXT, "  n %s", units_format_short(a, sizeof(a), n->samples, CULPRIT_COUNT));
 	if (p->base_covered_ns)
 		put(&l, ROLE_ACCENT, "  before %s, %+.1f%%",

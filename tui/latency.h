@@ -63,6 +63,7 @@ struct latency_entry {
 	char name[LATENCY_NAME], help[160]; /* raw bytes */
 	struct row_key key;                 /* rows: n 0 for all merged */
 	bool events, unread;
+	bool whole; /* counts the whole machine, although the lens is on a part of it */
 	size_t rows;
 	unsigned unit;
 	struct histogram_stats stats;
@@ -77,6 +78,9 @@ struct latency {
 
 	/* What is shown. */
 	char table[LENS_NAME_MAX], column[LENS_NAME_MAX];
+	bool first;        /* latency_first() has chosen it, nobody else */
+	bool first_narrow; /* for a lens on a part of the machine */
+	bool whole;        /* it counts the whole machine, although the lens is on a part of it */
 	bool one_row;
 	struct row_key key;
 	char row[LATENCY_NAME]; /* raw bytes */
@@ -158,6 +162,8 @@ void latency_box_edges(const struct latency *, const struct latency_box *, uint6
 /* The corner of a column and a line. */
 struct latency_corner latency_corner_at(const struct latency *, int column, int line);
 void latency_corner_place(const struct latency *, const struct latency_corner *, int *ret_column, int *ret_line);
+/* Is the lens on a part of the machine? */
+bool latency_narrow(const struct lens *);
 /* Is it the row of all others together: -1 where the others are numbered? */
 bool latency_is_total(const struct schema_table *, const struct row_key *);
 /* A name for a row of the query, out of its keys; raw bytes. */
@@ -172,7 +178,8 @@ int latency_who_ask(struct query *, const struct lens *, const struct latency_wh
 
 /* --- latency_choose.c --- */
 
-/* The first choice: a histogram that counted something, else any. false: there is none. */
+/* The first choice: a histogram that counted something, of the lens's part of the machine where there is one; else any. false:
+ * there is none. */
 bool latency_first(struct latency *);
 int latency_choose_update(struct latency *, struct culprit_error *);
 void latency_choose_open(struct latency *, bool rows);

@@ -28,6 +28,12 @@ void latency_show(struct latency *p, const char *table, const char *column)
 	p->pointing = p->boxed = false;
 	p->stale = true;
 	memset(&p->rows, 0, sizeof(p->rows));
+	p->first = false;
+}
+
+bool latency_narrow(const struct lens *lens)
+{
+	return lens->scope.has_cgroup || lens->scope.has_process || lens->scope.has_thread;
 }
 
 bool latency_is_total(const struct schema_table *t, const struct row_key *key)
@@ -162,10 +168,10 @@ static void add_rows(struct query *q, const char *column, const struct row_key *
  * them; where none is left out, it stands for all. */
 static int take_keys(struct latency *p, const struct query_info *info)
 {
-	bool narrowed = info->filtered ||
-			(!info->host_wide && (p->lens.scope.has_cgroup || p->lens.scope.has_process || p->lens.scope.has_thread));
+	bool narrowed = info->filtered || (!info->host_wide && latency_narrow(&p->lens));
 	size_t n = query_nrows(p->query);
 
+	p->whole = info->host_wide && latency_narrow(&p->lens);
 	p->nkeys = p->nleft_out = 0;
 	if (p->one_row)
 		return 0;

@@ -33,7 +33,7 @@ static void entries_clear(struct latency *p)
 	p->nentries = 0;
 }
 
-/* What all rows of the query counted together. */
+/* What this row counted; row < 0: all of them together, of which none that is the sum of the others. */
 static void describe(struct latency *p, struct latency_entry *e, ssize_t row)
 {
 	int c = query_column_find(p->query, e->column);
@@ -42,8 +42,11 @@ static void describe(struct latency *p, struct latency_entry *e, ssize_t row)
 
 	memset(sum, 0, SCHEMA_SLOTS_MAX * sizeof(*sum));
 	for (size_t i = row < 0 ? 0 : (size_t)row; c >= 0 && i < query_nrows(p->query) && (row < 0 || i == (size_t)row); i++) {
+		struct query_row row_of;
 		struct value v;
 
+		if (row < 0 && query_row(p->query, i, &row_of) && latency_is_total(query_table(p->query), &row_of.key))
+			continue;
 		query_value(p->query, i, (size_t)c, &v);
 		if (!value_ok(&v) || v.type != CULPRIT_HIST)
 			continue;
@@ -102,6 +105,13 @@ static int fill_histograms(struct latency *p)
 		query_info(p->query, &info);
 		e->rows = query_nrows(p->query);
 		e->unread = info.reason && info.state != CULPRIT_FRESH && info.state != CULPRIT_RESTING;
+		e->whole = info.host_wide && latency_narrow(&p->lens);
+		if (e->whole && !e->unread) {
+			char help[sizeof(e->help)];
+
+			snprintf(help, sizeof(help), "%s", e->help);
+			snprintf(e->help, sizeof(e->help), "Whole machine. %.*s", (int)sizeof(help) - 17, help);
+		}
 		if (e->unread)
 			snprintf(e->help, sizeof(e->help), "%.*s", (int)(info.reason_len < 150 ? info.reason_len : 150), info.reason);
 		if (e->events)
@@ -158,6 +168,12 @@ static int fill_rows(struct latency *p, bool sorted, struct culprit_error *error
 	return err;
 }
 
+/* How well an entry answers, most first: it says something of what is looked at; something at all; it can. */
+static int worth(const struct latency_entry *e)
+{
+	return e->stats.n ? (e->whole ? 2 : 3) : !e->unread;
+}
+
 bool latency_first(struct latency *p)
 {
 	size_t best = SIZE_MAX;
@@ -165,16 +181,14 @@ bool latency_first(struct latency *p)
 	if (fill_histograms(p))
 		return false;
 	for (size_t i = 0; i < p->nentries; i++) {
-		const struct latency_entry *e = &p->entries[i];
-
-		if (e->events)
-			continue;
-		/* The first that says something; else the first that can. */
-		if (best == SIZE_MAX || (!p->entries[best].stats.n && (e->stats.n || (p->entries[best].unread && !e->unread))))
+		if (!p->entries[i].events && (best == SIZE_MAX || worth(&p->entries[i]) > worth(&p->entries[best])))
 			best = i;
 	}
-	if (best != SIZE_MAX)
+	if (best != SIZE_MAX) {
 		latency_show(p, p->entries[best].table, p->entries[best].column);
+		p->first = true;
+		p->first_narrow = latency_narrow(&p->lens);
+	}
 	entries_clear(p);
 	return best != SIZE_MAX;
 }
@@ -264,6 +278,7 @@ void latency_choose_open(struct latency *p, bool rows)
 static void take_row(struct latency *p, const struct latency_entry *e)
 {
 	p->one_row = e->key.n > 0;
+	p->first = false;
 	p->key = e->key;
 	snprintf(p->row, sizeof(p->row), "%s", p->one_row ? e->name : "");
 	p->stale = true;

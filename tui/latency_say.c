@@ -82,7 +82,8 @@ void latency_say_title(const struct latency *p, struct surface *s, struct rect r
 		if (p->mode == LATENCY_MAP && p->one_row)
 			used += 1 + surface_put(s, r.x + used + 1, y, r.w - used - 1, ROLE_STRONG, 0, p->row, strlen(p->row));
 		else if (p->mode == LATENCY_MAP)
-			used += surface_say(s, r.x + used, y, r.w - used, ROLE_STRONG, p->nrows == 1 ? "" : " (all rows)");
+			used += surface_say(s, r.x + used, y, r.w - used, ROLE_STRONG,
+					    p->whole ? " (whole machine)" : p->nrows == 1 ? "" : " (all rows)");
 		snprintf(text, sizeof(text), ": %s%s", p->column,
 			 p->mode == LATENCY_STRIPS ? (p->by_max ? ", maximum by row" : ", p99 by row") : "");
 		used += surface_put(s, r.x + used, y, r.w - used, ROLE_STRONG, 0, text, strlen(text));

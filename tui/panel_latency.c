@@ -85,7 +85,9 @@ static int latency_update(void *self, struct view *view, const struct lens *lens
 		return 0;
 	if (p->choosing)
 		return p->err = latency_choose_update(p, error);
-	if ((!p->table[0] || !view_table(view, p->table)) && p->mode != LATENCY_SECONDS) {
+	/* What nobody chose follows the lens: opened on a process, it is not the whole machine's waits that are asked for. */
+	if ((!p->table[0] || !view_table(view, p->table) || (p->first && p->first_narrow != latency_narrow(lens))) &&
+	    p->mode != LATENCY_SECONDS) {
 		if (!p->query && !(p->query = query_create(view)))
 			return error_set(error, -ENOMEM, "out of memory");
 		p->table[0] = '\0';
@@ -243,6 +245,7 @@ static enum panel_result open_box(struct latency *p, struct panel_request *want)
 		size_t k = p->nstrips - 1 - (size_t)box.low;
 
 		p->one_row = true;
+		p->first = false;
 		p->key = p->strips[k].key;
 		snprintf(p->row, sizeof(p->row), "%s", p->strips[k].name);
 		p->mode = LATENCY_MAP;

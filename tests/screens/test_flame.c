@@ -574,10 +574,80 @@ static void kernel_without_names(void **state)
 	}
 }
 
+/* Branches deeper than there is room for stay below one another: under each | or + of a line the next one goes on. */
+static void deep_branches(void **state)
+{
+	enum { DEEP = 14 };
+	struct stage s = {0};
+	char *all, *lines[64], *save = NULL;
+	size_t seen = 0;
+
+	(void)state;
+	add(&s, TABLES);
+	for (int t = 0; t < 10; t++) {
+		add(&s, "tick %ds\nsample process\nrow process pid=812 start=9 comm=shopd utime=%dms\nsample oncpu\n", 1000 + t, t * 900);
+		/* At each level a leaf and what goes deeper; at two of them the leaf is heavier, so that the branch ends there. */
+		for (int k = 0; k < DEEP && t; k++) {
+			int weight = t * (k == 1 ? 54 : k == 3 ? 26 : 2);
+
+			add(&s, "%s oncpu kernel_stack=\"\" user_stack=\"/usr/sbin/shopd!leaf%d", t == 1 ? "born" : "row", k);
+			for (int up = k; up >= 0; up--)
+				add(&s, ";/usr/sbin/shopd!level%d", up);
+			add(&s, "\" pid=812 process_start=9 samples=%d time=%dms\n", weight, weight * 10);
+		}
+	}
+	stage_open_with(&s, s.text, 80, 24, TEXT_ASCII);
+	press(&s, "g");
+	for (int page = 0; page < 8; page++, press(&s, "PgDn")) {
+		size_t n = 0;
+
+		all = surface_text(s.surface);
+		for (char *line = strtok_r(all, "\n", &save); line && n < 64; line = strtok_r(NULL, "\n", &save))
+			lines[n++] = line;
+		for (size_t i = 0; i + 1 < n; i++) {
+			bool ours = strlen(lines[i]) > 60 && strlen(lines[i + 1]) > 60 && lines[i][5] == '%' && lines[i + 1][5] == '%';
+
+			for (size_t x = 14; ours && x < 36; x++) {
+				if (lines[i][x] != '|' && lines[i][x] != '+')
+					continue;
+				seen++;
+				if (!strchr("|+`", lines[i + 1][x]))
+					fail_msg("a branch ends in the air:\n%s\n%s", lines[i], lines[i + 1]);
+			}
+		}
+		free(all);
+	}
+	assert_true(seen > 50);
+	stage_close(&s);
+}
+
+/* A thread that only waited for work: that is said, not that it did not wait. */
+static void only_idle(void **state)
+{
+	struct stage s = {0};
+
+	(void)state;
+	add(&s, TABLES);
+	for (int t = 0; t < 10; t++)
+		add(&s, "tick %ds\nsample process\nrow process pid=812 start=9 comm=shopd utime=%dms\nsample offcpu\n"
+			"%s offcpu kernel_stack=\"[kernel]!do_epoll_wait\" user_stack=\"/usr/sbin/shopd!main\" reason=idle pid=812 "
+			"process_start=9 count=%d time=%dms\n",
+		    1000 + t, t * 900, t ? "row" : "born", t, t * 900);
+	stage_open_with(&s, s.text, 80, 24, TEXT_ASCII);
+	while (strcmp(panel(&s)->source.table, "offcpu") != 0)
+		press(&s, "o");
+	assert_shows(&s, "this waited for nothing but work (in this window): ; shows where (idle)");
+	press(&s, ";");
+	assert_shows(&s, "do_epoll_wait");
+	stage_close(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(kernel_without_names),
+		cmocka_unit_test(deep_branches),
+		cmocka_unit_test(only_idle),
 		cmocka_unit_test(every_size),
 		cmocka_unit_test(zoom_search_and_back),
 		cmocka_unit_test(table_of_functions),

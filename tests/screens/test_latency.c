@@ -502,6 +502,44 @@ static void waits_for_a_cpu_are_named(void **state)
 	/* CPU 0 has short waits, and of what is below the threshold nobody knows whose it was. */
 	press(&s, "Esc ; v g");
 	assert_shows(&s, "not attributed");
+	/* The list counts nobody twice, either. */
+	press(&s, "Esc T");
+	assert_shows(&s, "70.8k");
+	stage_close(&s);
+}
+
+/* What is shown first belongs to what is looked at: of a process its own waits, where it has any, not the whole machine's. */
+static void first_choice_follows_the_lens(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	memset(&s, 0, sizeof(s));
+	s.random = 5;
+	add(&s,
+	    "host hz=100 interval=1s zone=+00:00\n"
+	    "table process state key=process pid=key:u64 start=key:u64:ticks comm=attribute:text utime=counter:u64:ns\n"
+	    "table runq state key=cpu cpu=key:u64 wait=histogram:loglinear(%d):ns\n"
+	    "table waits state key=waits pid=key:u64 start=key:u64:ticks took=histogram:loglinear(%d):ns\n"
+	    "parent waits process pid start\n",
+	    SLOTS, SLOTS);
+	for (int t = 0; t < 20; t++) {
+		counted(&s, 4, 900, 9e3);
+		add(&s, "tick %ds wall=%lldms\nsample process\nrow process pid=812 start=9 comm=mysqld utime=%dms\nsample runq\nrow runq cpu=0",
+		    1000 + t, 1772373600000LL + t * 1000LL, t * 10);
+		put_counts(&s, "wait", 4);
+		add(&s, "\nsample waits\nrow waits pid=812 start=9");
+		put_counts(&s, "took", 4);
+		add(&s, "\n");
+	}
+	stage_open_with(&s, s.text, 80, 24, TEXT_ASCII);
+	assert_shows(&s, "runq: wait");
+	press(&s, "2 Enter 5");
+	assert_shows(&s, "waits: took");
+	type(&s, ":histogram runq.wait\r");
+	assert_shows(&s, "runq (whole machine): wait");
+	press(&s, "u u u u 5");
+	assert_shows(&s, "runq: wait");
 	stage_close(&s);
 }
 
@@ -597,6 +635,7 @@ int main(void)
 		cmocka_unit_test(baseline_shows_the_difference),
 		cmocka_unit_test(mouse_and_nothing),
 		cmocka_unit_test(waits_for_a_cpu_are_named),
+		cmocka_unit_test(first_choice_follows_the_lens),
 		cmocka_unit_test(any_keys),
 		cmocka_unit_test(a_tick_costs_a_column),
 	};

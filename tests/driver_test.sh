@@ -41,8 +41,22 @@ stand_in 'printf "1..2\nok 1 - a\nok 2 - b\n"'
 expect 'two that pass' 0 '2 passed, 0 failed, 0 skipped'
 stand_in 'printf "1..2\nok 1 - a\nnot ok 2 - b\n"; exit 1'
 expect 'one that fails' 1 '1 passed, 1 failed, 0 skipped' 'unit/test_x: b'
+expect 'it fails again when run again' 1 '1 passed, 1 failed, 0 skipped' 'once more, alone'
 stand_in 'printf "1..2\nok 1 - a\nneeds root\nok 2 # SKIP b\n"'
 expect 'a skip with its reason' 0 '1 passed, 0 failed, 1 skipped' 'b: needs root'
+once='if [ -e was ]; then r=ok; else r="not ok"; fi; : >was; printf "1..2\nok 1 - a\n%s 2 - b\n" "$r"; [ "$r" = ok ]'
+rm -f was
+stand_in "$once"
+expect 'one that fails once is named as unsteady' 0 '2 passed, 0 failed, 0 skipped' '^  unit/test_x: b$'
+rm -f was
+stand_in "$once"
+SECOND_CHANCES=0 expect 'no second chance when none is given' 1 '1 passed, 1 failed, 0 skipped'
+rm -f was
+stand_in 'if [ -e was ]; then printf "1..1\nok 1 - a\n"; else : >was; echo "ERROR: AddressSanitizer: heap-use-after-free"; printf "1..1\nnot ok 1 - a\n"; exit 1; fi'
+expect 'what a sanitizer reports has no second chance' 1 '0 passed, 1 failed, 0 skipped'
+rm -f was
+stand_in 'if [ -e was ]; then printf "1..1\nok 1 - a\n"; else : >was; printf "1..1\n"; kill -SEGV $$; fi'
+expect 'nor has a crash' 1 '0 passed, 1 failed, 0 skipped' 'died of SIGSEGV'
 stand_in 'printf "1..2\nok 1 - a\nok 2 # SKIP b\n"'
 expect 'a skip without a reason' 1 '1 passed, 1 failed, 0 skipped' 'without saying why'
 stand_in 'printf "1..1\nneeds root\nok 1 # SKIP b\n"'

@@ -477,26 +477,18 @@ static void nothing(const struct query *q, size_t column, struct value *v)
 	}
 }
 
-void query_value(struct query *q, size_t row, size_t column, struct value *v)
+void query_row_value(struct query *q, const struct qrow *row, const struct derive *d, size_t column, struct value *v)
 {
-	const struct qcolumn *c;
-	struct qrow_ends ends;
-	struct derive d;
+	const struct qcolumn *c = &q->columns[column];
 
-	if (row >= q->nrows || column >= q->ncolumns || !query_stands(q)) {
-		nothing(q, column, v);
-		return;
-	}
-	c = &q->columns[column];
-	query_row_derive(q, query_at(q, row), &ends, &d);
 	switch (c->is.origin) {
 	case QUERY_COLUMN_RAW:
 		if (q->flags & QUERY_RAW || q->schema->kind == CULPRIT_EVENT)
-			derive_last(&d, c->index, v);
+			derive_last(d, c->index, v);
 		else if (c->is.role == CULPRIT_PEAK)
-			query_peak_value(q, query_at(q, row), c->index, v);
+			query_peak_value(q, row, c->index, v);
 		else
-			derive_raw(&d, c->index, v);
+			derive_raw(d, c->index, v);
 		if (q->range_column == (int)c->index && v->state == VALUE_OK && v->type == CULPRIT_HIST) {
 			if (v->hist.counts != q->counts[0])
 				memcpy(q->counts[0], v->hist.counts, v->hist.bounds->count * sizeof(uint64_t));
@@ -505,9 +497,22 @@ void query_value(struct query *q, size_t row, size_t column, struct value *v)
 		}
 		break;
 	case QUERY_COLUMN_DERIVED:
-		derive_column(&d, c->index, q->range_column, q->lens.range_lo, q->lens.range_hi, v);
+		derive_column(d, c->index, q->range_column, q->lens.range_lo, q->lens.range_hi, v);
 		break;
 	default:
-		query_rollup_value(q, &q->rollups[c->index], query_at(q, row), v);
+		query_rollup_value(q, &q->rollups[c->index], row, v);
 	}
+}
+
+void query_value(struct query *q, size_t row, size_t column, struct value *v)
+{
+	struct qrow_ends ends;
+	struct derive d;
+
+	if (row >= q->nrows || column >= q->ncolumns || !query_stands(q)) {
+		nothing(q, column, v);
+		return;
+	}
+	query_row_derive(q, query_at(q, row), &ends, &d);
+	query_row_value(q, query_at(q, row), &d, column, v);
 }

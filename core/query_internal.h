@@ -51,8 +51,9 @@ struct qrollup {
 	const struct schema_rollup *rollup;
 	const struct schema_bounds *bounds; /* MERGE */
 	uint8_t type, unit;
-	/* The answer for the rows by id, as of `run`. */
-	uint64_t run;
+	int from; /* the child's column, while children are added */
+	/* The answer for the rows by id, as of `run`; the last run in which it was asked for. */
+	uint64_t run, asked;
 	uint8_t *states; /* enum value_state, two bits a row */
 	size_t cap;      /* rows */
 	/* Numbers (f64: bits) stand in blocks of some rows; those of blocks in which all are 0, as of what sleeps, in the first one. */
@@ -130,6 +131,9 @@ static inline struct qrow *query_at(const struct query *q, size_t i)
 {
 	return (struct qrow *)(void *)((char *)q->rows + i * q->row_size);
 }
+
+/* query.c: a column of a row that query_row_derive() has looked up. */
+void query_row_value(struct query *, const struct qrow *, const struct derive *, size_t column, struct value *);
 
 /* query_columns.c */
 int query_columns_build(struct query *);

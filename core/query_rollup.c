@@ -6,7 +6,10 @@
 
 #include "query_internal.h"
 
-enum { BLOCK_ROWS = 64 };
+enum {
+	BLOCK_ROWS = 64,
+	ALONG_MAX = 32, /* columns of one pass; what is beyond has its own */
+};
 
 /* Counts of a histogram are many: each row is a block. */
 static size_t block_rows(const struct qrollup *r)
@@ -176,48 +179,80 @@ static int add(struct qrollup *r, uint32_t id, const struct value *v)
 	return 0;
 }
 
-static int compute(struct query *q, struct qrollup *r)
+/* A screen asks for several columns of the same children, row by row and time after time: what was asked for in the last
+ * run goes along with the first that is asked for in this one. To find each child's parent is most of the work. */
+static bool goes_along(const struct query *q, const struct qrollup *r, const struct qrollup *asked)
 {
-	struct lens lens = lens_window(q->from_ns, q->to_ns);
-	struct key_index index = {NULL, 0};
-	struct query *child = query_helper(&q->child, q->view);
-	bool same;
-	int err = child ? reserve(r, q->in_scope > q->nrows ? q->in_scope : q->nrows) : -ENOMEM, column;
+	return r == asked || (r->child == asked->child && r->run != q->runs && r->asked && r->asked + 1 >= q->runs);
+}
 
-	if (!err)
-		err = key_index_build(&index, q);
-	if (!err) {
-		child->unsorted = child->unkeyed = true;
-		err = query_run(child, &lens, r->child->name, 0, NULL);
-		err = err == -EBADMSG ? 0 : err;
-	}
-	/* The child shares our place; if it could not, ours may have moved. */
-	if (err || !query_stands(q)) {
-		key_index_finish(&index);
-		return err;
-	}
-	column = query_column_find(child, r->rollup->column);
+/* One pass over the children, for all columns that go along. */
+static int add_children(struct query *q, struct query *child, struct qrollup *const *along, size_t nalong)
+{
+	const struct schema_table *t = child->schema;
 	/* A table of the same things: its rows are the same rows. */
-	same = child->schema && child->schema->key && q->schema->key && !strcmp(child->schema->key, q->schema->key);
-	for (size_t i = 0; !err && column >= 0 && child->schema && i < child->nrows; i++) {
-		struct row memory;
+	bool same = t->key && q->schema->key && !strcmp(t->key, q->schema->key);
+	struct key_index index = {NULL, 0};
+	int err = key_index_build(&index, q);
+
+	for (size_t k = 0; k < nalong; k++)
+		along[k]->from = query_column_find(child, along[k]->rollup->column);
+	for (size_t i = 0; !err && i < child->nrows; i++) {
+		const struct qrow *row = query_at(child, i);
+		struct qrow_ends ends;
 		struct row_key key;
+		struct derive d;
 		struct value v;
 		uint32_t at;
 
-		query_row_key(child->schema, query_row_end(child, query_at(child, i), &memory),
-			      same ? child->schema->keys : child->schema->parents,
-			      same ? child->schema->nkeys : child->schema->nparent, &key);
-		at = key_index_find(&index, q, &key);
-		if (at == UINT32_MAX)
+		query_row_derive(child, row, &ends, &d);
+		if (!d.end)
 			continue;
-		query_value(child, i, (size_t)column, &v);
-		err = add(r, query_at(q, at)->id, &v);
+		query_row_key(t, d.end, same ? t->keys : t->parents, same ? t->nkeys : t->nparent, &key);
+		at = key_index_find(&index, q, &key);
+		for (size_t k = 0; at != UINT32_MAX && !err && k < nalong; k++) {
+			if (along[k]->from < 0)
+				continue;
+			query_row_value(child, row, &d, (size_t)along[k]->from, &v);
+			err = add(along[k], query_at(q, at)->id, &v);
+		}
 	}
 	key_index_finish(&index);
-	if (!err && query_misfit(r->blocks_cap * block_words(r), r->nblocks * block_words(r)))
-		(void)!fit_blocks(r, r->nblocks);
 	return err;
+}
+
+static void compute(struct query *q, struct qrollup *asked)
+{
+	struct lens lens = lens_window(q->from_ns, q->to_ns);
+	struct query *child = query_helper(&q->child, q->view);
+	struct qrollup *along[ALONG_MAX];
+	size_t nalong = 0;
+	int err = child ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < q->nrollups && nalong < ALONG_MAX; i++)
+		if (goes_along(q, &q->rollups[i], asked) && (nalong + 1 < ALONG_MAX || &q->rollups[i] >= asked))
+			along[nalong++] = &q->rollups[i];
+	for (size_t k = 0; k < nalong; k++) {
+		along[k]->run = q->runs;
+		if (!err)
+			err = reserve(along[k], q->in_scope > q->nrows ? q->in_scope : q->nrows);
+	}
+	if (!err) {
+		child->unsorted = child->unkeyed = true;
+		err = query_run(child, &lens, asked->child->name, 0, NULL);
+		err = err == -EBADMSG ? 0 : err;
+	}
+	/* The child shares our place; if it could not, ours may have moved. */
+	if (!err && query_stands(q) && child->schema)
+		err = add_children(q, child, along, nalong);
+	for (size_t k = 0; k < nalong; k++) {
+		struct qrollup *r = along[k];
+
+		if (err)
+			r->cap = 0; /* all are absent */
+		else if (query_misfit(r->blocks_cap * block_words(r), r->nblocks * block_words(r)))
+			(void)!fit_blocks(r, r->nblocks);
+	}
 }
 
 void query_rollup_value(struct query *q, struct qrollup *r, const struct qrow *row, struct value *v)
@@ -225,11 +260,9 @@ void query_rollup_value(struct query *q, struct qrollup *r, const struct qrow *r
 	memset(v, 0, sizeof(*v));
 	v->type = r->type;
 	v->unit = r->unit;
-	if (r->run != q->runs) {
-		r->run = q->runs;
-		if (compute(q, r))
-			r->cap = 0; /* all are absent */
-	}
+	r->asked = q->runs;
+	if (r->run != q->runs)
+		compute(q, r);
 	if (row->id >= r->cap)
 		return;
 	v->state = state_of(r, row->id);

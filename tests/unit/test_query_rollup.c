@@ -1,0 +1,85 @@
+/* Which rolled-up columns are computed together, and that each is right however it came to be computed. */
+#include "query_internal.h"
+#include "unit/query_test.h"
+
+static const char tasks[] =
+	"table process state key=process pid=key:u64 start=key:u64:ticks\n"
+	"table thread state key=thread tid=key:u64 start=key:u64:ticks pid=attribute:u64 pstart=attribute:u64:ticks "
+	"utime=counter:u64:ns stime=counter:u64:ns lat=histogram:edges(0/10):ns\n"
+	"table file state key=file fd=key:u64 pid=attribute:u64 pstart=attribute:u64:ticks size=gauge:u64\n"
+	"parent thread process pid pstart\nparent file process pid pstart\n"
+	"rollup thread utime process user sum\nrollup thread stime process system sum\n"
+	"rollup thread lat process lat_all merge\nrollup file size process size_all sum\n";
+
+static bool computed(struct bench *b, const char *column)
+{
+	const struct query *q = b->query;
+
+	return q->rollups[q->columns[query_column_find(b->query, column)].index].run == q->runs;
+}
+
+/* A tick in which thread 11 of process 1 and thread 12 of process 2 work. */
+static void work(struct bench *b, unsigned second)
+{
+	char text[400];
+
+	snprintf(text, sizeof(text),
+		 "tick %us\nsample process\nrow process pid=1 start=5\nrow process pid=2 start=5\n"
+		 "sample thread\nrow thread tid=11 start=5 pid=1 pstart=5 utime=%ums stime=%ums lat=%u/0\n"
+		 "row thread tid=12 start=5 pid=2 pstart=5 utime=%ums stime=0 lat=0/%u\n"
+		 "sample file\nrow file fd=3 pid=2 pstart=5 size=%u\n",
+		 second, second * 100, second * 10, second, second * 200, second, second * 1000);
+	add(b, text);
+}
+
+static void test_along(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	set_up(&b, with(tasks, ""));
+	for (unsigned i = 1; i <= 5; i++)
+		work(&b, i);
+	run(&b, "process", 1, 2);
+	expect(&b, 1, "user", 100e6);
+	assert_false(computed(&b, "system")); /* nobody has asked for it yet */
+	expect(&b, 1, "system", 10e6);
+	/* Both were asked for: the one brings the other; not what nobody asked for, nor what comes from other children. */
+	run(&b, "process", 1, 3);
+	expect(&b, 2, "user", 400e6);
+	assert_true(computed(&b, "system"));
+	assert_false(computed(&b, "lat_all"));
+	assert_false(computed(&b, "size_all"));
+	expect(&b, 2, "size_all", 3000);
+	assert_int_equal(value(&b, 2, "lat_all").hist.counts[1], 2);
+	/* The system's time was not looked at in that run, and goes along no more; it is right when it is. */
+	run(&b, "process", 1, 4);
+	expect(&b, 2, "size_all", 4000);
+	assert_false(computed(&b, "lat_all"));
+	assert_int_equal(value(&b, 1, "lat_all").hist.counts[0], 3);
+	assert_true(computed(&b, "user"));
+	assert_false(computed(&b, "system"));
+	expect(&b, 1, "system", 30e6);
+	expect(&b, 1, "user", 300e6);
+	/* As order, before anything is shown; and after a run for another table. */
+	query_sort(b.query, "user", true);
+	run(&b, "process", 1, 5);
+	assert_true(computed(&b, "system"));
+	expect(&b, 1, "system", 40e6);
+	expect(&b, 2, "user", 800e6);
+	run(&b, "thread", 1, 5);
+	run(&b, "process", 1, 5);
+	expect(&b, 2, "user", 800e6);
+	expect(&b, 1, "lat_all", 4);
+	assert_int_equal(value(&b, 1, "lat_all").hist.counts[0], 4);
+	tear_down(&b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_along),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -160,7 +160,8 @@ $(eval $(call compile_rule,tui,$(inc_tui)))
 $(eval $(call compile_rule,cli,$(inc_cli)))
 $(eval $(call compile_rule,tests,$(inc_tests)))
 
-$(B)/libculprit.a: $(call obj,$(core_src) $(collectors_src) $(tui_src) $(filter-out cli/main.c,$(cli_src)))
+# CORE_ONLY=1: for tests of core alone in a variant that nothing else is run in; a third of the files.
+$(B)/libculprit.a: $(call obj,$(core_src) $(if $(CORE_ONLY),,$(collectors_src) $(tui_src) $(filter-out cli/main.c,$(cli_src))))
 	$(if $(Q),@echo '  AR      $@')
 	$(Q)rm -f $@; ar rcs $@ $^
 
@@ -187,7 +188,7 @@ screen_tests := $(patsubst tests/screens/%.c,$(B)/screens/%,$(wildcard tests/scr
 kernel_tests := $(patsubst tests/kernel/%.c,$(B)/kernel/%,$(filter-out $(if $(filter 0,$(BPF)),\
 	tests/kernel/test_bpf%.c tests/kernel/test_stacks_lenses.c tests/kernel/test_stacks_own.c $(patsubst %,tests/kernel/test_%.c,$(bpf_names))),$(wildcard tests/kernel/test_*.c)))
 plugins := $(if $(STATIC),,$(patsubst tests/plugins/%.c,$(B)/plugins/%.so,$(wildcard tests/plugins/*.c)))
-support := $(call obj,$(wildcard tests/support/*.c))
+support := $(if $(CORE_ONLY),,$(call obj,$(wildcard tests/support/*.c)))
 
 define test_rule
 $(B)/$1/test_%: $(O)/tests/$2/test_%.o $4 $(support) $(B)/libculprit.a

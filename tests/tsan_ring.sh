@@ -25,8 +25,8 @@ not_ok() {
 	failed=$((failed + 1))
 }
 
-$make -s SANITIZE=thread build/san-thread/tests/test_ring_threads build/san-thread/tests/test_ring || exit 1
-$make -s SANITIZE=thread PLAIN_COPY=1 build/san-thread-plain/tests/test_ring_threads || exit 1
+$make -s SANITIZE=thread CORE_ONLY=1 build/san-thread/tests/test_ring_threads build/san-thread/tests/test_ring || exit 1
+$make -s SANITIZE=thread CORE_ONLY=1 PLAIN_COPY=1 build/san-thread-plain/tests/test_ring_threads || exit 1
 log=build/san-thread/tsan_ring.log
 
 if run build/san-thread/tests/test_ring_threads >"$log" 2>&1; then

@@ -49,7 +49,7 @@ static const struct rows_column columns[] = {
 
 struct overview {
 	struct resources resources;
-	struct rows rows;
+	struct rows rows, all; /* the list; all processes, where that shows a part of them */
 	struct figures log; /* kernel_log_class */
 	char kernel[400];   /* the last serious line of the kernel's log, with its age; sanitised. "": nothing known */
 	bool kernel_warns;
@@ -66,6 +66,7 @@ static void *overview_create(void)
 		return NULL;
 	o->width = 80;
 	rows_init(&o->rows, "process", columns, sizeof(columns) / sizeof(columns[0]), "cpu");
+	rows_init(&o->all, "process", columns, sizeof(columns) / sizeof(columns[0]), "cpu");
 	return o;
 }
 
@@ -77,45 +78,90 @@ static void overview_destroy(void *self)
 		return;
 	resources_finish(&o->resources);
 	rows_finish(&o->rows);
+	rows_finish(&o->all);
 	figures_finish(&o->log);
 	free(o);
 }
 
-/* Who uses most of what: cpu, memory, disk. One walk over all rows. */
-static void top_processes(struct overview *o, char top[3][40])
+/* Who uses most of what. One walk over all rows. */
+static void top_processes(struct rows *rows, struct resource_top *top)
 {
-	static const char *const names[4] = {"cpu", "rss", "read_rate", "write_rate"};
-	size_t n = query_nrows(o->rows.query), best[3] = {n, n, n};
-	double most[3] = {0, 0, 0};
-	int at[4];
+	static const char *const names[] = {"cpu", "short_children_cpu", "rss", "own_read_rate", "own_write_rate", "read_rate", "write_rate", "fd_use"};
+	enum { CPU, SHORT, RSS, OWN_READ, OWN_WRITE, READ, WRITE, FILES, NAMES };
+	size_t n = query_nrows(rows->query), best[TOPS];
+	int at[NAMES];
 
-	for (int k = 0; k < 4; k++)
-		at[k] = n ? query_column_find(o->rows.query, names[k]) : -1;
+	memset(top, 0, TOPS * sizeof(*top));
+	for (int k = 0; k < NAMES; k++)
+		at[k] = n ? query_column_find(rows->query, names[k]) : -1;
+	for (int k = 0; k < TOPS; k++)
+		best[k] = n;
 	for (size_t i = 0; i < n; i++) {
-		double v[4];
+		double v[NAMES], use[TOPS];
+		bool own;
 
-		for (int k = 0; k < 4; k++) {
+		for (int k = 0; k < NAMES; k++) {
 			struct value value = {0};
 
-			v[k] = 0;
+			v[k] = NAN;
 			if (at[k] >= 0)
-				query_value(o->rows.query, i, (size_t)at[k], &value);
+				query_value(rows->query, i, (size_t)at[k], &value);
 			if (!value_number(&value, &v[k]))
-				v[k] = 0;
+				v[k] = NAN;
 		}
-		v[2] += v[3];
-		for (int k = 0; k < 3; k++) {
-			if (v[k] <= most[k])
+		/* What its own threads did; where they aren't known, the process's figure, which jumps when a child ends. */
+		own = !isnan(v[OWN_READ]) && !isnan(v[OWN_WRITE]);
+		use[TOP_CPU] = fmax(v[CPU], 0) + fmax(v[SHORT], 0);
+		use[TOP_MEMORY] = v[RSS];
+		use[TOP_WRITTEN] = fmax(own ? v[OWN_WRITE] : v[WRITE], 0);
+		use[TOP_DISK] = fmax(own ? v[OWN_READ] : v[READ], 0) + use[TOP_WRITTEN];
+		use[TOP_FILES] = v[FILES];
+		use[TOP_SHORT] = v[SHORT];
+		for (int k = 0; k < TOPS; k++) {
+			top[k].sum += fmax(use[k], 0);
+			if (!(use[k] > top[k].value))
 				continue;
-			most[k] = v[k];
+			top[k].value = use[k];
 			best[k] = i;
 		}
 	}
-	for (int k = 0; k < 3; k++) {
-		top[k][0] = '\0';
-		if (best[k] < n)
-			task_name(&o->rows, best[k], top[k], sizeof(top[k]));
+	for (int k = 0; k < TOPS; k++) {
+		struct query_row q;
+
+		if (best[k] == n || !query_row(rows->query, best[k], &q))
+			continue;
+		top[k].key = q.key;
+		task_name(rows, best[k], top[k].name, sizeof(top[k].name));
 	}
+}
+
+static void name_of(void *self, uint64_t pid, char *out, size_t cap)
+{
+	struct rows *rows = self;
+	struct query_row q;
+
+	for (size_t i = 0; i < query_nrows(rows->query); i++) {
+		if (!query_row(rows->query, i, &q) || !q.key.n || q.key.bits[0] != pid)
+			continue;
+		task_name(rows, i, out, cap);
+		return;
+	}
+}
+
+/* The processes of the whole machine, as its resources are: where the list shows a part of them, another one. */
+static struct rows *all_processes(struct overview *o, struct view *view, const struct lens *lens)
+{
+	struct lens whole = *lens;
+
+	memset(&whole.scope, 0, sizeof(whole.scope));
+	whole.filter[0] = '\0';
+	whole.has_range = false;
+	if (lens_equal(&whole, lens)) {
+		rows_finish(&o->all);
+		rows_init(&o->all, "process", columns, sizeof(columns) / sizeof(columns[0]), "cpu");
+		return &o->rows;
+	}
+	return rows_update(&o->all, view, &whole, 0, NULL) ? &o->rows : &o->all;
 }
 
 /* "Debian 12 (bookworm), kernel 6.18, 2 cpus, 23.5G, up 3h12m": in 78 columns on nearly every box */
@@ -189,7 +235,7 @@ static int overview_update(void *self, struct view *view, const struct lens *len
 	struct overview *o = self;
 	struct layout l = layout_fit(o->width);
 	struct resource_widths widths = {(uint16_t)l.wait, (uint16_t)l.error, (uint16_t)l.spark};
-	char top[3][40];
+	struct resources_who who = {.name = name_of};
 	int r, e;
 
 	if (!view)
@@ -197,10 +243,11 @@ static int overview_update(void *self, struct view *view, const struct lens *len
 	r = rows_update(&o->rows, view, lens, 0, error);
 	if (r && r != -EBADMSG)
 		return r;
-	top_processes(o, top);
+	who.self = all_processes(o, view, lens);
+	top_processes(who.self, who.top);
 	say_box(o, view, lens);
 	say_kernel(o, view, lens, time);
-	e = resources_update(&o->resources, view, lens, time, &widths, top, error);
+	e = resources_update(&o->resources, view, lens, time, &widths, &who, error);
 	o->asked = true;
 	return e ? e : r;
 }
@@ -252,11 +299,28 @@ static void draw_header(const struct overview *o, struct surface *s, struct rect
 	surface_say_right(s, at, r.y, r.x + r.w - at, ROLE_HEADER, o->resources.compared ? "+/-" : "changed");
 }
 
+/* Where not all fit, those that are well go first, of them the last ones. */
+static void choose_shown(const struct resources *all, int room, bool *shown)
+{
+	int over = (int)all->n - (room > 0 ? room : 0);
+
+	for (size_t i = 0; i < all->n; i++)
+		shown[i] = true;
+	for (int ill = 0; ill < 2; ill++) {
+		for (size_t i = all->n; i-- > 0 && over > 0;) {
+			if (!shown[i] || (!ill && all->list[i].warn))
+				continue;
+			shown[i] = false;
+			over--;
+		}
+	}
+}
+
 static void overview_draw(void *self, struct surface *s, struct rect r)
 {
 	struct overview *o = self;
 	struct layout l = layout_fit(r.w);
-	size_t shown = o->resources.n;
+	bool shown[RESOURCES_MAX];
 	int y = r.y, room;
 	char place[96];
 
@@ -273,12 +337,12 @@ static void overview_draw(void *self, struct surface *s, struct rect r)
 	if (r.h >= 12) {
 		/* At least five lines are the processes'. */
 		room = r.h - 2 - 1 - 7 - (o->kernel[0] != '\0');
-		if ((int)shown > room)
-			shown = room > 0 ? (size_t)room : 0;
 		draw_header(o, s, (struct rect){r.x, y, r.w, 1}, &l);
 		y++;
-		for (size_t i = 0; i < shown; i++)
-			draw_resource(&o->resources.list[i], s, (struct rect){r.x, y++, r.w, 1}, &l);
+		choose_shown(&o->resources, room, shown);
+		for (size_t i = 0; i < o->resources.n; i++)
+			if (shown[i])
+				draw_resource(&o->resources.list[i], s, (struct rect){r.x, y++, r.w, 1}, &l);
 		if (o->kernel[0]) {
 			surface_say(s, r.x, y, l.name, ROLE_STRONG, "kernel log");
 			surface_put(s, r.x + l.name + 1, y++, r.w - l.name - 1, o->kernel_warns ? ROLE_WARN : ROLE_TEXT, PUT_OWN,
@@ -356,7 +420,10 @@ const struct panel overview_panel = {
 	.help = "Each resource answers three questions: how much is used, does anybody wait (stalled: share of the window in "
 		"which some task stood still for want of it), does it fail. !! is beyond what is healthy. `changed` compares "
 		"with the mean of the time before the window (=: within a tenth); `+/-`, here and below, with the baseline that b sets (=: the same "
-		"digits). Below, the processes: C on a CPU, R waiting for one, D waiting for disks, dots idle. `kernel log` is its last serious line (e shows all). Enter: the threads of a process.",
+		"digits). Parts of the machine that are at a limit of their own stand "
+		"there while they hurt: a control group's CPU or memory limit (reread: memory it had to fetch again), a port "
+		"whose queue of new connections is full, open files of a process, and forks: processes too short for the list, "
+		"what they took, who began most. Below, the processes: C on a CPU, R waiting for one, D waiting for disks, dots idle. `kernel log` is its last serious line (e shows all). Enter: the threads of a process.",
 	.keys = keys,
 	.nkeys = sizeof(keys) / sizeof(keys[0]),
 	.create = overview_create,

@@ -8,11 +8,11 @@
 
 #include "bar.h"
 #include "error.h"
+#include "resources_rows.h"
 #include "rows.h"
 #include "text.h"
 #include "units.h"
 
-enum { TOP_CPU, TOP_MEMORY, TOP_DISK };
 enum { GAP_MAX = 4 }; /* columns */
 enum { DISKS_MAX = 3, FILESYSTEMS_MAX = 2, NETS_MAX = 2 };
 
@@ -25,8 +25,7 @@ void resources_finish(struct resources *r)
 	memset(r, 0, sizeof(*r));
 }
 
-/* The number of a column of row i; NaN where there is none. */
-static double number(struct resources *r, size_t row, const char *column)
+double resources_number(struct resources *r, size_t row, const char *column)
 {
 	int c = query_column_find(r->query, column);
 	struct value v;
@@ -38,7 +37,7 @@ static double number(struct resources *r, size_t row, const char *column)
 	return value_number(&v, &n) ? n : NAN;
 }
 
-static void text(struct resources *r, size_t row, const char *column, char *out, size_t cap)
+void resources_text(struct resources *r, size_t row, const char *column, char *out, size_t cap)
 {
 	int c = query_column_find(r->query, column);
 	struct value v;
@@ -51,7 +50,7 @@ static void text(struct resources *r, size_t row, const char *column, char *out,
 		snprintf(out, cap, "%.*s", (int)(v.text.len < cap ? v.text.len : cap), v.text.p);
 }
 
-static size_t ask(struct resources *r, const struct lens *lens, const char *table, const char *sort)
+size_t resources_ask(struct resources *r, const struct lens *lens, const char *table, const char *sort)
 {
 	int err;
 
@@ -61,31 +60,43 @@ static size_t ask(struct resources *r, const struct lens *lens, const char *tabl
 	return err && err != -EBADMSG ? 0 : query_nrows(r->query);
 }
 
-static struct resource *add(struct resources *r, size_t row, const char *table, const char *column, double top)
+struct resource *resources_add_known(struct resources *r, const struct row_key *key, const char *table, const char *column, double now,
+				     unsigned unit, double top)
 {
 	struct resource *x;
-	struct query_row q;
-	int c = query_column_find(r->query, column);
-	double change;
 
-	if (r->n == RESOURCES_MAX || !query_row(r->query, row, &q))
+	if (r->n == RESOURCES_MAX)
 		return NULL;
 	x = &r->list[r->n++];
 	memset(x, 0, sizeof(*x));
 	snprintf(x->table, sizeof(x->table), "%s", table);
 	snprintf(x->column, sizeof(x->column), "%s", column);
-	x->key = q.key;
-	x->now = number(r, row, column);
+	x->key = *key;
+	x->now = now;
 	x->before = NAN;
-	if (c < 0 || query_change(r->query, row, (size_t)c, &change, &x->before) != QUERY_CHANGE_KNOWN)
-		x->before = NAN;
 	x->top = top;
-	x->unit = c >= 0 ? query_column(r->query, (size_t)c)->unit : CULPRIT_NONE;
+	x->unit = unit;
 	if (isnan(x->now))
 		snprintf(x->use, sizeof(x->use), "-");
 	else
 		x->unit == CULPRIT_PERCENT ? rows_percent(x->use, sizeof(x->use), x->now) :
 					     units_format_short(x->use, sizeof(x->use), x->now, x->unit);
+	return x;
+}
+
+struct resource *resources_add(struct resources *r, size_t row, const char *table, const char *column, double top)
+{
+	int c = query_column_find(r->query, column);
+	struct resource *x;
+	struct query_row q;
+	double change;
+
+	if (!query_row(r->query, row, &q))
+		return NULL;
+	x = resources_add_known(r, &q.key, table, column, resources_number(r, row, column),
+				c >= 0 ? query_column(r->query, (size_t)c)->unit : CULPRIT_NONE, top);
+	if (x && (c < 0 || query_change(r->query, row, (size_t)c, &change, &x->before) != QUERY_CHANGE_KNOWN))
+		x->before = NAN;
 	return x;
 }
 
@@ -100,8 +111,7 @@ static void say(char *to, size_t cap, const char *format, ...)
 	va_end(args);
 }
 
-/* One value in its unit, after a word; nothing where it is unknown or 0, or where it would be cut. */
-static void say_number(char *to, size_t cap, const char *word, double value, unsigned unit)
+void resources_say_number(char *to, size_t cap, const char *word, double value, unsigned unit)
 {
 	char buf[32], text[64];
 
@@ -123,13 +133,13 @@ struct pressure {
 static struct pressure ask_pressure(struct resources *r, const struct lens *lens)
 {
 	struct pressure p = {NAN, NAN, NAN, false, ""};
-	size_t n = ask(r, lens, "psi", NULL);
+	size_t n = resources_ask(r, lens, "psi", NULL);
 
 	for (size_t i = 0; i < n; i++) {
 		char name[16];
-		double v = number(r, i, "some_share");
+		double v = resources_number(r, i, "some_share");
 
-		text(r, i, "resource", name, sizeof(name));
+		resources_text(r, i, "resource", name, sizeof(name));
 		if (!strcmp(name, "cpu"))
 			p.cpu = v;
 		else if (!strcmp(name, "memory"))
@@ -168,11 +178,11 @@ static void say_pressure(struct resources *r, const struct pressure *p)
 /* How long the slowest hundredth waits for a CPU, of all CPUs; NaN where it is not measured. */
 static double ask_run_queue(struct resources *r, const struct lens *lens)
 {
-	size_t n = ask(r, lens, "runq", NULL);
+	size_t n = resources_ask(r, lens, "runq", NULL);
 
 	for (size_t i = 0; i < n; i++)
-		if (number(r, i, "cpu") < 0)
-			return number(r, i, "wait_p99");
+		if (resources_number(r, i, "cpu") < 0)
+			return resources_number(r, i, "wait_p99");
 	return NAN;
 }
 
@@ -191,7 +201,7 @@ static void say_cpu_time(struct resources *r, struct resource *x, size_t row)
 		char one[16];
 
 		for (size_t i = 0; i < KINDS; i++) {
-			v = number(r, row, kinds[i].column);
+			v = resources_number(r, row, kinds[i].column);
 			if (!said[i] && v > most) {
 				most = v;
 				best = i;
@@ -209,26 +219,26 @@ static void say_cpu_time(struct resources *r, struct resource *x, size_t row)
 static void ask_cpus(struct resources *r, const struct lens *lens, const struct pressure *p, const char *most)
 {
 	double hottest = -1, all = NAN, queue = ask_run_queue(r, lens);
-	size_t n = ask(r, lens, "cpu", "busy");
+	size_t n = resources_ask(r, lens, "cpu", "busy");
 	struct resource *x;
 	size_t hot = n;
 
 	for (size_t i = 0; i < n; i++) {
-		double busy = number(r, i, "busy");
+		double busy = resources_number(r, i, "busy");
 
-		if (number(r, i, "cpu") < 0) {
+		if (resources_number(r, i, "cpu") < 0) {
 			all = busy;
-			x = add(r, i, "cpu", "busy", 100);
+			x = resources_add(r, i, "cpu", "busy", 100);
 			if (!x)
 				return;
 			snprintf(x->name, sizeof(x->name), "cpu");
 			snprintf(x->most, sizeof(x->most), "%s", most);
 			/* Where somebody else has the CPUs, that is the first thing to know. */
-			if (number(r, i, "steal_pct") >= 1)
-				say_number(x->wait, r->wait_cap, "steal", number(r, i, "steal_pct"), CULPRIT_PERCENT);
-			say_number(x->wait, r->wait_cap, "runq p99", queue, CULPRIT_NS);
-			say_number(x->wait, r->wait_cap, "stalled", p->cpu, CULPRIT_PERCENT);
-			x->warn = busy >= cpu_full || p->cpu >= stalled || number(r, i, "steal_pct") >= stalled;
+			if (resources_number(r, i, "steal_pct") >= 1)
+				resources_say_number(x->wait, r->wait_cap, "steal", resources_number(r, i, "steal_pct"), CULPRIT_PERCENT);
+			resources_say_number(x->wait, r->wait_cap, "runq p99", queue, CULPRIT_NS);
+			resources_say_number(x->wait, r->wait_cap, "stalled", p->cpu, CULPRIT_PERCENT);
+			x->warn = busy >= cpu_full || p->cpu >= stalled || resources_number(r, i, "steal_pct") >= stalled;
 		} else if (busy > hottest) {
 			hottest = busy;
 			hot = i;
@@ -237,30 +247,30 @@ static void ask_cpus(struct resources *r, const struct lens *lens, const struct 
 	/* The hottest CPU says something where it stands out; where all are busy, what it does says what all do. */
 	if (hot == n || !((n > 2 && hottest > all + 10) || all >= busy_pct))
 		return;
-	x = add(r, hot, "cpu", "busy", 100);
+	x = resources_add(r, hot, "cpu", "busy", 100);
 	if (!x)
 		return;
-	snprintf(x->name, sizeof(x->name), "  cpu%.0f", number(r, hot, "cpu"));
+	snprintf(x->name, sizeof(x->name), "  cpu%.0f", resources_number(r, hot, "cpu"));
 	say_cpu_time(r, x, hot);
 	x->warn = hottest >= cpu_full;
 }
 
 static void ask_memory(struct resources *r, const struct lens *lens, const struct pressure *p, const char *most)
 {
-	double oom = ask(r, lens, "vmstat", NULL) ? number(r, 0, "oom_kills") : NAN;
-	double swap_rate = number(r, 0, "swap_out_rate");
+	double oom = resources_ask(r, lens, "vmstat", NULL) ? resources_number(r, 0, "oom_kills") : NAN;
+	double swap_rate = resources_number(r, 0, "swap_out_rate");
 	struct resource *x;
 
-	if (!ask(r, lens, "memory", NULL))
+	if (!resources_ask(r, lens, "memory", NULL))
 		return;
-	x = add(r, 0, "memory", "used_pct", 100);
+	x = resources_add(r, 0, "memory", "used_pct", 100);
 	if (!x)
 		return;
 	snprintf(x->name, sizeof(x->name), "memory");
 	snprintf(x->most, sizeof(x->most), "%s", most);
-	say_number(x->wait, r->wait_cap, "stalled", p->memory, CULPRIT_PERCENT);
-	say_number(x->wait, r->wait_cap, "swap", number(r, 0, "swap_used_pct"), CULPRIT_PERCENT);
-	say_number(x->error, r->error_cap, "oom", oom, CULPRIT_COUNT);
+	resources_say_number(x->wait, r->wait_cap, "stalled", p->memory, CULPRIT_PERCENT);
+	resources_say_number(x->wait, r->wait_cap, "swap", resources_number(r, 0, "swap_used_pct"), CULPRIT_PERCENT);
+	resources_say_number(x->error, r->error_cap, "oom", oom, CULPRIT_COUNT);
 	x->warn = x->now >= memory_full || p->memory >= stalled || oom > 0 || swap_rate > 0;
 }
 
@@ -272,16 +282,16 @@ struct tail {
 /* Of each disk the operation whose slowest hundredth takes longest. Fewer than a hundred have none. */
 static size_t ask_tails(struct resources *r, const struct lens *lens, struct tail *tails, size_t most)
 {
-	size_t n = ask(r, lens, "disk_latency", NULL), found = 0;
+	size_t n = resources_ask(r, lens, "disk_latency", NULL), found = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		struct tail t;
 		size_t k;
 
-		text(r, i, "name", t.disk, sizeof(t.disk));
-		text(r, i, "operation", t.operation, sizeof(t.operation));
-		t.p99 = number(r, i, "service_p99");
-		if (isnan(t.p99) || !(number(r, i, "requests") >= 100))
+		resources_text(r, i, "name", t.disk, sizeof(t.disk));
+		resources_text(r, i, "operation", t.operation, sizeof(t.operation));
+		t.p99 = resources_number(r, i, "service_p99");
+		if (isnan(t.p99) || !(resources_number(r, i, "requests") >= 100))
 			continue;
 		for (k = 0; k < found && strcmp(tails[k].disk, t.disk) != 0; k++)
 			;
@@ -293,34 +303,93 @@ static size_t ask_tails(struct resources *r, const struct lens *lens, struct tai
 	return found;
 }
 
-static void ask_disks(struct resources *r, const struct lens *lens, const struct pressure *p, const char *most)
+struct asker {
+	char disk[20], comm[40];
+	uint64_t pid;
+	double most, all, written; /* requests in progress: of this one, of all processes; bytes a second of all */
+};
+
+/* Of each disk the process that asks most of it. */
+static size_t ask_askers(struct resources *r, const struct lens *lens, struct asker *askers, size_t most)
+{
+	size_t n = resources_ask(r, lens, "disk_user", NULL), found = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		double share = resources_number(r, i, "in_flight"), written = resources_number(r, i, "write_rate");
+		char disk[20];
+		size_t k;
+
+		resources_text(r, i, "name", disk, sizeof(disk));
+		if (!(share > 0))
+			continue;
+		for (k = 0; k < found && strcmp(askers[k].disk, disk) != 0; k++)
+			;
+		if (k == most)
+			continue;
+		if (k == found) {
+			memset(&askers[k], 0, sizeof(askers[k]));
+			memcpy(askers[k].disk, disk, sizeof(disk));
+			found++;
+		}
+		askers[k].all += share;
+		askers[k].written += written > 0 ? written : 0;
+		if (share <= askers[k].most)
+			continue;
+		askers[k].most = share;
+		askers[k].pid = (uint64_t)resources_number(r, i, "pid");
+		resources_text(r, i, "comm", askers[k].comm, sizeof(askers[k].comm));
+	}
+	return found;
+}
+
+/* Who uses most of this disk. What the kernel writes of the page cache it writes for whoever wrote most into that. */
+static void say_asker(struct resources *r, struct resource *x, size_t row, const char *disk, const struct asker *askers, size_t n,
+		      const struct resources_who *who, bool first)
+{
+	double cached = resources_number(r, row, "write_rate"), queue = resources_number(r, row, "queue");
+	size_t k;
+
+	for (k = 0; k < n && strcmp(askers[k].disk, disk) != 0; k++)
+		;
+	cached -= k < n ? askers[k].written : 0;
+	queue -= k < n ? askers[k].all : 0;
+	if (k < n && !(cached > 0 && queue > askers[k].most)) {
+		snprintf(x->most, sizeof(x->most), "%s", askers[k].comm);
+		who->name(who->self, askers[k].pid, x->most, sizeof(x->most));
+	} else if (first) {
+		snprintf(x->most, sizeof(x->most), "%s", who->top[n && cached > 0 ? TOP_WRITTEN : TOP_DISK].name);
+	}
+}
+
+static void ask_disks(struct resources *r, const struct lens *lens, const struct pressure *p, const struct resources_who *who)
 {
 	struct tail tails[16];
-	size_t ntails = ask_tails(r, lens, tails, 16), n = ask(r, lens, "disk", "busy"), shown = 0;
+	struct asker askers[16];
+	size_t ntails = ask_tails(r, lens, tails, 16), naskers = ask_askers(r, lens, askers, 16), n = resources_ask(r, lens, "disk", "busy"), shown = 0;
 
 	for (size_t i = 0; i < n && shown < DISKS_MAX; i++) {
 		char name[20], kind[16], what[32];
 		struct resource *x;
 
-		text(r, i, "kind", kind, sizeof(kind));
-		text(r, i, "name", name, sizeof(name));
+		resources_text(r, i, "kind", kind, sizeof(kind));
+		resources_text(r, i, "name", name, sizeof(name));
 		/* A partition's load is its disk's. */
-		if (!strcmp(kind, "partition") || (shown && !(number(r, i, "busy") > 0)))
+		if (!strcmp(kind, "partition") || (shown && !(resources_number(r, i, "busy") > 0)))
 			continue;
-		x = add(r, i, "disk", "busy", 100);
+		x = resources_add(r, i, "disk", "busy", 100);
 		if (!x)
 			return;
 		snprintf(x->name, sizeof(x->name), "disk %s", name);
-		snprintf(x->most, sizeof(x->most), "%s", shown ? "" : most);
+		say_asker(r, x, i, name, askers, naskers, who, !shown);
 		for (size_t k = 0; k < ntails; k++) {
 			if (strcmp(tails[k].disk, name) != 0)
 				continue;
 			snprintf(what, sizeof(what), "%s p99", tails[k].operation);
-			say_number(x->wait, r->wait_cap, what, tails[k].p99, CULPRIT_NS);
+			resources_say_number(x->wait, r->wait_cap, what, tails[k].p99, CULPRIT_NS);
 		}
 		if (!shown)
-			say_number(x->wait, r->wait_cap, "stalled", p->io, CULPRIT_PERCENT);
-		say_number(x->wait, r->wait_cap, "await", number(r, i, "await"), CULPRIT_NS);
+			resources_say_number(x->wait, r->wait_cap, "stalled", p->io, CULPRIT_PERCENT);
+		resources_say_number(x->wait, r->wait_cap, "await", resources_number(r, i, "await"), CULPRIT_NS);
 		x->warn = x->now >= disk_full || (!shown && p->io >= stalled);
 		shown++;
 	}
@@ -328,24 +397,24 @@ static void ask_disks(struct resources *r, const struct lens *lens, const struct
 
 static void ask_filesystems(struct resources *r, const struct lens *lens)
 {
-	size_t n = ask(r, lens, "filesystem", "used_pct"), shown = 0;
+	size_t n = resources_ask(r, lens, "filesystem", "used_pct"), shown = 0;
 
 	for (size_t i = 0; i < n && shown < FILESYSTEMS_MAX; i++) {
 		char mount[20];
 		struct resource *x;
-		double inodes = number(r, i, "inode_pct");
+		double inodes = resources_number(r, i, "inode_pct");
 
 		/* The fullest, and others that fill up. */
-		if (isnan(number(r, i, "used_pct")) || (shown && number(r, i, "used_pct") < 50))
+		if (isnan(resources_number(r, i, "used_pct")) || (shown && resources_number(r, i, "used_pct") < 50))
 			continue;
-		x = add(r, i, "filesystem", "used_pct", 100);
+		x = resources_add(r, i, "filesystem", "used_pct", 100);
 		if (!x)
 			return;
-		text(r, i, "mount", mount, sizeof(mount));
+		resources_text(r, i, "mount", mount, sizeof(mount));
 		snprintf(x->name, sizeof(x->name), "fs %s", mount);
 		if (inodes >= filesystem_full)
-			say_number(x->wait, r->wait_cap, "inodes", inodes, CULPRIT_PERCENT);
-		if (number(r, i, "read_only") > 0)
+			resources_say_number(x->wait, r->wait_cap, "inodes", inodes, CULPRIT_PERCENT);
+		if (resources_number(r, i, "read_only") > 0)
 			say(x->error, r->error_cap, "ro");
 		x->warn = x->now >= filesystem_full || inodes >= filesystem_full;
 		shown++;
@@ -354,19 +423,19 @@ static void ask_filesystems(struct resources *r, const struct lens *lens)
 
 static void ask_nets(struct resources *r, const struct lens *lens)
 {
-	double retrans = ask(r, lens, "tcp", NULL) ? number(r, 0, "retrans_pct") : NAN;
-	size_t n = ask(r, lens, "net", "rx_rate"), shown = 0;
+	double retrans = resources_ask(r, lens, "tcp", NULL) ? resources_number(r, 0, "retrans_pct") : NAN;
+	size_t n = resources_ask(r, lens, "net", "rx_rate"), shown = 0;
 
 	for (size_t i = 0; i < n && shown < NETS_MAX; i++) {
 		char name[20];
 		struct resource *x;
-		double rate = number(r, i, "rx_rate") + number(r, i, "tx_rate"), line = number(r, i, "use_pct");
+		double rate = resources_number(r, i, "rx_rate") + resources_number(r, i, "tx_rate"), line = resources_number(r, i, "use_pct");
 		char buf[32];
 
-		text(r, i, "name", name, sizeof(name));
+		resources_text(r, i, "name", name, sizeof(name));
 		if (shown && !(rate > 0))
 			continue;
-		x = add(r, i, "net", "rx_rate", 0);
+		x = resources_add(r, i, "net", "rx_rate", 0);
 		if (!x)
 			return;
 		snprintf(x->name, sizeof(x->name), "net %s", name);
@@ -375,10 +444,10 @@ static void ask_nets(struct resources *r, const struct lens *lens)
 		if (!isnan(line))
 			say(x->wait, r->wait_cap, "line %s", units_format_short(buf, sizeof(buf), line, CULPRIT_PERCENT));
 		if (!shown)
-			say_number(x->wait, r->wait_cap, "retrans", retrans, CULPRIT_PERCENT);
-		say_number(x->error, r->error_cap, "drop", number(r, i, "drop_rate"), CULPRIT_COUNT_PER_S);
-		say_number(x->error, r->error_cap, "err", number(r, i, "error_rate"), CULPRIT_COUNT_PER_S);
-		x->warn = line >= line_full || retrans >= 2 || number(r, i, "error_rate") > 0;
+			resources_say_number(x->wait, r->wait_cap, "retrans", retrans, CULPRIT_PERCENT);
+		resources_say_number(x->error, r->error_cap, "drop", resources_number(r, i, "drop_rate"), CULPRIT_COUNT_PER_S);
+		resources_say_number(x->error, r->error_cap, "err", resources_number(r, i, "error_rate"), CULPRIT_COUNT_PER_S);
+		x->warn = line >= line_full || retrans >= 2 || resources_number(r, i, "error_rate") > 0;
 		shown++;
 	}
 }
@@ -460,7 +529,7 @@ static int ask_past(struct resources *r, struct view *view, const struct lens *l
 }
 
 int resources_update(struct resources *r, struct view *view, const struct lens *lens, const struct panel_time *time,
-		     const struct resource_widths *widths, char top[3][40], struct culprit_error *error)
+		     const struct resource_widths *widths, const struct resources_who *who, struct culprit_error *error)
 {
 	size_t columns = widths->spark < RESOURCE_SPARK ? widths->spark : RESOURCE_SPARK;
 	struct pressure p;
@@ -484,11 +553,12 @@ int resources_update(struct resources *r, struct view *view, const struct lens *
 		(size_t)widths->error + 1 < sizeof(r->list[0].error) ? (size_t)widths->error + 1 : sizeof(r->list[0].error);
 	p = ask_pressure(r, &whole);
 	say_pressure(r, &p);
-	ask_cpus(r, &whole, &p, top[TOP_CPU]);
-	ask_memory(r, &whole, &p, top[TOP_MEMORY]);
-	ask_disks(r, &whole, &p, top[TOP_DISK]);
+	ask_cpus(r, &whole, &p, who->top[TOP_CPU].name);
+	ask_memory(r, &whole, &p, who->top[TOP_MEMORY].name);
+	ask_disks(r, &whole, &p, who);
 	ask_filesystems(r, &whole);
 	ask_nets(r, &whole);
+	resources_limits(r, &whole, who);
 	err = columns > 1 ? ask_past(r, view, &whole, time, columns) : 0;
 	return err == -ENODATA ? 0 : err;
 }

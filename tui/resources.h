@@ -25,6 +25,28 @@ struct resource {
 	unsigned unit;
 };
 
+/* Who, of all processes of the machine, uses most of something; of `sum` that all use. */
+struct resource_top {
+	char name[40]; /* raw bytes; "": nobody, or not known */
+	double value, sum;
+	struct row_key key; /* in `process` */
+};
+enum {
+	TOP_CPU,     /* with what its short-lived children took, percent of one CPU */
+	TOP_MEMORY,  /* bytes */
+	TOP_DISK,    /* bytes a second that it read and wrote, to the page cache too */
+	TOP_WRITTEN, /* that it wrote */
+	TOP_FILES,   /* open files, percent of its limit */
+	TOP_SHORT,   /* what children that lived less than a second took, percent of one CPU */
+	TOPS
+};
+struct resources_who {
+	struct resource_top top[TOPS];
+	void *self;
+	/* What the process `pid` is called; `out` stays as it is where it has no row. */
+	void (*name)(void *self, uint64_t pid, char *out, size_t cap);
+};
+
 /* Columns that there are for each; what does not fit whole is left out. */
 struct resource_widths {
 	uint16_t wait, error, spark;
@@ -43,8 +65,8 @@ struct resources {
 };
 
 void resources_finish(struct resources *);
-/* `top`: who uses most of cpu, memory, disk (raw names; "" where not known). */
+/* Beside the resources that every machine has, those of a part of it that are at their limit (resources_limits.c). */
 int resources_update(struct resources *, struct view *, const struct lens *, const struct panel_time *,
-		     const struct resource_widths *, char top[3][40], struct culprit_error *);
+		     const struct resource_widths *, const struct resources_who *, struct culprit_error *);
 
 #endif

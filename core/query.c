@@ -37,7 +37,7 @@ void query_destroy(struct query *q)
 	query_names_destroy(q->baseline_names);
 	query_destroy(q->baseline);
 	query_destroy(q->scope);
-	query_destroy(q->child);
+	query_children_finish(q);
 	query_walk_destroy(q->walk);
 	query_columns_finish(q);
 	filter_destroy(q->filter);
@@ -353,8 +353,10 @@ int query_run(struct query *q, const struct lens *lens, const char *table, unsig
 	q->from_ns = from;
 	q->to_ns = to;
 	q->flags = flags;
-	if (strcmp(q->table, table) != 0)
+	if (strcmp(q->table, table) != 0) {
 		query_columns_finish(q);
+		query_children_finish(q);
+	}
 	snprintf(q->table, sizeof(q->table), "%s", table);
 	q->runs++;
 	q->generation++;

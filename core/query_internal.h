@@ -45,22 +45,37 @@ struct key_index {
 	size_t cap;      /* a power of two; 0: not built */
 };
 
+enum { QUERY_ALONG_MAX = 32 };
+
+/* The rows of one child table and whose they are, for all columns rolled up from it. */
+struct qchildren {
+	char table[LENS_NAME_MAX];
+	struct query *query;
+	uint64_t run; /* of the parent, for which it holds */
+	bool failed;
+	uint32_t *first; /* of each of the parent's rows by id: its first child's number + 1; 0: none */
+	uint32_t *next;  /* of each child: the one after it, likewise */
+	size_t first_cap, next_cap;
+	uint16_t along[QUERY_ALONG_MAX]; /* roll-ups that are found out together */
+	size_t nalong;
+};
+
 /* One column rolled up from children. */
 struct qrollup {
 	const struct schema_table *child;
 	const struct schema_rollup *rollup;
 	const struct schema_bounds *bounds; /* MERGE */
 	uint8_t type, unit;
-	int from; /* the child's column, while children are added */
-	/* The answer for the rows by id, as of `run`; the last run in which it was asked for. */
+	/* The answer for the rows by id, as of `run`: of those that were asked for; the last run in which any was. */
 	uint64_t run, asked;
-	uint8_t *states; /* enum value_state, two bits a row */
+	int column; /* of the child's query, in that run; -1: it has none, or is not looked up yet */
+	uint8_t *states; /* enum value_state or that nobody asked yet, two bits a row */
 	size_t cap;      /* rows */
 	/* Numbers (f64: bits) stand in blocks of some rows; those of blocks in which all are 0, as of what sleeps, in the first one. */
 	uint32_t *blocks; /* of each: its number */
 	uint64_t *cells;
 	size_t nblocks, blocks_cap; /* in cells */
-	/* Why children could not be read, cut; where they differ: `reasons_differ`. */
+	/* Why the children of the row asked for last could not be read, cut; where they differ: `reasons_differ`. */
 	char reason[192];
 	size_t reason_len;
 	bool reasons_differ;
@@ -119,7 +134,9 @@ struct query {
 	struct key_index found; /* key -> row */
 	uint64_t found_generation;
 	/* Others it asks. */
-	struct query *baseline, *scope, *child;
+	struct query *baseline, *scope;
+	struct qchildren *children; /* a child table each, of those that were needed */
+	size_t nchildren;
 	uint64_t baseline_run;
 	bool baseline_failed;
 	struct query_names *names, *baseline_names; /* query_baseline.c */
@@ -172,6 +189,7 @@ void query_names_destroy(struct query_names *); /* NULL-safe */
 /* query_rollup.c */
 void query_rollup_value(struct query *, struct qrollup *, const struct qrow *, struct value *);
 void query_rollup_finish(struct qrollup *);
+void query_children_finish(struct query *);
 
 /* query_walk.c */
 void query_peak_value(struct query *, const struct qrow *, uint32_t column, struct value *);

@@ -1,15 +1,14 @@
 /* What children add up to: a column of their table, summed, maximised or merged into the parent's rows. Children that
- * ended in the window count too. A roll-up into a table with the same key type adds a column to the same rows. */
+ * ended in the window count too. A roll-up into a table with the same key type adds a column to the same rows.
+ * Whose child each row is, is found once a run, for all columns; what they add up to only for rows that somebody asks for: a
+ * screen shows forty of ten thousand. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "query_internal.h"
 
-enum {
-	BLOCK_ROWS = 64,
-	ALONG_MAX = 32, /* columns of one pass; what is beyond has its own */
-};
+enum { BLOCK_ROWS = 64, NOT_ASKED = 3 /* beside enum value_state */ };
 
 /* Counts of a histogram are many: each row is a block. */
 static size_t block_rows(const struct qrollup *r)
@@ -62,9 +61,7 @@ static int reserve(struct qrollup *r, size_t n)
 	if (!r->cells && fit_blocks(r, 1))
 		return -ENOMEM;
 	r->nblocks = 1;
-	r->reason_len = 0;
-	r->reasons_differ = false;
-	memset(r->states, 0, r->cap / 4 + 1);
+	memset(r->states, 0xff, r->cap / 4 + 1);
 	memset(r->blocks, 0, (r->cap / block_rows(r) + 1) * sizeof(*r->blocks));
 	memset(r->cells, 0, block_words(r) * sizeof(*r->cells));
 	return 0;
@@ -100,7 +97,7 @@ static uint64_t *own_cells(struct qrollup *r, uint32_t id)
 	return (uint64_t *)cells_of(r, id);
 }
 
-_Static_assert(VALUE_ABSENT == 0 && VALUE_OK < 4 && VALUE_UNREAD < 4, "states of values fit in two bits");
+_Static_assert(VALUE_ABSENT == 0 && (int)VALUE_OK < NOT_ASKED && (int)VALUE_UNREAD < NOT_ASKED, "states of values fit in two bits");
 
 static void add_reason(struct qrollup *r, const struct value *v)
 {
@@ -179,79 +176,156 @@ static int add(struct qrollup *r, uint32_t id, const struct value *v)
 	return 0;
 }
 
-/* A screen asks for several columns of the same children, row by row and time after time: what was asked for in the last
- * run goes along with the first that is asked for in this one. To find each child's parent is most of the work. */
-static bool goes_along(const struct query *q, const struct qrollup *r, const struct qrollup *asked)
+void query_children_finish(struct query *q)
 {
-	return r == asked || (r->child == asked->child && r->run != q->runs && r->asked && r->asked + 1 >= q->runs);
+	for (size_t i = 0; i < q->nchildren; i++) {
+		query_destroy(q->children[i].query);
+		free(q->children[i].first);
+		free(q->children[i].next);
+	}
+	free(q->children);
+	q->children = NULL;
+	q->nchildren = 0;
 }
 
-/* One pass over the children, for all columns that go along. */
-static int add_children(struct query *q, struct query *child, struct qrollup *const *along, size_t nalong)
+static int fit_links(uint32_t **links, size_t *cap, size_t n)
 {
-	const struct schema_table *t = child->schema;
-	/* A table of the same things: its rows are the same rows. */
-	bool same = t->key && q->schema->key && !strcmp(t->key, q->schema->key);
+	uint32_t *fit = query_misfit(*cap, n) ? realloc(*links, (n + n / 8 + 1) * sizeof(**links)) : *links;
+
+	if (!fit && n)
+		return -ENOMEM;
+	*cap = fit != *links || !*cap ? n + n / 8 + 1 : *cap;
+	*links = fit;
+	return 0;
+}
+
+/* Puts each child into its parent's list, in their order. */
+static int children_link(struct query *q, struct qchildren *c)
+{
+	size_t ids = q->in_scope > q->nrows ? q->in_scope : q->nrows;
+	const struct schema_table *t = c->query->schema;
 	struct key_index index = {NULL, 0};
-	int err = key_index_build(&index, q);
+	/* A table of the same things: its rows are the same rows. */
+	bool same = t && t->key && q->schema->key && !strcmp(t->key, q->schema->key);
+	int err = fit_links(&c->first, &c->first_cap, ids + 1);
 
-	for (size_t k = 0; k < nalong; k++)
-		along[k]->from = query_column_find(child, along[k]->rollup->column);
-	for (size_t i = 0; !err && i < child->nrows; i++) {
-		const struct qrow *row = query_at(child, i);
-		struct qrow_ends ends;
+	if (!err)
+		err = fit_links(&c->next, &c->next_cap, c->query->nrows + 1);
+	if (!err)
+		err = key_index_build(&index, q);
+	if (!err)
+		memset(c->first, 0, (ids + 1) * sizeof(*c->first));
+	for (size_t i = c->query->nrows; !err && t && i-- > 0;) {
+		struct row memory;
 		struct row_key key;
-		struct derive d;
-		struct value v;
-		uint32_t at;
+		uint32_t at, *first;
 
-		query_row_derive(child, row, &ends, &d);
-		if (!d.end)
-			continue;
-		query_row_key(t, d.end, same ? t->keys : t->parents, same ? t->nkeys : t->nparent, &key);
+		query_row_key(t, query_row_end(c->query, query_at(c->query, i), &memory), same ? t->keys : t->parents,
+			      same ? t->nkeys : t->nparent, &key);
 		at = key_index_find(&index, q, &key);
-		for (size_t k = 0; at != UINT32_MAX && !err && k < nalong; k++) {
-			if (along[k]->from < 0)
-				continue;
-			query_row_value(child, row, &d, (size_t)along[k]->from, &v);
-			err = add(along[k], query_at(q, at)->id, &v);
-		}
+		if (at == UINT32_MAX)
+			continue;
+		first = &c->first[query_at(q, at)->id];
+		c->next[i] = *first;
+		*first = (uint32_t)i + 1;
 	}
 	key_index_finish(&index);
 	return err;
 }
 
-static void compute(struct query *q, struct qrollup *asked)
+/* A screen asks for several columns of the same children, row by row and time after time: what was asked for in the last run goes
+ * along with the first that is asked for in this one. To look a child up is most of the work. */
+static void choose_along(const struct query *q, struct qchildren *c)
+{
+	c->nalong = 0;
+	for (size_t i = 0; i < q->nrollups && c->nalong < QUERY_ALONG_MAX; i++)
+		if (!strcmp(q->rollups[i].child->name, c->table) && q->rollups[i].asked && q->rollups[i].asked + 1 >= q->runs)
+			c->along[c->nalong++] = (uint16_t)i;
+}
+
+/* The children of that table as of this run. NULL: they cannot be told; out of memory. */
+static struct qchildren *children_of(struct query *q, const struct qrollup *r)
 {
 	struct lens lens = lens_window(q->from_ns, q->to_ns);
-	struct query *child = query_helper(&q->child, q->view);
-	struct qrollup *along[ALONG_MAX];
-	size_t nalong = 0;
-	int err = child ? 0 : -ENOMEM;
+	struct qchildren *c = q->children;
+	int err;
 
-	for (size_t i = 0; i < q->nrollups && nalong < ALONG_MAX; i++)
-		if (goes_along(q, &q->rollups[i], asked) && (nalong + 1 < ALONG_MAX || &q->rollups[i] >= asked))
-			along[nalong++] = &q->rollups[i];
-	for (size_t k = 0; k < nalong; k++) {
-		along[k]->run = q->runs;
-		if (!err)
-			err = reserve(along[k], q->in_scope > q->nrows ? q->in_scope : q->nrows);
+	while (c < q->children + q->nchildren && strcmp(c->table, r->child->name) != 0)
+		c++;
+	if (c == q->children + q->nchildren) {
+		struct qchildren *more = realloc(q->children, (q->nchildren + 1) * sizeof(*more));
+
+		if (!more)
+			return NULL;
+		q->children = more;
+		c = &more[q->nchildren++];
+		memset(c, 0, sizeof(*c));
+		for (size_t i = 0; r->child->name[i] && i < sizeof(c->table) - 1; i++)
+			c->table[i] = r->child->name[i];
 	}
-	if (!err) {
-		child->unsorted = child->unkeyed = true;
-		err = query_run(child, &lens, asked->child->name, 0, NULL);
-		err = err == -EBADMSG ? 0 : err;
-	}
+	if (c->run == q->runs && (c->failed || query_stands(c->query)))
+		return c->failed ? NULL : c;
+	c->run = q->runs;
+	c->failed = true;
+	if (!query_helper(&c->query, q->view))
+		return NULL;
+	c->query->unsorted = c->query->unkeyed = true;
+	err = query_run(c->query, &lens, r->child->name, 0, NULL);
 	/* The child shares our place; if it could not, ours may have moved. */
-	if (!err && query_stands(q) && child->schema)
-		err = add_children(q, child, along, nalong);
-	for (size_t k = 0; k < nalong; k++) {
-		struct qrollup *r = along[k];
+	if ((err && err != -EBADMSG) || !query_stands(q) || children_link(q, c))
+		return NULL;
+	c->failed = false;
+	choose_along(q, c);
+	return c;
+}
 
-		if (err)
-			r->cap = 0; /* all are absent */
-		else if (query_misfit(r->blocks_cap * block_words(r), r->nblocks * block_words(r)))
-			(void)!fit_blocks(r, r->nblocks);
+/* Of another run: nothing of it is known. */
+static void begin(struct query *q, struct qrollup *r)
+{
+	if (r->run == q->runs)
+		return;
+	r->run = q->runs;
+	r->column = -1;
+	if (reserve(r, q->in_scope > q->nrows ? q->in_scope : q->nrows))
+		r->cap = 0; /* all are absent */
+}
+
+/* Adds the row's children up, for this column and for those that go along, where they are not known. */
+static void compute(struct query *q, struct qrollup *asked, uint32_t id)
+{
+	struct qchildren *c = children_of(q, asked);
+	struct qrollup *together[QUERY_ALONG_MAX + 1] = {asked};
+	size_t n = 1;
+
+	for (size_t i = 0; c && i < c->nalong; i++) {
+		struct qrollup *r = &q->rollups[c->along[i]];
+
+		begin(q, r);
+		if (r != asked && id < r->cap && state_of(r, id) == NOT_ASKED)
+			together[n++] = r;
+	}
+	for (size_t k = 0; k < n; k++) {
+		set_state(together[k], id, VALUE_ABSENT);
+		together[k]->reason_len = 0;
+		together[k]->reasons_differ = false;
+		if (c && together[k]->column < 0)
+			together[k]->column = query_column_find(c->query, together[k]->rollup->column);
+	}
+	for (uint32_t i = c && c->query->schema ? c->first[id] : 0; i; i = c->next[i - 1]) {
+		const struct qrow *row = query_at(c->query, i - 1);
+		struct qrow_ends ends;
+		struct derive d;
+
+		query_row_derive(c->query, row, &ends, &d);
+		for (size_t k = 0; d.end && k < n; k++) {
+			struct value v;
+
+			if (together[k]->column < 0 || !together[k]->cap)
+				continue;
+			query_row_value(c->query, row, &d, (size_t)together[k]->column, &v);
+			if (add(together[k], id, &v))
+				together[k]->cap = 0;
+		}
 	}
 }
 
@@ -261,8 +335,12 @@ void query_rollup_value(struct query *q, struct qrollup *r, const struct qrow *r
 	v->type = r->type;
 	v->unit = r->unit;
 	r->asked = q->runs;
-	if (r->run != q->runs)
-		compute(q, r);
+	begin(q, r);
+	if (row->id >= r->cap)
+		return;
+	/* Why it could not be read is kept of one row alone. */
+	if (state_of(r, row->id) == NOT_ASKED || state_of(r, row->id) == VALUE_UNREAD)
+		compute(q, r, row->id);
 	if (row->id >= r->cap)
 		return;
 	v->state = state_of(r, row->id);

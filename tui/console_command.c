@@ -29,10 +29,11 @@ static void find_as_typed(struct console *c)
 {
 	const struct panel *p = console_panel(c);
 
-	if (p->find && c->prompt.text[0] && !p->find(c->states[c->current], c->prompt.text, 0))
+	if (p->find && c->prompt.text[0] && !p->find(c->states[c->current], c->prompt.text, 0)) {
 		console_error(c, "no row here holds that");
-	else
-		c->message[0] = 0;
+		return;
+	}
+	c->message[0] = 0;
 	c->stale = true;
 }
 

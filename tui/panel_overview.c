@@ -41,9 +41,9 @@ static const struct rows_column columns[] = {
 	{.column = "comm", .title = "process", .min = 15, .max = 24, .weight = 1, .cell = task_name_cell},
 	{.column = "pid", .title = "pid", .min = 7, .max = 7},
 	{.column = "cpu", .title = "cpu1", .min = 5, .max = 5, .coarse = true},
-	{.title = "where busy time goes", .min = 20, .max = 60, .weight = 4, .cell = task_bar_cell},
+	{.title = "where busy time goes", .min = 20, .max = 60, .weight = 4, .cell = task_bar_cell, .holds = ROWS_PICTURE},
 	{.column = "threads", .title = "thr", .min = 5, .max = 5, .priority = 2},
-	{.title = "io", .min = 7, .max = 7, .priority = 3, .right = true, .cell = task_io_cell},
+	{.title = "io", .min = 7, .max = 7, .priority = 3, .right = true, .cell = task_io_cell, .holds = ROWS_NUMBER},
 	{.column = "rss", .title = "rss", .min = 6, .max = 6, .priority = 1},
 };
 

@@ -33,7 +33,7 @@ static const struct rows_column columns[] = {
 	{.column = "tid", .title = "tid", .min = 7, .max = 7},
 	{.column = "comm", .title = "name", .min = 15, .max = 16},
 	{.column = "cpu", .title = "cpu1", .min = 5, .max = 5, .coarse = true},
-	{.title = "where its time goes", .min = 19, .max = 30, .weight = 1, .priority = 1, .cell = task_bar_cell},
+	{.title = "where its time goes", .min = 19, .max = 30, .weight = 1, .priority = 1, .cell = task_bar_cell, .holds = ROWS_PICTURE},
 	{.column = "state", .title = "S", .min = 1, .max = 1, .priority = 5},
 	{.column = "runq", .title = "runq", .min = 5, .max = 5, .priority = 3, .coarse = true},
 	{.column = "voluntary_rate", .title = "switch", .min = 7, .max = 7, .priority = 7},

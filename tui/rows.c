@@ -243,6 +243,7 @@ void rows_finish(struct rows *r)
 	r->query = NULL;
 	r->view = NULL;
 	rows_tree_finish(&r->tree);
+	r->missed[0] = '\0';
 	free(r->choices);
 	r->choices = NULL;
 	r->nchoices = 0;
@@ -307,6 +308,8 @@ static enum panel_result fold(struct rows *r)
 
 static void columns_use(struct rows *r, const struct rows_column *specs, size_t n)
 {
+	if (r->specs != specs || r->nspecs != n)
+		r->missed[0] = '\0';
 	r->specs = specs;
 	r->nspecs = n;
 	r->source.ncolumns = n;
@@ -653,7 +656,9 @@ static bool is_measured(const struct rows *r, size_t column)
 {
 	const struct query_column *q;
 
-	if (r->specs[column].cell || r->map[column] < 0)
+	if (r->specs[column].cell)
+		return r->specs[column].holds == ROWS_NUMBER;
+	if (r->map[column] < 0)
 		return false;
 	q = query_column(r->query, (size_t)r->map[column]);
 	return q->type == CULPRIT_F64 || ((q->type == CULPRIT_U64 || q->type == CULPRIT_I64) && q->unit != CULPRIT_NONE);
@@ -664,7 +669,7 @@ static bool row_contains(struct rows *r, size_t row, const char *text, bool numb
 	for (size_t i = 0; i < r->nspecs; i++) {
 		struct list_cell cell = {0};
 
-		if (!number && is_measured(r, i))
+		if (r->specs[i].holds == ROWS_PICTURE || (!number && is_measured(r, i)))
 			continue;
 		source_cell(r, row, i, &cell);
 		if (cell.kind == LIST_TEXT && contains(cell.text, cell.len, text))
@@ -690,6 +695,9 @@ bool rows_find(struct rows *r, const char *text, int direction)
 		return rows_choose_find(r, text, direction);
 	if (!n || !*text)
 		return false;
+	/* While it is typed each letter would look at all of ten thousand rows again. */
+	if (r->missed[0] && r->missed_in == query_generation(r->query) && contains(text, strlen(text), r->missed))
+		return false;
 	for (size_t k = direction ? 1 : 0; k < n + (direction ? 1 : 0); k++) {
 		size_t row = direction < 0 ? (at + n - k % n) % n : (at + k) % n;
 
@@ -698,6 +706,9 @@ bool rows_find(struct rows *r, const char *text, int direction)
 			return true;
 		}
 	}
+	/* Of a tree what is folded was not looked at. */
+	snprintf(r->missed, sizeof(r->missed), "%s", strlen(text) < sizeof(r->missed) && !in_tree(r) ? text : "");
+	r->missed_in = query_generation(r->query);
 	return false;
 }
 

@@ -11,6 +11,8 @@
 
 struct rows;
 
+enum rows_holds { ROWS_WORDS, ROWS_NUMBER, ROWS_PICTURE };
+
 struct rows_column {
 	const char *column; /* of the query; NULL: drawn by `cell` */
 	const char *title;
@@ -20,6 +22,7 @@ struct rows_column {
 	bool change; /* how the column differs from the baseline; rows.c adds these */
 	bool cut_left, right; /* right: of a `cell`; what is no text stands right by itself */
 	bool tree; /* the branches of a tree stand before it */
+	enum rows_holds holds; /* what its `cell` fills in: a search looks only where a text can be */
 	/* Optional: fills the cell itself. */
 	void (*cell)(struct rows *, size_t row, struct list_cell *);
 };
@@ -105,6 +108,8 @@ struct rows {
 	char sort[LENS_NAME_MAX];  /* "": by key */
 	char sort_first[LENS_NAME_MAX]; /* the panel's own */
 	struct list_mark mark;     /* what rows_selection() remembered */
+	char missed[LENS_NAME_MAX]; /* no row of this answer holds it, so none holds a text that does; "": not known */
+	uint64_t missed_in;         /* the answer: query_generation() */
 	bool ascending;
 	struct list list;
 	struct list_source source;

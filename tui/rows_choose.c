@@ -25,6 +25,7 @@ static const struct rows_column *given(const struct rows *r, const char *name)
 void rows_wish(struct rows *r, const char *names)
 {
 	r->nwishes = 0;
+	r->missed[0] = '\0';
 	while (*names && r->nwishes < ROWS_CHOSEN_MAX) {
 		size_t n = strcspn(names, " ,");
 		char *to = r->wishes[r->nwishes];

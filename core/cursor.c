@@ -23,6 +23,8 @@ struct cursor {
 	size_t keep_most;       /* 0: without bound */
 	uint64_t complete_from; /* ended rows and events are known from here on */
 	uint64_t first_ns, last_ns;
+	uint64_t jumped_ns; /* first frame of the segment where it began to read last */
+	const struct patience *patience;
 	struct schema *schema; /* whose tables these are */
 	struct cursor_table *tables;
 	uint32_t ntables;
@@ -82,6 +84,19 @@ void cursor_destroy(struct cursor *c)
 void cursor_keep_since(struct cursor *c, uint64_t mono_ns)
 {
 	c->keep_since = mono_ns;
+}
+
+void cursor_set_patience(struct cursor *c, const struct patience *patience)
+{
+	c->patience = patience;
+}
+
+double cursor_gone(const struct cursor *c, uint64_t to_ns)
+{
+	to_ns = to_ns < c->last_ns ? to_ns : c->last_ns;
+	if (!c->valid || to_ns <= c->jumped_ns)
+		return 0;
+	return c->mono_ns >= to_ns ? 1 : (double)(c->mono_ns - c->jumped_ns) / (double)(to_ns - c->jumped_ns);
 }
 
 void cursor_keep_most(struct cursor *c, size_t most)
@@ -229,8 +244,15 @@ static void bound(struct cursor_list *l, size_t most, bool events)
 	}
 }
 
-/* Applies the segment's frames up to the time. 0, or -EBADMSG and so on; the cursor stands at the last good frame. */
-static int roll(struct cursor *c, uint64_t to_ns, struct culprit_error *error)
+/* Is it enough for now, where something was done? */
+static bool is_over(const struct patience *patience, bool done)
+{
+	return patience && done && patience->over(patience->of);
+}
+
+/* Applies the segment's frames up to the time. 0, or -EBADMSG and so on; the cursor stands at the last good frame. `patience`: NULL
+ * where it must not stop on the way. */
+static int roll(struct cursor *c, uint64_t to_ns, const struct patience *patience, bool *done, struct culprit_error *error)
 {
 	bool keep = c->keep_since != UINT64_MAX;
 
@@ -241,6 +263,9 @@ static int roll(struct cursor *c, uint64_t to_ns, struct culprit_error *error)
 		/* A time before everything gives the first frame. */
 		if (f->mono_ns > to_ns && (c->frame || c->valid))
 			return 0;
+		/* Between two segments it would stand nowhere. */
+		if (c->valid && is_over(patience, *done))
+			return -EINTR;
 		if (f->key) {
 			e = tables_fit(c);
 			for (uint32_t i = 0; !e && i < c->ntables; i++)
@@ -264,6 +289,7 @@ static int roll(struct cursor *c, uint64_t to_ns, struct culprit_error *error)
 			bound(&c->tables[i].events, c->keep_most, true);
 		}
 		c->valid = true;
+		*done = true;
 		c->frame++;
 		c->mono_ns = f->mono_ns;
 		c->wall_ns = f->wall_ns;
@@ -287,13 +313,14 @@ static int stand_before_damage(struct cursor *c)
 	size_t good = c->frame;
 	uint64_t last;
 	struct culprit_error ignored;
+	bool done = false;
 
 	if (!good)
 		return -EBADMSG;
 	last = c->segment->frames[good - 1].mono_ns;
 	c->frame = 0;
 	c->valid = false;
-	return roll(c, last, &ignored) ? -EBADMSG : 0;
+	return roll(c, last, NULL, &done, &ignored) ? -EBADMSG : 0;
 }
 
 /* Where a segment holds nothing that can be used: the newest frame of those before it, else the first one of those after
@@ -301,6 +328,7 @@ static int stand_before_damage(struct cursor *c)
 static int stand_elsewhere(struct cursor *c, size_t n, size_t target)
 {
 	struct culprit_error ignored;
+	bool done = false;
 
 	for (size_t k = 1; k <= 2 * ELSEWHERE_MAX && !c->valid; k++) {
 		bool before = k <= ELSEWHERE_MAX;
@@ -312,7 +340,7 @@ static int stand_elsewhere(struct cursor *c, size_t n, size_t target)
 		forget_kept(c);
 		r = segment_open(c, info_at(c, i)->seq, &ignored);
 		if (!r || r == -EBADMSG)
-			r = roll(c, before ? UINT64_MAX : 0, &ignored);
+			r = roll(c, before ? UINT64_MAX : 0, NULL, &done, &ignored);
 		if (r == -EBADMSG)
 			r = stand_before_damage(c);
 		if (r && r != -EBADMSG)
@@ -325,7 +353,7 @@ static int stand_elsewhere(struct cursor *c, size_t n, size_t target)
 int cursor_seek(struct cursor *c, uint64_t to_ns, struct culprit_error *error)
 {
 	struct culprit_error damage = {""};
-	bool keeps = c->keep_since != UINT64_MAX, damaged = false;
+	bool keeps = c->keep_since != UINT64_MAX, damaged = false, done = false;
 	int n = c->source->ops->refresh(c->source, error), r;
 	size_t target, start, current = 0;
 	bool onward;
@@ -365,11 +393,13 @@ int cursor_seek(struct cursor *c, uint64_t to_ns, struct culprit_error *error)
 		c->valid = false;
 		segment_unlock(c->segment);
 		c->segment = NULL;
-		c->complete_from = info_at(c, start)->from_ns;
+		c->complete_from = c->jumped_ns = info_at(c, start)->from_ns;
 	}
 	for (size_t i = start; i <= target; i++) {
 		uint64_t seq = info_at(c, i)->seq;
 
+		if (c->valid && is_over(c->patience, done))
+			return -EINTR;
 		r = segment_open(c, seq, &damage);
 		if (r == -ESTALE && i < target && i == start && !onward) {
 			/* The oldest was just overwritten: the next one is the oldest now. */
@@ -383,7 +413,7 @@ int cursor_seek(struct cursor *c, uint64_t to_ns, struct culprit_error *error)
 			return r;
 		}
 		damaged |= r == -EBADMSG;
-		r = roll(c, i == target ? to_ns : UINT64_MAX, &damage);
+		r = roll(c, i == target ? to_ns : UINT64_MAX, c->patience, &done, &damage);
 		if (r == -EBADMSG) {
 			damaged = true;
 			r = stand_before_damage(c);

@@ -4,6 +4,7 @@
 #ifndef CORE_CURSOR_H
 #define CORE_CURSOR_H
 
+#include "patience.h"
 #include "segment.h"
 
 struct cursor_table;
@@ -77,8 +78,14 @@ void cursor_keep_most(struct cursor *, size_t most);
 /* Moves to the newest frame with mono_ns <= to_ns (UINT64_MAX: the newest there is; the first one where to_ns lies before
  * all). Ended rows and events from `keep_since` on are complete after it, also when it had to jump. 0; -ENODATA: the
  * source has no frame; -EBADMSG: it stands at the last good frame before damage, the sentence names it; -ESTALE: it was
- * overwritten while reading, try again; -ENOMEM. Pointers got from it before are invalid after. */
+ * overwritten while reading, try again; -EINTR: see cursor_set_patience(); -ENOMEM. Pointers got from it before are invalid after. */
 int cursor_seek(struct cursor *, uint64_t to_ns, struct culprit_error *);
+
+/* From now on a seek ends with -EINTR between two frames when this is over, standing on the way; the same seek again goes on from
+ * there. Borrowed; NULL, the default: it goes all the way. */
+void cursor_set_patience(struct cursor *, const struct patience *);
+/* How much of the way to that time it has gone since it jumped last, 0 to 1. */
+double cursor_gone(const struct cursor *, uint64_t to_ns);
 
 /* Time of the frame it stands on. 0 before the first seek. */
 uint64_t cursor_mono_ns(const struct cursor *);

@@ -260,7 +260,7 @@ static int place_at(struct query *q, uint64_t from_ns, const char *table, const 
 		q->recorded = false; /* what was there before is not what the place has */
 		return damage ? damage : error_set(error, err, "no table can be read there");
 	}
-	if (!q->recorded)
+	if (!q->recorded || q->ahead)
 		return damage;
 	err = query_columns_build(q);
 	if (!err)
@@ -280,6 +280,8 @@ static int place_late(struct query *q, const char *table, const char *const *nam
 		err = place_at(q, late, table, names, n, error);
 		if (err || (q->place->source == source && q->has_start && q->start_view.sample_ns))
 			return err;
+		/* It was not so; known again only once it was looked for: who looks ahead comes by here more than once. */
+		view_note_late(q->view, source, table, q->from_ns, 0);
 	}
 	err = place_at(q, q->from_ns, table, names, n, error);
 	if (err)
@@ -374,6 +376,31 @@ int query_run(struct query *q, const struct lens *lens, const char *table, unsig
 	if (err && error)
 		*error = q->error;
 	return err;
+}
+
+int query_ahead(struct query *q, const struct lens *lens, const char *table, unsigned flags)
+{
+	const struct schema *schema = view_schema(q->view);
+	const struct schema_table *t = schema ? schema_find(schema, table) : NULL;
+	const char *names[TABLES_MAX + 2];
+	uint64_t first, last;
+	int r;
+
+	if (!t || !view_extent(q->view, &first, &last))
+		return 0;
+	lens_resolve(lens, last, &q->from_ns, &q->to_ns);
+	q->to_ns = q->to_ns < last ? q->to_ns : last;
+	q->from_ns = q->from_ns < q->to_ns ? q->from_ns : q->to_ns;
+	q->lens = *lens;
+	q->flags = flags;
+	if (strcmp(q->table, table) != 0)
+		query_columns_finish(q);
+	snprintf(q->table, sizeof(q->table), "%s", table);
+	q->nrows = q->in_scope = q->nended = 0;
+	q->ahead = true;
+	r = place_late(q, table, names, tables_of(q, lens, schema, t, flags, names), NULL);
+	q->ahead = q->ran = false;
+	return r == -EINTR ? r : 0;
 }
 
 void query_expect(struct query *q, const struct lens *lens, const char *const *tables, size_t n)

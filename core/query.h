@@ -40,6 +40,9 @@ int query_run(struct query *, const struct lens *, const char *table, unsigned f
 /* These tables will be asked for (QUERY_OWN), of one lens: they are read together, where one source answers for them, which costs as
  * much as the largest, not as many times as there are. At most 64. */
 void query_expect(struct query *, const struct lens *, const char *const *tables, size_t n);
+/* This will be asked: the cursors are moved to where it is answered from, as far as the view's patience goes (view_set_patience).
+ * Until then this query has no rows. 0: asking takes no longer than its rows do; -EINTR: call it again. */
+int query_ahead(struct query *, const struct lens *, const char *table, unsigned flags);
 /* Counts up whenever the answer may have changed. */
 uint64_t query_generation(const struct query *);
 

@@ -129,6 +129,7 @@ struct query {
 	double sort_grain;
 	bool sort_change;
 	bool unsorted; /* nobody looks at the order */
+	bool ahead;    /* only the place is wanted */
 	struct sort_cell *sort_cells;
 	size_t sort_cap;
 	struct key_index found; /* key -> row */

@@ -52,6 +52,8 @@ struct own_place {
 	uint64_t used; /* refresh in which it was last used */
 	size_t keep_most;
 	uint64_t shared; /* refresh in which a query joined another one here */
+	uint64_t ahead;  /* who looked ahead here last: view.aheads; until when */
+	uint64_t ahead_to_ns;
 	uint64_t stamp;
 	int err; /* of the last move */
 	struct culprit_error error;
@@ -69,6 +71,8 @@ struct view {
 	bool refreshed, has;
 	uint64_t first_ns, last_ns, generation, refreshes, stamps, place_generations;
 	size_t keep_most; /* see view_keep_most() */
+	const struct patience *patience; /* of who looks ahead; NULL: nobody does */
+	uint64_t aheads;
 	struct route routes[ROUTES_MAX];
 	size_t nroutes;
 	struct {
@@ -745,7 +749,7 @@ static uint64_t writer_began(struct source *source, uint64_t seq)
 	return began;
 }
 
-static int place_seek(struct own_place *p, uint64_t from_ns, uint64_t to_ns)
+static int place_seek(struct own_place *p, uint64_t from_ns, uint64_t to_ns, const struct patience *patience)
 {
 	const struct segment *a, *b;
 	uint64_t last;
@@ -753,10 +757,15 @@ static int place_seek(struct own_place *p, uint64_t from_ns, uint64_t to_ns)
 
 	/* Backwards: what had ended by then is alive again. */
 	cursor_keep_since(p->place.end, from_ns);
+	cursor_set_patience(p->place.end, patience);
 	end = cursor_seek(p->place.end, to_ns, &p->error);
+	cursor_set_patience(p->place.end, NULL);
 	if (end && end != -EBADMSG)
 		return end;
+	cursor_set_patience(p->place.start, patience);
 	start = cursor_seek(p->place.start, from_ns, end ? NULL : &p->error);
+	/* What may follow is a jump: it would be begun again and again. */
+	cursor_set_patience(p->place.start, NULL);
 	if (start && start != -EBADMSG)
 		return start;
 	cursor_extent(p->place.end, &p->place.first_ns, &last);
@@ -774,17 +783,45 @@ static int place_seek(struct own_place *p, uint64_t from_ns, uint64_t to_ns)
 	return end ? end : start;
 }
 
+/* Who looks ahead has it already. */
+static bool is_ahead(const struct view *v, const struct own_place *p)
+{
+	return v->patience && p->ahead == v->aheads;
+}
+
+/* Who looks ahead goes on with what he has begun; else he moves the place where these tables were looked at last: it will not be
+ * needed there any more. */
+static struct own_place *place_ahead(struct view *v, const struct source *source, const char *const *tables, size_t ntables)
+{
+	struct own_place *best = NULL;
+
+	for (size_t i = 0; i < v->nplaces; i++) {
+		struct own_place *p = v->places[i];
+
+		if (!p->place.end || !p->place.start || p->place.source != source || !place_has(p, tables, ntables) ||
+		    (is_ahead(v, p) && p->err != -EINTR))
+			continue;
+		if (p->err == -EINTR)
+			return p;
+		if (place_is_fit(p, tables, ntables) && (!best || p->stamp > best->stamp))
+			best = p;
+	}
+	return best;
+}
+
 static struct own_place *place_choose(struct view *v, const struct place *last, uint64_t last_generation,
 				      const struct source *source, const char *const *tables, size_t ntables)
 {
-	struct own_place *oldest = NULL;
+	struct own_place *oldest = v->patience ? place_ahead(v, source, tables, ntables) : NULL;
 
+	if (oldest)
+		return oldest;
 	/* One that follows these tables already, and that nobody has looked at in this draw (of a panel that was left): moving it on
 	 * costs what changed, opening one anew costs all there is. */
 	for (size_t i = 0; i < v->nplaces; i++) {
 		struct own_place *p = v->places[i];
 
-		if (!p->place.end || !p->place.start || !place_is_fit(p, tables, ntables))
+		if (!p->place.end || !p->place.start || is_ahead(v, p) || !place_is_fit(p, tables, ntables))
 			continue;
 		if (p->place.source == source && p->used != v->refreshes && (!oldest || p->ntables < oldest->ntables))
 			oldest = p;
@@ -796,6 +833,8 @@ static struct own_place *place_choose(struct view *v, const struct place *last, 
 	for (size_t i = 0; i < v->nplaces; i++) {
 		struct own_place *p = v->places[i];
 
+		if (is_ahead(v, p))
+			continue;
 		/* Not from under another query of the same draw, nor what is too large for this one alone. */
 		if (&p->place == last && p->place.generation == last_generation && p->shared != v->refreshes &&
 		    !place_has(p, tables, ntables))
@@ -811,6 +850,22 @@ static struct own_place *place_choose(struct view *v, const struct place *last, 
 		return p;
 	}
 	return oldest;
+}
+
+void view_set_patience(struct view *v, const struct patience *patience)
+{
+	v->patience = patience;
+	v->aheads += patience != NULL;
+}
+
+double view_gone(const struct view *v)
+{
+	const struct own_place *p = NULL;
+
+	for (size_t i = 0; i < v->nplaces; i++)
+		if (v->places[i]->err == -EINTR && (!p || v->places[i]->stamp > p->stamp))
+			p = v->places[i];
+	return p ? (cursor_gone(p->place.end, p->ahead_to_ns) + cursor_gone(p->place.start, p->place.from_ns)) / 2 : 1;
 }
 
 bool view_place_stands(const struct view *v, const struct place *place, uint64_t generation)
@@ -916,10 +971,11 @@ int view_place(struct view *v, uint64_t from_ns, uint64_t to_ns, const char *con
 		p->keep_most = v->keep_most;
 		p->error.sentence[0] = '\0';
 		err = 0;
-		if (p->place.source != source || !p->place.end || !p->place.start || !place_is_fit(p, tables, ntables))
+		if (p->place.source != source || !p->place.end || !p->place.start ||
+		    !(p->err == -EINTR ? place_has(p, tables, ntables) : place_is_fit(p, tables, ntables)))
 			err = place_open(p, source, tables, ntables, v->refreshes - p->used <= 1 && !place_has(p, tables, ntables));
 		for (int i = 0; !err && i < STALE_TRIES; i++) {
-			err = place_seek(p, from_ns, to_ns);
+			err = place_seek(p, from_ns, to_ns, v->patience);
 			if (err != -ESTALE)
 				break;
 			err = i + 1 < STALE_TRIES ? 0 : err;
@@ -935,6 +991,10 @@ int view_place(struct view *v, uint64_t from_ns, uint64_t to_ns, const char *con
 	}
 	p->used = v->refreshes;
 	p->stamp = ++v->stamps;
+	if (v->patience) {
+		p->ahead = v->aheads;
+		p->ahead_to_ns = to_ns;
+	}
 	if (p->err && error)
 		*error = p->error;
 	if (p->err && p->err != -EBADMSG)

@@ -89,6 +89,12 @@ struct place {
 	uint64_t first_ns;         /* first frame of the source */
 };
 
+/* While it is set (NULL: no more), places are moved for who will ask the same soon (query_ahead): view_place() ends with -EINTR when
+ * it is over, and goes on when called again. Borrowed. Each time it is set, one who looks ahead begins: he keeps the places he got. */
+void view_set_patience(struct view *, const struct patience *);
+/* How much of such a place is there, 0 to 1. */
+double view_gone(const struct view *);
+
 /* A place at this window that has these tables (`tables`: ntables names). `last`: the place used before and its
  * generation then, or NULL. */
 int view_place(struct view *, uint64_t from_ns, uint64_t to_ns, const char *const *tables, size_t ntables,

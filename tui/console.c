@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "error.h"
+#include "query.h"
 #include "units.h"
 
 #define SECOND 1000000000ULL
@@ -117,6 +118,7 @@ void console_destroy(struct console *c)
 	for (size_t i = 0; i < c->npanels; i++)
 		if (c->states[i])
 			console_panel_at(c, i)->destroy(c->states[i]);
+	query_destroy(c->reader);
 	for (size_t i = 0; i < sizeof(c->histories) / sizeof(c->histories[0]); i++)
 		prompt_history_finish(&c->histories[i]);
 	free(c->listing);
@@ -231,6 +233,8 @@ bool console_show_panel(struct console *c, size_t panel)
 {
 	if (panel >= c->npanels)
 		return false;
+	if (panel != c->current)
+		c->nheld = 0;
 	c->current = panel;
 	c->stale = true;
 	c->trouble[0] = 0;
@@ -693,10 +697,12 @@ static bool key_done(struct console *c, const struct key *key)
 	if (c->prompt_kind)
 		return console_prompt_key(c, key);
 	if (key->code == KEY_MOUSE)
-		return mouse_key(c, key) || said;
+		return console_hold(c, key, NULL) || mouse_key(c, key) || said;
 	b = keys_find(p->keys, p->nkeys, key->code);
 	if (!b)
 		b = keys_find(console_keys, console_nkeys, key->code);
+	if (console_hold(c, key, b))
+		return true;
 	before = *console_lens(c);
 	current = c->current;
 	playing = c->player.playing;
@@ -713,6 +719,8 @@ bool console_key(struct console *c, const struct key *key)
 	bool before = c->stale, did = key_done(c, key);
 
 	c->keyed |= c->stale && !before;
+	/* It is answered first; what is being read goes on after that. */
+	c->deferred = false;
 	return did;
 }
 

@@ -126,6 +126,12 @@ bool console_effect(struct console *, struct console_effect *ret);
 void console_draw(struct console *, struct surface *);
 /* Something that takes long is not all there yet: drawing again goes on with it. */
 bool console_unfinished(const struct console *);
+/* How to know that a key is there: what takes long is then left for the next draw. `of` is borrowed. */
+void console_set_waiting(struct console *, bool (*waiting)(void *of), void *of);
+/* What was read is there: keys that waited for it. True: there were some; draw again. */
+bool console_catch_up(struct console *);
+/* Is what is shown of the panel whole, as far as it was asked for? */
+bool console_whole(const struct console *);
 /* One sentence for the status line, until the next key. Copied. */
 void console_say(struct console *, const char *sentence);
 /* The same of something that was not done. */

@@ -13,6 +13,10 @@
 /* Of a tenth of a second, in which a key should be answered, painting and a sample that comes in between take their part. */
 #define SLOW_NS 50000000u
 
+/* So long a key may wait for what it asks for before it is said that it is read; and so long until it is said how far that is. */
+#define GLANCE_NS 30000000u
+#define PIECE_NS 250000000u
+
 enum { SENTENCE_LINES = 3 };
 
 /* Which lines there is room for. The panel comes first: a small terminal shows rows, not what stands around them. */
@@ -416,7 +420,7 @@ static void draw_last_line(struct console *c, struct surface *s, int y, int w)
 	} else if (sentence(c)) {
 		draw_sentence(c, s, y, w, c->message[0] && !c->message_is_error ? ROLE_STRONG : ROLE_WARN, sentence(c));
 	} else {
-		if (p->status)
+		if (p->status && !c->ahead)
 			p->status(c->states[c->current], status, sizeof(status));
 		status[sizeof(status) - 1] = 0;
 		if (status[0])
@@ -436,8 +440,7 @@ static bool is_slow(const struct console *c)
 	return ns > SLOW_NS;
 }
 
-/* Asks the panel. False: that was put off, and what it has is not what is looked at now. */
-static bool update(struct console *c)
+bool console_update(struct console *c)
 {
 	const struct panel *p = console_panel(c);
 	struct culprit_error error = {""};
@@ -449,9 +452,14 @@ static bool update(struct console *c)
 		return true;
 	if (c->keyed && clock && !c->deferred && is_slow(c)) {
 		c->deferred = true;
-		return c->seen_panel == c->current + 1 && lens_equal(&c->seen_lens, console_lens(c));
+		return !c->ahead && c->seen_panel == c->current + 1 && lens_equal(&c->seen_lens, console_lens(c));
 	}
-	c->stale = c->keyed = c->deferred = false;
+	/* What is typed looks at the rows that are there. */
+	if (c->keyed && !c->prompt_kind && !console_ahead(c, c->deferred ? PIECE_NS : GLANCE_NS)) {
+		c->deferred = c->ahead = true;
+		return false;
+	}
+	c->stale = c->keyed = c->deferred = c->ahead = false;
 	c->trouble[0] = 0;
 	begun_ns = clock ? clock->now_ns(clock, CULPRIT_MONOTONIC) : 0;
 	if (p->update(c->states[c->current], c->options.view, console_lens(c), &time, &error))
@@ -468,12 +476,13 @@ void console_draw(struct console *c, struct surface *s)
 	const struct panel *p = console_panel(c);
 	struct lines l = layout(w, h, last_lines(c, w, h));
 	size_t help_lines = 0;
+	char reading[64];
 	struct rect clip;
 	bool current;
 
 	surface_clear(s);
 	c->panel_rect = l.panel;
-	current = update(c);
+	current = console_update(c);
 	/* By now it is known whether there is something to say. */
 	l = layout(w, h, last_lines(c, w, h));
 	c->panel_rect = l.panel;
@@ -484,7 +493,8 @@ void console_draw(struct console *c, struct surface *s)
 		help_lines = dialog_help(s, l.panel, c->listing ? c->listing_title : p->name, c->listing ? c->listing : p->help, tables,
 					 c->listing ? 0 : 2, c->help_top);
 	} else if (!current) {
-		surface_say(s, l.panel.x + 1, l.panel.y, l.panel.w - 1, ROLE_MUTED, "reading ...");
+		console_ahead_say(c, reading, sizeof(reading));
+		surface_say(s, l.panel.x + 1, l.panel.y, l.panel.w - 1, ROLE_MUTED, reading);
 	} else if (l.panel.h > 0) {
 		p->draw(c->states[c->current], s, l.panel);
 	}

@@ -8,7 +8,7 @@
 #include "dialog.h"
 #include "prompt.h"
 
-enum { EFFECTS_MAX = 8, PANELS_MAX = 32, CRUMBS_MAX = LENS_DEPTH };
+enum { EFFECTS_MAX = 8, PANELS_MAX = 32, CRUMBS_MAX = LENS_DEPTH, HELD_MAX = 64 };
 
 enum prompt_kind { PROMPT_NONE, PROMPT_FIND, PROMPT_FILTER, PROMPT_COMMAND, PROMPT_MARK };
 
@@ -51,6 +51,16 @@ struct console {
 	 * saying that it is read; asked is in the next draw. */
 	bool keyed, deferred;            /* by a key it became stale; asking was put off */
 	uint64_t update_ns[PANELS_MAX];  /* how long each one's last update took; 0: not known */
+	/* What it asks is read in pieces before; what the panel had does not stand any more from the first one on. */
+	bool ahead;
+	double gone;                     /* of it is there */
+	struct query *reader;            /* moves the cursors; NULL: nothing was read yet */
+	uint64_t ahead_until_ns;
+	bool (*waiting)(void *of);       /* is there a key? */
+	void *waiting_of;
+	struct key held[HELD_MAX];       /* keys for what is being read: it gets them when it is there */
+	size_t nheld;
+	bool held_typing;                /* one of them begins a line that is typed */
 	size_t seen_panel;               /* who was asked last, + 1, and through which lens */
 	struct lens seen_lens;
 
@@ -150,6 +160,15 @@ int console_baseline_command(struct console *, const char *argument, struct culp
 void console_baseline_say(const struct console *, enum text_form, char *out, size_t cap);
 /* The baseline in this view, for who marks it; false: none, or elsewhere. */
 bool console_baseline_here(const struct console *, uint64_t *ret_from_ns, uint64_t *ret_to_ns);
+
+/* console_ahead.c: reads what the panel will ask for so long. False: not all of it is there, go on with it in the next draw. */
+bool console_ahead(struct console *, uint64_t ns);
+/* Asks the panel. False: that was put off, and what it has is not what is looked at now. */
+bool console_update(struct console *);
+/* "reading ... 40%; 2 keys for it" */
+void console_ahead_say(const struct console *, char *out, size_t cap);
+/* Has to wait until it is read: keeps the key for console_catch_up(). */
+bool console_hold(struct console *, const struct key *, const struct binding *);
 
 /* console_unused.c: of a key that did nothing, in a sentence; `b` is what it is bound to here, NULL: to nothing. */
 void console_say_unused(struct console *, const struct binding *b, uint32_t key);

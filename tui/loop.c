@@ -257,6 +257,14 @@ static void arm(struct loop *l)
 	l->every_ns = every;
 }
 
+static bool key_waits(void *of)
+{
+	const struct loop *l = of;
+	struct pollfd in = {.fd = screen_in_fd(l->screen), .events = POLLIN};
+
+	return poll(&in, 1, 0) > 0;
+}
+
 static void paint(struct loop *l)
 {
 	const struct loop_options *o = l->options;
@@ -277,10 +285,15 @@ static void paint(struct loop *l)
 		return;
 	}
 	console_draw(o->console, l->surface);
+	screen_partial(l->screen, !console_whole(o->console));
 	err = screen_paint(l->screen, l->surface);
 	if (err && err != -EAGAIN)
 		end(l, err);
 	l->draw = err == -EAGAIN;
+	if (!l->ended && console_catch_up(o->console)) {
+		l->draw = true;
+		apply_effects(l);
+	}
 	arm(l);
 	if (o->interests)
 		o->interests(o->self, interests, console_interests(o->console, interests, 32));
@@ -366,6 +379,7 @@ int loop_run(const struct loop_options *options, struct culprit_error *error)
 	if (options->opened)
 		options->opened(options->self);
 	console_themes(options->console, names, theme_list(options->config_dir, names, THEMES_MAX));
+	console_set_waiting(options->console, key_waits, &l);
 	screen_size(l.screen, &w, &h);
 	l.surface = surface_create(w, h, screen_form(l.screen));
 	l.signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -378,6 +392,7 @@ int loop_run(const struct loop_options *options, struct culprit_error *error)
 		paint(&l);
 	while (!l.ended)
 		step(&l);
+	console_set_waiting(options->console, NULL, NULL);
 	screen_close(l.screen);
 	if (options->closing)
 		options->closing(options->self);

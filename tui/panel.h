@@ -54,6 +54,13 @@ struct panel_target {
 	char name[64]; /* raw bytes, NUL-terminated */
 };
 
+/* A question that update() will ask of many rows. */
+struct panel_read {
+	struct lens lens;
+	const char *table;
+	bool own; /* nothing that rolls up into it (QUERY_OWN) */
+};
+
 /* What a key did. */
 enum panel_result {
 	PANEL_IGNORED,
@@ -81,6 +88,9 @@ struct panel {
 	enum panel_result (*action)(void *self, int action, struct panel_request *);
 	/* Optional: the table its list shows: filters count for it. */
 	const char *(*table)(const void *self);
+	/* Optional: what of its questions takes long; without it: its table through the lens. It is read before update() is called, in
+	 * pieces, with keys in between, so that update() itself finds it near by. Returns how many, at most cap. */
+	size_t (*reads)(const void *self, const struct lens *, const struct panel_time *, struct panel_read *list, size_t cap);
 	/* Optional: `:name argument` that neither console nor table knows. -ENOENT: unknown; -EINVAL with a sentence. */
 	int (*command)(void *self, const char *name, const char *argument, struct panel_request *, struct culprit_error *);
 	/* Optional: names for completion of a command's argument, or NULL at the end: "sort" and "filter" give columns,

@@ -170,6 +170,14 @@ static int disks_update(void *self, struct view *view, const struct lens *lens, 
 	return 0;
 }
 
+static size_t disks_reads(const void *self, const struct lens *lens, const struct panel_time *time, struct panel_read *list, size_t cap)
+{
+	(void)time, (void)cap;
+	list[0] = (struct panel_read){.lens = *lens, .table = list_panel_table(self)};
+	list[1] = (struct panel_read){.lens = *lens, .table = "process", .own = true};
+	return 2;
+}
+
 /* Is this what is mounted from that device? /dev/vda1 is vda1; /dev/mapper/vg-root is the one labelled so. */
 static bool is_device(const char *source, const char *name, const char *label)
 {
@@ -517,4 +525,5 @@ const struct panel disks_panel = {
 	.nkeys = sizeof(keys) / sizeof(keys[0]),
 	.create = disks_create,
 	LIST_PANEL,
+	.reads = disks_reads,
 };

@@ -270,12 +270,26 @@ static void memory_detail(void *self, struct view *view, const struct lens *lens
 	list_panel_say(&m->list.detail, all >= 10 ? ROLE_WARN : ROLE_TEXT, "%s", line);
 }
 
+/* The longer window, with its end on the end of the one that is shown. */
+static struct lens longer_of(const struct lens *lens, const struct panel_time *time)
+{
+	struct lens longer = *lens;
+	uint64_t from_ns, to_ns, begin_ns;
+
+	lens_resolve(lens, time->newest_ns, &from_ns, &to_ns);
+	begin_ns = to_ns > long_ns ? to_ns - long_ns : 0;
+	if (longer.live)
+		longer.length_ns = long_ns;
+	else
+		longer.from_ns = begin_ns < from_ns ? begin_ns : from_ns;
+	return longer;
+}
+
 static int memory_update(void *self, struct view *view, const struct lens *lens, const struct panel_time *time,
 			 struct culprit_error *error)
 {
 	struct memory *m = self;
-	struct lens longer = *lens;
-	uint64_t from_ns, to_ns, begin_ns;
+	const struct lens longer = longer_of(lens, time);
 	double total = 0;
 
 	(void)error;
@@ -298,17 +312,18 @@ static int memory_update(void *self, struct view *view, const struct lens *lens,
 	if (figures_ask(&m->figures, view, lens, "vmstat", NULL))
 		say_reclaim(m);
 	say_stalled(m, figures_ask(&m->figures, view, lens, "psi", NULL));
-	/* The longer window is asked with its end on the end of the one that is shown. */
-	lens_resolve(lens, time->newest_ns, &from_ns, &to_ns);
-	begin_ns = to_ns > long_ns ? to_ns - long_ns : 0;
-	if (longer.live)
-		longer.length_ns = long_ns;
-	else
-		longer.from_ns = begin_ns < from_ns ? begin_ns : from_ns;
 	if (m->before)
 		query_run(m->before, &longer, "process", QUERY_OWN, NULL);
 	say_who(m, total);
 	return 0;
+}
+
+static size_t memory_reads(const void *self, const struct lens *lens, const struct panel_time *time, struct panel_read *list, size_t cap)
+{
+	(void)self, (void)cap;
+	list[0] = (struct panel_read){.lens = *lens, .table = "process"};
+	list[1] = (struct panel_read){.lens = longer_of(lens, time), .table = "process", .own = true};
+	return 2;
 }
 
 static enum panel_result memory_deeper(void *self, struct panel_request *want)
@@ -362,4 +377,5 @@ const struct panel memory_panel = {
 	.nkeys = sizeof(keys) / sizeof(keys[0]),
 	.create = memory_create,
 	LIST_PANEL,
+	.reads = memory_reads,
 };

@@ -396,6 +396,13 @@ static bool overview_target(void *self, struct panel_target *target)
 	return rows_target(&((struct overview *)self)->rows, target);
 }
 
+static size_t overview_reads(const void *self, const struct lens *lens, const struct panel_time *time, struct panel_read *list, size_t cap)
+{
+	(void)self, (void)time, (void)cap;
+	list[0] = (struct panel_read){.lens = *lens, .table = "process"};
+	return 1;
+}
+
 static void overview_status(const void *self, char *out, size_t cap)
 {
 	rows_status(&((const struct overview *)self)->rows, out, cap);
@@ -430,6 +437,7 @@ const struct panel overview_panel = {
 	.destroy = overview_destroy,
 	.update = overview_update,
 	.draw = overview_draw,
+	.reads = overview_reads,
 	.action = overview_action,
 	.command = overview_command,
 	.complete = overview_complete,

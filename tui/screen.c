@@ -35,6 +35,7 @@ struct screen {
 	enum text_form form;
 	int w, h;
 	bool mark, mouse, active;
+	bool partial; /* see screen_partial() */
 	bool no_clipboard, wrap; /* what copying has to know of the terminal */
 	uint64_t paintings, taken, bytes;
 	size_t sent; /* of paint.out */
@@ -328,6 +329,11 @@ int screen_flush(struct screen *s)
 	return 0;
 }
 
+void screen_partial(struct screen *s, bool partial)
+{
+	s->partial = partial;
+}
+
 int screen_paint(struct screen *s, const struct surface *surface)
 {
 	int err;
@@ -343,10 +349,10 @@ int screen_paint(struct screen *s, const struct surface *surface)
 	s->paintings++;
 	if (s->mark) {
 		char mark[96];
-		int n = snprintf(mark, sizeof(mark), "\033]7777;%llu;%llu;%dx%d\007",
+		int n = snprintf(mark, sizeof(mark), "\033]7777;%llu;%llu;%dx%d%s\007",
 				 (unsigned long long)s->paintings,
 				 (unsigned long long)(s->taken - s->input.len), surface_width(surface),
-				 surface_height(surface));
+				 surface_height(surface), s->partial ? ";r" : "");
 
 		wbuf_bytes(&s->paint.out, mark, (size_t)n);
 	}

@@ -17,7 +17,8 @@ struct screen_options {
 	const char *term;    /* NULL: $TERM */
 	bool no_color;       /* --no-color; $NO_COLOR says the same */
 	bool ascii;          /* --ascii; else by $LC_ALL, $LC_CTYPE, $LANG */
-	/* For tests ($CULPRIT_TEST_MARK=1): after each painting ESC ] 7777 ; paintings ; input bytes taken ; WxH BEL */
+	/* For tests ($CULPRIT_TEST_MARK=1): after each painting ESC ] 7777 ; paintings ; input bytes taken ; WxH BEL, with
+	 * ; r before BEL where the rest follows (screen_partial) */
 	bool mark;
 };
 
@@ -38,6 +39,8 @@ void screen_set_mouse(struct screen *, bool on);
 /* Makes the terminal show the surface. 0; -EAGAIN: the former painting is not out yet, nothing done; -EIO: the terminal is
  * gone. */
 int screen_paint(struct screen *, const struct surface *);
+/* What is painted next is not all that was asked for: it says that it is being read. */
+void screen_partial(struct screen *, bool);
 /* Writes what could not be written at once. 0: all is out; -EAGAIN: poll screen_out_fd() for POLLOUT; -EIO. */
 int screen_flush(struct screen *);
 bool screen_pending(const struct screen *);

@@ -150,7 +150,8 @@ static void find_marks(struct vt *vt, size_t from)
 		if (!bel)
 			return;
 		snprintf(text, sizeof(text), "%.*s", (int)(bel - p - 7), p + 7);
-		if (sscanf(text, "%llu;%llu;%dx%d", &paintings, &taken, &w, &h) == 4) {
+		/* Where it says that it is reading, the answer is still to come. */
+		if (sscanf(text, "%llu;%llu;%dx%d", &paintings, &taken, &w, &h) == 4 && !strstr(text, ";r")) {
 			vt->paintings = paintings;
 			vt->taken = taken;
 			vt->mark_w = w;

@@ -41,6 +41,7 @@ void stage_again(struct stage *s, const char *panel)
 					  .panel = panel,
 					  .mode = s->mode,
 					  .view = s->view,
+					  .clock = s->clock,
 					  .timeline = console_data_timeline,
 					  .timeline_self = &s->data};
 

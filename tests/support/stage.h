@@ -20,6 +20,7 @@ struct stage {
 	struct console *console;
 	struct surface *surface;
 	enum console_mode mode; /* of the consoles that stage_again() makes */
+	const struct clock *clock; /* likewise; NULL: they ask all at once */
 };
 
 /* After so many seconds of the machine; drawn twice. */

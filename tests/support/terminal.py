@@ -10,7 +10,7 @@ import struct
 import termios
 import time
 
-MARK = re.compile(rb'\x1b\]7777;(\d+);(\d+);(\d+)x(\d+)\x07')
+MARK = re.compile(rb'\x1b\]7777;(\d+);(\d+);(\d+)x(\d+)(;r)?\x07')
 
 
 class Terminal:
@@ -18,8 +18,10 @@ class Terminal:
         self.keep = keep
         self.tail = b''  # the newest bytes that came
         self.bytes = self.paintings = self.taken = self.sent = 0
+        self.whole = 0  # of `taken`: as of the newest painting that is all there; one that says that it is reading is an answer, too
         self.painted_at = None  # when the newest mark came, time.monotonic()
         self.alive = True  # the terminal has a program on its other side
+        self.whole_at = None
         self.status = None  # as of waitpid(), once it has ended
         self.rest = b''
         self.begin = time.monotonic()
@@ -57,6 +59,8 @@ class Terminal:
         for m in MARK.finditer(data):
             self.paintings, self.taken = int(m.group(1)), int(m.group(2))
             self.painted_at = time.monotonic()
+            if not m.group(5):
+                self.whole, self.whole_at = self.taken, self.painted_at
             end = m.end()
         self.rest = data[max(end, len(data) - 64):]
         return True

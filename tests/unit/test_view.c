@@ -480,6 +480,188 @@ static void test_small_table_alone(void **state)
 	free(text);
 }
 
+/* --- looking ahead in pieces --- */
+
+enum { AHEAD_TICKS = 40, AHEAD_SEGMENT = 8, AHEAD_ROWS = 20 };
+
+/* Seconds 1 to 40, eight a segment; a row ends in each of them. */
+static struct textframes *ahead_frames(void)
+{
+	char *text = NULL;
+	size_t n;
+	struct textframes *t;
+	FILE *f = open_memstream(&text, &n);
+
+	assert_non_null(f);
+	fprintf(f, "table disk state key=device name=key:u64 done=counter:u64\nderived disk rate rate done\n"
+		   "table process state key=process pid=key:u64 rss=gauge:u64\n");
+	for (int i = 1; i <= AHEAD_TICKS; i++) {
+		fprintf(f, "%stick %ds\nsample disk\n", i > 1 && i % AHEAD_SEGMENT == 1 ? "segment\n" : "", i);
+		for (int k = 0; k < AHEAD_ROWS; k++)
+			fprintf(f, "row disk name=%d done=%d\n", k ? k : 1000 + i, i * (k + 1));
+		fprintf(f, "sample process\nrow process pid=1 rss=%d\n", i);
+	}
+	assert_int_equal(fclose(f), 0);
+	t = frames(text);
+	free(text);
+	return t;
+}
+
+static bool at_once(void *of)
+{
+	++*(int *)of;
+	return true;
+}
+
+/* One piece. */
+static int ahead(struct view *looked, struct query *q, const struct lens *l, const char *table)
+{
+	int asked = 0, r;
+	const struct patience patience = {at_once, &asked};
+
+	view_set_patience(looked, &patience);
+	r = query_ahead(q, l, table, 0);
+	view_set_patience(looked, NULL);
+	assert_int_equal(query_nrows(q), 0);
+	assert_true(r == 0 || asked == 1);
+	return r;
+}
+
+/* What a query of a view of its own answers. */
+static void assert_answers(struct query *q, const struct lens *l, struct textframes *t)
+{
+	struct view *fresh = view_create();
+	struct query *expected = query_create(fresh);
+
+	assert_int_equal(view_add_source(fresh, textframes_source(t)), 0);
+	assert_int_equal(query_run(expected, l, "disk", 0, NULL), 0);
+	assert_int_equal(query_run(q, l, "disk", 0, NULL), 0);
+	assert_int_equal(query_nrows(q), query_nrows(expected));
+	for (size_t i = 0; i < query_nrows(q); i++) {
+		for (size_t c = 0; c < query_ncolumns(q); c++) {
+			struct value a, b;
+
+			query_value(q, i, c, &a);
+			query_value(expected, i, c, &b);
+			assert_int_equal(a.state, b.state);
+			assert_int_equal(a.u, b.u);
+		}
+	}
+	query_destroy(expected);
+	view_destroy(fresh);
+}
+
+/* Each piece is kept: in all no more is decoded than at once, and asking decodes nothing more. */
+static void test_ahead(void **state)
+{
+	struct lens l = lens_window(14 * S, 29 * S);
+	struct textframes *t = ahead_frames();
+	struct view *v = view_create();
+	struct query *reader = query_create(v), *q = query_create(v);
+	struct source *source = textframes_source(t);
+	uint64_t pieces = 0, decoded;
+	double gone = 0;
+
+	(void)state;
+	assert_int_equal(view_add_source(v, source), 0);
+	for (; ahead(v, reader, &l, "disk") == -EINTR; pieces++) {
+		/* The end from the segment of second 9 on, then the start. */
+		assert_in_range(pieces, 0, 29 - 8 + 14 - 8);
+		assert_true(view_gone(v) >= gone && view_gone(v) <= 1);
+		gone = view_gone(v);
+		/* One frame; once the last one of the end and the first one of the start. */
+		assert_in_range(source->decoded, pieces + 1, pieces + 2);
+	}
+	assert_true(gone > 0.8);
+	assert_true(pieces > 20);
+	decoded = source->decoded;
+	assert_answers(q, &l, t);
+	assert_int_equal(source->decoded, decoded);
+	/* Without a hurry all at once. */
+	l = lens_window(2 * S, 12 * S);
+	assert_int_equal(query_ahead(reader, &l, "disk", 0), 0);
+	decoded = source->decoded;
+	assert_answers(q, &l, t);
+	assert_int_equal(source->decoded, decoded);
+	query_destroy(reader);
+	query_destroy(q);
+	view_destroy(v);
+	textframes_destroy(t);
+}
+
+/* Given up for another time or table, taken up again, asked before it is there; more comes meanwhile. */
+static void test_ahead_elsewhere(void **state)
+{
+	struct lens l = lens_window(14 * S, 29 * S), other = lens_window(3 * S, 21 * S), live = lens_live(10 * S);
+	struct textframes *t = ahead_frames();
+	struct view *v = view_create();
+	struct query *reader = query_create(v), *q = query_create(v);
+	char text[128];
+
+	(void)state;
+	assert_int_equal(view_add_source(v, textframes_source(t)), 0);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(ahead(v, reader, &l, "disk"), -EINTR);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(ahead(v, reader, &other, "disk"), -EINTR);
+	assert_int_equal(ahead(v, reader, &l, "process"), -EINTR);
+	assert_int_equal(ahead(v, reader, &l, "disk"), -EINTR);
+	assert_answers(q, &l, t);
+	assert_answers(q, &other, t);
+	assert_int_equal(query_ahead(reader, &l, "no such table", 0), 0);
+	for (int i = 0; i < 100; i++) {
+		int r = ahead(v, reader, &live, "disk");
+
+		if (!r)
+			break;
+		assert_in_range(i, 0, 40);
+		snprintf(text, sizeof(text), "tick %ds\nsample disk\nrow disk name=1 done=%d\n", AHEAD_TICKS + 1 + i, 1000 + i);
+		if (i < 7)
+			assert_int_equal(textframes_add(t, text, NULL), 0);
+		view_refresh(v, NULL);
+	}
+	assert_answers(q, &live, t);
+	query_destroy(reader);
+	query_destroy(q);
+	view_destroy(v);
+	textframes_destroy(t);
+}
+
+/* The oldest segments are overwritten while they are being read. */
+static void test_ahead_overwritten(void **state)
+{
+	struct lens l = lens_window(2 * S, 29 * S);
+
+	(void)state;
+	for (int after = 1; after < 40; after += 3) {
+		struct textframes *t = ahead_frames();
+		struct view *v = view_create();
+		struct query *reader = query_create(v), *q = query_create(v);
+		int pieces = 0, r = -EINTR;
+
+		assert_int_equal(view_add_source(v, textframes_source(t)), 0);
+		for (; r == -EINTR && pieces < 200; pieces++) {
+			if (pieces == after) {
+				memsource_evict(textframes_memory(t), 2);
+				view_refresh(v, NULL);
+			}
+			r = ahead(v, reader, &l, "disk");
+		}
+		assert_in_range(pieces, 1, 100);
+		if (pieces <= after) {
+			memsource_evict(textframes_memory(t), 2);
+			view_refresh(v, NULL);
+		}
+		/* Rows that ended before are known where they had been read by then: the values are those of who is still there. */
+		assert_int_equal(query_run(q, &l, "disk", 0, NULL), 0);
+		assert_true(query_nrows(q) >= AHEAD_ROWS);
+		query_destroy(reader);
+		query_destroy(q);
+		view_destroy(v);
+		textframes_destroy(t);
+	}
+}
+
 static void test_memo(void **state)
 {
 	struct memo *m = memo_create(10000);
@@ -514,7 +696,8 @@ int main(void)
 		cmocka_unit_test(test_pieces), cmocka_unit_test(test_broken_segment),
 		cmocka_unit_test(test_wall_times),
 		cmocka_unit_test(test_refresh),
-		cmocka_unit_test(test_small_table_alone), cmocka_unit_test(test_memo),
+		cmocka_unit_test(test_small_table_alone), cmocka_unit_test(test_ahead), cmocka_unit_test(test_ahead_elsewhere),
+		cmocka_unit_test(test_ahead_overwritten), cmocka_unit_test(test_memo),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -79,6 +79,9 @@ struct {
 
 /* How many slots are given away; user space reads. */
 volatile __u32 tcp_ports_used, tcp_peers_used;
+/* Set by user space, once the iterator has told of all ports that somebody listens on: which side of a connection that was there
+ * before us is asked is not known until then. */
+volatile __u32 tcp_ports_known;
 
 static __always_inline void mapped(unsigned char to[TCP_ADDRESS], __u32 ipv4)
 {
@@ -339,6 +342,8 @@ static __always_inline void on_segment(struct bpf_cost *cost, struct sock *sk, c
 		return;
 	if (!c) {
 		/* It was there before us. */
+		if (!tcp_ports_known)
+			return;
 		c = bpf_sk_storage_get(&tcp_connections, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 		if (!c) {
 			cost->lost++;

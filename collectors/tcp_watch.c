@@ -86,6 +86,8 @@ struct tcp_watch *tcp_watch_create(const struct culprit_host *host, struct tcp_f
 		return NULL;
 	}
 	bpf_attach(w->unit, TCP_FILES);
+	/* Without it nobody ever tells. */
+	w->skeleton->bss->tcp_ports_known = !bpf_is_on(w->unit, TCP_FILES);
 	return w;
 }
 
@@ -124,6 +126,8 @@ int tcp_watch_pass(struct tcp_watch *w)
 	}
 	n = n < 0 ? -errno : 0;
 	close(fd);
+	if (!n)
+		w->skeleton->bss->tcp_ports_known = 1;
 	tcp_flows_end(w->flows);
 	return (int)n;
 }

@@ -90,6 +90,16 @@ def ask(port, times, n):
             times.append(time.monotonic() - begun)
 
 
+def talk(connection):
+    while True:
+        try:
+            connection.sendall(ASK)
+        except OSError:
+            return
+        whole(connection, len(ANSWER))
+        time.sleep(DELAY)
+
+
 def http2(port, n):
     """What HTTP/2 begins with on both sides, then n exchanges."""
     with socket.create_connection(('127.0.0.1', port)) as c:
@@ -294,6 +304,16 @@ def main():
     old.sendall(ASK)
     whole(old, len(ANSWER))
 
+    # Speaks while the programs are loaded: the server's side of it is the server's, although nobody saw how it began.
+    talks = socket.socket()
+    talks.bind(('127.0.0.1', 0))
+    talks.listen(4)
+    talk_port = talks.getsockname()[1]
+    threading.Thread(target=accept, args=(talks, []), daemon=True).start()
+    talker = socket.create_connection(('127.0.0.1', talk_port))
+    talker_port = talker.getsockname()[1]
+    threading.Thread(target=talk, args=(talker,), daemon=True).start()
+
     folder = tempfile.mkdtemp(prefix='culprit-tcp-')
     file = os.path.join(folder, 'flows.culprit')
     recorder = subprocess.Popen([CULPRIT, 'record', '-o', file, '--collect', 'tcp_flow,task,reclaim', '--interval', '500ms'],
@@ -385,6 +405,10 @@ def main():
             # Slots are an eighth wide; what the test measures itself has its own way to the CPU in it.
             ok(0.8 * min(theirs, DELAY) <= mine <= 1.3 * theirs + 0.005, '%s: p%d %.4f s, measured %.4f s' % (name, p, mine, theirs))
         ok(rows[0]['left_out'] <= 2, '%s: %d exchanges left out' % (name, rows[0]['left_out']))
+    for name, rows in (('the client', [r for r in peers if r['peer'] == '127.0.0.1:%d' % talk_port]),
+                       ('the server', [r for r in peers if r['listen'] == talk_port])):
+        ok(len(rows) == 1 and sum(rows[0]['answer']['counts']) > 50, '%s, connected before: %s' % (name, rows))
+    ok(not [r for r in peers if r['peer'] == '127.0.0.1:%d' % talker_port], 'the server asks its client, as if that were one')
     http2_port = multiplexed.getsockname()[1]
     for name, rows in (('the client', [r for r in peers if r['peer'] == '127.0.0.1:%d' % http2_port]),
                        ('the server', [r for r in peers if r['listen'] == http2_port])):

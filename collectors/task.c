@@ -300,13 +300,13 @@ static unsigned choose(struct task_collector *c, struct task_turns *turns, const
 	if (turn_take(&turns->idle, t->id))
 		return idle_files(c, all, (turns->idle.round + t->id) % RARE_ROUNDS == 0) | (c->iterating ? busy : 0);
 	*ret_turn = &turns->busy;
-	return busy && (c->iterating || t->flags & TASK_CHANGED) && turn_take(&turns->busy, t->id) ? busy : 0;
+	return busy && (c->iterating || t->flags & TASK_MOVED) && turn_take(&turns->busy, t->id) ? busy : 0;
 }
 
 /* Which files of a process that the iterator has read have something new to say. */
 static unsigned due(const struct process *p)
 {
-	return (p->task.flags & TASK_CHANGED ? BIT(FD) | BIT(WCHAN) : 0) | (p->memory != p->memory_served ? BIT(STATUS) : 0) |
+	return (p->task.flags & TASK_MOVED ? BIT(FD) | BIT(WCHAN) : 0) | (p->memory != p->memory_served ? BIT(STATUS) : 0) |
 	       (p->css != p->css_served ? BIT(CGROUP) : 0) | (p->set != p->set_served ? BIT(LIMITS) | BIT(OOM) : 0);
 }
 
@@ -327,6 +327,19 @@ static void give(struct task_collector *c, struct process *p)
 		p->css_served = p->css;
 	if (out->read[TASK_FILE_LIMITS] != TASK_NOT_NOW)
 		p->set_served = p->set;
+}
+
+/* What happened in a sample that had no time to look closer is looked at in a later one. */
+static void note_move(struct task *t)
+{
+	if (t->flags & TASK_CHANGED)
+		t->flags |= TASK_MOVED;
+}
+
+static void note_look(const struct task_collector *c, struct task *t)
+{
+	if (c->files.read[TASK_FILE_WCHAN] != TASK_NOT_NOW)
+		t->flags &= ~(uint32_t)TASK_MOVED;
 }
 
 /* Has nothing happened to what the iterator has read, and is nothing of it to be put? */
@@ -392,6 +405,7 @@ static void sample_processes(struct task_collector *c, struct culprit_frame *f)
 		struct task_turn *turn;
 
 		c->iterating = by_iterator(c, p);
+		note_move(t);
 		if (c->iterating) {
 			all = REST_FILES;
 			busy = due(p);
@@ -407,6 +421,7 @@ static void sample_processes(struct task_collector *c, struct culprit_frame *f)
 			continue;
 		}
 		serve(c, turn, t->id, 0, which, !(t->flags & TASK_OWN_THREADS || t->stat.flags & TASK_PF_KTHREAD));
+		note_look(c, t);
 		if (c->iterating)
 			give(c, p);
 		if (which && !(t->flags & TASK_SERVED)) {
@@ -435,12 +450,14 @@ static void sample_own_threads(struct task_collector *c, struct culprit_frame *f
 	for (uint32_t i = 0; i < p->nthreads && i < max; i++) {
 		struct task *t = p->threads[i];
 		struct task_turn *turn;
-		unsigned which = choose(c, &c->thread_turns, t, want && p->nthreads < 1000, all,
-					t->flags & TASK_CHANGED ? all : 0, &turn);
+		unsigned which;
 
+		note_move(t);
+		which = choose(c, &c->thread_turns, t, want && p->nthreads < 1000, all, t->flags & TASK_MOVED ? all : 0, &turn);
 		if (!which && quiet(c, t) && !(p->task.flags & TASK_NEW_CGROUP) && task_emit_thread_again(c, f, &t->handle))
 			continue;
 		serve(c, turn, p->task.id, t->id, which, false);
+		note_look(c, t);
 		task_keep_files(c, t);
 		task_emit_thread(c, f, p, t, &t->handle);
 		if (which)

@@ -64,6 +64,7 @@ enum task_flags {
 	TASK_NO_TTY = 1u << 7, /* it had a terminal in the last sample */
 	TASK_NEW_POLICY = 1u << 8,
 	TASK_ENDED = 1u << 9, /* found to have ended while its files were read */
+	TASK_MOVED = 1u << 19, /* it did something since the files that tell what it does now were read: not every sample has time */
 	/* processes only */
 	TASK_OWN_THREADS = 1u << 10, /* thread rows come from task/, not from the process's files */
 	TASK_NEW_CGROUP = 1u << 11,

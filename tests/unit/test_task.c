@@ -563,6 +563,49 @@ static void pid_reuse_within_a_sample(void **state)
 	assert_int_equal(P(w, 60, 601, "write_bytes"), 6);
 }
 
+static uint64_t slow_ns;
+
+/* Each look at the clock finds it 4 ms later. */
+static uint64_t slow_now(const struct culprit_host *host, uint32_t clock)
+{
+	slow_ns += 4000000;
+	return real_now(host, clock) + slow_ns;
+}
+
+/* Many do something at once, and one sample has no time to see where all of them sleep now: the next ones see it, though the
+ * sleepers do nothing any more. */
+static void where_they_sleep_is_seen_later(void **state)
+{
+	enum { MANY = 30 };
+	struct world *w = *state;
+	unsigned first = 0, seen = 0;
+
+	for (unsigned i = 0; i < MANY; i++)
+		write_process(w, 100 + i, &(struct shape){.start = 500 + i});
+	open_world(w, 0);
+	for (int i = 0; i < 4; i++)
+		tick(w);
+	for (unsigned i = 0; i < MANY; i++) {
+		char path[64];
+
+		write_process(w, 100 + i, &(struct shape){.start = 500 + i, .utime = 1, .state = 'D'});
+		snprintf(path, sizeof(path), "proc/%u/wchan", 100 + i);
+		fixture_write_string(w->root, path, "percpu_rwsem_wait");
+	}
+	real_now = w->host.host.now_ns;
+	w->host.host.now_ns = slow_now;
+	for (int t = 0; t < 8; t++) {
+		tick(w);
+		for (unsigned i = 0; i < MANY && !t; i++)
+			first += strcmp(PT(w, 100 + i, 500 + i, "wchan"), "percpu_rwsem_wait") == 0;
+	}
+	for (unsigned i = 0; i < MANY; i++)
+		seen += strcmp(PT(w, 100 + i, 500 + i, "wchan"), "percpu_rwsem_wait") == 0 &&
+			strcmp(TT(w, 100 + i, 500 + i, "wchan"), "percpu_rwsem_wait") == 0;
+	assert_true(first < MANY / 2);
+	assert_int_equal(seen, MANY);
+}
+
 static void exec_is_seen(void **state)
 {
 	struct world *w = *state;
@@ -803,6 +846,7 @@ int main(void)
 		TEST(first_sample_is_quick),
 		TEST(a_patient_host),
 		TEST(idle_in_turn),
+		TEST(where_they_sleep_is_seen_later),
 		TEST(looked_at),
 		TEST(only_looked_at),
 		TEST(hostile_names),

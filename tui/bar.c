@@ -10,9 +10,9 @@ static const struct {
 	const char *name;
 } parts[BAR_PARTS] = {
 	[BAR_CPU] = {'C', ROLE_BAR_CPU, "cpu"},		    [BAR_RUNQ] = {'R', ROLE_BAR_RUNQ, "runq"},
-	[BAR_THROTTLE] = {'T', ROLE_BAR_THROTTLE, "throttled"}, [BAR_DISK] = {'D', ROLE_BAR_DISK, "disk"},
+	[BAR_THROTTLE] = {'T', ROLE_BAR_THROTTLE, "quota"}, [BAR_DISK] = {'D', ROLE_BAR_DISK, "disk"},
 	[BAR_LOCK] = {'L', ROLE_BAR_LOCK, "lock"},	    [BAR_NET] = {'N', ROLE_BAR_NET, "net"},
-	[BAR_MEM] = {'M', ROLE_BAR_MEM, "memory"},	    [BAR_OTHER] = {'O', ROLE_BAR_OTHER, "other"},
+	[BAR_MEM] = {'M', ROLE_BAR_MEM, "mem"},	    [BAR_OTHER] = {'O', ROLE_BAR_OTHER, "other"},
 	[BAR_IDLE] = {'.', ROLE_BAR_IDLE, "idle"},
 };
 
@@ -30,7 +30,7 @@ int bar_legend(struct surface *s, int x, int y, int w, unsigned mask)
 {
 	/* What explains least comes last: it is left out where there is no room. */
 	static const uint8_t order[BAR_PARTS] = {BAR_CPU, BAR_RUNQ, BAR_THROTTLE, BAR_DISK, BAR_LOCK,
-						 BAR_NET, BAR_MEM,  BAR_IDLE,	  BAR_OTHER};
+						 BAR_NET, BAR_MEM,  BAR_OTHER,	  BAR_IDLE};
 	int at = x, end = x + w;
 
 	for (int k = 0; k < BAR_PARTS; k++) {

@@ -256,7 +256,9 @@ void list_panel_restore(void *self, const char *name, const struct settings *set
 
 bool list_panel_escape(void *self)
 {
-	return rows_escape(&((struct list_state *)self)->rows);
+	struct list_state *s = self;
+
+	return rows_escape(&s->rows) || (s->of->escape && s->of->escape(self));
 }
 
 size_t list_panel_interests(const void *self, const struct lens *lens, struct culprit_interest *list, size_t cap)

@@ -28,6 +28,8 @@ struct list_panel {
 	void (*status)(struct rows *, size_t row, char *out, size_t cap);
 	/* Optional: Enter on the selected row. */
 	enum panel_result (*deeper)(void *self, struct panel_request *);
+	/* Optional: leaves what deeper() led to within the panel; false: there is nothing to leave. */
+	bool (*escape)(void *self);
 	/* Optional: what must be sampled for it, as panel.h. */
 	size_t (*interests)(const void *self, const struct lens *, struct culprit_interest *, size_t cap);
 	/* Optional: the panel's own of the last line; default: the place in the list. */

@@ -462,6 +462,19 @@ static enum panel_result users_deeper(void *self, struct panel_request *want)
 	return rows_open_process(&((struct list_state *)self)->rows, want);
 }
 
+static bool users_escape(void *self)
+{
+	struct panel_request none;
+
+	return disks_action(self, DISKS_OTHER, &none) != PANEL_IGNORED;
+}
+
+/* Deeper than a disk is who asks for it. */
+static enum panel_result disks_deeper(void *self, struct panel_request *want)
+{
+	return disks_action(self, DISKS_OTHER, want);
+}
+
 static const struct list_panel users = {
 	.table = "disk_user",
 	.columns = user_columns,
@@ -471,6 +484,7 @@ static const struct list_panel users = {
 	.update = disks_update,
 	.action = disks_action,
 	.deeper = users_deeper,
+	.escape = users_escape,
 	.finish = disks_finish,
 };
 
@@ -485,6 +499,7 @@ static const struct list_panel list = {
 	.details = 4,
 	.interests = disks_interests,
 	.action = disks_action,
+	.deeper = disks_deeper,
 	.finish = disks_finish,
 };
 
@@ -518,7 +533,7 @@ const struct panel disks_panel = {
 		"at 100%); await the mean time of a read, a write or a cache flush (f), queueing included; queue how many were in "
 		"progress on average. `a < b`: a is a part of b, or made of it (md, LVM): what a does, b does too. Above: who "
 		"reads and writes most, which file systems are fullest, how the busiest NFS server answers (all: Tables, nfs); below, of the selected device, where it, "
-		"or what stands on it, is mounted, who uses that (how many files it has open there; cwd: works there, exe: runs from there), and who asks for it, by the share of its requests in progress. o: the list of these: waits is how many "
+		"or what stands on it, is mounted, who uses that (how many files it has open there; cwd: works there, exe: runs from there), and who asks for it, by the share of its requests in progress. Enter or o: the list of these: waits is how many "
 		"requests of the process are in progress on average, each how long one takes. What goes to the page cache is written "
 		"later by the kernel, and is in `most by` alone. Enter there: the threads of the process.",
 	.keys = keys,

@@ -193,7 +193,7 @@ static int threads_update(void *self, struct view *view, const struct lens *lens
 static int say_time(enum bar_part part, double share, uint64_t covered_ns, const char *before, struct surface *s, int x, int y,
 		    int w)
 {
-	static const char *const words[BAR_PARTS] = {"on a cpu", "waited for one", "throttled", "disk", "lock", "net", "memory",
+	static const char *const words[BAR_PARTS] = {"cpu", "runq", "throttled", "disk", "lock", "net", "memory",
 						     "other", "idle"};
 	char text[32];
 
@@ -288,6 +288,15 @@ static int room_below(struct threads *t, int h, int foot)
 	return !t->charted ? 0 : FACTS + (left < CHART_MOST ? left : CHART_MOST);
 }
 
+/* Of very many threads only those that are looked at are read, and from then on. */
+static bool some_are_not_read(const struct threads *t)
+{
+	struct query_info info;
+
+	query_info(t->rows.query, &info);
+	return info.reason && info.reason_len;
+}
+
 static void threads_draw(void *self, struct surface *s, struct rect r)
 {
 	struct threads *t = self;
@@ -303,7 +312,8 @@ static void threads_draw(void *self, struct surface *s, struct rect r)
 	else
 		rows_draw(&t->rows, s, list);
 	if (t->rows.query && !t->rows.failed && !query_nrows(t->rows.query) && list.h > 2)
-		surface_say(s, r.x + 1, r.y + 2, r.w - 1, ROLE_MUTED, "none of its threads lived in this window");
+		surface_say(s, r.x + 1, r.y + 2, r.w - 1, ROLE_MUTED,
+			    some_are_not_read(t) ? "none of its threads was read so far" : "none of its threads lived in this window");
 	if (!foot)
 		return;
 	if (below) {

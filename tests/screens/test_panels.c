@@ -181,6 +181,17 @@ static void disks_tell_who_asks(void **state)
 		skip(); /* built without BPF */
 	}
 	assert_shows(&s, "asked by restic 9911 (written 12.0M/s)");
+	/* Deeper are those who ask, then the threads of one; back leads the same way. */
+	stage_press(&s, "Enter");
+	assert_shows(&s, "waits");
+	assert_shows(&s, "9911");
+	assert_false(stage_shows(&s, "r-await"));
+	stage_press(&s, "Enter");
+	assert_shows(&s, "> restic 9911");
+	stage_press(&s, "Backspace");
+	assert_shows(&s, "asks");
+	stage_press(&s, "Backspace");
+	assert_shows(&s, "r-await");
 	stage_close(&s);
 	stage_open(&s, &blind, 180, "disks", 80, 24, TEXT_ASCII);
 	assert_shows(&s, "who asks for it: needs root or the capabilities");

@@ -424,6 +424,8 @@ static void sample_processes(struct task_collector *c, struct culprit_frame *f)
 		note_look(c, t);
 		if (c->iterating)
 			give(c, p);
+		else if (c->files.read[TASK_FILE_IO] == TASK_READ)
+			task_raise_io(p, c->files.io.v);
 		if (which && !(t->flags & TASK_SERVED)) {
 			/* Were these the files of the process whose stat was read, or of the next owner of its pid? */
 			if (!task_same(c, p)) {

@@ -115,7 +115,7 @@ struct process {
 	uint32_t threads_cap;
 	struct task task;
 	struct task_sum *sum; /* NULL: it has never had more than one thread, or was not read by the iterator */
-	uint64_t io[TASK_IO_FIELDS]; /* with that of its children; as last made of what the iterator read */
+	uint64_t io[TASK_IO_FIELDS]; /* with that of its children; the most that files or the iterator have said */
 	uint32_t pages; /* of its record: changes with its memory */
 	uint32_t uid;
 	uint32_t cgroup; /* text */

@@ -273,7 +273,7 @@ static void settle_sum(const struct task_collector *c, struct process *p, const 
 	struct task *t = &p->task;
 
 	share_cpu(c, t, sum);
-	memcpy(p->io, sum->io, sizeof(p->io));
+	task_raise_io(p, sum->io);
 	if (sum->min_faults > t->stat.min_faults)
 		t->stat.min_faults = sum->min_faults;
 	if (sum->maj_faults > t->stat.maj_faults)

@@ -14,6 +14,13 @@ static void task_init(struct task *t, uint32_t id)
 	t->flags = TASK_FIRST | TASK_CHANGED;
 }
 
+void task_raise_io(struct process *p, const uint64_t io[TASK_IO_FIELDS])
+{
+	for (unsigned i = 0; i < TASK_IO_FIELDS; i++)
+		if (io[i] > p->io[i])
+			p->io[i] = io[i];
+}
+
 void task_list_close_fd(struct task_collector *c, struct task *t)
 {
 	if (t->fd < 0)

@@ -15,6 +15,9 @@ struct process *task_list_process(struct task_collector *, uint32_t pid);
 void task_list_drop(struct task_collector *, struct process *);
 struct task *task_list_thread(struct task_collector *, uint32_t tid);
 void task_list_drop_thread(struct task_collector *, struct task *);
+/* Takes what it has read and written so far, in the order of /proc/PID/io, where that is more than what is known. A thread that ends
+ * while the iterator passes, after its process and before itself, is missing in that sum: what was shown does not fall for it. */
+void task_raise_io(struct process *, const uint64_t io[TASK_IO_FIELDS]);
 void task_list_close_fd(struct task_collector *, struct task *);
 /* All of them; and the list. */
 void task_list_finish(struct task_collector *);

@@ -603,6 +603,62 @@ static void many_change_at_once(void **state)
 		fail_msg("%u of %d stopped processes were not seen to stop", stale, MANY * TURNS);
 }
 
+enum { READERS = 60, PIECE = 64 << 10 };
+
+/* Reads a little, and ends; others like it are begun all the time. */
+static void *reads_and_ends(void *zero)
+{
+	static char bytes[PIECE];
+
+	(void)!pread(*(int *)zero, bytes, sizeof(bytes), 0);
+	usleep(2000);
+	return NULL;
+}
+
+static void reads_in_threads(void)
+{
+	int zero = open("/dev/zero", O_RDONLY);
+	pthread_t threads[READERS];
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (unsigned n = 0;; n++) {
+		if (n >= READERS)
+			pthread_join(threads[n % READERS], NULL);
+		if (pthread_create(&threads[n % READERS], NULL, reads_and_ends, &zero))
+			_exit(1);
+	}
+}
+
+/* Threads that end between the reading of their process and of themselves: what it has read never falls. */
+static void threads_end_in_between(void **state)
+{
+	struct world *w = *state;
+	struct side *s = &w->iterator;
+	uint64_t was = 0, began = 0, is;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		reads_in_threads();
+	w->children[w->n++] = pid;
+	usleep(200000);
+	s->host.host.flags = CULPRIT_HOST_WHOLE;
+	sample(s);
+	if (!load(s))
+		skip();
+	s->host.host.flags = 0;
+	for (unsigned i = 0; i < 200; i++) {
+		sample(s);
+		is = recorder_u64(s->recorder, "process", process_row(s, pid), "rchar");
+		if (is < was)
+			fail_msg("sample %u: what it has read fell from %llu to %llu", i, (unsigned long long)was, (unsigned long long)is);
+		was = is;
+		began = i ? began : is;
+		usleep(1000);
+	}
+	print_message("%llu pieces read meanwhile\n", (unsigned long long)(was - began) / PIECE);
+	assert_true(was - began > 100 * PIECE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -611,6 +667,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_terminal_goes, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_limit_is_set, setup, teardown),
 		cmocka_unit_test_setup_teardown(many_change_at_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(threads_end_in_between, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,6 +55,9 @@ rm -f was
 stand_in 'if [ -e was ]; then printf "1..1\nok 1 - a\n"; else : >was; echo "ERROR: AddressSanitizer: heap-use-after-free"; printf "1..1\nnot ok 1 - a\n"; exit 1; fi'
 expect 'what a sanitizer reports has no second chance' 1 '0 passed, 1 failed, 0 skipped'
 rm -f was
+stand_in 'printf "1..1\n"; if [ -e was ]; then echo "ok 1 - a"; else : >was; echo "not ok 1 - a"; echo "==1==ERROR: LeakSanitizer: detected memory leaks"; echo "SUMMARY: AddressSanitizer: 75 byte(s) leaked in 2 allocation(s)."; exit 1; fi'
+expect 'but for what leaks where an assertion broke off' 0 '1 passed, 0 failed, 0 skipped' '^  unit/test_x: a$'
+rm -f was
 stand_in 'if [ -e was ]; then printf "1..1\nok 1 - a\n"; else : >was; printf "1..1\n"; kill -SEGV $$; fi'
 expect 'nor has a crash' 1 '0 passed, 1 failed, 0 skipped' 'died of SIGSEGV'
 stand_in 'printf "1..2\nok 1 - a\nok 2 # SKIP b\n"'

@@ -213,13 +213,19 @@ static void put_rows(struct builder *b, struct wbuf *w, const struct mirror *m, 
 	}
 }
 
-static uint32_t collect(struct builder *b, const struct mirror *m, bool (*wanted)(const struct slot *))
+static uint32_t collect(struct builder *b, struct wbuf *w, const struct mirror *m, bool (*wanted)(const struct slot *))
 {
 	uint32_t n = 0;
 
 	for (uint32_t s = 0; s < m->nslots; s++) {
-		if (m->slots[s].flags && wanted(&m->slots[s]))
-			b->order[n++] = s;
+		if (!m->slots[s].flags || !wanted(&m->slots[s]))
+			continue;
+		/* Members of folded rows are not written, and may be ten times as many as those that are. */
+		if (n == b->order_cap && order_reserve(b, n + 1)) {
+			w->err = -ENOMEM;
+			return 0;
+		}
+		b->order[n++] = s;
 	}
 	return n;
 }
@@ -256,7 +262,7 @@ static bool wanted_changed(const struct slot *s)
 
 static void put_ended(struct builder *b, struct wbuf *w, const struct mirror *m)
 {
-	uint32_t n = collect(b, m, wanted_ended), last = 0;
+	uint32_t n = collect(b, w, m, wanted_ended), last = 0;
 
 	wbuf_varint(w, n);
 	for (uint32_t i = 0; i < n; i++) {
@@ -269,7 +275,7 @@ static void put_ended(struct builder *b, struct wbuf *w, const struct mirror *m)
 
 static void put_staled(struct builder *b, struct wbuf *w, const struct mirror *m)
 {
-	uint32_t n = collect(b, m, wanted_staled), last = 0;
+	uint32_t n = collect(b, w, m, wanted_staled), last = 0;
 
 	wbuf_varint(w, n);
 	for (uint32_t i = 0; i < n; i++) {
@@ -287,7 +293,7 @@ static bool wanted_based(const struct slot *s)
 /* Groups that were read for the first time: they count from their new values. */
 static void put_based(struct builder *b, struct wbuf *w, const struct mirror *m)
 {
-	uint32_t n = collect(b, m, wanted_based), last = 0;
+	uint32_t n = collect(b, w, m, wanted_based), last = 0;
 
 	wbuf_varint(w, n);
 	for (uint32_t i = 0; i < n; i++) {
@@ -331,7 +337,7 @@ static void put_mask(struct wbuf *w, const struct mirror *m, uint32_t slot)
 
 static void put_changed(struct builder *b, struct wbuf *w, const struct mirror *m)
 {
-	uint32_t n = collect(b, m, wanted_changed), last = 0;
+	uint32_t n = collect(b, w, m, wanted_changed), last = 0;
 
 	wbuf_varint(w, n);
 	if (!n)
@@ -414,15 +420,11 @@ static void put_table(struct builder *b, struct wbuf *w, struct mirror *m, bool 
 		put_events(b, w, m);
 		return;
 	}
-	if (order_reserve(b, m->nslots)) {
-		w->err = -ENOMEM;
-		return;
-	}
 	if (key) {
-		put_rows(b, w, m, collect(b, m, wanted_whole));
+		put_rows(b, w, m, collect(b, w, m, wanted_whole));
 		return;
 	}
-	put_rows(b, w, m, collect(b, m, wanted_new));
+	put_rows(b, w, m, collect(b, w, m, wanted_new));
 	put_staled(b, w, m);
 	put_changed(b, w, m);
 	put_based(b, w, m);

@@ -310,7 +310,7 @@ static int run(struct query *q, const struct lens *lens, const char *table, unsi
 				 view_suggest_table(q->view, table, near, sizeof(near)));
 	}
 	n = tables_of(q, lens, schema, t, flags, names);
-	damage = place_late(q, table, names, n, error);
+	damage = (flags & QUERY_COUNT ? place_at(q, q->from_ns, table, names, n, error) : place_late(q, table, names, n, error));
 	if ((damage && damage != -EBADMSG) || !q->recorded)
 		return damage;
 	range_set(q, lens);

@@ -27,6 +27,9 @@ enum query_flags {
 	/* Columns of its own alone, nothing of other tables rolled up: those need not be read then. Without a column to sort by, in
 	 * any order. */
 	QUERY_OWN = 1u << 2,
+	/* Only how many there are, beside QUERY_OWN: rows have no keys, and values that need the window's beginning are not to be asked
+	 * for. Of a table that began in the window its first sample need not be looked for then. */
+	QUERY_COUNT = 1u << 3,
 };
 
 struct query *query_create(struct view *); /* NULL: out of memory */

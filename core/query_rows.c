@@ -195,7 +195,7 @@ static int gather_events(struct query *q)
 /* Rows are as long as the table's keys. */
 static void rows_shape(struct query *q)
 {
-	size_t words = q->unkeyed ? 0 : q->schema->nkeys, size;
+	size_t words = q->unkeyed || q->flags & QUERY_COUNT ? 0 : q->schema->nkeys, size;
 
 	words = words < 4 ? words : 4;
 	size = sizeof(struct qrow) + words * sizeof(uint64_t);

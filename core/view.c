@@ -20,7 +20,9 @@ enum {
 	LATE_MAX = 32,
 	PLACE_ROWS_FEW = 1024, /* rows that nobody asked for may be moved on along with those that were */
 	MISSING_KEPT = 4, /* refreshes for which one that was asked for is told */
-	PLACE_IDLE = 16, /* refreshes after which an unused place gives its memory back */
+	PLACE_IDLE = 16, /* refreshes after which an unused place gives its memory back; */
+	PLACE_IDLE_LARGE = 3, /* one of many rows, which may be megabytes: who comes back to it has it read anew */
+	PLACE_ROWS_MANY = 8192,
 	STALE_TRIES = 4,
 	MEMO_BYTES = 8 << 20,
 };
@@ -298,6 +300,13 @@ static int holder_refresh(struct holder *h, struct culprit_error *error)
 	return changed;
 }
 
+static uint64_t place_idle(const struct own_place *p)
+{
+	size_t rows = p->place.end ? cursor_rows_held(p->place.end, NULL, 0) : 0;
+
+	return rows + (p->place.start ? cursor_rows_held(p->place.start, NULL, 0) : 0) > PLACE_ROWS_MANY ? PLACE_IDLE_LARGE : PLACE_IDLE;
+}
+
 int view_refresh(struct view *v, struct culprit_error *error)
 {
 	bool changed = !v->refreshed, some = false;
@@ -327,7 +336,7 @@ int view_refresh(struct view *v, struct culprit_error *error)
 		v->has = true;
 	}
 	for (size_t i = v->nplaces; i-- > 1;) {
-		if (v->refreshes - v->places[i]->used > PLACE_IDLE) {
+		if (v->refreshes - v->places[i]->used > place_idle(v->places[i])) {
 			place_destroy(v->places[i]);
 			v->places[i] = v->places[--v->nplaces];
 		}

@@ -144,7 +144,7 @@ static int menu_update(struct tables *t, struct view *view, const struct lens *l
 		struct query_info info;
 
 		/* How many: neither in which order, nor what others know of them. */
-		if (query_run(t->meta, &whole, t->entries[i].name, QUERY_OWN, NULL))
+		if (query_run(t->meta, &whole, t->entries[i].name, QUERY_OWN | QUERY_COUNT, NULL))
 			continue;
 		query_info(t->meta, &info);
 		t->entries[i].rows = query_nrows(t->meta);

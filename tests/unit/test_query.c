@@ -193,6 +193,20 @@ static void test_late_table_is_found_once(void **state)
 		assert_int_equal(query_run(other, &lens, "late", 0, NULL), 0);
 		if (i > 23)
 			assert_in_range(source->decoded - before, 2, 6);
+		/* How many there are is known without its first sample. */
+		if (i == 40 || i == 41) {
+			struct query *count = query_create(b.view);
+			struct lens whole = lens_window(9 * S, (uint64_t)i * S);
+
+			query_expect(count, &whole, (const char *const[]){"disk", "late", "later"}, 3);
+			before = source->decoded;
+			assert_int_equal(query_run(count, &whole, "late", QUERY_OWN | QUERY_COUNT, NULL), 0);
+			assert_int_equal(query_nrows(count), 1);
+			assert_int_equal(query_run(count, &whole, "later", QUERY_OWN | QUERY_COUNT, NULL), 0);
+			assert_int_equal(query_nrows(count), 1);
+			assert_int_equal(source->decoded, before);
+			query_destroy(count);
+		}
 	}
 	query_destroy(other);
 	tear_down(&b);
@@ -705,6 +719,8 @@ static void test_own(void **state)
 	query_expect(b.query, &l, tables, 4);
 	for (size_t i = 0; i < 4; i++) {
 		run_lens(&b, &l, tables[i], QUERY_OWN);
+		assert_int_equal(query_nrows(b.query), rows[i]);
+		run_lens(&b, &l, tables[i], QUERY_OWN | QUERY_COUNT);
 		assert_int_equal(query_nrows(b.query), rows[i]);
 	}
 	run_lens(&b, &l, "process", QUERY_OWN);

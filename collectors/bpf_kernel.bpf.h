@@ -109,8 +109,13 @@ struct maple_arange_64 {
 	void *slot[10];
 };
 
+typedef struct {
+	void *vdso;
+} mm_context_t;
+
 struct mm_struct {
 	struct maple_tree mm_mt;
+	mm_context_t context;
 	unsigned long arg_start, arg_end, start_code, env_start, total_vm, hiwater_rss, brk;
 	struct percpu_counter rss_stat[4];
 };
@@ -231,7 +236,7 @@ struct file {
 };
 
 struct vm_area_struct {
-	unsigned long vm_start, vm_end, vm_pgoff;
+	unsigned long vm_start, vm_end, vm_pgoff, vm_flags;
 	struct mm_struct *vm_mm;
 	struct file *vm_file;
 };

@@ -330,7 +330,7 @@ static int stacks_open(const struct culprit_host *host, void **ret_self, struct 
 	s->code = stacks_code_create(host, &(struct stacks_code_maps){
 		.rows = s->skeleton->maps.unwind_rows, .rules = s->skeleton->maps.unwind_rules,
 		.mappings = s->skeleton->maps.unwind_mappings, .processes = s->skeleton->maps.unwind_processes,
-		.files = s->skeleton->maps.unwind_files});
+		.strangers = s->skeleton->maps.unwind_strangers, .files = s->skeleton->maps.unwind_files});
 	s->store = s->code ? stacks_store_create(host, s->code, s->skeleton->maps.stacks_kept) : NULL;
 	s->keys = calloc(s->most, sizeof(*s->keys));
 	s->values = calloc(s->most, sizeof(*s->values));

@@ -60,7 +60,7 @@ struct extent {
 
 struct stacks_code {
 	const struct culprit_host *host;
-	int processes_fd, rows_fd, mappings_fd, rules_fd, files_fd;
+	int processes_fd, strangers_fd, rows_fd, mappings_fd, rules_fd, files_fd;
 	struct unwind_mapping *mappings; /* in the kernel; mapped where stacks_code_go_on() has something to say there */
 	struct bpf_window window;        /* that */
 	uint32_t nrules;
@@ -98,6 +98,7 @@ struct stacks_code *stacks_code_create(const struct culprit_host *host, const st
 	c->host = host;
 	c->may_come = NEW_AT_ONCE;
 	c->processes_fd = bpf_map__fd(maps->processes);
+	c->strangers_fd = bpf_map__fd(maps->strangers);
 	c->rows_fd = bpf_map__fd(maps->rows);
 	c->mappings_fd = bpf_map__fd(maps->mappings);
 	c->rules_fd = bpf_map__fd(maps->rules);
@@ -199,17 +200,34 @@ static void forget_quiet(struct stacks_code *c, uint32_t ticks)
 	}
 }
 
+/* What programs have seen of it while they did not know it, or not as what it runs now. */
+static bool is_stranger(const struct stacks_code *c, uint32_t pid, struct unwind_stranger *ret)
+{
+	uint32_t place = pid % UNWIND_STRANGERS;
+
+	return !bpf_map_lookup_elem(c->strangers_fd, &place, ret) && ret->pid == pid;
+}
+
+/* Do programs know its mappings, as those of the image that it runs now? */
+static bool is_in_kernel(const struct stacks_code *c, const struct process *p)
+{
+	struct unwind_process in_kernel;
+	struct unwind_stranger seen;
+
+	return !bpf_map_lookup_elem(c->processes_fd, &p->pid, &in_kernel) && in_kernel.n && in_kernel.mm == p->mm &&
+	       !(is_stranger(c, p->pid, &seen) && seen.mm != p->mm);
+}
+
 /* Asks for its mappings as they are now. */
 static void ask(struct stacks_code *c, struct process *p)
 {
-	struct unwind_process in_kernel;
+	struct unwind_stranger seen;
 	uint64_t generation = 0;
 	uint32_t n;
 
 	/* Before they are read: should it exec meanwhile, its samples tell. */
-	if (bpf_map_lookup_elem(c->processes_fd, &p->pid, &in_kernel))
-		memset(&in_kernel, 0, sizeof(in_kernel));
-	p->mm = in_kernel.mm;
+	if (is_stranger(c, p->pid, &seen))
+		p->mm = seen.mm;
 	c->host->code_of(c->host, p->pid, CULPRIT_CODE_ANEW, c->read, 0, &n, &generation);
 	if (c->nasked == UNWIND_PROCESSES)
 		p->state = FAILED; /* later */
@@ -241,6 +259,8 @@ void stacks_code_seen(struct stacks_code *c, uint32_t pid, uint32_t end, bool fi
 
 	if (!c->host->code_of) /* of a test */
 		return;
+	if (p->state == FREE && end != CULPRIT_STACK_PENDING)
+		return;
 	if (p->state == FREE) {
 		if (c->nprocesses >= UNWIND_PROCESSES || c->may_come <= (first ? NEW_A_SECOND / 2 : 0)) {
 			c->refused++;
@@ -265,10 +285,8 @@ void stacks_code_seen(struct stacks_code *c, uint32_t pid, uint32_t end, bool fi
 		return;
 	}
 	if (end == CULPRIT_STACK_PENDING) {
-		struct unwind_process in_kernel;
-
 		/* Rows that are being made; or exec, which has made its mappings another's. */
-		if (!bpf_map_lookup_elem(c->processes_fd, &pid, &in_kernel) && in_kernel.n && in_kernel.mm == p->mm) {
+		if (is_in_kernel(c, p)) {
 			if (now >= p->again_ns)
 				rows_again(c, p, now);
 			return;
@@ -326,25 +344,26 @@ static void file_forget(struct stacks_code *c, uint32_t at)
 }
 
 /* A process's stack ended in a file that the kernel did not know. Now its mappings are known, so is the file. */
-static void file_learn(struct stacks_code *c, const struct process *p, const struct unwind_process *in_kernel)
+static void file_learn(struct stacks_code *c, const struct process *p, const struct unwind_stranger *seen)
 {
 	const struct module *m;
 	uint32_t i = 0;
 
-	while (i < p->n && c->read[i].start != in_kernel->start)
+	while (i < p->n && c->read[i].start != seen->start)
 		i++;
-	if (!in_kernel->start || i == p->n || !c->module_of[p->first + i] || c->read[i].kind != CULPRIT_MODULE_FILE)
+	if (!seen->start || i == p->n || !c->module_of[p->first + i] ||
+	    (c->read[i].kind != CULPRIT_MODULE_FILE && c->read[i].kind != CULPRIT_MODULE_VDSO))
 		return;
 	m = module_find(c, c->module_of[p->first + i]);
 	if (m->number > UNWIND_MODULE_OF(~0ull))
 		return;
-	for (i = 0; i < c->nfiles && memcmp(&c->files[i].key, &in_kernel->file, sizeof(in_kernel->file)) != 0; i++)
+	for (i = 0; i < c->nfiles && memcmp(&c->files[i].key, &seen->file, sizeof(seen->file)) != 0; i++)
 		;
 	if (i == UNWIND_FILES)
 		file_forget(c, c->tick % UNWIND_FILES);
 	if (i >= c->nfiles)
 		i = c->nfiles++;
-	c->files[i] = (struct learned){in_kernel->file, m->number};
+	c->files[i] = (struct learned){seen->file, m->number};
 	file_say(c, &c->files[i], m);
 }
 
@@ -610,7 +629,8 @@ static void mapping_fill(struct stacks_code *c, uint32_t at, struct unwind_mappi
 static void publish(struct stacks_code *c, struct process *p, uint32_t n)
 {
 	const size_t stride = bpf_stride(sizeof(struct unwind_mapping));
-	struct unwind_process in_kernel = {.mm = p->mm}, noted;
+	struct unwind_process in_kernel = {.mm = p->mm};
+	struct unwind_stranger seen;
 	struct process before = *p;
 	struct bpf_window window;
 	char *to = NULL;
@@ -637,8 +657,8 @@ static void publish(struct stacks_code *c, struct process *p, uint32_t n)
 	p->n = in_kernel.n = n;
 	p->state = SETTLED;
 	/* Whoever reads the old ones now has some µs until others stand there: `cursor` goes round first. */
-	if (!bpf_map_lookup_elem(c->processes_fd, &p->pid, &noted) && noted.mm == p->mm)
-		file_learn(c, p, &noted);
+	if (is_stranger(c, p->pid, &seen) && seen.mm == p->mm)
+		file_learn(c, p, &seen);
 	bpf_map_update_elem(c->processes_fd, &p->pid, &in_kernel, BPF_ANY);
 	mappings_free(c, &before);
 }

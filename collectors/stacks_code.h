@@ -17,14 +17,14 @@ struct stacks_code;
 
 /* The maps of an object with unwind.bpf.h. */
 struct stacks_code_maps {
-	struct bpf_map *rows, *rules, *mappings, *processes, *files;
+	struct bpf_map *rows, *rules, *mappings, *processes, *strangers, *files;
 };
 
 struct stacks_code *stacks_code_create(const struct culprit_host *, const struct stacks_code_maps *); /* NULL: no memory */
 void stacks_code_destroy(struct stacks_code *); /* NULL-safe */
 
-/* The process was sampled; `end` is why the walk of its stack ended (enum culprit_unwind_end). `first`: for the first time, as
- * the program tells at once; of those it may soon be gone, so half of what may be read is left for others. */
+/* The process was sampled; `end` is why the walk of its stack ended (enum culprit_unwind_end): of one that is not known nothing is
+ * asked unless that is why. `first`: the program has told of it; of those it may soon be gone, so half of what may be read is left for others. */
 void stacks_code_seen(struct stacks_code *, uint32_t pid, uint32_t end, bool first);
 /* Are its mappings those that its samples were taken in, as far as can be known? Before, its addresses mean nothing. Where many
  * begin at once, not all are asked for: they are taken up when they are seen again. */

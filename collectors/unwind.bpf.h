@@ -38,6 +38,13 @@ struct {
 } unwind_processes SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, UNWIND_STRANGERS);
+	__type(key, __u32);
+	__type(value, struct unwind_stranger);
+} unwind_strangers SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, UNWIND_NEWS_BYTES);
 } unwind_news SEC(".maps");
@@ -51,7 +58,7 @@ struct {
 
 const volatile __u64 unwind_page = 4096; /* bytes */
 
-enum { MAPLE_WORDS = 32, MAPLE_DEPTH = 8, MAPLE_LEAF = 1, MAPLE_RANGE = 2, MAPLE_ARANGE = 3 };
+enum { MAPLE_WORDS = 32, MAPLE_DEPTH = 8, MAPLE_LEAF = 1, MAPLE_RANGE = 2, MAPLE_ARANGE = 3, VM_EXEC = 4 };
 
 /* Where a walk stands. */
 struct unwind_state {
@@ -61,6 +68,8 @@ struct unwind_state {
 	__u32 last;     /* the mapping of the frame before */
 	__u8 inner;     /* pc is exact */
 	__u8 fp_lost, lr_lost;
+	__u8 stranger; /* its mappings are not known */
+	__u8 astray;   /* pc is in memory that is no code */
 	__u64 mm;
 	__u32 pid;
 	__u32 module;                /* of the mapping that follows */
@@ -267,16 +276,38 @@ static __always_inline void unwind_file_name(struct inode *inode, struct unwind_
 		ret->changed = BPF_CORE_READ(old, i_ctime.tv_sec);
 }
 
+static __always_inline struct unwind_stranger *unwind_stranger_at(struct unwind_state *s)
+{
+	__u32 place = s->pid % UNWIND_STRANGERS;
+	struct unwind_stranger *p = bpf_map_lookup_elem(&unwind_strangers, &place);
+
+	if (p && (p->pid != s->pid || p->mm != s->mm)) {
+		p->walks = 0;
+		p->told_ns = 0;
+		p->start = 0;
+		p->mm = s->mm;
+		p->pid = s->pid;
+	}
+	return p;
+}
+
 /* User space learns which file this is when it has read the process's mappings. */
 static __always_inline void unwind_file_unknown(struct unwind_state *s, const struct unwind_file_key *key)
 {
-	__u32 pid = s->pid;
-	struct unwind_process *p = bpf_map_lookup_elem(&unwind_processes, &pid);
+	struct unwind_stranger *p = unwind_stranger_at(s);
 
 	if (!p || p->start)
 		return;
 	p->file = *key;
 	p->start = s->found.start;
+}
+
+/* Does the kernel's own page of code begin at s->found.start? It is in no file, and the same in all processes. */
+static __always_inline bool unwind_is_vdso(struct unwind_state *s)
+{
+	struct mm_struct *mm = (struct mm_struct *)s->mm;
+
+	return bpf_core_field_exists(mm->context.vdso) && (__u64)BPF_CORE_READ(mm, context.vdso) == s->found.start;
 }
 
 /* What the kernel has mapped at this address, to s->found. False: nothing that is known. */
@@ -287,6 +318,7 @@ __noinline int unwind_file_at(__u32 scratch, __u64 address)
 	struct vm_area_struct *vma;
 	struct unwind_file *known;
 	struct file *file;
+	__u64 end;
 
 	if (!s)
 		return 0;
@@ -298,9 +330,18 @@ __noinline int unwind_file_at(__u32 scratch, __u64 address)
 		return 0;
 	file = BPF_CORE_READ(vma, vm_file);
 	s->found.start = BPF_CORE_READ(vma, vm_start);
-	if (!file || address < s->found.start)
+	end = BPF_CORE_READ(vma, vm_end);
+	if (address < s->found.start || address >= end)
 		return 0;
-	unwind_file_name(BPF_CORE_READ(file, f_inode), &key);
+	s->astray = bpf_core_field_exists(vma->vm_flags) && !(BPF_CORE_READ(vma, vm_flags) & VM_EXEC);
+	if (s->astray)
+		return 0;
+	if (file)
+		unwind_file_name(BPF_CORE_READ(file, f_inode), &key);
+	else if (unwind_is_vdso(s))
+		key.size = end - s->found.start;
+	else
+		return 0;
 	known = bpf_map_lookup_elem(&unwind_files, &key);
 	if (!known) {
 		unwind_file_unknown(s, &key);
@@ -310,8 +351,8 @@ __noinline int unwind_file_at(__u32 scratch, __u64 address)
 	s->found.kind = known->kind;
 	s->found.rows = known->rows;
 	s->module = known->module;
-	s->found.end = BPF_CORE_READ(vma, vm_end);
-	return address < s->found.end;
+	s->found.end = end;
+	return 1;
 }
 
 static __always_inline bool unwind_read(__u64 address, __u64 *ret)
@@ -469,7 +510,7 @@ __noinline int unwind_step(__u32 i, __u32 scratch)
 	if (scratch == UNWIND_OF_HEAP && !i)
 		return unwind_by_entry(s);
 	if (!m)
-		return s->n ? CULPRIT_STACK_UNMAPPED : CULPRIT_STACK_PENDING;
+		return s->n || s->astray ? CULPRIT_STACK_UNMAPPED : CULPRIT_STACK_PENDING;
 	if (m->kind == UNWIND_BY_FP)
 		return m->generated && unwind_by_epilogue(s) ? UNWIND_GO_ON : unwind_by_fp(s);
 	if (m->kind != UNWIND_TABLE)
@@ -505,29 +546,33 @@ static __always_inline void unwind_tell(__u32 pid, __u32 end)
 	__sync_fetch_and_add(busy, -1);
 }
 
-/* The mappings of this process with that memory; none: not known, user space has been told. */
-static __always_inline void unwind_process_find(struct unwind_state *s, struct task_struct *task, __u64 mm)
+/* The mappings of this process with that memory, or that they are not known: it is new, or runs another program now. */
+static __always_inline void unwind_process_find(struct unwind_state *s)
 {
-	struct unwind_process fresh = {.mm = mm}, *p;
-	__u32 pid = task->tgid;
+	__u32 pid = s->pid;
+	struct unwind_process *p = bpf_map_lookup_elem(&unwind_processes, &pid);
 
-	s->first = s->n = 0;
-	p = bpf_map_lookup_elem(&unwind_processes, &pid);
-	if (!p) {
-		fresh.told_ns = bpf_ktime_get_ns();
-		if (!unwind_update(&unwind_processes, &pid, &fresh, BPF_NOEXIST))
-			unwind_tell(pid, CULPRIT_STACK_PENDING);
-	} else if (p->mm != fresh.mm) {
-		/* exec, or another process under this number. */
-		p->n = 0;
-		p->mm = fresh.mm;
-		p->start = 0;
-		p->told_ns = bpf_ktime_get_ns();
-		unwind_tell(pid, CULPRIT_STACK_PENDING);
-	} else {
-		s->first = p->first;
-		s->n = p->n;
+	s->stranger = !p || p->mm != s->mm;
+	s->first = s->stranger ? 0 : p->first;
+	s->n = s->stranger ? 0 : p->n;
+}
+
+/* Its walk ended so. */
+static __noinline int unwind_stranger_walked(__u32 scratch, __u32 end)
+{
+	struct unwind_state *s = bpf_map_lookup_elem(&unwind_scratch, &scratch);
+	__u64 now = bpf_ktime_get_ns();
+	struct unwind_stranger *p;
+
+	p = s ? unwind_stranger_at(s) : NULL;
+	if (!p)
+		return 0;
+	p->walks++;
+	if ((end == CULPRIT_STACK_PENDING || p->walks >= UNWIND_STRANGER_LONG) && now - p->told_ns >= UNWIND_TELL_NS) {
+		p->told_ns = now;
+		unwind_tell(s->pid, CULPRIT_STACK_PENDING);
 	}
+	return 0;
 }
 
 /* An address in no mapping that is known: it has loaded a library since they were read. */
@@ -567,10 +612,14 @@ static __always_inline struct unwind_state *unwind_user(struct task_struct *task
 	s->fp_lost = s->lr_lost = false;
 	s->hash = 0x1234567;
 	s->last = UNWIND_NOWHERE;
-	unwind_process_find(s, task, mm);
 	s->mm = mm;
 	s->pid = task->tgid;
+	unwind_process_find(s);
+	/* It is just about to run another program: these registers are of the one before. */
+	if (s->stranger && !BPF_CORE_READ((struct mm_struct *)mm, start_code))
+		return NULL;
 	s->found.start = s->found.end = 0;
+	s->astray = false;
 	if (UNWIND_COMPAT(regs)) {
 		s->stack.pcs[0] = s->pc;
 		s->stack.n = 1;
@@ -581,7 +630,9 @@ static __always_inline struct unwind_state *unwind_user(struct task_struct *task
 			r = unwind_step(i, scratch);
 	}
 	s->stack.end = r == UNWIND_GO_ON ? CULPRIT_STACK_DEEP : r;
-	if (r == CULPRIT_STACK_UNMAPPED)
+	if (s->stranger)
+		unwind_stranger_walked(scratch, s->stack.end);
+	else if (r == CULPRIT_STACK_UNMAPPED && !s->astray)
 		unwind_tell_unmapped(task->tgid);
 	s->hash = unwind_mix(s->hash, s->stack.end) | 1;
 	return s;

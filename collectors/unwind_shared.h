@@ -12,6 +12,8 @@ enum {
 	UNWIND_RULES = 1 << 14,   /* rules beyond count as CULPRIT_CFA_UNKNOWN */
 	UNWIND_MAPPINGS = 1 << 14, /* of all processes together */
 	UNWIND_PROCESSES = 4096,
+	UNWIND_STRANGERS = 2048,  /* a power of two */
+	UNWIND_STRANGER_LONG = 64, /* walks, of one process */
 	UNWIND_FILES = 2048,
 	UNWIND_OFFSET_BITS = 40,
 	UNWIND_NEWS_BYTES = 1 << 15,
@@ -52,7 +54,7 @@ struct unwind_mapping {
 	unsigned int generated;
 };
 
-/* A file as the kernel knows it: what is written anew is another one. */
+/* A file as the kernel knows it: what is written anew is another one. Of the vdso its size alone. */
 struct unwind_file_key {
 	unsigned long long ino, size, changed;
 	unsigned int dev, generation;
@@ -71,16 +73,26 @@ struct unwind_file {
 #define UNWIND_MODULE_OF(pc) ((unsigned int)((pc) >> UNWIND_OFFSET_BITS & 0x7fffff))
 #define UNWIND_OFFSET_OF(pc) ((pc) & ((1ull << UNWIND_OFFSET_BITS) - 1))
 
-/* By process id. The program makes an element of a process it does not know; user space fills it in. */
+/* By process id, made by user space. */
 struct unwind_process {
 	unsigned long long mm; /* the address of its memory in the kernel: another one after exec */
-	unsigned int first, n; /* its mappings, ascending; none: not known yet */
-	unsigned long long told_ns; /* when user space was last told of it */
-	unsigned long long start;   /* of one of its mappings, of a file that is not known; 0: none */
+	unsigned int first, n; /* its mappings, ascending */
+	unsigned long long told_ns; /* when user space was last told that it has loaded a library */
+};
+
+/* A process of which user space does not know the mappings, or those before it ran another program, at place pid % UNWIND_STRANGERS;
+ * who comes there next has it. Most live shortly and run files that are known: of these nothing more is wanted. User space
+ * is told of one that meets something else, and of one that lives long, for walks by what is known of it are cheaper. */
+struct unwind_stranger {
+	unsigned int pid;
+	unsigned int walks;
+	unsigned long long mm;
+	unsigned long long told_ns;
+	unsigned long long start;    /* of one of its mappings, of a file that is not known; 0: none */
 	struct unwind_file_key file; /* that */
 };
 
-/* A process whose stacks could not be walked, told at once: it may be gone soon. */
+/* A process whose mappings are wanted, told at once: it may be gone soon. */
 struct unwind_news {
 	unsigned int pid, end;
 };

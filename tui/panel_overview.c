@@ -86,8 +86,8 @@ static void overview_destroy(void *self)
 /* Who uses most of what. One walk over all rows. */
 static void top_processes(struct rows *rows, struct resource_top *top)
 {
-	static const char *const names[] = {"cpu", "short_children_cpu", "rss", "own_read_rate", "own_write_rate", "read_rate", "write_rate", "fd_use"};
-	enum { CPU, SHORT, RSS, OWN_READ, OWN_WRITE, READ, WRITE, FILES, NAMES };
+	static const char *const names[] = {"cpu", "short_children_cpu", "rss", "own_read_rate", "own_write_rate", "read_rate", "write_rate", "fd_use", "time_disk", "time_lock"};
+	enum { CPU, SHORT, RSS, OWN_READ, OWN_WRITE, READ, WRITE, FILES, DISK, LOCK, NAMES };
 	size_t n = query_nrows(rows->query), best[TOPS];
 	int at[NAMES];
 
@@ -117,6 +117,7 @@ static void top_processes(struct rows *rows, struct resource_top *top)
 		use[TOP_DISK] = fmax(own ? v[OWN_READ] : v[READ], 0) + use[TOP_WRITTEN];
 		use[TOP_FILES] = v[FILES];
 		use[TOP_SHORT] = v[SHORT];
+		use[TOP_LOCK] = v[LOCK] > fmax(v[CPU], 0) + fmax(v[DISK], 0) ? v[LOCK] : NAN;
 		for (int k = 0; k < TOPS; k++) {
 			top[k].sum += fmax(use[k], 0);
 			if (!(use[k] > top[k].value))
@@ -429,7 +430,7 @@ const struct panel overview_panel = {
 		"with the mean of the time before the window (=: within a tenth); `+/-`, here and below, with the baseline that b sets (=: the same "
 		"digits). Parts of the machine that are at a limit of their own stand "
 		"there while they hurt: a control group's CPU or memory limit (reread: memory it had to fetch again), a port "
-		"whose queue of new connections is full, open files of a process, and forks: processes too short for the list, "
+		"whose queue of new connections is full, open files of a process, threads that wait for locks more than they do anything, and forks: processes too short for the list, "
 		"what they took, who began most. Below, the processes: C on a CPU, R waiting for one, D waiting for disks, dots idle. `kernel log` is its last serious line (e shows all). Enter: the threads of a process.",
 	.keys = keys,
 	.nkeys = sizeof(keys) / sizeof(keys[0]),

@@ -37,6 +37,7 @@ enum {
 	TOP_DISK,    /* bytes a second that it read and wrote, to the page cache too */
 	TOP_WRITTEN, /* that it wrote */
 	TOP_FILES,   /* open files, percent of its limit */
+	TOP_LOCK,    /* threads of it that wait for locks, where these are most of what it does; percent of one thread */
 	TOP_SHORT,   /* what children that lived less than a second took, percent of one CPU */
 	TOPS
 };

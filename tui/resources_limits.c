@@ -9,6 +9,7 @@
 
 /* Beyond these a limit hurts (the figures of common alerting rules). */
 static const double throttled = 25, memory_full = 90, thrash = 100, files_near = 70, files_full = 90, short_seen = 10, short_much = 10;
+static const double lock_seen = 200 /* percent of one thread: two that always wait */;
 
 /* What people call a group, else the end of its path. */
 static void group_name(struct resources *r, size_t row, char *out, size_t cap)
@@ -138,10 +139,28 @@ static void ask_short(struct resources *r, const struct lens *lens, const struct
 	x->warn = top->sum >= short_much * (cpus > 0 ? cpus : 1);
 }
 
+/* Threads that wait for locks more than they do anything else: nobody's limit, but nothing else would show it. */
+static void ask_locks(struct resources *r, const struct resources_who *who)
+{
+	const struct resource_top *top = &who->top[TOP_LOCK];
+	struct resource *x;
+
+	if (!(top->value >= lock_seen))
+		return;
+	x = resources_add_known(r, &top->key, "process", "time_lock", top->value, CULPRIT_PERCENT, 0);
+	if (!x)
+		return;
+	snprintf(x->name, sizeof(x->name), "locks");
+	snprintf(x->use, sizeof(x->use), "%.1f", top->value / 100);
+	snprintf(x->wait, sizeof(x->wait), "threads wait");
+	snprintf(x->most, sizeof(x->most), "%s", top->name);
+}
+
 void resources_limits(struct resources *r, const struct lens *lens, const struct resources_who *who)
 {
 	ask_groups(r, lens);
 	ask_listeners(r, lens, who);
 	ask_files(r, who);
+	ask_locks(r, who);
 	ask_short(r, lens, who);
 }

@@ -60,6 +60,10 @@ static void add(struct stage *s, const char *format, ...)
 	"derived disk_user write_rate rate bytes unit=bytes/s\n"                                                     \
 	"table children state key=process pid=key:u64 start=key:u64:ticks short_cpu_time=counter:u64:ns\n"             \
 	"derived children short_cpu rate short_cpu_time scale=1e-7 unit=percent\n"                                     \
+	"table thread state key=thread tid=key:u64 start=key:u64:ticks pid=attribute:u64 process_start=attribute:u64:ticks "  \
+	"lock=counter:u64:ns\n"                                                                                        \
+	"derived thread lock_pct rate lock scale=1e-7 unit=percent\n"                                                 \
+	"parent thread process pid process_start\nrollup thread lock_pct process time_lock sum\n"                      \
 	"parent children process pid start\nrollup children short_cpu process short_children_cpu sum\n"                \
 	"table cgroup state key=cgroup path=key:text nr_periods=counter:u64:count nr_throttled=counter:u64:count "       \
 	"throttled_time=counter:u64:ns memory_current=gauge:u64:bytes memory_max=gauge:u64:bytes oom_kill=counter:u64:count " \
@@ -76,7 +80,7 @@ static void add(struct stage *s, const char *format, ...)
 
 /* What is wrong with it. */
 struct trouble {
-	bool forks, stopped, thrash, full_queue, files, backup, page_cache;
+	bool locks, forks, stopped, thrash, full_queue, files, backup, page_cache;
 };
 
 static void tell(struct stage *s, const struct trouble *bad)
@@ -100,6 +104,9 @@ static void tell(struct stage *s, const struct trouble *bad)
 		    bad->files ? 950 : 50);
 		add(s, "row process pid=14 start=1 comm=restic utime=%dms read_bytes=0 write_bytes=%d rss=3000000 fds=5 fd_limit=1000 threads=1\n",
 		    t * 5, bad->page_cache ? t * 90000000 : 0);
+		add(s, "sample thread\n");
+		for (int i = 0; i < 4; i++)
+			add(s, "row thread tid=%d start=1 pid=10 process_start=1 lock=%dms\n", 100 + i, t * (bad->locks ? 900 : 20));
 		add(s, "sample children\nrow children pid=12 start=1 short_cpu_time=%dms\n", bad->forks ? t * 550 : 0);
 		add(s, "sample disk_user\nrow disk_user pid=10 start=1 name=vda comm=mysqld bytes=%d time=%dms\n", t * 100000, t * 100);
 		if (bad->backup)
@@ -186,8 +193,9 @@ static void assert_line(struct stage *s, const char *name, const char *const *wo
 
 static void limits_stand_only_while_they_hurt(void **state)
 {
-	static const char *const names[] = {"cpu limit", "mem limit", "port 8443", "open files", "forks"};
-	struct trouble well = {0}, bad = {.forks = true, .stopped = true, .thrash = true, .full_queue = true, .files = true};
+	static const char *const names[] = {"cpu limit", "mem limit", "port 8443", "open files", "locks", "forks"};
+	struct trouble well = {0}, bad = {.locks = true, .forks = true, .stopped = true, .thrash = true, .full_queue = true,
+						   .files = true};
 	struct stage *s = stage_open(&well, 80, 24);
 
 	(void)state;
@@ -199,6 +207,7 @@ static void limits_stand_only_while_they_hurt(void **state)
 	LINE(s, "mem limit", "99.0%!!", "reread 5.00k/s", "checkout");
 	LINE(s, "port 8443", "125%!!", "drop 57", "mysqld");
 	LINE(s, "open files", "95.0%!!", "leaker");
+	LINE(s, "locks", "3.6", "threads wait", "mysqld");
 	LINE(s, "forks", "700/s!!", "took cpu1 55.0%", "loop.sh");
 	stage_close(s);
 }

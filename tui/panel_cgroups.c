@@ -89,13 +89,48 @@ static const struct rows_column columns[] = {
 	{.column = "memory_growth", .title = "grew", .min = 7, .max = 7, .priority = 6},
 };
 
+/* "shop/checkout/app": what people call it, else the end of its path; sanitised. */
+static void short_name(struct rows *r, size_t row, char *out, size_t cap)
+{
+	char path[LENS_CGROUP_MAX];
+	const char *last;
+
+	rows_text(r, row, "name", path, sizeof(path));
+	if (!path[0])
+		rows_text(r, row, "path", path, sizeof(path));
+	last = path[0] == '/' ? strrchr(path, '/') : NULL;
+	last = last && last[1] ? last + 1 : path;
+	text_sanitise(out, cap, last, strlen(last), TEXT_UTF8);
+}
+
+/* Who it is that a limit hurts most: in a long list they may stand anywhere. "worst: shop/checkout/app stopped 91.0%" */
+static void say_worst(struct list_state *s, size_t stopped, size_t full)
+{
+	char line[LIST_PANEL_LINE_MAX] = "", name[96], share[16];
+	size_t n = query_nrows(s->rows.query);
+
+	if (stopped < n) {
+		short_name(&s->rows, stopped, name, sizeof(name));
+		list_panel_append(line, sizeof(line), "%.40s stopped %s", name,
+				  rows_percent(share, sizeof(share), rows_number(&s->rows, stopped, "throttled_pct", 0)));
+	}
+	if (full < n) {
+		short_name(&s->rows, full, name, sizeof(name));
+		list_panel_append(line, sizeof(line), "%s%.40s %s full", line[0] ? ", " : "", name,
+				  rows_percent(share, sizeof(share), rows_number(&s->rows, full, "memory_pct", 0)));
+	}
+	if (line[0])
+		list_panel_say(&s->head, ROLE_WARN, "worst: %s", line);
+}
+
 /* "3 of 40 CPU limits hit in 25%+ of periods; 1 near memory limits; 2 oom-killed" */
 static int cgroups_update(void *self, struct view *view, const struct lens *lens, const struct panel_time *time,
 			  struct culprit_error *error)
 {
 	struct list_state *s = self;
 	size_t n = query_nrows(s->rows.query), limited = 0, stopped = 0, full = 0;
-	double kills = 0;
+	double kills = 0, most_stopped = 0, fullest = 0;
+	size_t worst_stopped = n, worst_full = n;
 	char head[96], tail[96] = "";
 
 	(void)view, (void)lens, (void)time, (void)error;
@@ -105,8 +140,20 @@ static int cgroups_update(void *self, struct view *view, const struct lens *lens
 		double k = rows_number(&s->rows, i, "oom_kills", 0);
 
 		limited += !isnan(rows_number(&s->rows, i, "cpu_limit", NAN));
-		stopped += rows_number(&s->rows, i, "throttled_pct", 0) >= throttled_pct;
-		full += rows_number(&s->rows, i, "memory_pct", 0) >= memory_pct;
+		if (rows_number(&s->rows, i, "throttled_pct", 0) >= throttled_pct) {
+			stopped++;
+			if (rows_number(&s->rows, i, "throttled_rate", 0) > most_stopped) {
+				most_stopped = rows_number(&s->rows, i, "throttled_rate", 0);
+				worst_stopped = i;
+			}
+		}
+		if (rows_number(&s->rows, i, "memory_pct", 0) >= memory_pct) {
+			full++;
+			if (rows_number(&s->rows, i, "memory_pct", 0) > fullest) {
+				fullest = rows_number(&s->rows, i, "memory_pct", 0);
+				worst_full = i;
+			}
+		}
 		/* A group counts what happened below it too. */
 		kills = k > kills ? k : kills;
 	}
@@ -119,6 +166,7 @@ static int cgroups_update(void *self, struct view *view, const struct lens *lens
 		snprintf(head, sizeof(head), "no CPU limits");
 	list_panel_say(&s->head, stopped || full || kills > 0 ? ROLE_WARN : ROLE_TEXT, "%s; %zu near memory limits%s", head, full,
 		       tail);
+	say_worst(s, worst_stopped, worst_full);
 	return 0;
 }
 

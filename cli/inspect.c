@@ -302,6 +302,25 @@ static void put_environment(struct page *p, int dir)
 	free(bytes);
 }
 
+/* What it was started as, whole: lists have room for its beginning. */
+static void put_command(struct page *p, int dir)
+{
+	char bytes[LINE_BYTES + 1];
+	ssize_t n = read_by_child(dir, "cmdline", bytes, sizeof(bytes));
+
+	if (n == -ETIMEDOUT)
+		say(p, "command   its memory could not be read within 200 ms");
+	else if (n < 0)
+		say_why(p, "command   ", (int)-n);
+	if (n < 0)
+		return;
+	while (n > 0 && !bytes[n - 1])
+		n--;
+	for (ssize_t i = 0; i < n; i++)
+		bytes[i] = bytes[i] ? bytes[i] : ' ';
+	line(p, "command   ", n ? bytes : "- (a thread of the kernel, or it has ended)", n ? (size_t)n : 43);
+}
+
 int inspect_process(int proc_fd, uint64_t pid, uint64_t start_ticks, char **ret_text, struct culprit_error *error)
 {
 	struct page p = {malloc(TEXT_BYTES), 0, false};
@@ -324,6 +343,7 @@ int inspect_process(int proc_fd, uint64_t pid, uint64_t start_ticks, char **ret_
 		return error_set(error, -ESRCH, "process %llu has ended: its files, limits and environment went with it",
 				 (unsigned long long)pid);
 	}
+	put_command(&p, dir);
 	put_link(&p, dir, "exe", "program   ");
 	put_link(&p, dir, "cwd", "folder    ");
 	put_link(&p, dir, "root", "root      ");

@@ -44,9 +44,10 @@ static void a_process_that_lives(void **state)
 		free(text);
 		text = NULL;
 		assert_int_equal(inspect_process(proc, (uint64_t)pid, 0, &text, &error), 0);
-		if (strstr(text, "environment: 2"))
+		if (strstr(text, "environment: 2") && strstr(text, "command   sleep"))
 			break;
 	}
+	assert_non_null(strstr(text, "command   sleep"));
 	assert_non_null(strstr(text, "program   /"));
 	assert_non_null(strstr(text, "sleep"));
 	assert_non_null(strstr(text, "  open files "));
@@ -91,8 +92,10 @@ static void what_hangs_is_given_up(void **state)
 	write_file(dir, "stat", "42 (a) b) c) S 1 1 1 0 -1 4194304 1 1 1 1 1 1 1 1 20 0 1 0 777 1 1");
 	write_file(dir, "limits", "Limit Soft\nMax cpu time unlimited unlimited seconds   \n\x1b[2J\n");
 	assert_int_equal(mkfifoat(dir, "environ", 0600), 0);
+	assert_int_equal(mkfifoat(dir, "cmdline", 0600), 0);
 	assert_int_equal(inspect_process(proc, 42, 777, &text, &error), 0);
-	assert_non_null(strstr(text, "within 200 ms"));
+	assert_non_null(strstr(text, "command   its memory could not be read within 200 ms"));
+	assert_non_null(strstr(text, "environment: its memory could not be read within 200 ms"));
 	assert_non_null(strstr(text, "  cpu time unlimited unlimited seconds\n"));
 	assert_non_null(strstr(text, "program   not read: "));
 	assert_null(strchr(text, '\x1b'));

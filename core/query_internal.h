@@ -68,6 +68,7 @@ struct qrollup {
 	uint8_t type, unit;
 	/* The answer for the rows by id, as of `run`: of those that were asked for; the last run in which any was. */
 	uint64_t run, asked;
+	uint64_t times, times_before; /* it was asked for, for some row, in the run `asked`; and in the one before that */
 	int column; /* of the child's query, in that run; -1: it has none, or is not looked up yet */
 	uint8_t *states; /* enum value_state or that nobody asked yet, two bits a row */
 	size_t cap;      /* rows */

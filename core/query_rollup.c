@@ -290,6 +290,12 @@ static void begin(struct query *q, struct qrollup *r)
 		r->cap = 0; /* all are absent */
 }
 
+/* How often it was asked for in the run before this one: what some rows of a list show does not go along with what is asked of all. */
+static uint64_t times_before(const struct query *q, const struct qrollup *r)
+{
+	return r->asked == q->runs ? r->times_before : r->asked + 1 == q->runs ? r->times : 0;
+}
+
 /* Adds the row's children up, for this column and for those that go along, where they are not known. */
 static void compute(struct query *q, struct qrollup *asked, uint32_t id)
 {
@@ -300,8 +306,10 @@ static void compute(struct query *q, struct qrollup *asked, uint32_t id)
 	for (size_t i = 0; c && i < c->nalong; i++) {
 		struct qrollup *r = &q->rollups[c->along[i]];
 
+		if (r == asked || 2 * times_before(q, r) < times_before(q, asked))
+			continue;
 		begin(q, r);
-		if (r != asked && id < r->cap && state_of(r, id) == NOT_ASKED)
+		if (id < r->cap && state_of(r, id) == NOT_ASKED)
 			together[n++] = r;
 	}
 	for (size_t k = 0; k < n; k++) {
@@ -334,7 +342,12 @@ void query_rollup_value(struct query *q, struct qrollup *r, const struct qrow *r
 	memset(v, 0, sizeof(*v));
 	v->type = r->type;
 	v->unit = r->unit;
-	r->asked = q->runs;
+	if (r->asked != q->runs) {
+		r->times_before = times_before(q, r);
+		r->times = 0;
+		r->asked = q->runs;
+	}
+	r->times++;
 	begin(q, r);
 	if (row->id >= r->cap)
 		return;

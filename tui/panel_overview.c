@@ -86,8 +86,8 @@ static void overview_destroy(void *self)
 /* Who uses most of what. One walk over all rows. */
 static void top_processes(struct rows *rows, struct resource_top *top)
 {
-	static const char *const names[] = {"cpu", "short_children_cpu", "rss", "own_read_rate", "own_write_rate", "read_rate", "write_rate", "fd_use", "time_disk", "time_lock"};
-	enum { CPU, SHORT, RSS, OWN_READ, OWN_WRITE, READ, WRITE, FILES, DISK, LOCK, NAMES };
+	static const char *const names[] = {"cpu", "short_children_cpu", "rss", "read_rate", "write_rate", "own_read_rate", "own_write_rate", "fd_use", "time_lock", "time_disk"};
+	enum { CPU, SHORT, RSS, READ, WRITE, OWN_READ, OWN_WRITE, FILES, LOCK, DISK, NAMES };
 	size_t n = query_nrows(rows->query), best[TOPS];
 	int at[NAMES];
 
@@ -104,6 +104,13 @@ static void top_processes(struct rows *rows, struct resource_top *top)
 			struct value value = {0};
 
 			v[k] = NAN;
+			/* To add up threads costs most: only where there may be something to add up, or it makes a difference. */
+			if (k >= OWN_READ && k <= OWN_WRITE && v[k - OWN_READ + READ] == 0) {
+				v[k] = 0;
+				continue;
+			}
+			if (k == DISK && !(v[LOCK] > fmax(v[CPU], 0)))
+				continue;
 			if (at[k] >= 0)
 				query_value(rows->query, i, (size_t)at[k], &value);
 			if (!value_number(&value, &v[k]))

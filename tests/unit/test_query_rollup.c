@@ -60,6 +60,7 @@ static void test_along(void **state)
 	assert_true(computed(&b, "user"));
 	assert_false(computed(&b, "system"));
 	expect(&b, 1, "system", 30e6);
+	expect(&b, 2, "system", 0);
 	expect(&b, 1, "user", 300e6);
 	/* As order, before anything is shown; and after a run for another table. */
 	query_sort(b.query, "user", true);
@@ -75,10 +76,34 @@ static void test_along(void **state)
 	tear_down(&b);
 }
 
+/* What is asked of all rows does not bring along what is asked of few; the other way round it does. */
+static void test_few(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	set_up(&b, with(tasks, ""));
+	for (unsigned i = 1; i <= 5; i++)
+		work(&b, i);
+	for (unsigned second = 2; second <= 4; second++) {
+		run(&b, "process", 1, second);
+		for (int i = 0; i < 8; i++)
+			expect(&b, 1 + i % 2, "user", (second - 1) * (i % 2 ? 200e6 : 100e6));
+		assert_false(computed(&b, "system"));
+		expect(&b, 1, "system", (second - 1) * 10e6);
+	}
+	run(&b, "process", 1, 5);
+	expect(&b, 1, "system", 40e6);
+	assert_true(computed(&b, "user"));
+	expect(&b, 1, "user", 400e6);
+	tear_down(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_along),
+		cmocka_unit_test(test_few),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

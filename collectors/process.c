@@ -1,5 +1,5 @@
 /* The table process: what it holds, and how a process becomes a row of it. */
-#include "task.h"
+#include "task_list.h"
 #include "whole_us.h"
 
 enum {
@@ -330,9 +330,13 @@ bool task_emit_process_again(const struct task_collector *c, struct culprit_fram
 
 void task_emit_process(struct task_collector *c, struct culprit_frame *f, struct process *p)
 {
+	const struct task_files *in = &c->files;
 	struct task *t = &p->task;
 	bool lost, full;
 
+	/* For its thread's row. */
+	if (in->read[TASK_FILE_SCHEDSTAT] == TASK_READ || in->read[TASK_FILE_STATUS] == TASK_READ || in->thread_io_read == TASK_READ)
+		task_list_more(c, p);
 	task_keep_files(c, t);
 	if (c->files.read[TASK_FILE_STATUS] == TASK_READ && c->files.status.have & TASK_HAVE_UID &&
 	    c->files.status.uid != p->uid) {

@@ -141,8 +141,12 @@ static int open_task(const struct culprit_host *host, void **ret_self, struct cu
 		goto memory;
 	c->host = host;
 	pool_init(&c->processes_pool, sizeof(struct process));
-	pool_init(&c->threads_pool, sizeof(struct task));
+	pool_init(&c->threads_pool, sizeof(struct thread));
 	pool_init(&c->sums_pool, sizeof(struct task_sum));
+	pool_init(&c->more_pool, sizeof(struct process_more));
+#ifndef CULPRIT_NO_BPF
+	c->may_iterate = !(host->flags & CULPRIT_HOST_SAFE);
+#endif
 	c->dir = -1;
 	c->dir_offset = INT64_MIN;
 	c->tick_ns = second_ns / (host->user_hz ? host->user_hz : 100);
@@ -306,27 +310,30 @@ static unsigned choose(struct task_collector *c, struct task_turns *turns, const
 /* Which files of a process that the iterator has read have something new to say. */
 static unsigned due(const struct process *p)
 {
-	return (p->task.flags & TASK_MOVED ? BIT(FD) | BIT(WCHAN) : 0) | (p->memory != p->memory_served ? BIT(STATUS) : 0) |
-	       (p->css != p->css_served ? BIT(CGROUP) : 0) | (p->set != p->set_served ? BIT(LIMITS) | BIT(OOM) : 0);
+	const struct process_more *m = task_list_process_more(p);
+
+	return (p->task.flags & TASK_MOVED ? BIT(FD) | BIT(WCHAN) : 0) | (m->memory != m->memory_served ? BIT(STATUS) : 0) |
+	       (m->css != m->css_served ? BIT(CGROUP) : 0) | (m->set != m->set_served ? BIT(LIMITS) | BIT(OOM) : 0);
 }
 
 /* What the iterator gave instead of files. */
 static void give(struct task_collector *c, struct process *p)
 {
+	struct process_more *m = task_list_process_more(p);
 	struct task_files *out = &c->files;
 	uint8_t how = p->task.flags & TASK_CHANGED ? TASK_READ : TASK_KNOWN;
 
 	out->read[TASK_FILE_IO] = out->thread_io_read = c->kernel_lacks[TASK_FILE_IO] ? TASK_NO_KERNEL : how;
-	memcpy(out->io.v, p->io, sizeof(out->io.v)); /* those of a row that is put anew too */
+	memcpy(out->io.v, m->io, sizeof(out->io.v)); /* those of a row that is put anew too */
 	out->io.have = (1u << TASK_IO_FIELDS) - 1;
 	if (out->read[TASK_FILE_STATUS] == TASK_READ)
-		p->memory_served = p->memory;
-	else if (out->read[TASK_FILE_STATUS] == TASK_NOT_NOW && p->memory == p->memory_served)
+		m->memory_served = m->memory;
+	else if (out->read[TASK_FILE_STATUS] == TASK_NOT_NOW && m->memory == m->memory_served)
 		out->read[TASK_FILE_STATUS] = TASK_SAME;
 	if (out->read[TASK_FILE_CGROUP] == TASK_READ)
-		p->css_served = p->css;
+		m->css_served = m->css;
 	if (out->read[TASK_FILE_LIMITS] != TASK_NOT_NOW)
-		p->set_served = p->set;
+		m->set_served = m->set;
 }
 
 /* What happened in a sample that had no time to look closer is looked at in a later one. */
@@ -348,6 +355,14 @@ static bool quiet(const struct task_collector *c, const struct task *t)
 	uint32_t stirs = TASK_NEWS | TASK_CMDLINE_DUE | TASK_CMDLINE_ASKED | TASK_USER_DUE;
 
 	return c->iterating && (t->flags & (TASK_SERVED | stirs)) == TASK_SERVED && !c->resync;
+}
+
+/* Is its memory what status said last? */
+static bool is_served(const struct process *p)
+{
+	const struct process_more *m = task_list_process_more(p);
+
+	return m->memory == m->memory_served;
 }
 
 /* Reads them, and books the time they took. */
@@ -416,7 +431,7 @@ static void sample_processes(struct task_collector *c, struct culprit_frame *f)
 		}
 		which = choose(c, &c->turns, t, want, all, busy, &turn);
 		t->flags &= ~(uint32_t)TASK_QUIET;
-		if (!which && quiet(c, t) && p->memory == p->memory_served && task_emit_process_again(c, f, p)) {
+		if (!which && quiet(c, t) && is_served(p) && task_emit_process_again(c, f, p)) {
 			t->flags |= TASK_QUIET;
 			continue;
 		}
@@ -424,7 +439,8 @@ static void sample_processes(struct task_collector *c, struct culprit_frame *f)
 		note_look(c, t);
 		if (c->iterating)
 			give(c, p);
-		else if (c->files.read[TASK_FILE_IO] == TASK_READ)
+		else if (c->files.read[TASK_FILE_IO] == TASK_READ && __atomic_load_n(&c->may_iterate, __ATOMIC_RELAXED) &&
+			 task_list_more(c, p))
 			task_raise_io(p, c->files.io.v);
 		if (which && !(t->flags & TASK_SERVED)) {
 			/* Were these the files of the process whose stat was read, or of the next owner of its pid? */
@@ -467,6 +483,28 @@ static void sample_own_threads(struct task_collector *c, struct culprit_frame *f
 	}
 }
 
+/* At most `*left`, which sinks. */
+static void sample_threads_of(struct task_collector *c, struct culprit_frame *f, struct process *p, bool all, uint32_t *left)
+{
+	if (!all && !wanted(c, p->task.id, true)) {
+		if (p->nthreads)
+			task_drop_threads(c, p);
+		p->thread_handle = CULPRIT_NO_HANDLE;
+	} else if (p->task.flags & TASK_OWN_THREADS) {
+		sample_own_threads(c, f, p, *left);
+		*left -= p->nthreads < *left ? p->nthreads : *left;
+	} else if (*left > 0) {
+		--*left;
+		if (p->task.flags & TASK_QUIET) {
+			if (task_emit_thread_again(c, f, &p->thread_handle))
+				return;
+			serve(c, NULL, p->task.id, 0, 0, false);
+			task_keep_files(c, &p->task);
+		}
+		task_emit_thread(c, f, p, &p->task, &p->thread_handle);
+	}
+}
+
 static void sample_threads(struct task_collector *c, struct culprit_frame *f)
 {
 	uint32_t left = UINT32_MAX;
@@ -488,27 +526,9 @@ static void sample_threads(struct task_collector *c, struct culprit_frame *f)
 		struct process *p = c->list[i];
 
 		c->iterating = by_iterator(c, p);
-		if (p->task.flags & TASK_ENDED)
-			continue;
-		if (!all && !wanted(c, p->task.id, true)) {
-			if (p->nthreads)
-				task_drop_threads(c, p);
-			p->thread_handle = CULPRIT_NO_HANDLE;
-			continue;
-		}
-		if (p->task.flags & TASK_OWN_THREADS) {
-			sample_own_threads(c, f, p, left);
-			left -= p->nthreads < left ? p->nthreads : left;
-		} else if (left > 0) {
-			left--;
-			if (p->task.flags & TASK_QUIET) {
-				if (task_emit_thread_again(c, f, &p->thread_handle))
-					continue;
-				serve(c, NULL, p->task.id, 0, 0, false);
-				task_keep_files(c, &p->task);
-			}
-			task_emit_thread(c, f, p, &p->task, &p->thread_handle);
-		}
+		if (!(p->task.flags & TASK_ENDED))
+			sample_threads_of(c, f, p, all, &left);
+		task_list_no_more(c, p);
 	}
 }
 
@@ -585,7 +605,12 @@ static int sample(void *self, struct culprit_frame *f)
 #ifndef CULPRIT_NO_BPF
 static int later(void *self, struct culprit_error *error)
 {
-	return task_iter_load(self, error);
+	struct task_collector *c = self;
+	int r = task_iter_load(c, error);
+
+	if (r)
+		__atomic_store_n(&c->may_iterate, false, __ATOMIC_RELAXED);
+	return r;
 }
 
 static size_t programs(void *self, const struct culprit_program **ret_list)

@@ -90,10 +90,21 @@ struct task {
 	uint32_t pass;	 /* of the iterator, in which it was seen */
 	uint32_t image;	 /* changes with its program (task_list_take) */
 	struct task_numbers stat;
+	struct task_more *more; /* a process's may be NULL */
+};
+
+/* What a row shows beside stat. It is kept from one sample to the next only where the iterator has read it; of a process that is read in
+ * /proc, from its own row to that of its thread (task_list_more()). */
+struct task_more {
 	struct task_schedstat sched;
 	uint64_t voluntary, involuntary;
 	uint64_t rchar, wchar, read_bytes, write_bytes;
 	uint64_t user_ns, kernel_ns; /* as last made of what the iterator read */
+};
+
+struct thread {
+	struct task task;
+	struct task_more more;
 };
 
 /* What the threads of a process did, those that ended too, added up while the iterator passes. A process of one thread, as most are,
@@ -105,18 +116,23 @@ struct task_sum {
 	bool exact;
 };
 
-struct process {
+/* By the iterator, of a process; and what files have said before it came. */
+struct process_more {
+	struct task_more task;
+	uint64_t io[TASK_IO_FIELDS]; /* with that of its children; the most that files or the iterator have said */
+	uint32_t pages;			/* of its record: changes with its memory */
 	uint32_t memory, memory_served; /* changes with what status says; as of when that was read */
 	uint32_t css, css_served;	/* changes with the cgroup; likewise */
 	uint32_t set, set_served;	/* changes with limits and oom_score_adj; likewise */
+};
+
+struct process {
 	uint32_t known;			/* threads that were there when the pass came to it; the others are new */
 	uint32_t nthreads;
 	uint32_t thread_handle; /* of its thread's row, where that comes from the process's files */
 	uint32_t threads_cap;
 	struct task task;
 	struct task_sum *sum; /* NULL: it has never had more than one thread, or was not read by the iterator */
-	uint64_t io[TASK_IO_FIELDS]; /* with that of its children; the most that files or the iterator have said */
-	uint32_t pages; /* of its record: changes with its memory */
 	uint32_t uid;
 	uint32_t cgroup; /* text */
 	uint32_t cmdline_again; /* it changed its program while its command line was asked for */
@@ -214,13 +230,14 @@ struct task_collector {
 	uint32_t nusers, users_cap;
 
 	struct task_iter *iter; /* NULL: not loaded yet, or not at all. Atomic: another thread loads it */
+	bool may_iterate;	/* it may be loaded yet, or is. Atomic likewise */
 	bool iterated;		/* this sample came from it, */
 	bool iterating;		/* and so did the process at hand */
 	bool anew;		/* the row at hand is put anew: nothing of it can be kept */
 	uint32_t pass;
 
 	struct task_text_pool texts;
-	struct pool processes_pool, threads_pool, sums_pool;
+	struct pool processes_pool, threads_pool, sums_pool, more_pool;
 
 	struct task_files files;
 	char *buffer;	    /* TASK_BUFFER bytes: the file being read */

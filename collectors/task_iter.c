@@ -128,9 +128,9 @@ static void share_cpu(const struct task_collector *c, struct task *t, const stru
 	uint64_t was_user = sum->said_user, was_kernel = sum->said_kernel;
 
 	if (!sum->exact) {
-		if (t->user_ns + t->kernel_ns > was_user + was_kernel) {
-			was_user = t->user_ns;
-			was_kernel = t->kernel_ns;
+		if (t->more->user_ns + t->more->kernel_ns > was_user + was_kernel) {
+			was_user = t->more->user_ns;
+			was_kernel = t->more->kernel_ns;
 		}
 		if (was_user + was_kernel >= on_cpu) {
 			user = was_user;
@@ -152,8 +152,8 @@ static void share_cpu(const struct task_collector *c, struct task *t, const stru
 			}
 		}
 	}
-	t->user_ns = user;
-	t->kernel_ns = kernel;
+	t->more->user_ns = user;
+	t->more->kernel_ns = kernel;
 	/* Never less than was shown. */
 	if (user / c->tick_ns > t->stat.utime)
 		t->stat.utime = user / c->tick_ns;
@@ -176,17 +176,17 @@ static void add(struct task_sum *sum, const struct task_record_times *t)
 /* --- bringing up to date ----------------------------------------------------------------------------------------- */
 
 /* The thread's own counters that are not in stat. */
-static void keep_counters(struct task *t, const struct task_record *r)
+static void keep_counters(struct task_more *m, const struct task_record *r)
 {
-	t->sched.run_time = r->own.on_cpu;
-	t->sched.run_delay = r->run_delay;
-	t->sched.timeslices = r->timeslices;
-	t->voluntary = r->voluntary;
-	t->involuntary = r->involuntary;
-	t->rchar = r->own.io[TASK_RCHAR];
-	t->wchar = r->own.io[TASK_WCHAR];
-	t->read_bytes = r->own.io[TASK_READ_BYTES];
-	t->write_bytes = r->own.io[TASK_WRITE_BYTES];
+	m->sched.run_time = r->own.on_cpu;
+	m->sched.run_delay = r->run_delay;
+	m->sched.timeslices = r->timeslices;
+	m->voluntary = r->voluntary;
+	m->involuntary = r->involuntary;
+	m->rchar = r->own.io[TASK_RCHAR];
+	m->wchar = r->own.io[TASK_WCHAR];
+	m->read_bytes = r->own.io[TASK_READ_BYTES];
+	m->write_bytes = r->own.io[TASK_WRITE_BYTES];
 }
 
 /* Is this the first time that anything is known of it? */
@@ -247,7 +247,7 @@ static void on_thread(struct task_collector *c, struct process *p, const struct 
 		t->flags |= TASK_BORN;
 	accept(c, t, &is, hash);
 	p->task.flags |= TASK_CHANGED;
-	keep_counters(t, r);
+	keep_counters(t->more, r);
 	add(&own, &r->own);
 	own.said_user = r->said_user;
 	own.said_kernel = r->said_kernel;
@@ -270,6 +270,7 @@ static void touch(struct task_collector *c, struct process *p, bool whole)
 /* What is made of the sums. */
 static void settle_sum(const struct task_collector *c, struct process *p, const struct task_sum *sum)
 {
+	struct process_more *m = task_list_process_more(p);
 	struct task *t = &p->task;
 
 	share_cpu(c, t, sum);
@@ -280,7 +281,7 @@ static void settle_sum(const struct task_collector *c, struct process *p, const 
 		t->stat.maj_faults = sum->maj_faults;
 	if (sum->guest / c->tick_ns > t->stat.guest_ticks)
 		t->stat.guest_ticks = sum->guest / c->tick_ns;
-	p->memory = p->pages ^ (uint32_t)((t->stat.min_faults + t->stat.maj_faults) << 1 | 1);
+	m->memory = m->pages ^ (uint32_t)((t->stat.min_faults + t->stat.maj_faults) << 1 | 1);
 }
 
 /* 0 or -ENOMEM: then nothing is known of what it does. */
@@ -289,6 +290,7 @@ static int on_process(struct task_collector *c, struct process *p, const struct 
 	struct task *t = &p->task;
 	uint64_t hash = task_hash(&r->start, r->size - (size_t)THREAD_BEGIN);
 	struct task_sum one = {0}, *sum = &one;
+	struct process_more *m = task_list_process_more(p);
 	struct task_stat is;
 
 	/* With more threads than one, or once one has ended, the process's figures are not those of its main thread. */
@@ -325,13 +327,13 @@ static int on_process(struct task_collector *c, struct process *p, const struct 
 		if (p->uid != r->uid && t->flags & TASK_UID_KNOWN)
 			t->flags |= TASK_USER_DUE;
 		p->uid = r->uid;
-		p->css = (uint32_t)(r->css ^ r->css >> 32);
+		m->css = (uint32_t)(r->css ^ r->css >> 32);
 		/* What status says beside it: its memory, who traces it. Pages of a process that are counted by CPU are added up
 		 * now and then; faults tell of them meanwhile. */
-		p->pages = (uint32_t)task_hash(&r->vm_pages, offsetof(struct task_record, start_code) - offsetof(struct task_record, vm_pages)) ^
+		m->pages = (uint32_t)task_hash(&r->vm_pages, offsetof(struct task_record, start_code) - offsetof(struct task_record, vm_pages)) ^
 			   r->tracer;
-		p->set = (uint32_t)((r->files_limit << 16 ^ (uint16_t)r->oom_score_adj) * 0x9E3779B97F4A7C15u >> 32);
-		keep_counters(t, r);
+		m->set = (uint32_t)((r->files_limit << 16 ^ (uint16_t)r->oom_score_adj) * 0x9E3779B97F4A7C15u >> 32);
+		keep_counters(t->more, r);
 	}
 	/* The others wait until all their threads have passed. */
 	if (!p->sum && t->flags & TASK_CHANGED)
@@ -442,7 +444,8 @@ static struct process *meet(struct task_collector *c, struct pass *pass, const s
 			p->task.flags |= TASK_CMDLINE_DUE;
 	}
 	/* As many as are left of the others have room too: should the pass break off, they stay. */
-	if (task_list_reserve((void **)&c->spare, &c->spare_cap, pass->n + 1 + (c->nlist - pass->at), sizeof(*c->spare)) != 0) {
+	if (!task_list_more(c, p) ||
+	    task_list_reserve((void **)&c->spare, &c->spare_cap, pass->n + 1 + (c->nlist - pass->at), sizeof(*c->spare)) != 0) {
 		ended(c, p);
 		pass->err = -ENOMEM;
 		return NULL;

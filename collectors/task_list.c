@@ -16,9 +16,11 @@ static void task_init(struct task *t, uint32_t id)
 
 void task_raise_io(struct process *p, const uint64_t io[TASK_IO_FIELDS])
 {
+	struct process_more *m = task_list_process_more(p);
+
 	for (unsigned i = 0; i < TASK_IO_FIELDS; i++)
-		if (io[i] > p->io[i])
-			p->io[i] = io[i];
+		if (io[i] > m->io[i])
+			m->io[i] = io[i];
 }
 
 void task_list_close_fd(struct task_collector *c, struct task *t)
@@ -39,6 +41,24 @@ struct process *task_list_process(struct task_collector *c, uint32_t pid)
 	task_init(&p->task, pid);
 	p->thread_handle = CULPRIT_NO_HANDLE;
 	return p;
+}
+
+struct task_more *task_list_more(struct task_collector *c, struct process *p)
+{
+	struct process_more *m = p->task.more ? NULL : pool_take(&c->more_pool);
+
+	if (m)
+		p->task.more = &m->task;
+	return p->task.more;
+}
+
+void task_list_no_more(struct task_collector *c, struct process *p)
+{
+	/* The iterator tells only what differs. What it will say must not be less than what files have said. */
+	if (!p->task.more || p->task.pass || __atomic_load_n(&c->may_iterate, __ATOMIC_RELAXED))
+		return;
+	pool_give(&c->more_pool, task_list_process_more(p));
+	p->task.more = NULL;
 }
 
 void task_list_drop_thread(struct task_collector *c, struct task *t)
@@ -67,6 +87,8 @@ void task_list_drop(struct task_collector *c, struct process *p)
 	task_text_release(&c->texts, p->cgroup);
 	if (p->sum)
 		pool_give(&c->sums_pool, p->sum);
+	if (p->task.more)
+		pool_give(&c->more_pool, task_list_process_more(p));
 	pool_give(&c->processes_pool, p);
 }
 
@@ -98,6 +120,7 @@ void task_list_finish(struct task_collector *c)
 	pool_finish(&c->processes_pool);
 	pool_finish(&c->threads_pool);
 	pool_finish(&c->sums_pool);
+	pool_finish(&c->more_pool);
 }
 
 /* --- who began, and what changed ----------------------------------------------------------------------------------- */
@@ -132,11 +155,13 @@ bool task_list_born(const struct task_collector *c, uint64_t start, uint64_t sin
 
 struct task *task_list_thread(struct task_collector *c, uint32_t tid)
 {
-	struct task *t = pool_take(&c->threads_pool);
+	struct thread *t = pool_take(&c->threads_pool);
 
-	if (t)
-		task_init(t, tid);
-	return t;
+	if (!t)
+		return NULL;
+	task_init(&t->task, tid);
+	t->task.more = &t->more;
+	return &t->task;
 }
 
 static int compare_task(const void *a, const void *b)

@@ -16,9 +16,18 @@ void task_list_drop(struct task_collector *, struct process *);
 struct task *task_list_thread(struct task_collector *, uint32_t tid);
 void task_list_drop_thread(struct task_collector *, struct task *);
 /* Takes what it has read and written so far, in the order of /proc/PID/io, where that is more than what is known. A thread that ends
- * while the iterator passes, after its process and before itself, is missing in that sum: what was shown does not fall for it. */
+ * while the iterator passes, after its process and before itself, is missing in that sum: what was shown does not fall for it. There is a task_list_more(). */
 void task_raise_io(struct process *, const uint64_t io[TASK_IO_FIELDS]);
 void task_list_close_fd(struct task_collector *, struct task *);
+/* Where its row's values beside stat are kept from now on. NULL: out of memory. */
+struct task_more *task_list_more(struct task_collector *, struct process *);
+/* Of one that the iterator has read. */
+static inline struct process_more *task_list_process_more(const struct process *p)
+{
+	return (struct process_more *)(void *)p->task.more;
+}
+/* The rows have been emitted: of what was read in /proc nothing is kept, where no iterator comes. */
+void task_list_no_more(struct task_collector *, struct process *);
 /* All of them; and the list. */
 void task_list_finish(struct task_collector *);
 /* Room for n elements. 0; -ENOMEM, and nothing has changed. */

@@ -16,9 +16,11 @@ enum { TASK_COMM_MAX = 64 }; /* 15 for most; kernel workers say what they work o
 #define TASK_NUMBERS                                                                                                   \
 	uint32_t threads, flags;                                                                                       \
 	uint64_t start, utime, stime, cutime, cstime, min_faults, maj_faults, vsize, rss_pages, blkio_ticks, guest_ticks; \
-	uint32_t id, ppid, rt_priority, policy;                                                                        \
-	int32_t tty, priority, nice, processor;                                                                        \
-	uint8_t fields;                                                                                                \
+	uint32_t id, ppid;                                                                                             \
+	int32_t tty, processor;                                                                                        \
+	int16_t priority;                                                                                              \
+	int8_t nice;                                                                                                   \
+	uint8_t rt_priority, policy, fields;                                                                           \
 	char state;
 
 struct task_numbers {

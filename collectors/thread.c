@@ -238,6 +238,7 @@ static bool missing(const struct task_collector *c, struct culprit_frame *f, uin
 void task_keep_files(struct task_collector *c, struct task *t)
 {
 	const struct task_files *in = &c->files;
+	struct task_more *m = t->more;
 
 	memcpy(t->read, in->read, sizeof(t->read));
 	if (in->read[TASK_FILE_WCHAN] == TASK_READ)
@@ -251,25 +252,31 @@ void task_keep_files(struct task_collector *c, struct task *t)
 		t->read[TASK_FILE_IO] = c->kernel_lacks[TASK_FILE_IO] ? TASK_NO_KERNEL : how;
 		return;
 	}
+	t->read[TASK_FILE_IO] = in->thread_io_read;
+	if (!m) {
+		/* No memory: in another sample. */
+		for (unsigned i = 0; i < TASK_FILES; i++)
+			t->read[i] = t->read[i] == TASK_READ && i != TASK_FILE_WCHAN ? TASK_NOT_NOW : t->read[i];
+		return;
+	}
 	if (in->read[TASK_FILE_SCHEDSTAT] == TASK_READ)
-		t->sched = in->sched;
+		m->sched = in->sched;
 	if (in->read[TASK_FILE_STATUS] == TASK_READ) {
-		t->voluntary = in->status.voluntary;
-		t->involuntary = in->status.involuntary;
+		m->voluntary = in->status.voluntary;
+		m->involuntary = in->status.involuntary;
 		/* Kernels without the lines (2.6.22 and before), or cut before them. */
 		if ((in->status.have & (TASK_HAVE_VOLUNTARY | TASK_HAVE_INVOLUNTARY)) !=
 		    (TASK_HAVE_VOLUNTARY | TASK_HAVE_INVOLUNTARY))
 			t->read[TASK_FILE_STATUS] = TASK_FAILED;
 	}
-	t->read[TASK_FILE_IO] = in->thread_io_read;
 	if (in->thread_io_read == TASK_READ) {
 		const uint32_t need =
 			1u << TASK_RCHAR | 1u << TASK_WCHAR | 1u << TASK_READ_BYTES | 1u << TASK_WRITE_BYTES;
 
-		t->rchar = in->thread_io.v[TASK_RCHAR];
-		t->wchar = in->thread_io.v[TASK_WCHAR];
-		t->read_bytes = in->thread_io.v[TASK_READ_BYTES];
-		t->write_bytes = in->thread_io.v[TASK_WRITE_BYTES];
+		m->rchar = in->thread_io.v[TASK_RCHAR];
+		m->wchar = in->thread_io.v[TASK_WCHAR];
+		m->read_bytes = in->thread_io.v[TASK_READ_BYTES];
+		m->write_bytes = in->thread_io.v[TASK_WRITE_BYTES];
 		if ((in->thread_io.have & need) != need)
 			t->read[TASK_FILE_IO] = TASK_FAILED;
 	}
@@ -277,23 +284,24 @@ void task_keep_files(struct task_collector *c, struct task *t)
 
 static void put_files(struct task_collector *c, struct culprit_frame *f, struct task *t, bool fresh)
 {
+	const struct task_more *m = t->more;
 	const char *wchan;
 	size_t len;
 
 	if (!missing(c, f, T_RUN_TIME, T_TIMESLICES, t->read[TASK_FILE_SCHEDSTAT], fresh)) {
-		culprit_put_u64(f, T_RUN_TIME, t->sched.run_time);
-		culprit_put_u64(f, T_RUN_DELAY, t->sched.run_delay);
-		culprit_put_u64(f, T_TIMESLICES, t->sched.timeslices);
+		culprit_put_u64(f, T_RUN_TIME, m->sched.run_time);
+		culprit_put_u64(f, T_RUN_DELAY, m->sched.run_delay);
+		culprit_put_u64(f, T_TIMESLICES, m->sched.timeslices);
 	}
 	if (!missing(c, f, T_VOLUNTARY, T_INVOLUNTARY, t->read[TASK_FILE_STATUS], fresh)) {
-		culprit_put_u64(f, T_VOLUNTARY, t->voluntary);
-		culprit_put_u64(f, T_INVOLUNTARY, t->involuntary);
+		culprit_put_u64(f, T_VOLUNTARY, m->voluntary);
+		culprit_put_u64(f, T_INVOLUNTARY, m->involuntary);
 	}
 	if (!missing(c, f, T_RCHAR, T_WRITE_BYTES, t->read[TASK_FILE_IO], fresh)) {
-		culprit_put_u64(f, T_RCHAR, t->rchar);
-		culprit_put_u64(f, T_WCHAR, t->wchar);
-		culprit_put_u64(f, T_READ_BYTES, t->read_bytes);
-		culprit_put_u64(f, T_WRITE_BYTES, t->write_bytes);
+		culprit_put_u64(f, T_RCHAR, m->rchar);
+		culprit_put_u64(f, T_WCHAR, m->wchar);
+		culprit_put_u64(f, T_READ_BYTES, m->read_bytes);
+		culprit_put_u64(f, T_WRITE_BYTES, m->write_bytes);
 	}
 	if (!missing(c, f, T_WCHAN, T_WCHAN, t->read[TASK_FILE_WCHAN], fresh)) {
 		wchan = task_text_get(&c->texts, t->wchan, &len);

@@ -8,7 +8,10 @@
 #include "error.h"
 #include "format.h"
 
-enum { ELSEWHERE_MAX = 16 }; /* segments tried on either side of a damaged one */
+enum {
+	ELSEWHERE_MAX = 16, /* segments tried on either side of a damaged one */
+	LOST_MAX = 8,	    /* looks at a ring that is overwritten meanwhile */
+};
 
 struct cursor {
 	struct source *source;
@@ -26,7 +29,7 @@ struct cursor {
 	uint64_t jumped_ns; /* first frame of the segment where it began to read last */
 	const struct patience *patience;
 	struct schema *schema; /* whose tables these are */
-	struct cursor_table *tables;
+	struct cursor_table **tables; /* those wanted; else NULL */
 	uint32_t ntables;
 	struct cursor_scratch scratch;
 };
@@ -59,8 +62,11 @@ struct cursor *cursor_create(struct source *source, const char *const *tables)
 
 static void tables_finish(struct cursor *c)
 {
-	for (uint32_t i = 0; i < c->ntables; i++)
-		cursor_table_finish(&c->tables[i]);
+	for (uint32_t i = 0; i < c->ntables; i++) {
+		if (c->tables[i])
+			cursor_table_finish(c->tables[i]);
+		free(c->tables[i]);
+	}
 	free(c->tables);
 	schema_unlock(c->schema);
 	c->tables = NULL;
@@ -120,56 +126,61 @@ static bool is_wanted(const struct cursor *c, const char *name)
 static int tables_fit(struct cursor *c)
 {
 	struct schema *schema = c->segment->schema;
-	struct cursor_table *tables;
+	struct cursor_table **tables;
 	bool same = c->schema && c->ntables <= schema->ntables;
 
 	if (!schema)
 		return -EBADMSG;
-	for (uint32_t i = 0; same && i < c->ntables; i++)
-		same = !strcmp(c->tables[i].schema->name, schema->tables[i]->name) &&
-		       c->tables[i].schema->ncolumns == schema->tables[i]->ncolumns &&
-		       c->tables[i].schema->nhists == schema->tables[i]->nhists &&
-		       c->tables[i].schema->ncounters == schema->tables[i]->ncounters;
+	for (uint32_t i = 0; same && i < c->ntables; i++) {
+		const struct schema_table *was = c->schema->tables[i], *is = schema->tables[i];
+
+		same = !strcmp(was->name, is->name) && was->ncolumns == is->ncolumns && was->nhists == is->nhists &&
+		       was->ncounters == is->ncounters;
+	}
 	if (!same)
 		tables_finish(c);
-	tables = realloc(c->tables, (schema->ntables + 1) * sizeof(*tables));
+	tables = realloc(c->tables, (schema->ntables + 1) * sizeof(struct cursor_table *));
 	if (!tables)
 		return -ENOMEM;
 	c->tables = tables;
+	while (c->ntables < schema->ntables)
+		tables[c->ntables++] = NULL;
 	for (uint32_t i = 0; i < schema->ntables; i++) {
 		const struct schema_table *t = schema->tables[i];
+		struct cursor_table kept;
 
-		if (i >= c->ntables) {
-			cursor_table_init(&tables[i], t, is_wanted(c, t->name));
-			c->ntables = i + 1;
-			if (!tables[i].count_at)
-				return -ENOMEM;
-		} else {
-			/* Slots of histograms may differ where names are the same. */
-			struct cursor_table kept = tables[i];
-
-			cursor_table_init(&tables[i], t, kept.wanted);
-			tables[i].ended = kept.ended;
-			tables[i].events = kept.events;
-			memset(&kept.ended, 0, sizeof(kept.ended));
-			memset(&kept.events, 0, sizeof(kept.events));
-			cursor_table_finish(&kept);
-			if (!tables[i].count_at)
-				return -ENOMEM;
-		}
+		if (!is_wanted(c, t->name))
+			continue;
+		if (!tables[i] && !(tables[i] = calloc(1, sizeof(*tables[i]))))
+			goto no_memory;
+		/* Slots of histograms may differ where names are the same. */
+		kept = *tables[i];
+		cursor_table_init(tables[i], t);
+		tables[i]->ended = kept.ended;
+		tables[i]->events = kept.events;
+		memset(&kept.ended, 0, sizeof(kept.ended));
+		memset(&kept.events, 0, sizeof(kept.events));
+		cursor_table_finish(&kept);
+		if (!tables[i]->count_at)
+			goto no_memory;
 	}
 	/* Kept rows were laid out by the schema of their own segment, which they lock; the columns are the same. */
 	schema_lock(schema);
 	schema_unlock(c->schema);
 	c->schema = schema;
 	return 0;
+no_memory:
+	tables_finish(c);
+	return -ENOMEM;
 }
 
 static void forget_kept(struct cursor *c)
 {
 	for (uint32_t i = 0; i < c->ntables; i++) {
-		cursor_list_finish(&c->tables[i].ended);
-		cursor_list_finish(&c->tables[i].events);
+		if (!c->tables[i])
+			continue;
+		cursor_list_finish(&c->tables[i]->ended);
+		cursor_list_finish(&c->tables[i]->events);
 	}
 }
 
@@ -268,8 +279,10 @@ static int roll(struct cursor *c, uint64_t to_ns, const struct patience *patienc
 			return -EINTR;
 		if (f->key) {
 			e = tables_fit(c);
-			for (uint32_t i = 0; !e && i < c->ntables; i++)
-				cursor_table_clear(&c->tables[i]);
+			for (uint32_t i = 0; !e && i < c->ntables; i++) {
+				if (c->tables[i])
+					cursor_table_clear(c->tables[i]);
+			}
 		}
 		if (!e) {
 			uint64_t before = c->scratch.decoded;
@@ -282,11 +295,16 @@ static int roll(struct cursor *c, uint64_t to_ns, const struct patience *patienc
 			if (e == -EBADMSG)
 				error_set(error, e, "frame %zu of segment %llu in %s is damaged; later ones of it are lost",
 					  c->frame, (unsigned long long)c->segment->meta.seq, c->source->name);
+			if (e == -ESTALE)
+				error_set(error, e, "%s: segment %llu was overwritten meanwhile", c->source->name,
+					  (unsigned long long)c->segment->shown_seq);
 			return e;
 		}
 		for (uint32_t i = 0; keep && i < c->ntables; i++) {
-			bound(&c->tables[i].ended, c->keep_most, false);
-			bound(&c->tables[i].events, c->keep_most, true);
+			if (!c->tables[i])
+				continue;
+			bound(&c->tables[i]->ended, c->keep_most, false);
+			bound(&c->tables[i]->events, c->keep_most, true);
 		}
 		c->valid = true;
 		*done = true;
@@ -300,8 +318,10 @@ static int roll(struct cursor *c, uint64_t to_ns, const struct patience *patienc
 static void forget_old(struct cursor *c)
 {
 	for (uint32_t i = 0; i < c->ntables; i++) {
-		trim(&c->tables[i].ended, c->keep_since, false);
-		trim(&c->tables[i].events, c->keep_since, true);
+		if (!c->tables[i])
+			continue;
+		trim(&c->tables[i]->ended, c->keep_since, false);
+		trim(&c->tables[i]->events, c->keep_since, true);
 	}
 	if (c->complete_from < c->keep_since)
 		c->complete_from = c->keep_since;
@@ -350,7 +370,8 @@ static int stand_elsewhere(struct cursor *c, size_t n, size_t target)
 	return 0;
 }
 
-int cursor_seek(struct cursor *c, uint64_t to_ns, struct culprit_error *error)
+/* As cursor_seek(). `ret_lost`: a frame was overwritten before it was applied; the cursor stands nowhere. */
+static int seek(struct cursor *c, uint64_t to_ns, bool *ret_lost, struct culprit_error *error)
 {
 	struct culprit_error damage = {""};
 	bool keeps = c->keep_since != UINT64_MAX, damaged = false, done = false;
@@ -421,6 +442,7 @@ int cursor_seek(struct cursor *c, uint64_t to_ns, struct culprit_error *error)
 				continue; /* nothing of it can be used */
 		}
 		if (r && r != -EBADMSG) {
+			*ret_lost = r == -ESTALE;
 			if (error)
 				*error = damage;
 			return r;
@@ -440,15 +462,28 @@ int cursor_seek(struct cursor *c, uint64_t to_ns, struct culprit_error *error)
 	return 0;
 }
 
+int cursor_seek(struct cursor *c, uint64_t to_ns, struct culprit_error *error)
+{
+	bool lost = false;
+	int r = seek(c, to_ns, &lost, error);
+
+	/* What was overwritten on the way is no longer part of what there is: the next look begins after it. */
+	for (int i = 0; lost && i < LOST_MAX; i++) {
+		lost = false;
+		r = seek(c, to_ns, &lost, error);
+	}
+	return r;
+}
+
 size_t cursor_rows_held(const struct cursor *c, const char *const *tables, size_t n)
 {
 	size_t rows = 0;
 
 	for (uint32_t i = 0; i < c->ntables; i++) {
-		const struct cursor_table *t = &c->tables[i];
-		bool counts = !tables;
+		const struct cursor_table *t = c->tables[i];
+		bool counts = t && !tables;
 
-		for (size_t k = 0; tables && k < n && !counts; k++)
+		for (size_t k = 0; t && tables && k < n && !counts; k++)
 			counts = !strcmp(tables[k], t->schema->name);
 		if (counts)
 			rows += t->nslots + t->ended.n - t->ended.first + t->events.n - t->events.first;
@@ -479,9 +514,9 @@ void cursor_extent(const struct cursor *c, uint64_t *ret_from_ns, uint64_t *ret_
 
 static struct cursor_table *table_of(const struct cursor *c, const struct schema_table *schema)
 {
-	if (!c->valid || schema->id >= c->ntables || c->tables[schema->id].schema != schema)
-		return NULL;
-	return &c->tables[schema->id];
+	struct cursor_table *t = c->valid && schema->id < c->ntables ? c->tables[schema->id] : NULL;
+
+	return t && t->schema == schema ? t : NULL;
 }
 
 bool cursor_table(const struct cursor *c, const char *name, struct table_view *v)
@@ -490,7 +525,7 @@ bool cursor_table(const struct cursor *c, const char *name, struct table_view *v
 	const struct cursor_table *t = schema ? table_of(c, schema) : NULL;
 
 	memset(v, 0, sizeof(*v));
-	if (!t || !t->wanted)
+	if (!t)
 		return false;
 	v->schema = schema;
 	v->sample_ns = t->sample_ns;

@@ -276,7 +276,7 @@ static int get_events(struct rbuf *r, struct cursor_table *t, uint64_t frame_ns,
 	return e;
 }
 
-static int table_apply(struct cursor_table *tables, uint32_t ntables, struct rbuf *r, struct segment *segment,
+static int table_apply(struct cursor_table *const *tables, uint32_t ntables, struct rbuf *r, struct segment *segment,
 		       const struct segment_frame *frame, bool keep, struct cursor_scratch *scratch)
 {
 	uint64_t id = rbuf_varint(r), state, flags, last_ns, sample_ns = 0;
@@ -285,8 +285,8 @@ static int table_apply(struct cursor_table *tables, uint32_t ntables, struct rbu
 
 	if (r->err || id >= ntables)
 		return -EBADMSG;
-	t = &tables[id];
-	if (!t->wanted)
+	t = tables[id];
+	if (!t)
 		return 0;
 	scratch->decoded++;
 	last_ns = t->sample_ns;
@@ -317,13 +317,16 @@ static int table_apply(struct cursor_table *tables, uint32_t ntables, struct rbu
 	return e ? e : get_ended(r, t, keep, segment);
 }
 
-int cursor_apply(struct cursor_table *tables, uint32_t ntables, struct segment *segment,
+int cursor_apply(struct cursor_table *const *tables, uint32_t ntables, struct segment *segment,
 		 const struct segment_frame *frame, bool keep, struct cursor_scratch *scratch)
 {
+	const uint8_t *payload;
 	struct rbuf r;
-	int e = 0;
+	int e = segment_frame(segment, frame, &payload, NULL);
 
-	rbuf_init(&r, segment->bytes.data + frame->offset, frame->size);
+	if (e)
+		return e;
+	rbuf_init(&r, payload, frame->size);
 	rbuf_bytes(&r, 16); /* its times, known from the segment's list */
 	rbuf_varint(&r);
 	while (!r.err && !e && rbuf_left(&r)) {
@@ -333,5 +336,6 @@ int cursor_apply(struct cursor_table *tables, uint32_t ntables, struct segment *
 		if (type == FORMAT_TABLE && !r.err)
 			e = table_apply(tables, ntables, &section, segment, frame, keep, scratch);
 	}
+	segment_frame_done(segment);
 	return e ? e : r.err;
 }

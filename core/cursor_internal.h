@@ -40,7 +40,6 @@ struct cursor_counts {
 
 struct cursor_table {
 	const struct schema_table *schema;
-	bool wanted;
 	struct cursor_slot *slots;
 	struct row_columns columns;
 	struct grid grid;   /* the numbers of the rows in `slots` */
@@ -65,7 +64,7 @@ struct cursor_scratch {
 	uint64_t decoded;          /* tables, so far; see struct source */
 };
 
-void cursor_table_init(struct cursor_table *, const struct schema_table *, bool wanted);
+void cursor_table_init(struct cursor_table *, const struct schema_table *);
 void cursor_table_finish(struct cursor_table *);
 static inline const uint8_t *cursor_states(const struct cursor_table *t, uint32_t slot)
 {
@@ -89,9 +88,9 @@ int cursor_list_append(struct cursor_list *, struct cursor_kept *);
 /* Copies the row in this slot to the list of ended rows. */
 int cursor_keep_ended(struct cursor_table *, uint32_t slot, uint64_t ended_ns, bool folded, struct segment *);
 
-/* Applies one frame. `tables`: one a table of the segment's schema. -EBADMSG, -ENOMEM; then the tables are not to be
+/* Applies one frame. `tables`: one a table of the segment's schema; NULL: it is not wanted. -EBADMSG, -ENOMEM; then the tables are not to be
  * used before a key frame. `keep`: ended rows and events are wanted. */
-int cursor_apply(struct cursor_table *tables, uint32_t ntables, struct segment *, const struct segment_frame *, bool keep,
+int cursor_apply(struct cursor_table *const *tables, uint32_t ntables, struct segment *, const struct segment_frame *, bool keep,
 		 struct cursor_scratch *);
 void cursor_scratch_finish(struct cursor_scratch *);
 

@@ -6,11 +6,10 @@
 #include "cursor_internal.h"
 #include "format.h"
 
-void cursor_table_init(struct cursor_table *t, const struct schema_table *schema, bool wanted)
+void cursor_table_init(struct cursor_table *t, const struct schema_table *schema)
 {
 	memset(t, 0, sizeof(*t));
 	t->schema = schema;
-	t->wanted = wanted;
 	t->columns = row_columns_of(schema);
 	grid_init(&t->grid, t->columns.n);
 	cellstates_init(&t->cellstates, schema->ncolumns);

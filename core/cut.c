@@ -269,7 +269,8 @@ static int hand_over(struct cut *c, const struct segment *s, const struct segmen
 static int cut_segment(struct cut *c, const struct segment_info *info, uint64_t from, uint64_t to, bool more,
 		       struct culprit_error *error)
 {
-	struct segment *s = segment_of(c->source, info->seq);
+	/* Shared with the cursor, where that makes it keep all its bytes. */
+	struct segment *s = c->source->ops->again ? segment_create() : segment_of(c->source, info->seq);
 	struct segment_meta meta;
 	size_t first = 0, last = 0;
 	uint32_t header;

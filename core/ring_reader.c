@@ -283,11 +283,13 @@ static int copy(struct ring_reader *self, uint64_t from, uint64_t to, uint8_t *b
 	return err;
 }
 
-static int ring_reader_read(struct source *source, uint64_t seq, uint64_t offset, struct wbuf *out,
-			    struct culprit_error *error)
+/* At most so many bytes from there on: those that are there. */
+static int read_part(struct source *source, uint64_t seq, uint64_t offset, uint64_t most, struct wbuf *out,
+		     struct culprit_error *error)
 {
 	struct ring_reader *self = reader_of(source);
 	size_t i, n, skip = offset % 8;
+	uint64_t end;
 	uint8_t *to;
 	int err = find(self, seq, &i);
 
@@ -297,11 +299,14 @@ static int ring_reader_read(struct source *source, uint64_t seq, uint64_t offset
 		goto fail;
 	if (offset >= self->infos[i].size)
 		return 0;
-	n = self->infos[i].size - (offset - skip);
+	end = self->infos[i].size;
+	if (end - offset > most)
+		end = (offset + most + 7) & ~(uint64_t)7;
+	n = end - (offset - skip);
 	to = wbuf_reserve(out, n);
 	if (!to)
 		return error_set(error, -ENOMEM, "out of memory");
-	err = copy(self, self->starts[i] + (offset - skip), self->starts[i] + self->infos[i].size, to);
+	err = copy(self, self->starts[i] + (offset - skip), self->starts[i] + end, to);
 	/* What was copied counts only if it had not been given up by now. */
 	ring_fence_acquire();
 	if (!err)
@@ -317,6 +322,18 @@ fail:
 		return error_set(error, err, "%s: segment %llu was overwritten meanwhile", source->name,
 				 (unsigned long long)seq);
 	return error_set(error, err, "%s: the ring cannot be read: %s", source->name, strerror(-err));
+}
+
+static int ring_reader_read(struct source *source, uint64_t seq, uint64_t offset, struct wbuf *out,
+			    struct culprit_error *error)
+{
+	return read_part(source, seq, offset, UINT64_MAX, out, error);
+}
+
+static int ring_reader_again(struct source *source, uint64_t seq, uint64_t offset, size_t n, struct wbuf *out,
+			     struct culprit_error *error)
+{
+	return read_part(source, seq, offset, n, out, error);
 }
 
 static int ring_reader_fd(struct source *source)
@@ -354,7 +371,7 @@ static void ring_reader_destroy(struct source *source)
 	free(reader_of(source));
 }
 
-static const struct source_ops ring_reader_ops;
+static const struct source_ops ring_reader_ops, own_ring_ops;
 
 bool ring_source_status(struct source *source, struct ring_status *ret)
 {
@@ -362,7 +379,7 @@ bool ring_source_status(struct source *source, struct ring_status *ret)
 	struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
 	struct ring_live live = {0};
 
-	if (source->ops != &ring_reader_ops)
+	if (source->ops != &ring_reader_ops && source->ops != &own_ring_ops)
 		return false;
 	fetch_live(self, &live);
 	*ret = (struct ring_status){
@@ -388,6 +405,18 @@ static const struct source_ops ring_reader_ops = {
 	.refresh = ring_reader_refresh,
 	.segment = ring_reader_segment,
 	.read = ring_reader_read,
+	.fd = ring_reader_fd,
+	.live = ring_reader_live,
+	.retire = ring_reader_retire,
+	.destroy = ring_reader_destroy,
+};
+
+/* Through the mapping. */
+static const struct source_ops own_ring_ops = {
+	.refresh = ring_reader_refresh,
+	.segment = ring_reader_segment,
+	.read = ring_reader_read,
+	.again = ring_reader_again,
 	.fd = ring_reader_fd,
 	.live = ring_reader_live,
 	.retire = ring_reader_retire,
@@ -427,6 +456,8 @@ struct source *ring_source(struct ring *ring, struct culprit_error *error)
 		return NULL;
 	self->ring = ring_lock(ring);
 	self->mapped = ring->map != NULL;
+	if (self->mapped)
+		self->source.ops = &own_ring_ops;
 	if (!self->mapped && (self->fd = fcntl(ring->fd, F_DUPFD_CLOEXEC, 0)) < 0) {
 		error_set(error, -errno, "the ring cannot take one more reader: %s", strerror(errno));
 		ring_reader_destroy(&self->source);

@@ -67,6 +67,7 @@ struct segment *segment_of(struct source *source, uint64_t seq)
 	if (!s)
 		return NULL;
 	s->of = source;
+	s->lean = source->ops->again != NULL;
 	s->shown_seq = seq;
 	s->next = source->segments;
 	source->segments = s;
@@ -286,9 +287,19 @@ static int dictionary_parse(struct segment *s, struct rbuf *r)
 	return r->err;
 }
 
+/* Moves what is kept of a lean segment behind what is kept already. Returns where it is now. */
+static uint8_t *keep(struct segment *s, const uint8_t *bytes, size_t n)
+{
+	uint8_t *to = s->bytes.data + s->kept;
+
+	memmove(to, bytes, n);
+	s->kept += n;
+	return to;
+}
+
 static int frame_add(struct segment *s, const struct segment_block *block, struct culprit_error *error)
 {
-	struct segment_frame f = {.offset = (size_t)(block->payload - s->bytes.data), .size = block->size};
+	struct segment_frame f = {.offset = (size_t)(block->payload - s->bytes.data) + s->dropped, .size = block->size};
 	struct rbuf r;
 
 	rbuf_init(&r, block->payload, block->size);
@@ -306,7 +317,12 @@ static int frame_add(struct segment *s, const struct segment_block *block, struc
 		struct rbuf section = rbuf_sub(&r, rbuf_bounded(&r, rbuf_left(&r)));
 
 		if (type == FORMAT_DICTIONARY && !r.err) {
-			int e = dictionary_parse(s, &section);
+			size_t n = rbuf_left(&section);
+			int e;
+
+			if (s->lean)
+				rbuf_init(&section, keep(s, section.p, n), n);
+			e = dictionary_parse(s, &section);
 
 			if (e == -ENOMEM)
 				return error_set(error, e, "out of memory");
@@ -341,8 +357,10 @@ static struct schema *schema_shared(const struct segment *s, const struct segmen
 	return NULL;
 }
 
-static int block_take(struct segment *s, const struct segment_block *block, struct culprit_error *error)
+static int block_take(struct segment *s, struct segment_block *block, struct culprit_error *error)
 {
+	if (s->lean && (block->type == FORMAT_SCHEMA || block->type == FORMAT_SUMMARY))
+		block->payload = keep(s, block->payload, block->size);
 	switch (block->type) {
 	case FORMAT_HOST:
 		if (host_info_decode(block->payload, block->size, &s->host))
@@ -370,8 +388,8 @@ static int block_take(struct segment *s, const struct segment_block *block, stru
 	}
 }
 
-/* Parses what has been appended to s->bytes. */
-static int parse_more(struct segment *s, struct culprit_error *error)
+/* Parses what has been appended to s->bytes, from s->parsed on. */
+static int parse_blocks(struct segment *s, struct culprit_error *error)
 {
 	struct culprit_error damage = {""};
 	int r = 0;
@@ -386,7 +404,7 @@ static int parse_more(struct segment *s, struct culprit_error *error)
 		r = segment_get_header(s->bytes.data, s->bytes.len, &s->meta, &size, &damage);
 		if (r)
 			goto damage;
-		s->parsed = size;
+		s->parsed = s->kept = size;
 	}
 	while (!s->complete || s->parsed < s->bytes.len) {
 		struct segment_block block;
@@ -408,6 +426,54 @@ damaged:
 	return error_set(error, -EBADMSG, "%s", s->damage.sentence);
 }
 
+/* Lets go of what has been parsed and is not kept. What has not been parsed stays, behind what is kept. A block that was being taken
+ * when memory ran out does not: parts of it have been moved, over others of it. It is read again, and what is said twice counts once. */
+static void drop_parsed(struct segment *s, bool broken_off)
+{
+	size_t rest = broken_off ? 0 : s->bytes.len - s->parsed;
+
+	memmove(s->bytes.data + s->kept, s->bytes.data + s->parsed, rest);
+	s->dropped += s->parsed - s->kept;
+	s->parsed = s->kept;
+	s->bytes.len = s->kept + rest;
+	wbuf_fit(&s->bytes);
+}
+
+static int parse_more(struct segment *s, struct culprit_error *error)
+{
+	int r = parse_blocks(s, error);
+
+	if (s->lean && s->parsed)
+		drop_parsed(s, r != 0);
+	return r;
+}
+
+int segment_frame(struct segment *s, const struct segment_frame *f, const uint8_t **ret, struct culprit_error *error)
+{
+	int r;
+
+	if (!s->lean) {
+		*ret = s->bytes.data + f->offset;
+		return 0;
+	}
+	if (!s->of)
+		return error_set(error, -ESTALE, "what segment %llu was read from is not there any more", (unsigned long long)s->meta.seq);
+	wbuf_clear(&s->of->frame);
+	r = s->of->ops->again(s->of, s->shown_seq, f->offset, f->size, &s->of->frame, error);
+	if (!r && s->of->frame.len < f->size)
+		r = error_set(error, -ESTALE, "segment %llu is not what it was", (unsigned long long)s->meta.seq);
+	if (!r)
+		*ret = s->of->frame.data;
+	return r;
+}
+
+void segment_frame_done(struct segment *s)
+{
+	/* A key frame is large, and comes seldom. */
+	if (s->lean && s->of)
+		wbuf_give_back(&s->of->frame);
+}
+
 int segment_parse(struct segment *s, const void *bytes, size_t n, struct culprit_error *error)
 {
 	wbuf_bytes(&s->bytes, bytes, n);
@@ -423,7 +489,7 @@ int segment_update(struct segment *s, struct source *source, uint64_t seq, struc
 	if (s->complete)
 		return 0;
 	s->shown_seq = seq;
-	r = source->ops->read(source, seq, before, &s->bytes, &damage);
+	r = source->ops->read(source, seq, s->dropped + before, &s->bytes, &damage);
 	if (r && r != -EBADMSG) {
 		if (error)
 			*error = damage;

@@ -1,5 +1,8 @@
 /* A segment as a reader holds it: its bytes, its schema, its dictionary, and where its frames begin. Reference-counted;
- * text and stacks borrowed from it live as long as it is locked. It may still grow (the newest one). */
+ * text and stacks borrowed from it live as long as it is locked. It may still grow (the newest one).
+ *
+ * Of a source that gives bytes again for the price of a copy (`again`: our own ring), the tables in frames are not kept: they are most
+ * of the bytes, and the source has them. Then frames are read by segment_frame() alone, and that can fail. */
 #ifndef CORE_SEGMENT_H
 #define CORE_SEGMENT_H
 
@@ -8,7 +11,7 @@
 #include "writer.h"
 
 struct segment_frame {
-	size_t offset; /* of its payload in the bytes */
+	size_t offset; /* of its payload in the segment as written: in the bytes, where all are kept */
 	uint32_t size;
 	bool key;
 	uint64_t mono_ns;
@@ -29,6 +32,9 @@ struct segment {
 	/* private */
 	unsigned refs;
 	size_t parsed;
+	bool lean;        /* frames are not kept; then, */
+	size_t kept;      /* so much of what has been parsed is in the bytes, */
+	uint64_t dropped; /* and what stands at `parsed` stands so many bytes further on in the segment as written (modulo 2^64) */
 	size_t schema_at, schema_size; /* payload of the SCHEMA block in the bytes */
 	struct dictionary *dictionary;
 	size_t frames_cap;
@@ -48,7 +54,10 @@ void segment_unlock(struct segment *); /* NULL-safe */
 /* Reads what the source has beyond what is here, and parses it. 0; -ESTALE: gone; -EBADMSG: damaged (frames before the
  * damage are usable, `damage` says what); -ENOMEM. */
 int segment_update(struct segment *, struct source *, uint64_t seq, struct culprit_error *);
-/* The same from bytes at hand, for tests and fuzzing. */
+/* The payload of a frame. Borrowed until segment_frame_done(), before which no other frame of the same source is asked for. 0; -ESTALE: overwritten since; -ENOMEM. */
+int segment_frame(struct segment *, const struct segment_frame *, const uint8_t **ret, struct culprit_error *);
+void segment_frame_done(struct segment *);
+/* segment_update() from bytes at hand, for tests and fuzzing. */
 int segment_parse(struct segment *, const void *bytes, size_t n, struct culprit_error *);
 
 /* Dictionary. Ids come from cells; an unknown id gives NULL (hostile files), never a crash. Borrowed. */

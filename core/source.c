@@ -10,5 +10,6 @@ void source_destroy(struct source *source)
 	/* Who still holds one keeps it, alone. */
 	while (source->segments)
 		segment_part(source->segments);
+	wbuf_finish(&source->frame);
 	source->ops->destroy(source);
 }

@@ -36,6 +36,7 @@ struct source_state {
 struct source {
 	const struct source_ops *ops;
 	struct segment *segments; /* those that readers hold now, see segment_of(); NULL at first */
+	struct wbuf frame; /* where segment_frame() puts one that is read again; all 0 at first */
 	uint64_t decoded; /* what reading has cost: tables that cursors decoded, each counted once a frame */
 	char name[256]; /* for messages: "own ring", a file's name */
 };
@@ -49,6 +50,9 @@ struct source_ops {
 	 * meanwhile, or gone; what was appended is not to be used. -EBADMSG: damaged there; what came before the
 	 * damage is appended, and the sentence names the damage. */
 	int (*read)(struct source *, uint64_t seq, uint64_t offset, struct wbuf *, struct culprit_error *);
+	/* Optional, where it costs no more than a copy: appends bytes offset .. offset + n of a segment, which it has. Who reads then
+	 * keeps no copies of frames (core/segment.h). Errors as read(). */
+	int (*again)(struct source *, uint64_t seq, uint64_t offset, size_t n, struct wbuf *, struct culprit_error *);
 	/* Optional: a descriptor readable when there is something new; -1: none. */
 	int (*fd)(struct source *);
 	void (*destroy)(struct source *);

@@ -23,6 +23,18 @@ void wbuf_clear(struct wbuf *w)
 	w->err = 0;
 }
 
+void wbuf_fit(struct wbuf *w)
+{
+	uint8_t *less = NULL;
+
+	if (w->cap - w->len > WBUF_KEEP && w->cap - w->len > w->len)
+		less = realloc(w->data, w->len + 64);
+	if (less) {
+		w->data = less;
+		w->cap = w->len + 64;
+	}
+}
+
 void wbuf_give_back(struct wbuf *w)
 {
 	uint8_t *less = w->cap > WBUF_KEEP ? realloc(w->data, WBUF_KEEP) : NULL;

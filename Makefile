@@ -68,12 +68,14 @@ CFLAGS = -O2 -g
 cc = $(if $(FUZZ),clang,$(CC))
 sanitize = $(if $(FUZZ),address$(comma)undefined,$(SANITIZE))
 base_cflags = -std=gnu11 -Wall -Wextra -Wshadow -Wvla -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes \
-	-Wno-missing-field-initializers -fno-strict-aliasing -fno-math-errno -fno-trapping-math -fvisibility=hidden -pthread -D_GNU_SOURCE \
+	-Wno-missing-field-initializers -fno-strict-aliasing -fno-math-errno -fno-trapping-math -fvisibility=hidden -ffunction-sections -pthread -D_GNU_SOURCE \
 	-DCULPRIT_VERSION='"$(VERSION)"' \
 	$(if $(sanitize),-fsanitize=$(sanitize) -fno-omit-frame-pointer -fno-sanitize-recover=undefined) \
 	$(if $(FUZZ),-fsanitize=fuzzer-no-link -DCULPRIT_FUZZ=1) \
 	$(if $(STATIC),-DCULPRIT_STATIC=1) $(if $(PLAIN_COPY),-DRING_PLAIN_COPY=1) $(if $(filter 0,$(BPF)),-DCULPRIT_NO_BPF=1)
 ldflags = -pthread $(if $(sanitize),-fsanitize=$(sanitize)) $(if $(STATIC),-static) $(LDFLAGS)
+# What the loader looks names up by is needed once, at the start, and not again by every first call.
+bind_now = -Wl,-z,relro,-z,now
 libs = $(pkg_libs) -liberty $(if $(STATIC),,-ldl) -Wl,--as-needed -lm
 
 # A folder sees only what it may know: the wrong include does not compile.
@@ -165,9 +167,11 @@ $(B)/libculprit.a: $(call obj,$(core_src) $(if $(CORE_ONLY),,$(collectors_src) $
 	$(if $(Q),@echo '  AR      $@')
 	$(Q)rm -f $@; ar rcs $@ $^
 
-$(B)/culprit: $(call obj,cli/main.c) $(B)/libculprit.a
+# What runs all the time lies together, so that the rest need not be in memory (scripts/hot_code.sh makes the list anew).
+hot_code := $(if $(FUZZ)$(sanitize),,scripts/hot_code.ld)
+$(B)/culprit: $(call obj,cli/main.c) $(B)/libculprit.a $(hot_code)
 	$(if $(Q),@echo '  LD      $@')
-	$(Q)$(cc) $(ldflags) -o $@ $^ $(libs)
+	$(Q)$(cc) $(ldflags) $(bind_now) -o $@ $(filter-out %.ld,$^) $(libs) $(hot_code:%=-Wl,-T,%)
 
 # Every file compiles, linked or not.
 .PHONY: objects
@@ -321,9 +325,9 @@ deb := build/culprit_$(VERSION)_$(shell dpkg --print-architecture 2>/dev/null ||
 $(B)/deb/prefix.o: core/prefix.c core/prefix.h $(O)/flags
 	@mkdir -p $(@D)
 	$(Q)$(cc) $(CFLAGS) $(base_cflags) $(inc_core) -DCULPRIT_PREFIX='"/usr"' -c -o $@ $<
-$(B)/deb/culprit: $(call obj,cli/main.c) $(B)/deb/prefix.o $(B)/libculprit.a
+$(B)/deb/culprit: $(call obj,cli/main.c) $(B)/deb/prefix.o $(B)/libculprit.a $(hot_code)
 	$(if $(Q),@echo '  LD      $@')
-	$(Q)$(cc) $(ldflags) -Wl,-z,relro,-z,now -o $@ $^ $(libs)
+	$(Q)$(cc) $(ldflags) $(bind_now) -o $@ $(filter-out %.ld,$^) $(libs) $(hot_code:%=-Wl,-T,%)
 .PHONY: deb
 deb: $(B)/deb/culprit ## a Debian package: build/culprit_VERSION_ARCH.deb
 	$(Q)rm -rf $(B)/deb/root

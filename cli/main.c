@@ -1,5 +1,4 @@
 #include <errno.h>
-#include <locale.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -48,8 +47,6 @@ int main(int argc, char **argv)
 	struct culprit_error error = {""};
 	struct options o;
 
-	/* Which characters the terminal has; all else is English, with a point in numbers. */
-	setlocale(LC_CTYPE, "");
 	tune_memory();
 	if (options_parse(&o, argc, argv, &error))
 		return verb_fail(EXIT_USAGE, &error);

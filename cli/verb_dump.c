@@ -1,5 +1,6 @@
 /* culprit dump TABLE [FILE|-]: fills a view, from a file or by sampling here and now, and prints it. */
 #include <errno.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -246,6 +247,8 @@ int verb_dump(const struct options *o)
 	struct culprit_error error = {""};
 	int r;
 
+	/* Which characters the terminal has; all else is English, with a point in numbers. */
+	setlocale(LC_CTYPE, "");
 	if (o->nargs < 1 || o->nargs > 2) {
 		error_set(&error, 0, "dump takes the name of a table, and a file or none; see culprit dump --help");
 		return verb_fail(EXIT_USAGE, &error);

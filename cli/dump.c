@@ -177,13 +177,20 @@ static int choose_order(struct dump *d, const struct options *o, struct culprit_
 static int list_tables(struct view *view, const char *table, struct culprit_error *error)
 {
 	const struct schema *s = view_schema(view);
+	static const char more[] = " ... (culprit collectors names all)";
 	char text[200] = "", shown[48];
 	size_t len = 0;
 
 	if (strstr(error->sentence, "did you mean") || !s)
 		return -ENOENT;
-	for (uint32_t i = 0; i < s->ntables && len < sizeof(text); i++)
+	for (uint32_t i = 0; i < s->ntables; i++) {
+		/* Half a name is none. */
+		if (len + strlen(s->tables[i]->name) + sizeof(more) + 2 > sizeof(text)) {
+			snprintf(text + len, sizeof(text) - len, "%s", more);
+			break;
+		}
 		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s", i ? ", " : "", s->tables[i]->name);
+	}
 	text_sanitise(shown, sizeof(shown), table, strlen(table), TEXT_ASCII);
 	return error_set(error, -ENOENT, "no table '%s'; there are %s", shown, text);
 }

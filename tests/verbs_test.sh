@@ -25,6 +25,8 @@ check "dump of the file" status 0 "$culprit" dump cpu "$dir/a.rec"
 check "it covers what was asked for" long_enough $(sed -n 's/.*"from_ns":\([0-9]*\),"to_ns":\([0-9]*\).*/\1 \2/p' "$dir/file.json")
 check "dump of standard input" piped
 check "is the same" same "$dir/piped.json" "$dir/file.json"
+check "a table that is none" status 2 "$culprit" dump nosuch "$dir/a.rec"
+check "of more than there is room for no half name is said" has ' ... (culprit collectors names all)' "$dir/err"
 : > "$dir/empty"
 check "a file that is none" status 1 "$culprit" dump cpu "$culprit"
 check "an empty file" status 1 "$culprit" dump cpu "$dir/empty"

@@ -10,6 +10,7 @@
 enum {
 	PROCESS_SLOTS = UNWIND_PROCESSES * 2,
 	MAPPINGS_EACH = 4096,       /* of one process; further ones are not walked through */
+	MAPPINGS_OPEN = 64,         /* mapped together */
 	MODULES_MAX = 4096,
 	ROWS_A_TURN = 1 << 17,      /* copied in one go: a few ms */
 	GIVE_A_TURN = 8,            /* modules given up for one other */
@@ -62,7 +63,8 @@ struct stacks_code {
 	const struct culprit_host *host;
 	int processes_fd, strangers_fd, rows_fd, mappings_fd, rules_fd, files_fd;
 	struct unwind_mapping *mappings; /* in the kernel; mapped where stacks_code_go_on() has something to say there */
-	struct bpf_window window;        /* that */
+	struct bpf_window window;        /* that, */
+	uint32_t mapped_first, mapped_end; /* from one to before the other */
 	uint32_t nrules;
 	uint32_t owner[UNWIND_MAPPINGS];  /* of a mapping: process id; 0: free */
 	uint32_t module_of[UNWIND_MAPPINGS];
@@ -75,6 +77,8 @@ struct stacks_code {
 	uint32_t nmodules;
 	struct extent limbo[LIMBO]; /* rows given up in this tick: a walk may still read them */
 	uint32_t nlimbo;
+	struct extent used[MODULES_MAX + LIMBO]; /* of rows_room() alone */
+	uint32_t rows_end; /* behind all rows that ever were here */
 	uint32_t rows_used, mappings_used;
 	uint32_t tick;
 	uint32_t asked[UNWIND_PROCESSES]; /* process ids: those that are ASKED, and some that were */
@@ -111,14 +115,6 @@ void stacks_code_destroy(struct stacks_code *c)
 	free(c);
 }
 
-/* To map it costs more than to find out that nothing has come yet. */
-static bool mappings_open(struct stacks_code *c)
-{
-	if (!c->mappings)
-		c->mappings = bpf_window_open(&c->window, c->mappings_fd, 0, UNWIND_MAPPINGS * bpf_stride(sizeof(*c->mappings)));
-	return c->mappings;
-}
-
 static void mappings_close(struct stacks_code *c)
 {
 	if (c->mappings)
@@ -126,10 +122,32 @@ static void mappings_close(struct stacks_code *c)
 	c->mappings = NULL;
 }
 
-/* After mappings_open(). */
+/* Those of this module; only as many as it takes, for to map all of them costs more than most that is said there. */
+static bool mappings_open(struct stacks_code *c, uint32_t module)
+{
+	const size_t stride = bpf_stride(sizeof(*c->mappings));
+	uint32_t first = UNWIND_MAPPINGS, end = 0;
+
+	for (uint32_t i = 0; i < UNWIND_MAPPINGS; i++) {
+		if (c->owner[i] && c->module_of[i] == module) {
+			first = i < first ? i : first;
+			end = i + 1;
+		}
+	}
+	if (!end || (c->mappings && first >= c->mapped_first && end <= c->mapped_end))
+		return true;
+	mappings_close(c);
+	/* Others of the same process stand beside it, and come next. */
+	c->mapped_first = first / MAPPINGS_OPEN * MAPPINGS_OPEN;
+	c->mapped_end = (end + MAPPINGS_OPEN - 1) / MAPPINGS_OPEN * MAPPINGS_OPEN;
+	c->mappings = bpf_window_open(&c->window, c->mappings_fd, c->mapped_first * stride, (c->mapped_end - c->mapped_first) * stride);
+	return c->mappings;
+}
+
+/* One of those that are open. */
 static struct unwind_mapping *mapping_at(struct stacks_code *c, uint32_t i)
 {
-	return (void *)((char *)c->mappings + i * bpf_stride(sizeof(struct unwind_mapping)));
+	return (void *)((char *)c->mappings + (i - c->mapped_first) * bpf_stride(sizeof(struct unwind_mapping)));
 }
 
 static struct module *module_find(struct stacks_code *c, uint32_t number)
@@ -388,14 +406,17 @@ static void modules_sweep(struct stacks_code *c)
 			c->modules[i].mapped = false;
 }
 
-/* Says of each mapping of this module how stacks are walked there now. */
+/* Says of each mapping of this module how stacks are walked there now; where they cannot be mapped, they stay as they were. */
 static void module_say(struct stacks_code *c, const struct module *m)
 {
-	for (uint32_t i = 0; i < UNWIND_MAPPINGS; i++) {
-		struct unwind_mapping *k = mapping_at(c, i);
+	bool open = mappings_open(c, m->number);
+
+	for (uint32_t i = 0; open && i < UNWIND_MAPPINGS; i++) {
+		struct unwind_mapping *k;
 
 		if (!c->owner[i] || c->module_of[i] != m->number)
 			continue;
+		k = mapping_at(c, i);
 		__atomic_store_n(&k->kind, UNWIND_PENDING, __ATOMIC_RELEASE);
 		k->rows = m->rows;
 		__atomic_store_n(&k->kind, kind_of(m), __ATOMIC_RELEASE);
@@ -405,34 +426,36 @@ static void module_say(struct stacks_code *c, const struct module *m)
 			file_say(c, &c->files[i], m);
 }
 
-/* The first extent that ends behind `at`; at UNWIND_ROWS: there is none. `soon`: those in limbo don't count. */
-static struct extent extent_after(const struct stacks_code *c, uint32_t at, bool soon)
+static int by_first(const void *a, const void *b)
 {
-	struct extent first = {UNWIND_ROWS, 0, 0};
+	uint32_t x = ((const struct extent *)a)->first, y = ((const struct extent *)b)->first;
 
+	return (x > y) - (x < y);
+}
+
+/* Room for n rows; UINT32_MAX: none. Behind all that ever were, while there is; then between those that are there. `soon`: once those
+ * given up may be overwritten. */
+static uint32_t rows_room(struct stacks_code *c, uint32_t n, bool soon)
+{
+	uint32_t nused = 0, at = 0;
+
+	if (UNWIND_ROWS - c->rows_end >= n)
+		return c->rows_end;
 	for (uint32_t i = 0; i < MODULES_MAX; i++) {
 		const struct module *m = &c->modules[i];
 
-		if (m->number && m->state == ROWS_HERE && m->rows.first + m->room > at && m->rows.first < first.first)
-			first = (struct extent){m->rows.first, m->room, 0};
+		if (m->number && m->state == ROWS_HERE && m->room)
+			c->used[nused++] = (struct extent){m->rows.first, m->room, 0};
 	}
 	for (uint32_t i = 0; !soon && i < c->nlimbo; i++)
-		if (c->limbo[i].first + c->limbo[i].n > at && c->limbo[i].first < first.first)
-			first = c->limbo[i];
-	return first;
-}
-
-/* Room for n rows between those that are there; UINT32_MAX: none. `soon`: once those given up may be overwritten. */
-static uint32_t rows_room(const struct stacks_code *c, uint32_t n, bool soon)
-{
-	for (uint32_t at = 0; at < UNWIND_ROWS;) {
-		struct extent next = extent_after(c, at, soon);
-
-		if (next.first - at >= n)
+		c->used[nused++] = c->limbo[i];
+	qsort(c->used, nused, sizeof(*c->used), by_first);
+	for (uint32_t i = 0; i < nused; i++) {
+		if (c->used[i].first >= at + n)
 			return at;
-		at = next.first + next.n;
+		at = c->used[i].first + c->used[i].n;
 	}
-	return UINT32_MAX;
+	return UNWIND_ROWS - at >= n ? at : UINT32_MAX;
 }
 
 /* Gives up the rows of the module that was sampled the longest ago, but not of one sampled lately. */
@@ -456,7 +479,7 @@ static bool rows_evict(struct stacks_code *c)
 		    (!oldest || (int32_t)(m->seen - oldest->seen) < 0))
 			oldest = m;
 	}
-	if (!oldest)
+	if (!oldest || !mappings_open(c, oldest->number))
 		return false;
 	oldest->state = ROWS_REFUSED;
 	module_say(c, oldest);
@@ -536,19 +559,13 @@ static uint32_t module_go_on(struct stacks_code *c, struct module *m)
 	int r;
 
 	/* To make them takes long: not for those that find no room anyway. */
-	if (m->need && m->room_tick != c->tick) {
-		if (!mappings_open(c)) {
-			c->waits = true;
-			return 0;
-		}
-		if (module_room(c, m, m->need) == UINT32_MAX) {
-			module_say(c, m);
-			return 0;
-		}
+	if (m->need && m->room_tick != c->tick && module_room(c, m, m->need) == UINT32_MAX) {
+		module_say(c, m);
+		return 0;
 	}
 	m->room_tick = c->tick;
 	r = c->host->unwind_rows(c->host, m->number, &rows, &n);
-	if (r == -EINPROGRESS || !mappings_open(c)) {
+	if (r == -EINPROGRESS || !mappings_open(c, m->number)) {
 		if (!r)
 			c->host->unwind_release(c->host, m->number);
 		c->waits = true;
@@ -571,10 +588,18 @@ static uint32_t module_go_on(struct stacks_code *c, struct module *m)
 			m->seen = c->tick;
 			m->state = ROWS_HERE;
 			c->rows_used += m->room;
+			if (is.first + m->room > c->rows_end)
+				c->rows_end = is.first + m->room;
 		}
 	}
 	if (!r)
 		c->host->unwind_release(c->host, m->number);
+	/* Others may have been given up meanwhile. What cannot be said is tried again when it is missed. */
+	if (!mappings_open(c, m->number)) {
+		c->rows_used -= m->room;
+		m->rows.n = m->room = 0;
+		m->state = ROWS_REFUSED;
+	}
 	module_say(c, m);
 	return m->room;
 }

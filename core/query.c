@@ -533,15 +533,27 @@ void query_row_value(struct query *q, const struct qrow *row, const struct deriv
 	}
 }
 
-void query_value(struct query *q, size_t row, size_t column, struct value *v)
+void query_values(struct query *q, size_t row, const int *columns, size_t n, struct value *values)
 {
 	struct qrow_ends ends;
 	struct derive d;
+	bool known = row < q->nrows && query_stands(q);
 
-	if (row >= q->nrows || column >= q->ncolumns || !query_stands(q)) {
-		nothing(q, column, v);
-		return;
+	if (known)
+		query_row_derive(q, query_at(q, row), &ends, &d);
+	for (size_t i = 0; i < n; i++) {
+		if (known && columns[i] >= 0 && (size_t)columns[i] < q->ncolumns)
+			query_row_value(q, query_at(q, row), &d, (size_t)columns[i], &values[i]);
+		else
+			nothing(q, columns[i] < 0 ? q->ncolumns : (size_t)columns[i], &values[i]);
+		/* A roll-up's children may have needed our place. */
+		known = known && query_stands(q);
 	}
-	query_row_derive(q, query_at(q, row), &ends, &d);
-	query_row_value(q, query_at(q, row), &d, column, v);
+}
+
+void query_value(struct query *q, size_t row, size_t column, struct value *v)
+{
+	int one = column < q->ncolumns ? (int)column : -1;
+
+	query_values(q, row, &one, 1, v);
 }

@@ -115,6 +115,8 @@ ssize_t query_find_serial(struct query *, uint64_t serial);
 /* The value; borrowed until the next call for a value of this query (text: until the next run). Never fails: what is not
  * there is absent. */
 void query_value(struct query *, size_t row, size_t column, struct value *);
+/* Several columns of a row, which is looked up once; -1: no such column. Of histograms, the last one's counts alone are valid. */
+void query_values(struct query *, size_t row, const int *columns, size_t n, struct value *values);
 /* The same row's value in the lens's baseline, joined by key content; false: no baseline, or no such row there. Where the
  * baseline is another recording, processes and threads whose keys it does not have are joined by name: the k-th of a name
  * here with the k-th there. */

@@ -86,8 +86,9 @@ static void overview_destroy(void *self)
 /* Who uses most of what. One walk over all rows. */
 static void top_processes(struct rows *rows, struct resource_top *top)
 {
-	static const char *const names[] = {"cpu", "short_children_cpu", "rss", "read_rate", "write_rate", "own_read_rate", "own_write_rate", "fd_use", "time_lock", "time_disk"};
-	enum { CPU, SHORT, RSS, READ, WRITE, OWN_READ, OWN_WRITE, FILES, LOCK, DISK, NAMES };
+	static const char *const names[] = {"cpu", "short_children_cpu", "rss", "read_rate", "write_rate", "fd_use", "time_lock",
+					    "own_read_rate", "own_write_rate", "time_disk"};
+	enum { CPU, SHORT, RSS, READ, WRITE, FILES, LOCK, OF_ALL, OWN_READ = OF_ALL, OWN_WRITE, DISK, NAMES };
 	size_t n = query_nrows(rows->query), best[TOPS];
 	int at[NAMES];
 
@@ -97,23 +98,21 @@ static void top_processes(struct rows *rows, struct resource_top *top)
 	for (int k = 0; k < TOPS; k++)
 		best[k] = n;
 	for (size_t i = 0; i < n; i++) {
+		struct value values[NAMES];
 		double v[NAMES], use[TOPS];
 		bool own;
 
-		for (int k = 0; k < NAMES; k++) {
-			struct value value = {0};
-
-			v[k] = NAN;
-			/* To add up threads costs most: only where there may be something to add up, or it makes a difference. */
-			if (k >= OWN_READ && k <= OWN_WRITE && v[k - OWN_READ + READ] == 0) {
-				v[k] = 0;
+		query_values(rows->query, i, at, OF_ALL, values);
+		for (int k = 0; k < OF_ALL; k++)
+			if (!value_number(&values[k], &v[k]))
+				v[k] = NAN;
+		/* To add up threads costs most: only where there may be something to add up, or it makes a difference. */
+		for (int k = OF_ALL; k < NAMES; k++) {
+			v[k] = k == DISK ? NAN : 0;
+			if (k == DISK ? !(v[LOCK] > fmax(v[CPU], 0)) : v[k - OWN_READ + READ] == 0)
 				continue;
-			}
-			if (k == DISK && !(v[LOCK] > fmax(v[CPU], 0)))
-				continue;
-			if (at[k] >= 0)
-				query_value(rows->query, i, (size_t)at[k], &value);
-			if (!value_number(&value, &v[k]))
+			query_values(rows->query, i, &at[k], 1, &values[k]);
+			if (!value_number(&values[k], &v[k]))
 				v[k] = NAN;
 		}
 		/* What its own threads did; where they aren't known, the process's figure, which jumps when a child ends. */

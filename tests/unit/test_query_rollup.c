@@ -99,11 +99,37 @@ static void test_few(void **state)
 	tear_down(&b);
 }
 
+static void test_several_columns(void **state)
+{
+	struct value v[4];
+	struct bench b;
+	int columns[4];
+
+	(void)state;
+	set_up(&b, with(tasks, ""));
+	for (unsigned i = 1; i <= 3; i++)
+		work(&b, i);
+	run(&b, "process", 1, 3);
+	columns[0] = query_column_find(b.query, "system");
+	columns[1] = -1;
+	columns[2] = query_column_find(b.query, "pid");
+	columns[3] = query_column_find(b.query, "size_all");
+	query_values(b.query, row_of(&b, 1), columns, 4, v);
+	assert_true(v[0].state == VALUE_OK && v[0].u == 20000000);
+	assert_int_equal(v[1].state, VALUE_ABSENT);
+	assert_true(v[2].state == VALUE_OK && v[2].u == 1);
+	assert_int_equal(v[3].state, VALUE_ABSENT);
+	query_values(b.query, query_nrows(b.query), columns, 4, v);
+	assert_true(v[0].state == VALUE_ABSENT && v[2].state == VALUE_ABSENT);
+	tear_down(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_along),
 		cmocka_unit_test(test_few),
+		cmocka_unit_test(test_several_columns),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -117,7 +117,7 @@ static const char proc[] =
 	"derived process age since start unit=ns\n"
 	"derived process twice level rss+rss\n";
 
-static char *with(const char *head, const char *rest)
+static inline char *with(const char *head, const char *rest)
 {
 	static char text[65536];
 

@@ -13,7 +13,7 @@
 #include "clock.h"
 #include "support/stage.h"
 
-enum { DRAWS_MAX = 2000, SECONDS = 180 };
+enum { DRAWS_MAX = 2000, SECONDS = 180, SEEDS = 4 };
 
 static bool always(void *of)
 {
@@ -248,12 +248,45 @@ static void compared(void **state)
 	pieces_close(&p);
 }
 
+/* Whatever is pressed, whenever; samples come in between. In the end there is a whole screen. */
+static void any_keys(void **state)
+{
+	static const char keys[] = "1234567890et[]{}+-jkGg?/\\:sScCoOdrbfzFUTnmxy \r\r\033\033\177qpP,";
+	struct console_effect effect;
+	struct pieces p;
+
+	(void)state;
+	for (uint32_t seed = 1; seed <= SEEDS; seed++) {
+		uint32_t random = seed;
+
+		pieces_open(&p, "overview");
+		for (int i = 0; i < 800; i++) {
+			struct key key = {0};
+
+			random = random * 1664525 + 1013904223;
+			key.code = (unsigned char)keys[(random >> 8) % (sizeof(keys) - 1)];
+			console_key(p.hurried.console, &key);
+			while (console_effect(p.hurried.console, &effect))
+				;
+			if (random >> 28 < 12)
+				draw(&p.hurried);
+			if (random >> 28 == 13 && i % 4 == 0) {
+				made_host_run(p.hurried.host, 1);
+				stage_now(&p.hurried);
+			}
+		}
+		stage_press(&p.hurried, "Esc Esc Esc");
+		settle(&p.hurried);
+		pieces_close(&p);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(another_time), cmocka_unit_test(another_panel), cmocka_unit_test(another_wish),
 		cmocka_unit_test(help_and_quit), cmocka_unit_test(keys_for_it), cmocka_unit_test(time_goes_on),
-		cmocka_unit_test(compared),
+		cmocka_unit_test(compared),     cmocka_unit_test(any_keys),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

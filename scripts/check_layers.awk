@@ -108,6 +108,9 @@ folder == "include" || folder == "core" || folder == "collectors" || folder == "
 			continue
 		if (word ~ /^(strcpy|stpcpy|strcat|sprintf|vsprintf|gets|strtok|atoi|atol|atoll|atof|strncpy|strncat|alloca|system|popen|mktemp|tmpnam|tempnam|gmtime|localtime|ctime|asctime|readdir_r|vfork|rand|srand)$/)
 			report("banned", word "()")
+		# With them comes libm, 0.4 MB of it into memory; see core/number.h.
+		if (word ~ /^(fmax|fmin)$/)
+			report("banned", word "(): number_max() and number_min() are there")
 		# What something cost is not the time of day.
 		if (folder != "cli" && FILENAME != "core/clock.c" && !(word == "clock_gettime" && rest ~ /^CLOCK_(PROCESS|THREAD)_CPUTIME_ID/) &&
 		    word ~ /^(clock_gettime|gettimeofday|time|clock|timespec_get)$/)

@@ -81,7 +81,7 @@ plant 'a path as an include' cli/main.c '#include "core/a.h"' 'layer cli/main.c'
 plant 'a collector knows core' collectors/psi.c '#include "a.h"' 'layer collectors/psi.c'
 plant 'two headers of one name' collectors/list.h 'int x;' 'twins '
 plant 'a header that leans on another' core/a.h 'int core_b(struct unknown a);' 'alone core/a.h'
-for f in strcpy strcat sprintf gets strtok atoi; do
+for f in strcpy strcat sprintf gets strtok atoi fmax; do
 	plant "$f" core/a.c "int b(void) { return $f (0); }" "banned core/a.c:5 $f"
 done
 plant 'strcpy behind a string with a quote' core/a.c 'char q(void) { return "\\"/*"[0] + strcpy(0, 0); }' 'banned core/a.c:5'

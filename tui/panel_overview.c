@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "list_panel.h"
+#include "number.h"
 #include "panels.h"
 #include "resources.h"
 #include "task_cells.h"
@@ -109,7 +110,7 @@ static void top_processes(struct rows *rows, struct resource_top *top)
 		/* To add up threads costs most: only where there may be something to add up, or it makes a difference. */
 		for (int k = OF_ALL; k < NAMES; k++) {
 			v[k] = k == DISK ? NAN : 0;
-			if (k == DISK ? !(v[LOCK] > fmax(v[CPU], 0)) : v[k - OWN_READ + READ] == 0)
+			if (k == DISK ? !(v[LOCK] > number_max(v[CPU], 0)) : v[k - OWN_READ + READ] == 0)
 				continue;
 			query_values(rows->query, i, &at[k], 1, &values[k]);
 			if (!value_number(&values[k], &v[k]))
@@ -117,15 +118,15 @@ static void top_processes(struct rows *rows, struct resource_top *top)
 		}
 		/* What its own threads did; where they aren't known, the process's figure, which jumps when a child ends. */
 		own = !isnan(v[OWN_READ]) && !isnan(v[OWN_WRITE]);
-		use[TOP_CPU] = fmax(v[CPU], 0) + fmax(v[SHORT], 0);
+		use[TOP_CPU] = number_max(v[CPU], 0) + number_max(v[SHORT], 0);
 		use[TOP_MEMORY] = v[RSS];
-		use[TOP_WRITTEN] = fmax(own ? v[OWN_WRITE] : v[WRITE], 0);
-		use[TOP_DISK] = fmax(own ? v[OWN_READ] : v[READ], 0) + use[TOP_WRITTEN];
+		use[TOP_WRITTEN] = number_max(own ? v[OWN_WRITE] : v[WRITE], 0);
+		use[TOP_DISK] = number_max(own ? v[OWN_READ] : v[READ], 0) + use[TOP_WRITTEN];
 		use[TOP_FILES] = v[FILES];
 		use[TOP_SHORT] = v[SHORT];
-		use[TOP_LOCK] = v[LOCK] > fmax(v[CPU], 0) + fmax(v[DISK], 0) ? v[LOCK] : NAN;
+		use[TOP_LOCK] = v[LOCK] > number_max(v[CPU], 0) + number_max(v[DISK], 0) ? v[LOCK] : NAN;
 		for (int k = 0; k < TOPS; k++) {
-			top[k].sum += fmax(use[k], 0);
+			top[k].sum += number_max(use[k], 0);
 			if (!(use[k] > top[k].value))
 				continue;
 			top[k].value = use[k];

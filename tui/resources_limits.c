@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "number.h"
 #include "resources_rows.h"
 #include "rows.h"
 
@@ -42,7 +43,7 @@ static void ask_groups(struct resources *r, const struct lens *lens)
 	for (size_t i = 0; i < n; i++) {
 		double periods = resources_number(r, i, "throttled_pct"), rate = resources_number(r, i, "throttled_rate"),
 		       share = resources_number(r, i, "memory_pct"), kills = resources_number(r, i, "oom_kills"),
-		       again = fmax(resources_number(r, i, "refaults"), resources_number(r, i, "pgmajfault")) / s, bad = 0;
+		       again = number_max(resources_number(r, i, "refaults"), resources_number(r, i, "pgmajfault")) / s, bad = 0;
 
 		if (periods >= throttled && rate > longest) {
 			longest = rate;
@@ -70,7 +71,7 @@ static void ask_groups(struct resources *r, const struct lens *lens)
 	if (full < n && (x = resources_add(r, full, "cgroup", "memory_pct", 100))) {
 		snprintf(x->name, sizeof(x->name), "mem limit");
 		resources_say_number(x->wait, r->wait_cap, "reread",
-				     fmax(resources_number(r, full, "refaults"), resources_number(r, full, "pgmajfault")) / s,
+				     number_max(resources_number(r, full, "refaults"), resources_number(r, full, "pgmajfault")) / s,
 				     CULPRIT_COUNT_PER_S);
 		resources_say_number(x->error, r->error_cap, "oom", resources_number(r, full, "oom_kills"), CULPRIT_COUNT);
 		group_name(r, full, x->most, sizeof(x->most));

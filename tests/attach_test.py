@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# beside: others
 """A recorder publishes its ring; consoles, dump and collectors attach to it. What is refused, what is said, what happens when
 the recorder dies, comes back, or its file is cut short. Ends with "N passed, N failed[, N skipped]"."""
 # timeout: 300

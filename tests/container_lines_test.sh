@@ -1,6 +1,7 @@
 #!/bin/bash
 # Source lines of what runs in a container: its file and its debug file are in a mount namespace of their own, where nobody else sees
 # them, and are found by way of the process.
+# beside: others
 cd "$(dirname "$0")/.." || exit 1
 culprit=${CULPRIT:-build/culprit}
 dir=$(mktemp -d /tmp/culprit-container-XXXXXX) passed=0 failed=0 skipped=0 pids=()

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# beside: others
 """culprit cut: whatever is asked of a window inside the piece has the answer that the whole recording gives; what is redacted
 is in none of its bytes; what exists is not overwritten."""
 import json

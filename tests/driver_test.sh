@@ -19,7 +19,7 @@ stand_in() {
 
 # script TEXT: the one script of the tree
 script() {
-	rm -rf build/tests/* tests/unit/*
+	rm -rf build/tests/* tests/unit/* tests/y.sh
 	printf '%s\n' "$1" >tests/x.sh
 }
 
@@ -85,6 +85,12 @@ rm build/tests/test_x
 expect 'a test that was not built' 1 '0 passed, 1 failed, 0 skipped' 'does not build'
 script 'echo "ok a"; echo "skip b: no such device"; echo "3 passed, 0 failed, 1 skipped"'
 expect 'a script' 0 '3 passed, 0 failed, 1 skipped' 'b: no such device'
+script '# beside: others
+for i in 1 2 3 4 5 6 7 8 9 10; do [ -e other ] && break; sleep 0.1; done; : >one; [ -e other ]; echo "$((1 - $?)) passed, 0 failed"; rm -f other'
+printf '# beside: others\n: >other; for i in 1 2 3 4 5 6 7 8 9 10; do [ -e one ] && break; sleep 0.1; done; [ -e one ]; echo "$((1 - $?)) passed, 0 failed"; rm -f one\n' >tests/y.sh
+if [ "$(nproc)" -gt 1 ]; then
+	expect 'two scripts beside each other' 0 '2 passed, 0 failed, 0 skipped'
+fi
 script 'echo "FAIL b"; echo "3 passed, 1 failed"; exit 1'
 expect 'a script that fails' 1 '3 passed, 1 failed, 0 skipped' 'tests/x.sh: FAIL b'
 script 'echo "3 passed, 0 failed, 1 skipped"'

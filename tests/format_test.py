@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# beside: others
 """Is docs/FORMAT.md enough? tests/support/format_reader.py was written from it; what it reads of recordings must be what
 `culprit dump --raw --json` says of the same instants, cell by cell. Also: a recording made live and its replay give the same
 bytes of JSON, and a recording of an earlier version opens for ever."""

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Growth of memory with other allocators than glibc's: in front of it, linked into the program, in C++; and what is said of
 # programs that have none.
+# beside: others
 cd "$(dirname "$0")/.." || exit 1
 culprit=$PWD/${CULPRIT:-build/culprit}
 export CULPRIT_NO_SETTINGS=1

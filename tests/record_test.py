@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# beside: others
 """culprit record and culprit info as an operator meets them: signals, rotated files, a full disk, a second recorder,
 directories of hour files, kill -9. The last line is `N passed, N failed, N skipped`."""
 # timeout: 240

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -23,6 +24,7 @@ enum {
 	START_MS = 2000,     /* a helper that has not begun by then is replaced */
 	FAILURES_MAX = 3,    /* helpers in a row that came to nothing */
 	LOOK_MS = 5,         /* a waiting client looks so often, bell or not */
+	GIVE_BACK = 64 << 10, /* bytes of answers taken in, for which memory goes back */
 	STATFS_CAP = sizeof(struct culprit_statfs),
 };
 
@@ -38,7 +40,9 @@ struct ask_pool {
 	int proc_fd, epoll;
 	struct helper *helper;      /* NULL: none */
 	struct ask_shared *shared;  /* its */
+	int shared_fd;              /* its, while there is one */
 	uint64_t tail;              /* bytes of its ring taken in */
+	uint64_t given_back;        /* of those: the memory up to here was given back */
 	uint64_t credit;            /* bytes that the answers outstanding may take */
 	uint64_t progress_ns;       /* when it last was seen to do something, or got its first question */
 	uint32_t next_seq;
@@ -143,11 +147,12 @@ static void helper_drop(struct ask_pool *p)
 
 	p->cpu_ns += atomic_load_explicit(&p->shared->cpu_ns, memory_order_relaxed);
 	munmap(p->shared, sizeof(*p->shared));
+	close(p->shared_fd);
 	p->shared = NULL;
 	epoll_ctl(p->epoll, EPOLL_CTL_DEL, p->helper->fd, NULL);
 	helper_release(p->helper);
 	p->helper = NULL;
-	p->tail = p->credit = 0;
+	p->tail = p->credit = p->given_back = 0;
 	/* back to the head of the queue, in order */
 	while ((q = ask_store_last(p->store, ASK_SENT)))
 		ask_store_move_first(p->store, q, ASK_QUEUED);
@@ -183,12 +188,13 @@ static int helper_start(struct ask_pool *p, uint64_t now)
 		return -ENOMEM;
 	fds[0] = p->proc_fd < 0 ? fds[1] : p->proc_fd;
 	err = zygote_spawn(p->zygote, &ask_kind, NULL, 0, fds, 2, &p->helper, NULL);
-	close(fds[1]);
 	if (err < 0) {
 		munmap(p->shared, sizeof(*p->shared));
+		close(fds[1]);
 		p->shared = NULL;
 		return err;
 	}
+	p->shared_fd = fds[1];
 	epoll_ctl(p->epoll, EPOLL_CTL_ADD, p->helper->fd, &event);
 	p->progress_ns = now;
 	p->stats.spawned++;
@@ -351,6 +357,27 @@ static int harvest(struct ask_pool *p, uint64_t now)
 	return n;
 }
 
+/* Answers go round in the ring, and would in time have touched all of it. Where none is outstanding the helper writes nowhere; what has
+ * been read goes back to the system then, in pieces that are worth a system call. Through the descriptor: of memory that is locked
+ * madvise() would take nothing. */
+static void give_back(struct ask_pool *p)
+{
+	uint64_t n = p->tail - p->given_back, begin, first;
+
+	if (p->credit || n < GIVE_BACK)
+		return;
+	n = n < ASK_RING ? n : ASK_RING;
+	begin = (p->tail - n) % ASK_RING;
+	first = n < ASK_RING - begin ? n : ASK_RING - begin;
+	/* Of pages that it may not take as a whole it writes zeros over the part: nobody reads that either. */
+	(void)!fallocate(p->shared_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)(offsetof(struct ask_shared, ring) + begin),
+			 (off_t)first);
+	if (n > first)
+		(void)!fallocate(p->shared_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offsetof(struct ask_shared, ring),
+				 (off_t)(n - first));
+	p->given_back = p->tail;
+}
+
 /* The helper came to nothing. After a few in a row, whoever waits gets `result`. */
 static void helper_failed(struct ask_pool *p, int32_t result, uint64_t now)
 {
@@ -419,6 +446,8 @@ void ask_pool_poll(struct ask_pool *p)
 		return;
 	zygote_poll(p->zygote);
 	pool_check(p, now);
+	if (p->helper)
+		give_back(p);
 	forget(p, now);
 	pool_send(p, now);
 }

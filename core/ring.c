@@ -348,6 +348,7 @@ void ring_unlock(struct ring *ring)
 	if (ring->lock_fd >= 0)
 		close(ring->lock_fd);
 	pthread_mutex_destroy(&ring->lock);
+	schema_unlock(ring->schema);
 	free(ring->w.starts);
 	free(ring);
 }
@@ -384,6 +385,27 @@ void ring_notify_remove(struct ring *ring, int fd)
 		if (ring->notify[i] == fd)
 			ring->notify[i] = -1;
 	pthread_mutex_unlock(&ring->lock);
+}
+
+void ring_set_schema(struct ring *ring, struct schema *schema)
+{
+	struct schema *before;
+
+	pthread_mutex_lock(&ring->lock);
+	before = ring->schema;
+	ring->schema = schema_lock(schema);
+	pthread_mutex_unlock(&ring->lock);
+	schema_unlock(before);
+}
+
+struct schema *ring_schema(struct ring *ring)
+{
+	struct schema *schema;
+
+	pthread_mutex_lock(&ring->lock);
+	schema = ring->schema ? schema_lock(ring->schema) : NULL;
+	pthread_mutex_unlock(&ring->lock);
+	return schema;
 }
 
 void ring_notify_all(struct ring *ring)

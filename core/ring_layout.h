@@ -86,6 +86,7 @@ struct ring {
 
 	pthread_mutex_t lock;        /* of what follows */
 	int notify[RING_READERS_MAX]; /* eventfds; -1: free */
+	struct schema *schema;        /* of the newest segment, for readers in this process; NULL: none yet */
 
 	/* The named file. */
 	int dir_fd;  /* -1: anonymous */
@@ -106,6 +107,10 @@ const char *ring_geometry_check(const struct ring_geometry *, uint64_t file_size
 int ring_notify_add(struct ring *, int fd);
 void ring_notify_remove(struct ring *, int fd);
 void ring_notify_all(struct ring *);
+
+/* Keeps the schema that segments are written with from now on (it locks it), and hands it out: one reference, NULL where there is none. */
+void ring_set_schema(struct ring *, struct schema *);
+struct schema *ring_schema(struct ring *);
 
 static inline uint64_t ring_load(const uint64_t *from)
 {

@@ -336,6 +336,13 @@ static int ring_reader_again(struct source *source, uint64_t seq, uint64_t offse
 	return read_part(source, seq, offset, n, out, error);
 }
 
+static struct schema *ring_reader_schema(struct source *source)
+{
+	struct ring *ring = reader_of(source)->ring;
+
+	return ring ? ring_schema(ring) : NULL;
+}
+
 static int ring_reader_fd(struct source *source)
 {
 	return reader_of(source)->event_fd;
@@ -405,6 +412,7 @@ static const struct source_ops ring_reader_ops = {
 	.refresh = ring_reader_refresh,
 	.segment = ring_reader_segment,
 	.read = ring_reader_read,
+	.schema = ring_reader_schema,
 	.fd = ring_reader_fd,
 	.live = ring_reader_live,
 	.retire = ring_reader_retire,
@@ -417,6 +425,7 @@ static const struct source_ops own_ring_ops = {
 	.segment = ring_reader_segment,
 	.read = ring_reader_read,
 	.again = ring_reader_again,
+	.schema = ring_reader_schema,
 	.fd = ring_reader_fd,
 	.live = ring_reader_live,
 	.retire = ring_reader_retire,

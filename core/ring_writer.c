@@ -286,7 +286,13 @@ static void ring_writer_destroy(struct sink *sink)
 	free(sink);
 }
 
+static void ring_writer_declare(struct sink *sink, struct schema *schema)
+{
+	ring_set_schema(sink_ring(sink), schema);
+}
+
 static const struct sink_ops ring_writer_ops = {
+	.declare = ring_writer_declare,
 	.begin = ring_writer_begin,
 	.append = ring_writer_append,
 	.end = ring_writer_end,

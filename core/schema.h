@@ -110,6 +110,9 @@ uint32_t schema_slot(const struct schema_bounds *, double value);
 void schema_encode(const struct schema *, struct wbuf *);
 struct schema *schema_decode(const void *bytes, size_t n, struct culprit_error *); /* NULL: refused */
 
+/* Whether schema_encode() gives just these bytes; false also where there is no memory to say so. */
+bool schema_encodes(const struct schema *, const void *bytes, size_t n);
+
 /* All tables of `a`, and those of `b` whose names it has not. One reference: of `a` itself where there is nothing to add (or no
  * memory to add it in). */
 struct schema *schema_merged(struct schema *a, const struct schema *b);

@@ -123,6 +123,40 @@ void schema_encode(const struct schema *s, struct wbuf *w)
 	wbuf_finish(&element);
 }
 
+/* Does `at`, of which so much is left, begin with these bytes? Then it stands behind them. */
+static bool goes_on(const uint8_t **at, size_t *left, const struct wbuf *w)
+{
+	if (w->err || w->len > *left || memcmp(*at, w->data, w->len))
+		return false;
+	*at += w->len;
+	*left -= w->len;
+	return true;
+}
+
+bool schema_encodes(const struct schema *s, const void *bytes, size_t n)
+{
+	const uint8_t *at = bytes;
+	struct wbuf all, table, element;
+	bool same;
+
+	wbuf_init(&all);
+	wbuf_init(&table);
+	wbuf_init(&element);
+	wbuf_varint(&all, s->ntables);
+	same = goes_on(&at, &n, &all);
+	/* A table at a time: the whole takes as much memory as what it spares. */
+	for (uint32_t i = 0; same && i < s->ntables; i++) {
+		wbuf_clear(&all);
+		put_table(&table, &element, s->tables[i]);
+		put_element(&all, &table);
+		same = goes_on(&at, &n, &all);
+	}
+	wbuf_finish(&all);
+	wbuf_finish(&table);
+	wbuf_finish(&element);
+	return same && !n;
+}
+
 struct schema *schema_merged(struct schema *a, const struct schema *b)
 {
 	struct wbuf tables, table, element, all;

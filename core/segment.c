@@ -297,6 +297,12 @@ static uint8_t *keep(struct segment *s, const uint8_t *bytes, size_t n)
 	return to;
 }
 
+static void keep_block(struct segment *s, struct segment_block *block)
+{
+	if (s->lean)
+		block->payload = keep(s, block->payload, block->size);
+}
+
 static int frame_add(struct segment *s, const struct segment_block *block, struct culprit_error *error)
 {
 	struct segment_frame f = {.offset = (size_t)(block->payload - s->bytes.data) + s->dropped, .size = block->size};
@@ -346,11 +352,22 @@ static int frame_add(struct segment *s, const struct segment_block *block, struc
 	return 0;
 }
 
+/* The writer's own, where it is in this process and the bytes say the same: all but segments from before a plug-in came. */
+static struct schema *schema_written(const struct segment *s, const struct segment_block *block)
+{
+	struct schema *schema = s->of && s->of->ops->schema ? s->of->ops->schema(s->of) : NULL;
+
+	if (schema && schema_encodes(schema, block->payload, block->size))
+		return schema;
+	schema_unlock(schema);
+	return NULL;
+}
+
 /* The schema that another segment of the source was read with, where its bytes are the same: nearly always. */
 static struct schema *schema_shared(const struct segment *s, const struct segment_block *block)
 {
 	for (const struct segment *other = s->of ? s->of->segments : NULL; other; other = other->next) {
-		if (other != s && other->schema && other->schema_size == block->size &&
+		if (other != s && other->schema && other->schema_size && other->schema_size == block->size &&
 		    !memcmp(other->bytes.data + other->schema_at, block->payload, block->size))
 			return schema_lock(other->schema);
 	}
@@ -359,8 +376,6 @@ static struct schema *schema_shared(const struct segment *s, const struct segmen
 
 static int block_take(struct segment *s, struct segment_block *block, struct culprit_error *error)
 {
-	if (s->lean && (block->type == FORMAT_SCHEMA || block->type == FORMAT_SUMMARY))
-		block->payload = keep(s, block->payload, block->size);
 	switch (block->type) {
 	case FORMAT_HOST:
 		if (host_info_decode(block->payload, block->size, &s->host))
@@ -370,6 +385,11 @@ static int block_take(struct segment *s, struct segment_block *block, struct cul
 		if (s->schema)
 			return error_set(error, -EBADMSG, "segment %llu describes its tables twice",
 					 (unsigned long long)s->meta.seq);
+		s->schema = schema_written(s, block);
+		/* Then its bytes are not needed. */
+		if (s->schema)
+			return 0;
+		keep_block(s, block);
 		s->schema = schema_shared(s, block);
 		if (!s->schema)
 			s->schema = schema_decode(block->payload, block->size, error);
@@ -379,6 +399,7 @@ static int block_take(struct segment *s, struct segment_block *block, struct cul
 	case FORMAT_FRAME:
 		return frame_add(s, block, error);
 	case FORMAT_SUMMARY:
+		keep_block(s, block);
 		s->summary = (size_t)(block->payload - s->bytes.data);
 		s->summary_size = block->size;
 		s->complete = true;

@@ -35,7 +35,7 @@ struct segment {
 	bool lean;        /* frames are not kept; then, */
 	size_t kept;      /* so much of what has been parsed is in the bytes, */
 	uint64_t dropped; /* and what stands at `parsed` stands so many bytes further on in the segment as written (modulo 2^64) */
-	size_t schema_at, schema_size; /* payload of the SCHEMA block in the bytes */
+	size_t schema_at, schema_size; /* payload of the SCHEMA block in the bytes; 0: not needed, the writer's own was found */
 	struct dictionary *dictionary;
 	size_t frames_cap;
 	struct source *of; /* in whose list it is */

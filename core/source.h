@@ -72,6 +72,9 @@ struct source_ops {
 	void (*state)(struct source *, struct source_state *);
 	/* Optional: will more come? Then it answers for what lies after its newest frame, too. */
 	bool (*live)(struct source *);
+	/* Optional, where its writer is in this process: the schema that it writes with now, one reference. NULL: none. Who reads its bytes
+	 * needs none of its own (core/segment.c). */
+	struct schema *(*schema)(struct source *);
 	/* Optional: gives back files and what else it holds. From then on it has no segments (-ESTALE); what was read of it stays. */
 	void (*retire)(struct source *);
 };

@@ -232,7 +232,11 @@ static void segment_begin(struct writer *w, uint64_t mono_ns, int64_t wall_ns)
 	wbuf_bytes(&w->blocks, w->constant.data, w->constant.len);
 	for (size_t i = 0; i < w->nsinks; i++) {
 		struct writer_sink *s = &w->sinks[i];
-		int err = s->sink->ops->begin(s->sink, &w->meta, &error);
+		int err;
+
+		if (s->sink->ops->declare)
+			s->sink->ops->declare(s->sink, w->schema);
+		err = s->sink->ops->begin(s->sink, &w->meta, &error);
 
 		note(s, err, &error);
 		s->begun = !err;

@@ -27,6 +27,8 @@ struct sink {
 };
 
 struct sink_ops {
+	/* Optional: the schema that segments have from now on, before begin(). Who hands it on locks it. */
+	void (*declare)(struct sink *, struct schema *);
 	/* A new segment begins; the former one has ended. */
 	int (*begin)(struct sink *, const struct segment_meta *, struct culprit_error *);
 	/* Whole blocks: one call is readable for others as a whole or not at all. `mono_ns`: of the newest frame so

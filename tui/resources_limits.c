@@ -106,6 +106,12 @@ static void ask_listeners(struct resources *r, const struct lens *lens, const st
 	x->warn = true;
 }
 
+_Static_assert(sizeof(((struct resource *)0)->most) == sizeof(((struct resource_top *)0)->name), "a name fits");
+static void most_by(struct resource *x, const struct resource_top *top)
+{
+	memcpy(x->most, top->name, sizeof(x->most));
+}
+
 static void ask_files(struct resources *r, const struct resources_who *who)
 {
 	const struct resource_top *top = &who->top[TOP_FILES];
@@ -117,7 +123,7 @@ static void ask_files(struct resources *r, const struct resources_who *who)
 	if (!x)
 		return;
 	snprintf(x->name, sizeof(x->name), "open files");
-	snprintf(x->most, sizeof(x->most), "%s", top->name);
+	most_by(x, top);
 	x->warn = top->value >= files_full;
 }
 
@@ -136,7 +142,7 @@ static void ask_short(struct resources *r, const struct lens *lens, const struct
 	cpus = resources_number(r, 0, "cpus");
 	snprintf(x->name, sizeof(x->name), "forks");
 	resources_say_number(x->wait, r->wait_cap, "took cpu1", top->sum, CULPRIT_PERCENT);
-	snprintf(x->most, sizeof(x->most), "%s", top->name);
+	most_by(x, top);
 	x->warn = top->sum >= short_much * (cpus > 0 ? cpus : 1);
 }
 
@@ -154,7 +160,7 @@ static void ask_locks(struct resources *r, const struct resources_who *who)
 	snprintf(x->name, sizeof(x->name), "locks");
 	snprintf(x->use, sizeof(x->use), "%.1f", top->value / 100);
 	snprintf(x->wait, sizeof(x->wait), "threads wait");
-	snprintf(x->most, sizeof(x->most), "%s", top->name);
+	most_by(x, top);
 }
 
 void resources_limits(struct resources *r, const struct lens *lens, const struct resources_who *who)

@@ -27,9 +27,9 @@ enum slot_flags {
 
 struct slot {
 	uint32_t states, sealed_states; /* of its cells (cellstates); NONE: has none */
-	uint32_t flags;
 	uint32_t fold;        /* of a member: the slot of its fold row; of an empty slot: the next empty one + 1 */
 	uint32_t first, last; /* its entries in the log, + 1; 0: none */
+	uint16_t flags;       /* enum slot_flags */
 	uint16_t idle;        /* samples since its last change */
 	uint8_t stale, sealed_stale;
 	uint8_t based, based_now; /* groups that have bases; those that got them in this frame */

@@ -85,8 +85,27 @@ static int before(const struct query *q, const struct sort_cell *a, const struct
 	return q->sort_descending ? -c : c;
 }
 
-/* Merge sort, stable; runs of INSERTION by insertion; an ordered pair of runs is not touched. */
-static struct sort_cell *sort(const struct query *q, struct sort_cell *a, struct sort_cell *b, size_t n, enum order by)
+/* Merges two sorted runs that lie next to each other, where they are. The shorter one goes to `aside` for that. */
+static void merge(const struct query *q, struct sort_cell *a, size_t from, size_t middle, size_t to, struct sort_cell *aside, enum order by)
+{
+	size_t left = middle - from, right = to - middle, out;
+
+	if (left <= right) {
+		memcpy(aside, a + from, left * sizeof(*a));
+		out = from;
+		for (size_t i = 0; i < left;)
+			a[out++] = middle == to || before(q, &aside[i], &a[middle], by) <= 0 ? aside[i++] : a[middle++];
+		return;
+	}
+	/* From the end: of those that are equal the right one comes last. */
+	memcpy(aside, a + middle, right * sizeof(*a));
+	out = to;
+	while (right)
+		a[--out] = middle == from || before(q, &a[middle - 1], &aside[right - 1], by) <= 0 ? aside[--right] : a[--middle];
+}
+
+/* Merge sort, stable; runs of INSERTION by insertion; an ordered pair of runs is not touched. `aside`: room for half of them. */
+static void sort(const struct query *q, struct sort_cell *a, struct sort_cell *aside, size_t n, enum order by)
 {
 	for (size_t from = 0; from < n; from += INSERTION) {
 		size_t to = from + INSERTION < n ? from + INSERTION : n;
@@ -101,28 +120,15 @@ static struct sort_cell *sort(const struct query *q, struct sort_cell *a, struct
 		}
 	}
 	for (size_t width = INSERTION; width < n; width *= 2) {
-		struct sort_cell *swap;
+		for (size_t from = 0; n - from > width; from += 2 * width) {
+			size_t middle = from + width, to = n - middle > width ? middle + width : n;
 
-		for (size_t from = 0; from < n; from += 2 * width) {
-			size_t middle = from + width < n ? from + width : n;
-			size_t to = from + 2 * width < n ? from + 2 * width : n;
-			size_t i = from, k = middle, out = from;
-
-			if (middle == to || before(q, &a[middle - 1], &a[middle], by) <= 0) {
-				memcpy(b + from, a + from, (to - from) * sizeof(*a));
-				continue;
-			}
-			while (i < middle && k < to)
-				b[out++] = before(q, &a[i], &a[k], by) <= 0 ? a[i++] : a[k++];
-			memcpy(b + out, a + i, (middle - i) * sizeof(*a));
-			out += middle - i;
-			memcpy(b + out, a + k, (to - k) * sizeof(*a));
+			if (before(q, &a[middle - 1], &a[middle], by) > 0)
+				merge(q, a, from, middle, to, aside, by);
+			if (to == n)
+				break;
 		}
-		swap = a;
-		a = b;
-		b = swap;
 	}
-	return a;
 }
 
 static void sort_value(struct query *q, size_t row, size_t column, struct value *v)
@@ -185,13 +191,13 @@ static void permute(struct query *q, struct sort_cell *sorted, size_t n)
 int query_sort_rows(struct query *q)
 {
 	size_t n = q->nrows;
-	struct sort_cell *cells, *sorted;
+	struct sort_cell *cells;
 	int column = q->sort_column[0] ? query_column_find(q, q->sort_column) : -1;
 
 	if (n < 2)
 		return 0;
 	if (query_misfit(q->sort_cap, n)) {
-		cells = realloc(q->sort_cells, 2 * q->rows_cap * sizeof(*cells));
+		cells = realloc(q->sort_cells, (q->rows_cap + q->rows_cap / 2) * sizeof(*cells));
 		if (!cells)
 			return -ENOMEM;
 		q->sort_cells = cells;
@@ -200,19 +206,19 @@ int query_sort_rows(struct query *q)
 	cells = q->sort_cells;
 	for (size_t i = 0; i < n; i++)
 		reduce_key(q, &cells[i], (uint32_t)i);
-	sorted = sort(q, cells, cells + n, n, BY_KEY);
+	sort(q, cells, cells + n, n, BY_KEY);
 	if (column >= 0) {
 		bool text = q->columns[column].is.type == CULPRIT_TEXT;
 
 		for (size_t i = 0; i < n; i++) {
 			struct value v;
 
-			sort_value(q, sorted[i].row, (size_t)column, &v);
-			reduce(&v, q->sort_grain, &sorted[i]);
+			sort_value(q, cells[i].row, (size_t)column, &v);
+			reduce(&v, q->sort_grain, &cells[i]);
 		}
-		sorted = sort(q, sorted, sorted == cells ? cells + n : cells, n, text ? BY_TEXT : BY_NUMBER);
+		sort(q, cells, cells + n, n, text ? BY_TEXT : BY_NUMBER);
 	}
-	permute(q, sorted, n);
+	permute(q, cells, n);
 	return 0;
 }
 

@@ -17,7 +17,7 @@ struct wbuf {
 void wbuf_init(struct wbuf *);
 void wbuf_finish(struct wbuf *); /* NULL-safe; frees */
 void wbuf_clear(struct wbuf *);  /* keeps the memory */
-enum { WBUF_KEEP = 1 << 16 };
+enum { WBUF_KEEP = 1 << 15 }; /* more than most frames take */
 void wbuf_fit(struct wbuf *); /* gives back what is beyond its bytes, where that is more than they are, and than WBUF_KEEP */
 void wbuf_give_back(struct wbuf *); /* clears, and keeps WBUF_KEEP bytes at most */
 /* Room for n more bytes; NULL when out of memory. */

@@ -39,23 +39,19 @@ struct writer {
 	size_t key_bytes, delta_bytes;
 	uint64_t rows_most;          /* at once, in the open segment */
 	struct wbuf blocks;          /* reused */
-	struct wbuf constant;        /* HOST and SCHEMA blocks, the same in every segment */
 	size_t size;                 /* bytes of the open segment */
 };
 
-/* What every segment begins with. */
-static int constant_make(struct writer *w)
+/* What every segment begins with: the same each time, and not worth the memory in between. */
+static void put_constant(struct writer *w)
 {
-	size_t begun;
+	size_t begun = segment_begin_block(&w->blocks, FORMAT_HOST);
 
-	wbuf_clear(&w->constant);
-	begun = segment_begin_block(&w->constant, FORMAT_HOST);
-	host_info_encode(&w->host, &w->constant);
-	segment_end_block(&w->constant, begun);
-	begun = segment_begin_block(&w->constant, FORMAT_SCHEMA);
-	schema_encode(w->schema, &w->constant);
-	segment_end_block(&w->constant, begun);
-	return w->constant.err;
+	host_info_encode(&w->host, &w->blocks);
+	segment_end_block(&w->blocks, begun);
+	begun = segment_begin_block(&w->blocks, FORMAT_SCHEMA);
+	schema_encode(w->schema, &w->blocks);
+	segment_end_block(&w->blocks, begun);
 }
 
 struct writer *writer_create(struct schema *schema, const struct host_info *host)
@@ -67,7 +63,7 @@ struct writer *writer_create(struct schema *schema, const struct host_info *host
 	w->host = *host;
 	w->schema = schema_lock(schema);
 	w->builder = builder_create(schema);
-	if (!w->builder || constant_make(w)) {
+	if (!w->builder) {
 		writer_destroy(w);
 		return NULL;
 	}
@@ -87,7 +83,6 @@ void writer_destroy(struct writer *w)
 	builder_destroy(w->builder);
 	schema_unlock(w->schema);
 	wbuf_finish(&w->blocks);
-	wbuf_finish(&w->constant);
 	free(w);
 }
 
@@ -148,7 +143,7 @@ int writer_grow(struct writer *w, struct schema *schema)
 	schema_lock(schema);
 	schema_unlock(w->schema);
 	w->schema = schema;
-	return constant_make(w);
+	return 0;
 }
 
 int writer_set_interval(struct writer *w, uint64_t interval_ns)
@@ -156,7 +151,7 @@ int writer_set_interval(struct writer *w, uint64_t interval_ns)
 	int r = writer_finish_segment(w);
 
 	w->host.interval_ns = interval_ns;
-	return r ? r : constant_make(w);
+	return r;
 }
 
 /* A sink's first error is kept until it is asked for. */
@@ -229,7 +224,7 @@ static void segment_begin(struct writer *w, uint64_t mono_ns, int64_t wall_ns)
 	w->meta.mono_ns = mono_ns;
 	w->meta.wall_ns = wall_ns;
 	segment_put_header(&w->blocks, &w->meta);
-	wbuf_bytes(&w->blocks, w->constant.data, w->constant.len);
+	put_constant(w);
 	for (size_t i = 0; i < w->nsinks; i++) {
 		struct writer_sink *s = &w->sinks[i];
 		int err;
@@ -295,7 +290,10 @@ int writer_commit(struct writer *w)
 	rows = builder_rows_all(w->builder);
 	w->rows_most = rows > w->rows_most ? rows : w->rows_most;
 	*(key ? &w->key_bytes : &w->delta_bytes) += w->blocks.len - before;
+	/* The one after a key frame is large, too: all counters get their bases in it. */
 	if (key)
 		wbuf_give_back(&w->blocks);
+	else
+		wbuf_fit(&w->blocks);
 	return 0;
 }

@@ -794,6 +794,56 @@ static void test_filter_errors(void **state)
 	tear_down(&b);
 }
 
+/* Of any number of rows, in any order, many alike: by the value, then by key. */
+static void test_order_of_many(void **state)
+{
+	static const unsigned counts[] = {2, 7, 8, 9, 15, 16, 17, 24, 25, 31, 33, 63, 64, 65, 100, 127, 129, 200, 255, 257, 300};
+	uint64_t seed = 7;
+
+	(void)state;
+	for (size_t k = 0; k < sizeof(counts) / sizeof(counts[0]); k++) {
+		unsigned n = counts[k], pids[300], levels[301];
+		char text[16384];
+		struct query_row r;
+		struct bench b;
+		int len = snprintf(text, sizeof(text), "tick 1s\nsample process\n");
+
+		for (unsigned i = 0; i < n; i++) {
+			unsigned at;
+
+			seed = seed * 6364136223846793005u + 1442695040888963407u;
+			at = (unsigned)(seed >> 33) % (i + 1);
+			pids[i] = pids[at];
+			pids[at] = i + 1;
+			levels[i + 1] = (unsigned)(seed >> 45) % (n / 3 + 1);
+		}
+		for (unsigned i = 0; i < n; i++)
+			len += snprintf(text + len, sizeof(text) - (size_t)len, "row process pid=%u start=5 rss=%u\n", pids[i], levels[pids[i]]);
+		snprintf(text + len, sizeof(text) - (size_t)len, "tick 2s\nsample process keep\n");
+		set_up(&b, with(proc, text));
+		run(&b, "process", 1, 2);
+		for (unsigned down = 0; down < 2; down++) {
+			uint64_t before = 0;
+
+			assert_int_equal(query_sort(b.query, "rss", down), 0);
+			assert_int_equal(query_nrows(b.query), n);
+			for (size_t i = 0; i < n; i++) {
+				assert_true(query_row(b.query, i, &r));
+				assert_in_range(r.key.bits[0], 1, n);
+				if (i && levels[r.key.bits[0]] == levels[before])
+					assert_true(r.key.bits[0] > before);
+				else if (i)
+					assert_int_equal(levels[r.key.bits[0]] < levels[before], down);
+				before = r.key.bits[0];
+			}
+		}
+		assert_int_equal(query_sort(b.query, NULL, false), 0);
+		for (size_t i = 0; i < n; i++)
+			assert_true(query_row(b.query, i, &r) && r.key.bits[0] == i + 1);
+		tear_down(&b);
+	}
+}
+
 static void test_order(void **state)
 {
 	static const uint64_t by_key[] = {1, 2, 3, 4}, up[] = {3, 1, 2, 4}, down[] = {1, 2, 3, 4};
@@ -1034,6 +1084,7 @@ int main(void)
 		cmocka_unit_test(test_rows_left_behind),    cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_own),             cmocka_unit_test(test_scope),
 		cmocka_unit_test(test_filter_errors),       cmocka_unit_test(test_order),
+		cmocka_unit_test(test_order_of_many),
 		cmocka_unit_test(test_moves),               cmocka_unit_test(test_stale_results),
 		cmocka_unit_test(test_evicted),             cmocka_unit_test(test_nothing),
 		cmocka_unit_test(test_unchanged),           cmocka_unit_test(test_lens),

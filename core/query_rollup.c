@@ -247,12 +247,13 @@ static void choose_along(const struct query *q, struct qchildren *c)
 static struct qchildren *children_of(struct query *q, const struct qrollup *r)
 {
 	struct lens lens = lens_window(q->from_ns, q->to_ns);
-	struct qchildren *c = q->children;
+	struct qchildren *c = NULL;
 	int err;
 
-	while (c < q->children + q->nchildren && strcmp(c->table, r->child->name) != 0)
-		c++;
-	if (c == q->children + q->nchildren) {
+	for (size_t i = 0; i < q->nchildren && !c; i++)
+		if (!strcmp(q->children[i].table, r->child->name))
+			c = &q->children[i];
+	if (!c) {
 		struct qchildren *more = realloc(q->children, (q->nchildren + 1) * sizeof(*more));
 
 		if (!more)

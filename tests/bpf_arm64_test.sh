@@ -2,13 +2,8 @@
 # Every program for the kernel compiles for arm64, too, and the walk of stacks there knows that machine's registers: pc, sp, x29, x30,
 # pstate, by the names that the kernel of arm64 has for them. (The walk itself: tests/unit/test_unwind.c, on a recorded stack.)
 cd "$(dirname "$0")/.." || exit 1
-passed=0 failed=0
 . tests/support/checks.sh
-if ! command -v clang > /dev/null; then
-	echo "skip programs for arm64: no clang here"
-	echo "0 passed, 0 failed, 1 skipped"
-	exit 0
-fi
+command -v clang > /dev/null || skip_all "programs for arm64: no clang here"
 bpftool=$(ls /usr/sbin/bpftool /usr/lib/linux-tools/*/bpftool 2> /dev/null | head -n1)
 objects=
 for f in collectors/*.bpf.c; do
@@ -24,5 +19,4 @@ for field in pc sp pstate 'regs\[31\]'; do
 	check "pt_regs has $field" grep -qE "__u64 $field;|long long $field;|u64 $field;" <<< "$types"
 done
 check "none of x86-64" sh -c '! grep -qE "(__u64|long long|u64) (ip|bp);" "$0"' <(printf '%s' "$types")
-echo "$passed passed, $failed failed, 0 skipped"
-[ $failed = 0 ]
+end

@@ -6,7 +6,7 @@ check=$PWD/scripts/check_layers.sh
 cc=${CC:-gcc}
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
-passed=0 failed=0
+. tests/support/checks.sh
 
 fresh() {
 	rm -rf "$dir/t"
@@ -37,16 +37,10 @@ compile() {
 
 # expect WHAT PATTERN: the check fails and says PATTERN
 expect() {
-	sh "$check" . ${OBJ-} >out 2>&1
+	sh "$check" . ${OBJ-} >"$dir/out" 2>&1
 	status=$?
-	if [ $status = 1 ] && grep -qE "^FAIL $2" out; then
-		echo "ok   $1"
-		passed=$((passed + 1))
-	else
-		echo "FAIL $1: status $status, expected: $2"
-		sed 's/^/     /' out
-		failed=$((failed + 1))
-	fi
+	[ $status = 1 ] && grep -qE "^FAIL $2" "$dir/out"
+	ok "$1" $? "status $status, expected: $2"
 }
 
 # plant WHAT FILE TEXT PATTERN
@@ -58,14 +52,8 @@ plant() {
 
 fresh
 compile
-if sh "$check" . obj >out 2>&1 && grep -qx '14 passed, 0 failed' out; then
-	echo 'ok   a clean tree passes'
-	passed=$((passed + 1))
-else
-	echo 'FAIL a clean tree does not pass'
-	cat out
-	failed=$((failed + 1))
-fi
+sh "$check" . obj >"$dir/out" 2>&1 && grep -qx '14 passed, 0 failed' "$dir/out"
+ok 'a clean tree passes' $?
 
 plant 'ncurses in core' core/a.c '#include <ncurses.h>' 'ncurses core/a.c:5'
 plant 'ncurses in a panel' tui/list.c '#include <curses.h>' 'ncurses tui/list.c'
@@ -108,5 +96,4 @@ symbols 'a collector calls core by hand' collectors/psi.c 'int core_a(void *); i
 	'symbol collectors/psi.c:1 uses core_a'
 symbols 'curses by hand' core/a.c 'void endwin(void); void d(void) { endwin(); }' 'symbol core/a.c:1 uses endwin'
 
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+end

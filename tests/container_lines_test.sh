@@ -4,26 +4,16 @@
 # beside: others
 cd "$(dirname "$0")/.." || exit 1
 culprit=${CULPRIT:-build/culprit}
-dir=$(mktemp -d /tmp/culprit-container-XXXXXX) passed=0 failed=0 skipped=0 pids=()
+dir=$(mktemp -d /tmp/culprit-container-XXXXXX) pids=()
 trap '[ ${#pids[@]} = 0 ] || kill "${pids[@]}" 2>/dev/null; rm -rf "$dir"' EXIT
 . tests/support/checks.sh
-end() {
-	echo "$passed passed, $failed failed, $skipped skipped"
-	[ $failed = 0 ]
-	exit
-}
-skip() {
-	echo "skip $1"
-	skipped=1
-	end
-}
 has() { grep -qF -- "$1" "$2"; }
 export CULPRIT_NO_SETTINGS=1
 
-[ "$(id -u)" = 0 ] || skip "needs root, for a mount namespace"
-command -v unshare objcopy setpriv > /dev/null || skip "no unshare, objcopy or setpriv here"
+[ "$(id -u)" = 0 ] || skip_all "needs root, for a mount namespace"
+command -v unshare objcopy setpriv > /dev/null || skip_all "no unshare, objcopy or setpriv here"
 mkdir "$dir/root" "$dir/made" && chmod 755 "$dir" "$dir/root"
-unshare --mount mount -t tmpfs none "$dir/root" 2>/dev/null || skip "may not mount here"
+unshare --mount mount -t tmpfs none "$dir/root" 2>/dev/null || skip_all "may not mount here"
 cat > "$dir/made/burn.c" <<'C'
 volatile unsigned long sink;
 static inline __attribute__((always_inline)) unsigned long mix(unsigned long x)
@@ -36,9 +26,9 @@ __attribute__((noinline)) void outer(void) { for (int i = 0; i < 7000; i++) sink
 int main(void) { for (;;) outer(); }
 C
 (cd "$dir/made" && ${CC:-cc} -O2 -g -static -fomit-frame-pointer -Wl,--build-id=sha1 -o whole burn.c && objcopy --only-keep-debug whole debug &&
-	objcopy --strip-debug whole split) > "$dir/said" 2>&1 || skip "nothing static can be compiled here"
+	objcopy --strip-debug whole split) > "$dir/said" 2>&1 || skip_all "nothing static can be compiled here"
 id=$(LC_ALL=C readelf -n "$dir/made/whole" | sed -n 's/ *Build ID: //p')
-[ ${#id} = 40 ] || skip "no readelf here"
+[ ${#id} = 40 ] || skip_all "no readelf here"
 
 # A root of its own, as a container has it: contain FOLDER UID COMMAND, which fills it
 cat > "$dir/made/contain.c" <<'C'
@@ -63,7 +53,7 @@ int main(int n, char **v)
 	return 4;
 }
 C
-(cd "$dir/made" && ${CC:-cc} -o contain contain.c) || skip "no compiler here"
+(cd "$dir/made" && ${CC:-cc} -o contain contain.c) || skip_all "no compiler here"
 
 # run PROGRAM [DEBUG]: what is in its root besides.
 run() {
@@ -93,8 +83,7 @@ plain "$dir/culprit" collectors > "$dir/collectors" 2>&1
 if has "of your own processes only" "$dir/collectors"; then
 	lines "without rights" plain "$dir/culprit"
 else
-	echo "skip without rights: no perf events here"
-	skipped=1
+	skip "without rights: no perf events here"
 fi
 rm "/proc/$pid/root/burn"
 check "it is deleted" test "$(readlink "/proc/$pid/exe")" = "/burn (deleted)"

@@ -4,33 +4,18 @@
 # timeout: 300
 cd "$(dirname "$0")/.." || exit 1
 make=${MAKE:-make}
-passed=0 failed=0 skipped=0
+. tests/support/checks.sh
 
 for tool in dpkg dpkg-deb dpkg-shlibdeps dpkg-parsechangelog; do
-	if ! command -v $tool >/dev/null; then
-		echo "skip make deb: needs $tool (Debian or Ubuntu: apt-get install dpkg-dev)"
-		echo '0 passed, 0 failed, 1 skipped'
-		exit 0
-	fi
+	command -v $tool >/dev/null || skip_all "make deb: needs $tool (Debian or Ubuntu: apt-get install dpkg-dev)"
 done
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf --one-file-system "$dir"' EXIT
 
-ok() {
-	if [ "$2" = 0 ]; then
-		echo "ok   $1"
-		passed=$((passed + 1))
-	else
-		echo "FAIL $1"
-		tail -n 15 "$dir/out" | sed 's/^/     /'
-		failed=$((failed + 1))
-	fi
-}
-
 $make -s DEPS=0 deb >"$dir/out" 2>&1
 ok 'make deb' $?
 deb=$(grep -E '\.deb$' "$dir/out" | tail -n 1)
-[ -f "$deb" ] || { echo "$passed passed, $((failed + 1)) failed, 0 skipped"; exit 1; }
+[ -f "$deb" ] || { ok 'it says where the package is' 1; end; }
 cp "$deb" "$dir/first.deb"
 $make -s DEPS=0 deb >"$dir/out" 2>&1 && cmp "$deb" "$dir/first.deb" >>"$dir/out" 2>&1
 ok 'made again it has the same bytes' $?
@@ -54,8 +39,7 @@ if command -v lintian >/dev/null; then
 	ok 'lintian finds no error' $?
 	sed -n 's/^W:/     lintian warns:/p' "$dir/out"
 else
-	echo 'skip lintian finds no error: no lintian here (apt-get install lintian)'
-	skipped=$((skipped + 1))
+	skip 'lintian finds no error: no lintian here (apt-get install lintian)'
 fi
 
 # Its own root; the packages of this box are known there, so that dependencies are checked and met.
@@ -100,5 +84,4 @@ as_dpkg --purge culprit
 ok 'it is purged' $?
 test ! -e "$root/var/lib/culprit"
 ok '  and its recordings are gone' $?
-echo "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" = 0 ]
+end

@@ -5,18 +5,7 @@ cd "$(dirname "$0")/.." || exit 1
 tree=$PWD
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
-passed=0 failed=0
-
-ok() {
-	if [ "$2" = 0 ]; then
-		echo "ok   $1"
-		passed=$((passed + 1))
-	else
-		echo "FAIL $1"
-		sed 's/^/     /' "$dir/out" | tail -n 20
-		failed=$((failed + 1))
-	fi
-}
+. tests/support/checks.sh
 
 mkdir -p "$dir/t/scripts" "$dir/bin" "$dir/all"
 cp scripts/deps.sh "$dir/t/scripts"
@@ -82,7 +71,6 @@ ok 'apt-get: a failed installation is tried again with new lists' $?
 ! ls build/deps-* >/dev/null 2>&1
 ok 'a failure is not remembered' $?
 
-skipped=0
 if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
 	chmod -R a+rwX "$dir"
 	as_nobody() {
@@ -100,8 +88,7 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
 	ok 'not root: through sudo' $?
 	rm "$dir/bin/sudo"
 else
-	echo 'skip not root, with and without sudo: needs root, to become nobody'
-	skipped=1
+	skip 'not root, with and without sudo: needs root, to become nobody'
 fi
 
 mkdir -p "$dir/usr/include/libiberty"
@@ -141,5 +128,4 @@ ok 'make objects does ask, and stops' $?
 "$make" DEPS=0 -n objects >"$dir/out" 2>&1 && ! grep -q '^ran' "$dir/out"
 ok 'DEPS=0 does not' $?
 
-echo "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" = 0 ]
+end

@@ -3,17 +3,7 @@
 # the other way round; the man page is without formatting errors; what the README tells to type exists.
 cd "$(dirname "$0")/.." || exit 1
 culprit=${CULPRIT:-build/culprit}
-passed=0 failed=0 skipped=0
-
-ok() {
-	if [ "$2" = 0 ]; then
-		echo "ok   $1"
-		passed=$((passed + 1))
-	else
-		echo "FAIL $1${3:+: $3}"
-		failed=$((failed + 1))
-	fi
-}
+. tests/support/checks.sh
 
 man=$(sed 's/\\-/-/g; s/\\f.//g' docs/culprit.1)
 in_man=$(echo "$man" | grep -E '^\.(BI?|BR) ' | grep -oE -- '--[a-z][a-z-]*' | sort -u)
@@ -35,8 +25,7 @@ if command -v groff >/dev/null; then
 	test -z "$warnings"
 	ok 'the man page formats without warnings' $? "$warnings"
 else
-	echo 'skip the man page formats without warnings: no groff here'
-	skipped=1
+	skip 'the man page formats without warnings: no groff here'
 fi
 
 for goal in $(grep -oE '`?make [a-z][a-z-]*' README.md | sed 's/.*make //' | sort -u); do
@@ -48,5 +37,4 @@ for o in $(grep -oE -- '(^|[ `])--[a-z][a-z-]*' README.md | tr -d ' `' | sort -u
 	echo "$in_help" | grep -qx -- "$o"
 	ok "$o of the README is an option" $?
 done
-echo "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" = 0 ]
+end

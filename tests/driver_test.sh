@@ -1,10 +1,10 @@
 #!/bin/bash
 # Is the driver tests/run able to fail? A tree of stand-ins that pass, fail, crash, hang, keep silent, promise too much.
 cd "$(dirname "$0")/.." || exit 1
-driver=$PWD/tests/run
+driver=$PWD/tests/run checks=$PWD/tests/support/checks.sh
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
-passed=0 failed=0
+. "$checks"
 mkdir -p "$dir/tests/unit" "$dir/build/tests"
 cp "$driver" "$dir/tests/run"
 cd "$dir" || exit 1
@@ -27,14 +27,8 @@ script() {
 expect() {
 	MAKE=true TEST_TIMEOUT=2 tests/run unit scripts >out 2>&1
 	status=$?
-	if [ $status = "$2" ] && [ "$(tail -n 1 out)" = "$3" ] && grep -qE "${4-.}" out; then
-		echo "ok   $1"
-		passed=$((passed + 1))
-	else
-		echo "FAIL $1: status $status"
-		sed 's/^/     /' out
-		failed=$((failed + 1))
-	fi
+	[ $status = "$2" ] && [ "$(tail -n 1 out)" = "$3" ] && grep -qE "${4-.}" out
+	ok "$1" $? "status $status"
 }
 
 stand_in 'printf "1..2\nok 1 - a\nok 2 - b\n"'
@@ -101,8 +95,18 @@ script 'echo hello'
 expect 'a script that does not count' 1 '0 passed, 1 failed, 0 skipped' 'no line'
 script 'exit 0'
 expect 'a silent script' 1 '0 passed, 1 failed, 0 skipped'
+checks() { # SHELL: a script that counts with support/checks.sh
+	script "dir=$dir; . $checks; $1"
+}
+checks 'check a true; skip "c: no such device"; end'
+expect 'checks that hold, and one left out' 0 '1 passed, 0 failed, 1 skipped' 'c: no such device'
+checks 'check a true; check b false > said; end'
+expect 'a check that fails is named, wherever its command speaks' 1 '1 passed, 1 failed, 0 skipped' 'tests/x.sh: FAIL b'
+checks 'check a status 3 sh -c "exit 3"; check b status 0 sh -c "exit 3"; end'
+expect 'a check of a status' 1 '1 passed, 1 failed, 0 skipped' 'tests/x.sh: FAIL b'
+checks 'check a true; skip_all "the rest: needs root"; check b false; end'
+expect 'all further checks left out' 0 '1 passed, 0 failed, 1 skipped' 'the rest: needs root'
 script 'printf "\033[31mred\n"; echo "0 passed, 1 failed"'
 expect 'hostile output is shown escaped' 1 '0 passed, 1 failed, 0 skipped' '\\x1b'
 
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+end

@@ -10,16 +10,11 @@
 # timeout: 3600
 cd "$(dirname "$0")/.." || exit 1
 root=$PWD
-passed=0 failed=0
+. tests/support/checks.sh
 
-skip() {
-	echo "skip fresh_debian: $1"
-	echo '0 passed, 0 failed, 1 skipped'
-	exit 0
-}
-[ "${FRESH-}" = 1 ] || skip 'takes minutes and the network; make test-fresh runs it'
-[ "$(id -u)" = 0 ] || skip 'needs root for chroot'
-command -v debootstrap >/dev/null || skip 'needs debootstrap: apt-get install debootstrap'
+[ "${FRESH-}" = 1 ] || skip_all 'fresh_debian: takes minutes and the network; make test-fresh runs it'
+[ "$(id -u)" = 0 ] || skip_all 'fresh_debian: needs root for chroot'
+command -v debootstrap >/dev/null || skip_all 'fresh_debian: needs debootstrap: apt-get install debootstrap'
 
 suite=${FRESH_SUITE:-bookworm}
 mirror=${FRESH_MIRROR:-$(sed -n 's/^URIs: *\([^ ]*\).*/\1/p; s/^deb \(\[[^]]*\] \)*\(http[^ ]*\).*/\2/p' \
@@ -41,7 +36,7 @@ if [ ! -x "$dir/usr/bin/make" ]; then
 	echo "debootstrap $suite from ${mirror:-the default mirror} into $dir"
 	if ! debootstrap --variant=minbase --include=make "$suite" "$dir" ${mirror:+"$mirror"} >"$log.debootstrap" 2>&1; then
 		tail -n 5 "$log.debootstrap"
-		skip "debootstrap could not fetch $suite from ${mirror:-the default mirror}"
+		skip_all "fresh_debian: debootstrap could not fetch $suite from ${mirror:-the default mirror}"
 	fi
 fi
 mkdir -p "$dir"/{proc,sys,dev}
@@ -79,12 +74,10 @@ try() {
 	in_chroot "$2" >"$name" 2>&1 </dev/null
 	status=$?
 	if [ $status = 0 ] && grep -qE -e "${3-}" "$name"; then
-		echo "ok   $1 ($(($(date +%s) - begin)) s)"
-		passed=$((passed + 1))
+		ok "$1 ($(($(date +%s) - begin)) s)" 0
 	else
-		echo "FAIL $1: status $status, or no '${3-}' in the output"
+		ok "$1" 1 "status $status, or no '${3-}' in the output"
 		tail -n 25 "$name" | sed 's/^/     /'
-		failed=$((failed + 1))
 	fi
 }
 
@@ -116,5 +109,4 @@ try 'the package is removed' 'apt-get purge -y -q culprit && [ -z "$(command -v 
 try 'make unit' 'make -j2 unit'
 [ "${FRESH_TEST-}" != 1 ] || try 'make test' 'make test' '^[0-9]+ passed, 0 failed, [0-9]+ skipped$'
 
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+end

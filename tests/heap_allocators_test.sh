@@ -5,18 +5,9 @@
 cd "$(dirname "$0")/.." || exit 1
 culprit=$PWD/${CULPRIT:-build/culprit}
 export CULPRIT_NO_SETTINGS=1
-dir=$(mktemp -d /tmp/culprit-heap-XXXXXX) passed=0 failed=0 skipped=0 pid=
+dir=$(mktemp -d /tmp/culprit-heap-XXXXXX) pid=
 trap '[ -n "$pid" ] && kill "$pid" 2>/dev/null; rm -rf "$dir"' EXIT
 . tests/support/checks.sh
-skip() {
-	echo "skip $1"
-	skipped=$((skipped + 1))
-}
-end() {
-	echo "$passed passed, $failed failed, $skipped skipped"
-	[ $failed = 0 ]
-	exit
-}
 
 cd "$dir" || exit 1
 cat > keep.c << 'C'
@@ -43,7 +34,7 @@ KEEP(keep_one, 1)
 extern "C" __attribute__((noinline)) void give_back() { ::operator delete(::operator new(4000000)); }
 int main() { struct timespec t = {0, 50000000}; for (;;) { keep_three(); keep_one(); give_back(); nanosleep(&t, nullptr); } }
 C
-${CC:-cc} -O1 -o keep keep.c 2> /dev/null || { skip "no compiler here"; end; }
+${CC:-cc} -O1 -o keep keep.c 2> /dev/null || skip_all "no compiler here"
 
 # look COMMAND...: what is said of it, in `said`, and its stacks in `folded`
 look() {

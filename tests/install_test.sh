@@ -4,7 +4,7 @@
 cd "$(dirname "$0")/.." || exit 1
 make=${MAKE:-make}
 dir=$(mktemp -d) || exit 1
-passed=0 failed=0 skipped=0
+. tests/support/checks.sh
 
 leave() {
 	for m in proc sys dev; do
@@ -13,17 +13,6 @@ leave() {
 	rm -rf --one-file-system "$dir"
 }
 trap leave EXIT
-
-ok() {
-	if [ "$2" = 0 ]; then
-		echo "ok   $1"
-		passed=$((passed + 1))
-	else
-		echo "FAIL $1"
-		tail -n 15 "$dir/out" | sed 's/^/     /'
-		failed=$((failed + 1))
-	fi
-}
 
 # The prefix is linked in: another one would make all tests link anew, so install with the one it has.
 $make -s DEPS=0 install DESTDIR="$dir/d" >"$dir/out" 2>&1
@@ -54,9 +43,7 @@ static=build/static/culprit
 ! readelf -l "$static" 2>/dev/null | grep -q INTERP
 ok '  needs no dynamic loader' $?
 if [ "$(id -u)" != 0 ] || ! mkdir -p "$dir/root"/{proc,sys,dev} || ! mount -t proc proc "$dir/root/proc" 2>"$dir/out"; then
-	echo 'skip the static binary in an empty root: needs root, to mount /proc there'
-	echo "$passed passed, $failed failed, 1 skipped"
-	exit $((failed != 0))
+	skip_all 'the static binary in an empty root: needs root, to mount /proc there'
 fi
 mount --rbind --make-rslave /sys "$dir/root/sys"
 cp "$static" "$dir/root/culprit"
@@ -128,5 +115,4 @@ done
 # Another is no crash: it opens there, or says in a sentence what to do.
 timeout 60 python3 "$dir/console.py" "$dir/root" no-such-terminal >"$dir/out" 2>&1 || grep -q 'TERM=vt100' "$dir/out"
 ok 'in an empty root: an unknown TERM works, or is told what to do' $?
-echo "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" = 0 ]
+end

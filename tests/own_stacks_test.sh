@@ -2,23 +2,13 @@
 # Stacks without rights: what an unprivileged user sees of a program of his own. Against the kernel's own count of its CPU time.
 cd "$(dirname "$0")/.." || exit 1
 culprit=${CULPRIT:-build/culprit}
-dir=$(mktemp -d /tmp/culprit-own-XXXXXX) passed=0 failed=0 skipped=0 pid=
+dir=$(mktemp -d /tmp/culprit-own-XXXXXX) pid=
 trap '[ -n "$pid" ] && kill "$pid" 2>/dev/null; rm -rf "$dir"' EXIT
 . tests/support/checks.sh
-end() {
-	echo "$passed passed, $failed failed, $skipped skipped"
-	[ $failed = 0 ]
-	exit
-}
-skip() {
-	echo "skip $1"
-	skipped=1
-	end
-}
 has() { grep -qF -- "$1" "$2"; }
 
-[ "$(id -u)" = 0 ] || skip "needs root, to become somebody else"
-command -v setpriv > /dev/null || skip "no setpriv here"
+[ "$(id -u)" = 0 ] || skip_all "needs root, to become somebody else"
+command -v setpriv > /dev/null || skip_all "no setpriv here"
 paranoid=$(cat /proc/sys/kernel/perf_event_paranoid 2>/dev/null || echo none)
 chmod 755 "$dir"
 mkdir "$dir/out" && chmod 777 "$dir/out"
@@ -34,7 +24,7 @@ __attribute__((noinline)) void seventy(void) { for (int i = 0; i < 7000; i++) si
 __attribute__((noinline)) void thirty(void) { for (int i = 0; i < 3000; i++) sink += mix(i); }
 int main(void) { for (;;) { seventy(); thirty(); } }
 C
-${CC:-cc} -O2 -g -fomit-frame-pointer -Wl,--build-id=sha1 -o "$dir/burn" "$dir/burn.c" || skip "no compiler here"
+${CC:-cc} -O2 -g -fomit-frame-pointer -Wl,--build-id=sha1 -o "$dir/burn" "$dir/burn.c" || skip_all "no compiler here"
 cp "$culprit" "$dir/culprit" && chmod 755 "$dir/culprit" "$dir/burn"
 plain() { setpriv --reuid 64992 --regid 64992 --clear-groups "$@"; }
 ticks() { sed 's/.*) //' "/proc/$pid/stat" | awk '{ print $12 + $13 }'; }

@@ -2,22 +2,11 @@
 # The pictures of the README: scripts/screens.py makes all that it shows out of the kept recording, well-formed. That they are the
 # newest is nobody's test: a panel that changes is no failure, and make screens-doc makes them anew.
 cd "$(dirname "$0")/.." || exit 1
-passed=0 failed=0
+. tests/support/checks.sh
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
 
-ok() {
-	if [ "$2" = 0 ]; then
-		echo "ok   $1"
-		passed=$((passed + 1))
-	else
-		echo "FAIL $1"
-		tail -n 15 "$dir/said" | sed 's/^/     /'
-		failed=$((failed + 1))
-	fi
-}
-
-python3 scripts/screens.py --culprit "${CULPRIT:-build/culprit}" --out "$dir/svg" >"$dir/said" 2>&1
+python3 scripts/screens.py --culprit "${CULPRIT:-build/culprit}" --out "$dir/svg" >"$dir/out" 2>&1
 ok 'the screens are made' $?
 for picture in $(grep -oE 'docs/screens/[a-z]+\.svg' README.md | sort -u); do
 	name=$(basename "$picture")
@@ -25,10 +14,9 @@ for picture in $(grep -oE 'docs/screens/[a-z]+\.svg' README.md | sort -u); do
 	ok "$picture of the README is there" $?
 	python3 -c 'import sys, xml.dom.minidom
 texts = xml.dom.minidom.parse(sys.argv[1]).getElementsByTagName("text")
-sys.exit(len(texts) < 20)' "$dir/svg/$name" >"$dir/said" 2>&1
+sys.exit(len(texts) < 20)' "$dir/svg/$name" >"$dir/out" 2>&1
 	ok "$name is made, well-formed and full of text" $?
 	grep -q 'web-03' "$dir/svg/$name"
 	ok "$name is of that recording" $?
 done
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+end

@@ -7,42 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
-#include "console_data.h"
 #include "flame_panel.h"
-#include "panels.h"
-#include "support/golden.h"
-#include "textframes.h"
+#include "support/stage.h"
 
 enum { SECONDS = 30, GREW_FROM = 20 };
-
-struct stage {
-	struct textframes *frames;
-	struct view *view;
-	struct console_data data;
-	struct console *console;
-	struct surface *surface;
-	char *text;
-	size_t len, cap;
-};
-
-static void add(struct stage *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void add(struct stage *s, const char *format, ...)
-{
-	va_list args;
-
-	if (s->cap - s->len < 8192) {
-		s->cap = s->cap ? s->cap * 2 : 1 << 20;
-		s->text = realloc(s->text, s->cap);
-		assert_non_null(s->text);
-	}
-	va_start(args, format);
-	s->len += (size_t)vsnprintf(s->text + s->len, s->cap - s->len, format, args);
-	va_end(args);
-}
 
 #define SERVE "/usr/sbin/shopd!serve;/usr/sbin/shopd!main;/usr/lib/libc.so.6!__libc_start_main"
 
@@ -79,65 +50,30 @@ static const struct {
 static void tell(struct stage *s, int from, int to)
 {
 	for (int t = from; t < to; t++) {
-		add(s, "tick %ds wall=%lldms\nsample process\nrow process pid=812 start=9 comm=shopd utime=%dms\n", 1000 + t,
+		stage_tell(s, "tick %ds wall=%lldms\nsample process\nrow process pid=812 start=9 comm=shopd utime=%dms\n", 1000 + t,
 		    1772373600000LL + t * 1000LL, t * 900);
-		add(s, "sample thread\n");
+		stage_tell(s, "sample thread\n");
 		for (int i = 0; i < 3; i++)
-			add(s, "row thread tid=%d start=%d pid=812 process_start=9 comm=worker-%d utime=%dms\n", 820 + i, 11 + i, i,
+			stage_tell(s, "row thread tid=%d start=%d pid=812 process_start=9 comm=worker-%d utime=%dms\n", 820 + i, 11 + i, i,
 			    t * (300 - i * 100));
-		add(s, "sample oncpu\n");
+		stage_tell(s, "sample oncpu\n");
 		for (size_t i = 0; t && i < sizeof(burns) / sizeof(burns[0]); i++) {
 			int after = t > GREW_FROM ? t - GREW_FROM : 0;
 			int n = burns[i].before * (t - after) + burns[i].after * after;
 
-			add(s,
+			stage_tell(s,
 			    "%s oncpu kernel_stack=\"%s\" user_stack=\"%s\" pid=812 process_start=9 comm=worker-%d samples=%d time=%dms "
 			    "end=\"%s\" tid=%d start=%d\n",
 			    t == 1 ? "born" : "row", burns[i].kernel, burns[i].user, burns[i].thread, n, n * 10, burns[i].cut ? "no rows" : "",
 			    820 + burns[i].thread, 11 + burns[i].thread);
 		}
-		add(s, "sample offcpu\n");
+		stage_tell(s, "sample offcpu\n");
 		for (size_t i = 0; t && i < sizeof(waits) / sizeof(waits[0]); i++)
-			add(s,
+			stage_tell(s,
 			    "%s offcpu kernel_stack=\"%s\" user_stack=\"%s\" reason=%s pid=812 process_start=9 comm=worker-0 count=%d "
 			    "time=%dms\n",
 			    t == 1 ? "born" : "row", waits[i].kernel, waits[i].user, waits[i].reason, 20 * t, waits[i].ms * t);
 	}
-}
-
-static void now(struct stage *s)
-{
-	struct culprit_error error = {""};
-	struct console_now n;
-
-	if (console_data_now(&s->data, &n, &error))
-		fail_msg("%s", error.sentence);
-	console_now(s->console, &n);
-}
-
-static void draw(struct stage *s)
-{
-	now(s);
-	console_draw(s->console, s->surface);
-}
-
-static void stage_open_with(struct stage *s, const char *text, int w, int h, enum text_form form)
-{
-	struct console_options options = {.panels = console_panels, .panel = "flame", .timeline = console_data_timeline};
-	struct culprit_error error = {""};
-
-	s->frames = textframes_create(text, &error);
-	if (!s->frames)
-		fail_msg("%s", error.sentence);
-	s->view = view_create();
-	assert_int_equal(view_add_source(s->view, textframes_source(s->frames)), 0);
-	assert_int_equal(console_data_init(&s->data, s->view), 0);
-	options.view = s->view;
-	options.timeline_self = &s->data;
-	assert_int_equal(console_create(&s->console, &options, NULL), 0);
-	s->surface = surface_create(w, h, form);
-	draw(s);
-	draw(s);
 }
 
 #define TABLES                                                                                                         \
@@ -153,65 +89,13 @@ static void stage_open_with(struct stage *s, const char *text, int w, int h, enu
 	"parent oncpu process pid process_start\nparent thread process pid process_start\n"                            \
 	"derived thread cpu rate utime scale=1e-7 unit=percent\n"
 
-static void stage_open(struct stage *s, int seconds, int w, int h, enum text_form form)
+static void open_service(struct stage *s, int seconds, int w, int h, enum text_form form)
 {
 	memset(s, 0, sizeof(*s));
-	add(s, TABLES);
+	stage_tell(s, TABLES);
 	tell(s, 0, seconds);
-	stage_open_with(s, s->text, w, h, form);
+	stage_open_text(s, s->text, "flame", w, h, form);
 }
-
-static void stage_close(struct stage *s)
-{
-	surface_destroy(s->surface);
-	console_destroy(s->console);
-	console_data_finish(&s->data);
-	view_destroy(s->view);
-	textframes_destroy(s->frames);
-	free(s->text);
-}
-
-static void press(struct stage *s, const char *keys)
-{
-	while (*keys) {
-		size_t n = strcspn(keys, " ");
-		struct key key = {0};
-		struct console_effect effect;
-
-		if (!key_parse(keys, n, &key.code))
-			fail_msg("no key %.*s", (int)n, keys);
-		console_key(s->console, &key);
-		while (console_effect(s->console, &effect))
-			;
-		console_draw(s->console, s->surface);
-		keys += n + (keys[n] == ' ');
-	}
-}
-
-static void type(struct stage *s, const char *text)
-{
-	console_type(s->console, text);
-	console_draw(s->console, s->surface);
-}
-
-static bool shows(struct stage *s, const char *text)
-{
-	char *all = surface_text(s->surface);
-	bool found = strstr(all, text) != NULL;
-
-	free(all);
-	return found;
-}
-
-#define assert_shows(s, text)                                                                                          \
-	do {                                                                                                           \
-		if (!shows(s, text)) {                                                                                 \
-			char *all_ = surface_text((s)->surface);                                                       \
-			fprintf(stderr, "%s", all_);                                                                   \
-			free(all_);                                                                                    \
-			fail_msg("the screen does not show \"%s\"", text);                                             \
-		}                                                                                                      \
-	} while (0)
 
 static struct flame_panel *panel(struct stage *s)
 {
@@ -245,7 +129,7 @@ static void every_size(void **state)
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		struct stage s;
 
-		stage_open(&s, SECONDS, sizes[i].w, sizes[i].h, sizes[i].form);
+		open_service(&s, SECONDS, sizes[i].w, sizes[i].h, sizes[i].form);
 		snprintf(name, sizeof(name), "flame-%s", sizes[i].name);
 		golden_check(s.surface, name);
 		stage_close(&s);
@@ -257,42 +141,42 @@ static void zoom_search_and_back(void **state)
 	struct stage s;
 
 	(void)state;
-	stage_open(&s, SECONDS, 80, 24, TEXT_ASCII);
+	open_service(&s, SECONDS, 80, 24, TEXT_ASCII);
 	/* Nobody chose: the hottest one is selected. */
 	assert_string_equal(selected(&s), "parse_number");
-	press(&s, "Left");
+	stage_press(&s, "Left");
 	assert_string_equal(selected(&s), "parse_value");
-	press(&s, "Enter");
+	stage_press(&s, "Enter");
 	assert_true(panel(&s)->zoom != 0);
 	golden_check(s.surface, "flame-zoomed");
-	type(&s, "/parse_s\r");
+	stage_type(&s, "/parse_s\r");
 	assert_shows(&s, "/parse_s ");
 	assert_string_equal(selected(&s), "parse_string");
 	/* The newer of the two goes first. */
-	press(&s, "Backspace");
+	stage_press(&s, "Backspace");
 	assert_true(!panel(&s)->word[0] && panel(&s)->zoom);
-	press(&s, "Backspace");
+	stage_press(&s, "Backspace");
 	assert_int_equal(panel(&s)->zoom, 0);
 	assert_string_equal(selected(&s), "parse_string");
-	type(&s, "/nowhere");
+	stage_type(&s, "/nowhere");
 	assert_shows(&s, "no row here holds that");
-	press(&s, "Esc");
+	stage_press(&s, "Esc");
 	assert_false(panel(&s)->word[0]);
-	type(&s, "/PARSE_\r");
+	stage_type(&s, "/PARSE_\r");
 	assert_true(panel(&s)->match > 0.3 && panel(&s)->match < 0.6);
-	press(&s, "n n n N");
+	stage_press(&s, "n n n N");
 	/* A step that says nothing new leaves all as it is. */
-	press(&s, "f");
+	stage_press(&s, "f");
 	golden_check(s.surface, "flame-icicle-80x24");
-	press(&s, "g");
+	stage_press(&s, "g");
 	assert_int_equal(panel(&s)->at, 0);
-	press(&s, "Down");
+	stage_press(&s, "Down");
 	assert_string_equal(selected(&s), "__libc_start_main");
-	press(&s, "Left");
+	stage_press(&s, "Left");
 	assert_string_equal(selected(&s), "JavaCalls::call_helper");
-	press(&s, "Right Down Down Up");
+	stage_press(&s, "Right Down Down Up");
 	assert_string_equal(selected(&s), "main");
-	press(&s, "G");
+	stage_press(&s, "G");
 	assert_string_equal(selected(&s), "parse_number");
 	stage_close(&s);
 }
@@ -302,18 +186,18 @@ static void table_of_functions(void **state)
 	struct stage s;
 
 	(void)state;
-	stage_open(&s, SECONDS, 80, 24, TEXT_ASCII);
-	press(&s, "V");
+	open_service(&s, SECONDS, 80, 24, TEXT_ASCII);
+	stage_press(&s, "V");
 	golden_check(s.surface, "flame-functions");
-	type(&s, "/serve\r");
+	stage_type(&s, "/serve\r");
 	assert_shows(&s, "called by");
 	golden_check(s.surface, "flame-callers");
-	press(&s, "Enter");
+	stage_press(&s, "Enter");
 	assert_false(panel(&s)->functions);
 	assert_string_equal(selected(&s), "serve");
-	type(&s, ":sort name\r");
+	stage_type(&s, ":sort name\r");
 	assert_true(panel(&s)->functions);
-	type(&s, ":sort nothing\r");
+	stage_type(&s, ":sort nothing\r");
 	assert_shows(&s, "self, total, change or name");
 	stage_close(&s);
 }
@@ -323,31 +207,31 @@ static void sources_reasons_and_threads(void **state)
 	struct stage s;
 
 	(void)state;
-	stage_open(&s, SECONDS, 80, 24, TEXT_ASCII);
-	press(&s, "w");
+	open_service(&s, SECONDS, 80, 24, TEXT_ASCII);
+	stage_press(&s, "w");
 	assert_shows(&s, "by process");
-	press(&s, "w");
+	stage_press(&s, "w");
 	golden_check(s.surface, "flame-by-thread");
-	press(&s, "w i");
+	stage_press(&s, "w i");
 	golden_check(s.surface, "flame-inverted");
-	press(&s, "i o");
+	stage_press(&s, "i o");
 	assert_shows(&s, "off-CPU");
 	golden_check(s.surface, "flame-offcpu");
-	press(&s, ";");
+	stage_press(&s, ";");
 	assert_shows(&s, "off-CPU disk");
 	golden_check(s.surface, "flame-disk");
-	press(&s, ";");
+	stage_press(&s, ";");
 	assert_shows(&s, "off-CPU lock");
-	press(&s, ";");
+	stage_press(&s, ";");
 	assert_string_equal(panel(&s)->reason, "");
-	press(&s, ",");
+	stage_press(&s, ",");
 	assert_string_equal(panel(&s)->reason, "lock");
-	type(&s, ":stacks oncpu\r");
+	stage_type(&s, ":stacks oncpu\r");
 	assert_string_equal(panel(&s)->source.table, "oncpu");
 	assert_string_equal(panel(&s)->reason, "");
-	press(&s, ";");
+	stage_press(&s, ";");
 	assert_shows(&s, "no reasons");
-	type(&s, ":stacks process\r");
+	stage_type(&s, ":stacks process\r");
 	assert_shows(&s, "has no stacks");
 	stage_close(&s);
 }
@@ -357,24 +241,24 @@ static void baseline_shows_what_grew(void **state)
 	struct stage s;
 
 	(void)state;
-	stage_open(&s, SECONDS, 80, 24, TEXT_ASCII);
-	press(&s, "d");
+	open_service(&s, SECONDS, 80, 24, TEXT_ASCII);
+	stage_press(&s, "d");
 	assert_shows(&s, "b sets a baseline");
-	type(&s, ":window 9s\r");
-	type(&s, ":baseline 14:00:01 14:00:19\r");
+	stage_type(&s, ":window 9s\r");
+	stage_type(&s, ":baseline 14:00:01 14:00:19\r");
 	golden_check(s.surface, "flame-difference");
-	press(&s, "d");
+	stage_press(&s, "d");
 	golden_check(s.surface, "flame-grew");
 	assert_string_equal("shop::cache::hash_pair",
 			    flame_frame(panel(&s)->flame, flame_functions_selected(panel(&s)))->name_len == 22 ? "shop::cache::hash_pair" : "");
-	press(&s, "r");
+	stage_press(&s, "r");
 	golden_check(s.surface, "flame-vanished");
-	press(&s, "d f");
+	stage_press(&s, "d f");
 	assert_true(panel(&s)->icicle || !panel(&s)->functions);
 	stage_close(&s);
-	stage_open(&s, SECONDS, 132, 43, TEXT_UTF8);
-	type(&s, ":window 9s\r");
-	type(&s, ":baseline 14:00:01 14:00:19\r");
+	open_service(&s, SECONDS, 132, 43, TEXT_UTF8);
+	stage_type(&s, ":window 9s\r");
+	stage_type(&s, ":baseline 14:00:01 14:00:19\r");
 	golden_check(s.surface, "flame-difference-132x43");
 	stage_close(&s);
 }
@@ -386,13 +270,13 @@ static void a_thread_leads_here(void **state)
 	struct stage s;
 
 	(void)state;
-	stage_open(&s, SECONDS, 80, 24, TEXT_ASCII);
+	open_service(&s, SECONDS, 80, 24, TEXT_ASCII);
 	flame_summary(panel(&s)->flame, &all);
-	press(&s, "3");
-	if (!shows(&s, "tid"))
-		press(&s, "o");
-	type(&s, "/worker-2\r");
-	press(&s, "Enter");
+	stage_press(&s, "3");
+	if (!stage_shows(&s, "tid"))
+		stage_press(&s, "o");
+	stage_type(&s, "/worker-2\r");
+	stage_press(&s, "Enter");
 	assert_string_equal(console_panel(s.console)->name, "flame");
 	assert_true(console_lens(s.console)->scope.has_thread);
 	assert_string_equal(panel(&s)->source.table, "oncpu");
@@ -400,9 +284,9 @@ static void a_thread_leads_here(void **state)
 	/* 14 and 6 of its samples a second. */
 	assert_true(one.samples > 0 && one.samples < all.samples / 3);
 	assert_shows(&s, "deflate_slow");
-	assert_false(shows(&s, "parse_number"));
+	assert_false(stage_shows(&s, "parse_number"));
 	golden_check(s.surface, "flame-of-thread");
-	press(&s, "Backspace");
+	stage_press(&s, "Backspace");
 	assert_string_equal(console_panel(s.console)->name, "threads");
 	stage_close(&s);
 }
@@ -410,28 +294,23 @@ static void a_thread_leads_here(void **state)
 /* New seconds come, names fill in: what is selected stays selected, and nothing is asked twice. */
 static void it_stays_live(void **state)
 {
-	struct culprit_error error = {""};
 	struct stage s;
 	uint64_t answer;
 
 	(void)state;
-	stage_open(&s, SECONDS, 80, 24, TEXT_ASCII);
-	press(&s, "Down");
+	open_service(&s, SECONDS, 80, 24, TEXT_ASCII);
+	stage_press(&s, "Down");
 	assert_string_equal(selected(&s), "parse_string");
 	for (int t = SECONDS; t < SECONDS + 5; t++) {
 		answer = panel(&s)->answer;
-		s.len = 0;
 		tell(&s, t, t + 1);
-		if (textframes_add(s.frames, s.text, &error))
-			fail_msg("%s", error.sentence);
-		view_refresh(s.view, NULL);
-		draw(&s);
+		stage_tell_end(&s);
 		assert_string_equal(selected(&s), "parse_string");
 		assert_true(panel(&s)->answer > answer);
 	}
 	answer = panel(&s)->answer;
 	for (int i = 0; i < 5; i++)
-		draw(&s);
+		stage_draw(&s);
 	assert_int_equal(panel(&s)->answer, answer);
 	stage_close(&s);
 }
@@ -442,17 +321,17 @@ static void nothing_to_show(void **state)
 
 	(void)state;
 	memset(&s, 0, sizeof(s));
-	stage_open_with(&s,
+	stage_open_text(&s,
 			"host hz=100 interval=1s zone=+00:00\ntable disk state key=disk name=key:text\n"
 			"tick 1s wall=1772373600s\nsample disk\nrow disk name=vda\ntick 2s wall=1772373601s\nsample disk\nrow disk name=vda\n",
-			80, 24, TEXT_ASCII);
+			"flame", 80, 24, TEXT_ASCII);
 	assert_shows(&s, "no stacks are sampled");
-	press(&s, "f V d i w o ; , s r Enter Up Down g G n Backspace");
+	stage_press(&s, "f V d i w o ; , s r Enter Up Down g G n Backspace");
 	stage_close(&s);
 	memset(&s, 0, sizeof(s));
-	stage_open_with(&s, TABLES "tick 1s wall=1772373600s\nstate oncpu missing \"needs root: sudo culprit\"\n"
+	stage_open_text(&s, TABLES "tick 1s wall=1772373600s\nstate oncpu missing \"needs root: sudo culprit\"\n"
 				   "tick 2s wall=1772373601s\nstate oncpu missing \"needs root: sudo culprit\"\n",
-			80, 24, TEXT_ASCII);
+			"flame", 80, 24, TEXT_ASCII);
 	assert_shows(&s, "needs root");
 	stage_close(&s);
 }
@@ -478,19 +357,19 @@ static void tell_lenses(struct stage *s, int second)
 		{"writeback", "[kernel]!ext4_io_submit;[kernel]!do_writepages;[kernel]!wb_workfn;[kernel]!kthread", "", "1"},
 	};
 
-	add(s, "sample blockio\n");
+	stage_tell(s, "sample blockio\n");
 	for (size_t i = 0; i < 2; i++)
-		add(s, "%s blockio kernel_stack=\"%s\" user_stack=\"%s\" reason=%s pid=812 process_start=9 device=vda count=%d bytes=%d\n",
+		stage_tell(s, "%s blockio kernel_stack=\"%s\" user_stack=\"%s\" reason=%s pid=812 process_start=9 device=vda count=%d bytes=%d\n",
 		    second ? "row" : "born", asks[i][1], asks[i][2], asks[i][0], 100 * second, atoi(asks[i][3]) * 10000000 * second);
-	add(s, "sample kernel_lock\n");
-	add(s, "%s kernel_lock kernel_stack=\"[kernel]!down_write;[kernel]!do_rmdir\" user_stack=\"/usr/lib/libc.so.6!rmdir;" SERVE
+	stage_tell(s, "sample kernel_lock\n");
+	stage_tell(s, "%s kernel_lock kernel_stack=\"[kernel]!down_write;[kernel]!do_rmdir\" user_stack=\"/usr/lib/libc.so.6!rmdir;" SERVE
 	       "\" reason=\"rwsem write\" pid=812 process_start=9 waits=%d time=%dus\n",
 	    second ? "row" : "born", 400 * second, 400 * 250 * second);
-	add(s, "sample heap\n");
-	add(s, "%s heap user_stack=\"/usr/lib/libc.so.6!malloc;/usr/sbin/shopd!cache_put;" SERVE "\" reason=malloc pid=812 process_start=9 "
+	stage_tell(s, "sample heap\n");
+	stage_tell(s, "%s heap user_stack=\"/usr/lib/libc.so.6!malloc;/usr/sbin/shopd!cache_put;" SERVE "\" reason=malloc pid=812 process_start=9 "
 	       "count=%d bytes=%d growth=%d\n",
 	    second ? "row" : "born", 500 * second, 5000000 * second, 4000000 * second);
-	add(s, "sample heap_probe\n%s heap_probe pid=812 start=9 calls=%d cost=%dus looked=%ds note=\"\"\n", second ? "row" : "born",
+	stage_tell(s, "sample heap_probe\n%s heap_probe pid=812 start=9 calls=%d cost=%dus looked=%ds note=\"\"\n", second ? "row" : "born",
 	    20000 * second, 40000 * second, second);
 }
 
@@ -500,20 +379,20 @@ static void other_lenses(void **state)
 	struct stage s = {0};
 
 	(void)state;
-	add(&s, TABLES LENSES);
+	stage_tell(&s, TABLES LENSES);
 	for (int i = 0; i < 10; i++) {
 		tell(&s, i, i + 1);
 		tell_lenses(&s, i);
 	}
-	stage_open_with(&s, s.text, 80, 24, TEXT_ASCII);
-	type(&s, ":stacks blockio\r");
+	stage_open_text(&s, s.text, "flame", 80, 24, TEXT_ASCII);
+	stage_type(&s, ":stacks blockio\r");
 	golden_check(s.surface, "flame-blockio");
-	press(&s, ";");
+	stage_press(&s, ";");
 	assert_shows(&s, "block I/O write");
-	type(&s, ":stacks kernel_lock\r");
+	stage_type(&s, ":stacks kernel_lock\r");
 	golden_check(s.surface, "flame-kernel-lock");
-	press(&s, "2 Enter 4");
-	type(&s, ":stacks heap\r");
+	stage_press(&s, "2 Enter 4");
+	stage_type(&s, ":stacks heap\r");
 	golden_check(s.surface, "flame-heap");
 	stage_close(&s);
 }
@@ -527,13 +406,13 @@ static void any_keys(void **state)
 	struct stage s;
 
 	(void)state;
-	stage_open(&s, SECONDS, 80, 24, TEXT_UTF8);
-	type(&s, "/e\r");
+	open_service(&s, SECONDS, 80, 24, TEXT_UTF8);
+	stage_type(&s, "/e\r");
 	for (int i = 0; i < 2000; i++) {
 		random = random * 1664525 + 1013904223;
 		if (random >> 24 < 8)
 			surface_resize(s.surface, 1 + (int)(random >> 8) % 140, 1 + (int)(random >> 4) % 40);
-		press(&s, names[(random >> 10) % (sizeof(names) / sizeof(names[0]))]);
+		stage_press(&s, names[(random >> 10) % (sizeof(names) / sizeof(names[0]))]);
 		if (panel(&s)->flame)
 			assert_true(panel(&s)->at < flame_nodes(panel(&s)->flame));
 	}
@@ -546,9 +425,9 @@ static void hints_are_not_cut(void **state)
 	struct stage s;
 
 	(void)state;
-	stage_open(&s, 60, 50, 24, TEXT_ASCII);
-	assert_true(shows(&s, "this names it: jcmd"));
-	assert_true(shows(&s, "812 Compiler.perfmap"));
+	open_service(&s, 60, 50, 24, TEXT_ASCII);
+	assert_true(stage_shows(&s, "this names it: jcmd"));
+	assert_true(stage_shows(&s, "812 Compiler.perfmap"));
 	stage_close(&s);
 }
 
@@ -562,14 +441,14 @@ static void kernel_without_names(void **state)
 	for (int named = 0; named < 2; named++) {
 		struct stage s = {0};
 
-		add(&s, TABLES);
+		stage_tell(&s, TABLES);
 		for (int t = 0; t < 10; t++)
-			add(&s, "tick %ds\nsample process\nrow process pid=812 start=9 comm=shopd utime=%dms\nsample oncpu\n"
+			stage_tell(&s, "tick %ds\nsample process\nrow process pid=812 start=9 comm=shopd utime=%dms\nsample oncpu\n"
 				"%s oncpu kernel_stack=\"%s\" user_stack=\"/usr/sbin/shopd!main\" pid=812 process_start=9 samples=%d time=%dms\n",
 			    1000 + t, t * 900, t ? "row" : "born", stacks[named], t * 10, t * 100);
-		stage_open_with(&s, s.text, 120, 24, TEXT_ASCII);
-		assert_int_equal(shows(&s, "100% in the kernel, which hides its names"), !named);
-		assert_int_equal(shows(&s, "sysctl kernel.kptr_restrict=1"), !named);
+		stage_open_text(&s, s.text, "flame", 120, 24, TEXT_ASCII);
+		assert_int_equal(stage_shows(&s, "100% in the kernel, which hides its names"), !named);
+		assert_int_equal(stage_shows(&s, "sysctl kernel.kptr_restrict=1"), !named);
 		stage_close(&s);
 	}
 }
@@ -583,22 +462,22 @@ static void deep_branches(void **state)
 	size_t seen = 0;
 
 	(void)state;
-	add(&s, TABLES);
+	stage_tell(&s, TABLES);
 	for (int t = 0; t < 10; t++) {
-		add(&s, "tick %ds\nsample process\nrow process pid=812 start=9 comm=shopd utime=%dms\nsample oncpu\n", 1000 + t, t * 900);
+		stage_tell(&s, "tick %ds\nsample process\nrow process pid=812 start=9 comm=shopd utime=%dms\nsample oncpu\n", 1000 + t, t * 900);
 		/* At each level a leaf and what goes deeper; at two of them the leaf is heavier, so that the branch ends there. */
 		for (int k = 0; k < DEEP && t; k++) {
 			int weight = t * (k == 1 ? 54 : k == 3 ? 26 : 2);
 
-			add(&s, "%s oncpu kernel_stack=\"\" user_stack=\"/usr/sbin/shopd!leaf%d", t == 1 ? "born" : "row", k);
+			stage_tell(&s, "%s oncpu kernel_stack=\"\" user_stack=\"/usr/sbin/shopd!leaf%d", t == 1 ? "born" : "row", k);
 			for (int up = k; up >= 0; up--)
-				add(&s, ";/usr/sbin/shopd!level%d", up);
-			add(&s, "\" pid=812 process_start=9 samples=%d time=%dms\n", weight, weight * 10);
+				stage_tell(&s, ";/usr/sbin/shopd!level%d", up);
+			stage_tell(&s, "\" pid=812 process_start=9 samples=%d time=%dms\n", weight, weight * 10);
 		}
 	}
-	stage_open_with(&s, s.text, 80, 24, TEXT_ASCII);
-	press(&s, "g");
-	for (int page = 0; page < 8; page++, press(&s, "PgDn")) {
+	stage_open_text(&s, s.text, "flame", 80, 24, TEXT_ASCII);
+	stage_press(&s, "g");
+	for (int page = 0; page < 8; page++, stage_press(&s, "PgDn")) {
 		size_t n = 0;
 
 		all = surface_text(s.surface);
@@ -627,17 +506,17 @@ static void only_idle(void **state)
 	struct stage s = {0};
 
 	(void)state;
-	add(&s, TABLES);
+	stage_tell(&s, TABLES);
 	for (int t = 0; t < 10; t++)
-		add(&s, "tick %ds\nsample process\nrow process pid=812 start=9 comm=shopd utime=%dms\nsample offcpu\n"
+		stage_tell(&s, "tick %ds\nsample process\nrow process pid=812 start=9 comm=shopd utime=%dms\nsample offcpu\n"
 			"%s offcpu kernel_stack=\"[kernel]!do_epoll_wait\" user_stack=\"/usr/sbin/shopd!main\" reason=idle pid=812 "
 			"process_start=9 count=%d time=%dms\n",
 		    1000 + t, t * 900, t ? "row" : "born", t, t * 900);
-	stage_open_with(&s, s.text, 80, 24, TEXT_ASCII);
+	stage_open_text(&s, s.text, "flame", 80, 24, TEXT_ASCII);
 	while (strcmp(panel(&s)->source.table, "offcpu") != 0)
-		press(&s, "o");
+		stage_press(&s, "o");
 	assert_shows(&s, "this waited for nothing but work (in this window): ; shows where (idle)");
-	press(&s, ";");
+	stage_press(&s, ";");
 	assert_shows(&s, "do_epoll_wait");
 	stage_close(&s);
 }

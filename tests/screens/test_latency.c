@@ -10,68 +10,48 @@
 #include <cmocka.h>
 
 #include "caps_builtin.h"
-#include "console_data.h"
 #include "latency.h"
 #include "paint.h"
-#include "panels.h"
 #include "schema.h"
-#include "support/golden.h"
-#include "textframes.h"
-
-#define S 1000000000ULL
+#include "support/stage.h"
 
 enum { SLOTS = 240, SECONDS = 180, SLOW_FROM = 120 };
 
-struct stage {
-	struct textframes *frames;
-	struct view *view;
-	struct console_data data;
-	struct console *console;
-	struct surface *surface;
-	char *text;
-	size_t len, cap;
-	uint64_t counts[6][SLOTS]; /* vda write queue, service; vda read queue, service; runq of two kinds of CPU */
-	uint32_t random;
-};
+/* What has been counted so far: vda write queue, service; vda read queue, service; runq of two kinds of CPU. */
+static uint64_t counts[6][SLOTS];
+static uint32_t random_state;
 
-static void add(struct stage *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void add(struct stage *s, const char *format, ...)
+/* A machine as it was before its first second. */
+static void begin(struct stage *s)
 {
-	va_list args;
-
-	if (s->cap - s->len < 4096) {
-		s->cap = s->cap ? s->cap * 2 : 1 << 20;
-		s->text = realloc(s->text, s->cap);
-		assert_non_null(s->text);
-	}
-	va_start(args, format);
-	s->len += (size_t)vsnprintf(s->text + s->len, s->cap - s->len, format, args);
-	va_end(args);
+	memset(s, 0, sizeof(*s));
+	memset(counts, 0, sizeof(counts));
+	random_state = 5;
 }
 
-static double chance(struct stage *s)
+static double chance(void)
 {
-	s->random = s->random * 1664525 + 1013904223;
-	return (double)(s->random >> 8) / (1 << 24);
+	random_state = random_state * 1664525 + 1013904223;
+	return (double)(random_state >> 8) / (1 << 24);
 }
 
 /* n things about `around` ns, spread over a few octaves, mostly below it. */
-static void counted(struct stage *s, int which, int n, double around)
+static void counted(int which, int n, double around)
 {
 	struct schema_bounds b = {.kind = CULPRIT_LOG_LINEAR, .count = SLOTS};
 
 	for (int i = 0; i < n; i++) {
-		double x = chance(s), y = chance(s);
+		double x = chance(), y = chance();
 
-		s->counts[which][schema_slot(&b, around * (0.25 + x) * (y > 0.97 ? 8 : 1))]++;
+		counts[which][schema_slot(&b, around * (0.25 + x) * (y > 0.97 ? 8 : 1))]++;
 	}
 }
 
 static void put_counts(struct stage *s, const char *name, int which)
 {
-	add(s, " %s=", name);
+	stage_tell(s, " %s=", name);
 	for (int i = 0; i < SLOTS; i++)
-		add(s, i ? "/%llu" : "%llu", (unsigned long long)s->counts[which][i]);
+		stage_tell(s, i ? "/%llu" : "%llu", (unsigned long long)counts[which][i]);
 }
 
 /* Seconds [from, to) of the story. `gap`: 40..49 are not recorded, in 60..64 the disks could not be read. */
@@ -80,82 +60,46 @@ static void tell(struct stage *s, int from, int to, bool gap)
 	for (int t = from; t < to; t++) {
 		bool slow = t >= SLOW_FROM;
 
-		counted(s, 1, 150 + (slow ? 100 : 0), slow ? 30e6 : 800e3);
-		counted(s, 0, 150, slow ? 4e6 : 60e3);
-		counted(s, 3, 40, 400e3);
-		counted(s, 2, 40, 30e3);
-		counted(s, 4, 900, 9e3);
-		counted(s, 5, 300, slow ? 3e6 : 20e3);
+		counted(1, 150 + (slow ? 100 : 0), slow ? 30e6 : 800e3);
+		counted(0, 150, slow ? 4e6 : 60e3);
+		counted(3, 40, 400e3);
+		counted(2, 40, 30e3);
+		counted(4, 900, 9e3);
+		counted(5, 300, slow ? 3e6 : 20e3);
 		if (gap && t >= 40 && t < 50)
 			continue;
-		add(s, "tick %ds wall=%lldms\n", 1000 + t, 1772373600000LL + t * 1000LL);
+		stage_tell(s, "tick %ds wall=%lldms\n", 1000 + t, 1772373600000LL + t * 1000LL);
 		if (gap && t >= 60 && t < 65) {
-			add(s, "state disk_latency failed \"the ring of the kernel was not read\"\n");
+			stage_tell(s, "state disk_latency failed \"the ring of the kernel was not read\"\n");
 		} else {
-			add(s, "sample disk_latency\nrow disk_latency device=vda operation=write");
+			stage_tell(s, "sample disk_latency\nrow disk_latency device=vda operation=write");
 			put_counts(s, "queue", 0);
 			put_counts(s, "service", 1);
-			add(s, "\nrow disk_latency device=vda operation=read");
+			stage_tell(s, "\nrow disk_latency device=vda operation=read");
 			put_counts(s, "queue", 2);
 			put_counts(s, "service", 3);
-			add(s, "\n");
+			stage_tell(s, "\n");
 		}
-		add(s, "sample runq\n");
+		stage_tell(s, "sample runq\n");
 		for (int cpu = 0; cpu < 4; cpu++) {
-			add(s, "row runq cpu=%d", cpu);
+			stage_tell(s, "row runq cpu=%d", cpu);
 			put_counts(s, "wait", cpu == 3 ? 5 : 4);
-			add(s, "\n");
+			stage_tell(s, "\n");
 		}
 		for (int i = 0; slow && i < 8; i++)
-			add(s,
+			stage_tell(s,
 			    "event disk_slow time=%dms latency=%dms device=vda operation=%s pid=%d comm=\"%s\"\n",
 			    (1000 + t) * 1000 - 900 + i * 100, 40 + i * 10, i == 5 ? "read" : "write", i < 6 ? 9911 : 812,
 			    i < 6 ? "restic" : i < 7 ? "mysqld" : "ev\\x1b[31mil");
 		if (t % 30 == 29)
-			add(s, "lost disk_slow 3\nsegment\n");
+			stage_tell(s, "lost disk_slow 3\nsegment\n");
 	}
 }
 
-static void now(struct stage *s)
+static void open_disk(struct stage *s, int seconds, bool gap, int w, int h, enum text_form form)
 {
-	struct culprit_error error = {""};
-	struct console_now n;
-
-	if (console_data_now(&s->data, &n, &error))
-		fail_msg("%s", error.sentence);
-	console_now(s->console, &n);
-}
-
-static void draw(struct stage *s)
-{
-	now(s);
-	console_draw(s->console, s->surface);
-}
-
-static void stage_open_with(struct stage *s, const char *text, int w, int h, enum text_form form)
-{
-	struct console_options options = {.panels = console_panels, .panel = "latency", .timeline = console_data_timeline};
-	struct culprit_error error = {""};
-
-	s->frames = textframes_create(text, &error);
-	if (!s->frames)
-		fail_msg("%s", error.sentence);
-	s->view = view_create();
-	assert_int_equal(view_add_source(s->view, textframes_source(s->frames)), 0);
-	assert_int_equal(console_data_init(&s->data, s->view), 0);
-	options.view = s->view;
-	options.timeline_self = &s->data;
-	assert_int_equal(console_create(&s->console, &options, NULL), 0);
-	s->surface = surface_create(w, h, form);
-	draw(s);
-	draw(s);
-}
-
-static void stage_open(struct stage *s, int seconds, bool gap, int w, int h, enum text_form form)
-{
-	memset(s, 0, sizeof(*s));
-	s->random = 5;
-	add(s,
+	begin(s);
+	stage_tell(s,
 	    "host hz=100 interval=1s zone=+00:00\n"
 	    "table disk_latency state key=disk_latency device=key:text operation=key:text queue=histogram:loglinear(%d):ns "
 	    "service=histogram:loglinear(%d):ns\n"
@@ -164,60 +108,8 @@ static void stage_open(struct stage *s, int seconds, bool gap, int w, int h, enu
 	    "pid=attribute:u64 comm=attribute:text\n",
 	    SLOTS, SLOTS, SLOTS);
 	tell(s, 0, seconds, gap);
-	stage_open_with(s, s->text, w, h, form);
+	stage_open_text(s, s->text, "latency", w, h, form);
 }
-
-static void stage_close(struct stage *s)
-{
-	surface_destroy(s->surface);
-	console_destroy(s->console);
-	console_data_finish(&s->data);
-	view_destroy(s->view);
-	textframes_destroy(s->frames);
-	free(s->text);
-}
-
-static void press(struct stage *s, const char *keys)
-{
-	while (*keys) {
-		size_t n = strcspn(keys, " ");
-		struct key key = {0};
-		struct console_effect effect;
-
-		if (!key_parse(keys, n, &key.code))
-			fail_msg("no key %.*s", (int)n, keys);
-		console_key(s->console, &key);
-		while (console_effect(s->console, &effect))
-			;
-		console_draw(s->console, s->surface);
-		keys += n + (keys[n] == ' ');
-	}
-}
-
-static void type(struct stage *s, const char *text)
-{
-	console_type(s->console, text);
-	console_draw(s->console, s->surface);
-}
-
-static bool shows(struct stage *s, const char *text)
-{
-	char *all = surface_text(s->surface);
-	bool found = strstr(all, text) != NULL;
-
-	free(all);
-	return found;
-}
-
-#define assert_shows(s, text)                                                                                          \
-	do {                                                                                                           \
-		if (!shows(s, text)) {                                                                                 \
-			char *all_ = surface_text((s)->surface);                                                       \
-			fprintf(stderr, "%s", all_);                                                                   \
-			free(all_);                                                                                    \
-			fail_msg("the screen does not show \"%s\"", text);                                             \
-		}                                                                                                      \
-	} while (0)
 
 static struct latency *panel(struct stage *s)
 {
@@ -241,9 +133,9 @@ static void every_size(void **state)
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		struct stage s;
 
-		stage_open(&s, SECONDS, false, sizes[i].w, sizes[i].h, sizes[i].form);
-		type(&s, ":window 2m\r");
-		press(&s, "o");
+		open_disk(&s, SECONDS, false, sizes[i].w, sizes[i].h, sizes[i].form);
+		stage_type(&s, ":window 2m\r");
+		stage_press(&s, "o");
 		snprintf(name, sizeof(name), "latency-%s", sizes[i].name);
 		golden_check(s.surface, name);
 		stage_close(&s);
@@ -258,16 +150,16 @@ static void rectangle_to_lens_and_back(void **state)
 	uint64_t n;
 
 	(void)state;
-	stage_open(&s, SECONDS, false, 80, 24, TEXT_ASCII);
-	press(&s, "o");
+	open_disk(&s, SECONDS, false, 80, 24, TEXT_ASCII);
+	stage_press(&s, "o");
 	assert_shows(&s, "service");
-	press(&s, "v h h h h h");
-	press(&s, "PgDn");
+	stage_press(&s, "v h h h h h");
+	stage_press(&s, "PgDn");
 	golden_check(s.surface, "latency-box");
 	n = panel(&s)->box_n;
 	assert_true(n > 0);
 	assert_true(panel(&s)->who.named > 0);
-	press(&s, "Enter");
+	stage_press(&s, "Enter");
 	l = console_lens(s.console);
 	assert_true(l->has_range);
 	assert_false(l->live);
@@ -277,20 +169,20 @@ static void rectangle_to_lens_and_back(void **state)
 	assert_int_equal(panel(&s)->stats.n, n);
 	golden_check(s.surface, "latency-box-open");
 	/* The other panels look through it, too. */
-	press(&s, "t");
+	stage_press(&s, "t");
 	assert_shows(&s, "> service");
-	press(&s, "5 Backspace");
+	stage_press(&s, "5 Backspace");
 	l = console_lens(s.console);
 	assert_false(l->has_range);
 	assert_true(l->live);
 	/* Esc and u give up what is chosen, before they lead anywhere. */
-	press(&s, "v");
+	stage_press(&s, "v");
 	assert_true(panel(&s)->boxed);
-	press(&s, "Esc");
+	stage_press(&s, "Esc");
 	assert_false(panel(&s)->boxed);
-	press(&s, "v u");
+	stage_press(&s, "v u");
 	assert_false(panel(&s)->boxed);
-	press(&s, "u");
+	stage_press(&s, "u");
 	assert_shows(&s, "whole host");
 	stage_close(&s);
 }
@@ -298,7 +190,6 @@ static void rectangle_to_lens_and_back(void **state)
 /* What is chosen stays where it is when time goes on, and the map stands still until its margin is full. */
 static void rectangle_stays_with_its_time(void **state)
 {
-	struct culprit_error error = {""};
 	struct latency_box before, after;
 	uint64_t from, to, from2, to2, edge, n;
 	double lo, hi;
@@ -306,19 +197,15 @@ static void rectangle_stays_with_its_time(void **state)
 	int moved = 0;
 
 	(void)state;
-	stage_open(&s, SECONDS, false, 80, 24, TEXT_ASCII);
-	press(&s, "o v h h h Up Up");
+	open_disk(&s, SECONDS, false, 80, 24, TEXT_ASCII);
+	stage_press(&s, "o v h h h Up Up");
 	assert_true(latency_box(panel(&s), &before));
 	latency_box_edges(panel(&s), &before, &from, &to, &lo, &hi);
 	n = panel(&s)->box_n;
 	edge = panel(&s)->edge_ns;
 	for (int t = SECONDS; t < SECONDS + 30; t++) {
-		s.len = 0;
 		tell(&s, t, t + 1, false);
-		if (textframes_add(s.frames, s.text, &error))
-			fail_msg("%s", error.sentence);
-		view_refresh(s.view, NULL);
-		draw(&s);
+		stage_tell_end(&s);
 		moved += panel(&s)->edge_ns != edge;
 		edge = panel(&s)->edge_ns;
 		assert_true(latency_box(panel(&s), &after));
@@ -335,35 +222,35 @@ static void rows_strips_and_seconds(void **state)
 	struct stage s;
 
 	(void)state;
-	stage_open(&s, SECONDS, false, 80, 24, TEXT_ASCII);
-	press(&s, "T");
+	open_disk(&s, SECONDS, false, 80, 24, TEXT_ASCII);
+	stage_press(&s, "T");
 	golden_check(s.surface, "latency-menu");
-	type(&s, "/runq\r");
-	press(&s, "Enter");
+	stage_type(&s, "/runq\r");
+	stage_press(&s, "Enter");
 	assert_shows(&s, "runq (all rows): wait");
-	press(&s, "w");
+	stage_press(&s, "w");
 	golden_check(s.surface, "latency-rows");
-	press(&s, "Esc V");
+	stage_press(&s, "Esc V");
 	golden_check(s.surface, "latency-strips");
-	press(&s, "a");
+	stage_press(&s, "a");
 	assert_shows(&s, "maximum by row");
 	/* The CPU that is slow, by itself. */
-	press(&s, "Left PgDn PgDn Enter");
+	stage_press(&s, "Left PgDn PgDn Enter");
 	assert_shows(&s, "cpu 3");
-	press(&s, "Backspace ;");
+	stage_press(&s, "Backspace ;");
 	assert_shows(&s, "(all rows)");
-	press(&s, "; ;");
+	stage_press(&s, "; ;");
 	assert_shows(&s, "cpu 1");
-	press(&s, ",");
+	stage_press(&s, ",");
 	assert_shows(&s, "cpu 0");
-	type(&s, ":histogram disk_latency.queue\r");
-	press(&s, "V V");
+	stage_type(&s, ":histogram disk_latency.queue\r");
+	stage_press(&s, "V V");
 	assert_shows(&s, "disk_slow");
 	golden_check(s.surface, "latency-seconds");
-	press(&s, "v h h PgDn");
+	stage_press(&s, "v h h PgDn");
 	assert_shows(&s, "restic");
 	golden_check(s.surface, "latency-seconds-box");
-	type(&s, ":histogram disk_latency.nope\r");
+	stage_type(&s, ":histogram disk_latency.nope\r");
 	assert_shows(&s, "TABLE.COLUMN");
 	stage_close(&s);
 }
@@ -375,8 +262,8 @@ static void keys_typed_ahead(void **state)
 	struct stage s;
 
 	(void)state;
-	stage_open(&s, SECONDS - 3, false, 80, 24, TEXT_ASCII);
-	press(&s, "V V");
+	open_disk(&s, SECONDS - 3, false, 80, 24, TEXT_ASCII);
+	stage_press(&s, "V V");
 	console_type(s.console, "Vvhh");
 	console_draw(s.console, s.surface);
 	assert_int_equal(panel(&s)->mode, LATENCY_MAP);
@@ -384,7 +271,7 @@ static void keys_typed_ahead(void **state)
 	assert_int_equal(b.right - b.left, 2);
 	assert_true(panel(&s)->box_n > 0);
 	/* Nothing lies in the margin that time has not reached. */
-	press(&s, "l l l l l l l l l l l l");
+	stage_press(&s, "l l l l l l l l l l l l");
 	assert_true(latency_box(panel(&s), &b));
 	assert_true(panel(&s)->from_ns + (uint64_t)b.right * panel(&s)->step_ns < panel(&s)->time.newest_ns);
 	stage_close(&s);
@@ -395,8 +282,8 @@ static void gaps_are_told(void **state)
 	struct stage s;
 
 	(void)state;
-	stage_open(&s, 90, true, 80, 24, TEXT_ASCII);
-	type(&s, ":histogram disk_latency.service\r");
+	open_disk(&s, 90, true, 80, 24, TEXT_ASCII);
+	stage_type(&s, ":histogram disk_latency.service\r");
 	assert_shows(&s, "without a sample");
 	golden_check(s.surface, "latency-gaps");
 	stage_close(&s);
@@ -408,13 +295,13 @@ static void baseline_shows_the_difference(void **state)
 	struct lens *l;
 
 	(void)state;
-	stage_open(&s, SECONDS, false, 80, 24, TEXT_ASCII);
-	press(&s, "o");
+	open_disk(&s, SECONDS, false, 80, 24, TEXT_ASCII);
+	stage_press(&s, "o");
 	l = (struct lens *)console_lens(s.console);
 	l->has_baseline = true;
-	l->baseline_from_ns = 1020 * S + S / 2;
-	l->baseline_to_ns = 1080 * S + S / 2;
-	draw(&s);
+	l->baseline_from_ns = 1020 * SECOND + SECOND / 2;
+	l->baseline_to_ns = 1080 * SECOND + SECOND / 2;
+	stage_draw(&s);
 	assert_shows(&s, "before, in 60s: n ");
 	golden_check(s.surface, "latency-difference");
 	stage_close(&s);
@@ -426,7 +313,7 @@ static void mouse_and_nothing(void **state)
 	struct key click = {.code = KEY_MOUSE, .button = MOUSE_LEFT, .x = 60, .y = 10};
 
 	(void)state;
-	stage_open(&s, SECONDS, false, 80, 24, TEXT_ASCII);
+	open_disk(&s, SECONDS, false, 80, 24, TEXT_ASCII);
 	console_key(s.console, &click);
 	console_draw(s.console, s.surface);
 	assert_true(panel(&s)->pointing && !panel(&s)->boxed);
@@ -438,23 +325,23 @@ static void mouse_and_nothing(void **state)
 	stage_close(&s);
 	/* No histogram at all; one that cannot be had. */
 	memset(&s, 0, sizeof(s));
-	stage_open_with(&s, "table load state key=load id=key:u64 one=gauge:f64\ntick 1s\nsample load\nrow load id=0 one=1\n", 80, 24,
-			TEXT_ASCII);
+	stage_open_text(&s, "table load state key=load id=key:u64 one=gauge:f64\ntick 1s\nsample load\nrow load id=0 one=1\n", "latency",
+			80, 24, TEXT_ASCII);
 	golden_check(s.surface, "latency-nothing");
 	/* There is nothing to point at: found by random keys as a division by zero. */
 	console_key(s.console, &click);
 	console_draw(s.console, s.surface);
 	assert_false(panel(&s)->pointing);
-	press(&s, "v V o w T Enter ; , Up g G Enter Esc");
+	stage_press(&s, "v V o w T Enter ; , Up g G Enter Esc");
 	stage_close(&s);
 	memset(&s, 0, sizeof(s));
-	stage_open_with(&s,
+	stage_open_text(&s,
 			"table runq state key=cpu cpu=key:u64 wait=histogram:loglinear(100):ns\ntick 1s\nstate runq missing \"needs root: "
 			"run sudo culprit\"\ntick 2s\nstate runq missing \"needs root: run sudo culprit\"\n",
-			80, 24, TEXT_ASCII);
+			"latency", 80, 24, TEXT_ASCII);
 	assert_shows(&s, "needs root");
 	golden_check(s.surface, "latency-missing");
-	press(&s, "v V V V o w T Enter ; , Up g G Enter Esc");
+	stage_press(&s, "v V V V o w T Enter ; , Up g G Enter Esc");
 	stage_close(&s);
 }
 
@@ -464,46 +351,45 @@ static void waits_for_a_cpu_are_named(void **state)
 	struct stage s;
 
 	(void)state;
-	memset(&s, 0, sizeof(s));
-	s.random = 5;
-	add(&s,
+	begin(&s);
+	stage_tell(&s,
 	    "host hz=100 interval=1s zone=+00:00\n"
 	    "table runq state key=cpu cpu=key:i64 wait=histogram:loglinear(%d):ns\n"
 	    "table runq_slow event time=time:u64:mono_ns latency=gauge:u64:ns cpu=attribute:i64 comm=attribute:text "
 	    "tid=attribute:u64 behind=attribute:text\n",
 	    SLOTS);
 	for (int t = 0; t < 60; t++) {
-		counted(&s, 4, 900, 9e3);
-		counted(&s, 5, 300, 20e6);
+		counted(4, 900, 9e3);
+		counted(5, 300, 20e6);
 		for (int i = 0; i < SLOTS; i++)
-			s.counts[0][i] = s.counts[4][i] + s.counts[5][i];
-		add(&s, "tick %ds wall=%lldms\nsample runq\n", 1000 + t, 1772373600000LL + t * 1000LL);
+			counts[0][i] = counts[4][i] + counts[5][i];
+		stage_tell(&s, "tick %ds wall=%lldms\nsample runq\n", 1000 + t, 1772373600000LL + t * 1000LL);
 		for (int cpu = -1; cpu < 2; cpu++) {
-			add(&s, "row runq cpu=%d", cpu);
+			stage_tell(&s, "row runq cpu=%d", cpu);
 			put_counts(&s, "wait", cpu < 0 ? 0 : cpu ? 5 : 4);
-			add(&s, "\n");
+			stage_tell(&s, "\n");
 		}
-		add(&s, "event runq_slow time=%dms latency=%dms cpu=%d comm=\"%s\" tid=%d%s\n", (1000 + t) * 1000 - 500,
+		stage_tell(&s, "event runq_slow time=%dms latency=%dms cpu=%d comm=\"%s\" tid=%d%s\n", (1000 + t) * 1000 - 500,
 		    t % 2 ? 20 : 180, t % 2,
 		    t % 2 ? "mysqld" : "nginx", t % 2 ? 812 : 77, t % 2 ? " behind=\"restic\"" : "");
 	}
-	stage_open_with(&s, s.text, 110, 40, TEXT_ASCII);
+	stage_open_text(&s, s.text, "latency", 110, 40, TEXT_ASCII);
 	/* The row of CPU -1 is all of them. */
-	type(&s, ":histogram runq.wait\r");
+	stage_type(&s, ":histogram runq.wait\r");
 	assert_shows(&s, "runq (all rows)");
 	assert_shows(&s, "n 70,800");
-	press(&s, "; v g");
+	stage_press(&s, "; v g");
 	assert_shows(&s, "runq every cpu");
 	assert_shows(&s, "n 70,800");
 	assert_shows(&s, "mysqld 812");
 	assert_shows(&s, "cpu 1, behind restic");
-	assert_true(!shows(&s, "nginx"));
+	assert_true(!stage_shows(&s, "nginx"));
 	golden_check(s.surface, "latency-runq");
 	/* CPU 0 has short waits, and of what is below the threshold nobody knows whose it was. */
-	press(&s, "Esc ; v g");
+	stage_press(&s, "Esc ; v g");
 	assert_shows(&s, "not attributed");
 	/* The list counts nobody twice, either. */
-	press(&s, "Esc T");
+	stage_press(&s, "Esc T");
 	assert_shows(&s, "70.8k");
 	stage_close(&s);
 }
@@ -514,9 +400,8 @@ static void first_choice_follows_the_lens(void **state)
 	struct stage s;
 
 	(void)state;
-	memset(&s, 0, sizeof(s));
-	s.random = 5;
-	add(&s,
+	begin(&s);
+	stage_tell(&s,
 	    "host hz=100 interval=1s zone=+00:00\n"
 	    "table process state key=process pid=key:u64 start=key:u64:ticks comm=attribute:text utime=counter:u64:ns\n"
 	    "table runq state key=cpu cpu=key:u64 wait=histogram:loglinear(%d):ns\n"
@@ -524,21 +409,21 @@ static void first_choice_follows_the_lens(void **state)
 	    "parent waits process pid start\n",
 	    SLOTS, SLOTS);
 	for (int t = 0; t < 20; t++) {
-		counted(&s, 4, 900, 9e3);
-		add(&s, "tick %ds wall=%lldms\nsample process\nrow process pid=812 start=9 comm=mysqld utime=%dms\nsample runq\nrow runq cpu=0",
+		counted(4, 900, 9e3);
+		stage_tell(&s, "tick %ds wall=%lldms\nsample process\nrow process pid=812 start=9 comm=mysqld utime=%dms\nsample runq\nrow runq cpu=0",
 		    1000 + t, 1772373600000LL + t * 1000LL, t * 10);
 		put_counts(&s, "wait", 4);
-		add(&s, "\nsample waits\nrow waits pid=812 start=9");
+		stage_tell(&s, "\nsample waits\nrow waits pid=812 start=9");
 		put_counts(&s, "took", 4);
-		add(&s, "\n");
+		stage_tell(&s, "\n");
 	}
-	stage_open_with(&s, s.text, 80, 24, TEXT_ASCII);
+	stage_open_text(&s, s.text, "latency", 80, 24, TEXT_ASCII);
 	assert_shows(&s, "runq: wait");
-	press(&s, "2 Enter 5");
+	stage_press(&s, "2 Enter 5");
 	assert_shows(&s, "waits: took");
-	type(&s, ":histogram runq.wait\r");
+	stage_type(&s, ":histogram runq.wait\r");
 	assert_shows(&s, "runq (whole machine): wait");
-	press(&s, "u u u u 5");
+	stage_press(&s, "u u u u 5");
 	assert_shows(&s, "runq: wait");
 	stage_close(&s);
 }
@@ -561,14 +446,14 @@ static void any_keys(void **state)
 	srand(11);
 	for (size_t i = 0; i < sizeof(stories) / sizeof(stories[0]); i++) {
 		memset(&s, 0, sizeof(s));
-		stage_open_with(&s, stories[i], 20 + (int)i * 40, 5 + (int)i * 18, i % 2 ? TEXT_UTF8 : TEXT_ASCII);
+		stage_open_text(&s, stories[i], "latency", 20 + (int)i * 40, 5 + (int)i * 18, i % 2 ? TEXT_UTF8 : TEXT_ASCII);
 		for (int k = 0; k < 400; k++)
-			press(&s, keys[(size_t)rand() % (sizeof(keys) / sizeof(keys[0]))]);
+			stage_press(&s, keys[(size_t)rand() % (sizeof(keys) / sizeof(keys[0]))]);
 		stage_close(&s);
 	}
-	stage_open(&s, 60, true, 100, 40, TEXT_UTF8);
+	open_disk(&s, 60, true, 100, 40, TEXT_UTF8);
 	for (int k = 0; k < 300; k++)
-		press(&s, keys[(size_t)rand() % (sizeof(keys) / sizeof(keys[0]))]);
+		stage_press(&s, keys[(size_t)rand() % (sizeof(keys) / sizeof(keys[0]))]);
 	stage_close(&s);
 }
 
@@ -583,25 +468,20 @@ static void a_tick_costs_a_column(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct culprit_error error = {""};
 		struct theme theme;
 		struct paint paint;
 		struct stage s;
 		size_t bytes = 0, most = 0, median[TICKS];
 
-		stage_open(&s, SECONDS, false, 120, 40, TEXT_UTF8);
+		open_disk(&s, SECONDS, false, 120, 40, TEXT_UTF8);
 		theme_builtin(&theme, "default");
 		paint_init(&paint, caps_builtin("xterm-256color"), DEPTH_256, &theme);
-		press(&s, cases[i].keys);
+		stage_press(&s, cases[i].keys);
 		assert_int_equal(paint_surface(&paint, s.surface), 0);
 		for (int t = 0; t < TICKS; t++) {
 			paint.out.len = 0;
-			s.len = 0;
-			tell(&s, SECONDS + t, SECONDS + t + 1, false);
-			if (textframes_add(s.frames, s.text, &error))
-				fail_msg("%s", error.sentence);
-			view_refresh(s.view, NULL);
-			draw(&s);
+				tell(&s, SECONDS + t, SECONDS + t + 1, false);
+			stage_tell_end(&s);
 			assert_int_equal(paint_surface(&paint, s.surface), 0);
 			bytes += median[t] = paint.out.len;
 			most = paint.out.len > most ? paint.out.len : most;

@@ -9,33 +9,9 @@
 
 #include <cmocka.h>
 
-#include "console_data.h"
-#include "panels.h"
-#include "surface.h"
-#include "textframes.h"
+#include "support/stage.h"
 
 enum { SECONDS = 20 };
-
-struct stage {
-	struct textframes *frames;
-	struct view *view;
-	struct console_data data;
-	struct console *console;
-	struct surface *surface;
-	char text[1 << 16];
-	size_t len;
-};
-
-static void add(struct stage *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void add(struct stage *s, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	s->len += (size_t)vsnprintf(s->text + s->len, sizeof(s->text) - s->len, format, args);
-	va_end(args);
-	assert_true(s->len < sizeof(s->text));
-}
 
 #define TABLES                                                                                                         \
 	"host hz=100 interval=1s zone=+00:00\n"                                                                        \
@@ -85,82 +61,45 @@ struct trouble {
 
 static void tell(struct stage *s, const struct trouble *bad)
 {
-	add(s, TABLES);
+	stage_tell(s, TABLES);
 	for (int t = 0; t < SECONDS; t++) {
-		add(s, "tick %ds wall=%lldms\nsample host\nrow host id=0 cpus=4 forks=%d\n", 1000 + t, 1772373600000LL + t * 1000LL,
+		stage_tell(s, "tick %ds wall=%lldms\nsample host\nrow host id=0 cpus=4 forks=%d\n", 1000 + t, 1772373600000LL + t * 1000LL,
 		    t * (bad->forks ? 700 : 3));
-		add(s, "sample cpu\nrow cpu cpu=-1 used=%dms\n", t * 300);
-		add(s, "sample disk\nrow disk name=vda kind=disk used=%dms written=%d waited=%dms\n", t * 800, t * 9000000,
+		stage_tell(s, "sample cpu\nrow cpu cpu=-1 used=%dms\n", t * 300);
+		stage_tell(s, "sample disk\nrow disk name=vda kind=disk used=%dms written=%d waited=%dms\n", t * 800, t * 9000000,
 		    t * (bad->page_cache ? 9000 : bad->backup ? 900 : 100));
 		/* A database that always writes most; make, whose children read; a shell that begins many; who opens and opens. */
-		add(s, "sample process\nrow process pid=10 start=1 comm=mysqld utime=%dms read_bytes=%d write_bytes=%d rss=900000000 fds=60 "
+		stage_tell(s, "sample process\nrow process pid=10 start=1 comm=mysqld utime=%dms read_bytes=%d write_bytes=%d rss=900000000 fds=60 "
 		       "fd_limit=1000 threads=40\n",
 		    t * 300, 0, t * 100000);
-		add(s, "row process pid=11 start=1 comm=make utime=%dms read_bytes=%d write_bytes=0 rss=3000000 fds=5 fd_limit=1000 threads=1\n",
+		stage_tell(s, "row process pid=11 start=1 comm=make utime=%dms read_bytes=%d write_bytes=0 rss=3000000 fds=5 fd_limit=1000 threads=1\n",
 		    t * 10, t * 80000000);
-		add(s, "row process pid=12 start=1 comm=loop.sh utime=%dms read_bytes=0 write_bytes=0 rss=3000000 fds=5 fd_limit=1000 threads=1\n",
+		stage_tell(s, "row process pid=12 start=1 comm=loop.sh utime=%dms read_bytes=0 write_bytes=0 rss=3000000 fds=5 fd_limit=1000 threads=1\n",
 		    t * 100);
-		add(s, "row process pid=13 start=1 comm=leaker utime=0ms read_bytes=0 write_bytes=0 rss=3000000 fds=%d fd_limit=1000 threads=1\n",
+		stage_tell(s, "row process pid=13 start=1 comm=leaker utime=0ms read_bytes=0 write_bytes=0 rss=3000000 fds=%d fd_limit=1000 threads=1\n",
 		    bad->files ? 950 : 50);
-		add(s, "row process pid=14 start=1 comm=restic utime=%dms read_bytes=0 write_bytes=%d rss=3000000 fds=5 fd_limit=1000 threads=1\n",
+		stage_tell(s, "row process pid=14 start=1 comm=restic utime=%dms read_bytes=0 write_bytes=%d rss=3000000 fds=5 fd_limit=1000 threads=1\n",
 		    t * 5, bad->page_cache ? t * 90000000 : 0);
-		add(s, "sample thread\n");
+		stage_tell(s, "sample thread\n");
 		for (int i = 0; i < 4; i++)
-			add(s, "row thread tid=%d start=1 pid=10 process_start=1 lock=%dms\n", 100 + i, t * (bad->locks ? 900 : 20));
-		add(s, "sample children\nrow children pid=12 start=1 short_cpu_time=%dms\n", bad->forks ? t * 550 : 0);
-		add(s, "sample disk_user\nrow disk_user pid=10 start=1 name=vda comm=mysqld bytes=%d time=%dms\n", t * 100000, t * 100);
+			stage_tell(s, "row thread tid=%d start=1 pid=10 process_start=1 lock=%dms\n", 100 + i, t * (bad->locks ? 900 : 20));
+		stage_tell(s, "sample children\nrow children pid=12 start=1 short_cpu_time=%dms\n", bad->forks ? t * 550 : 0);
+		stage_tell(s, "sample disk_user\nrow disk_user pid=10 start=1 name=vda comm=mysqld bytes=%d time=%dms\n", t * 100000, t * 100);
 		if (bad->backup)
-			add(s, "row disk_user pid=14 start=1 name=vda comm=restic bytes=%d time=%dms\n", t * 8900000, t * 800);
-		add(s, "sample cgroup\nrow cgroup path=/shop/checkout nr_periods=%d nr_throttled=%d throttled_time=%dms memory_current=%d "
+			stage_tell(s, "row disk_user pid=14 start=1 name=vda comm=restic bytes=%d time=%dms\n", t * 8900000, t * 800);
+		stage_tell(s, "sample cgroup\nrow cgroup path=/shop/checkout nr_periods=%d nr_throttled=%d throttled_time=%dms memory_current=%d "
 		       "memory_max=1000 oom_kill=0 refaults=%d\n",
 		    t * 10, bad->stopped ? t * 6 : t, t * 500, 990, bad->thrash ? t * 5000 : t);
-		add(s, "sample tcp_listen\nrow tcp_listen address=0.0.0.0 port=8443 pid=10 comm=mysqld queue=%d queue_limit=4 drops=%d\n",
+		stage_tell(s, "sample tcp_listen\nrow tcp_listen address=0.0.0.0 port=8443 pid=10 comm=mysqld queue=%d queue_limit=4 drops=%d\n",
 		    bad->full_queue ? 5 : 0, bad->full_queue ? t * 3 : 0);
 	}
 }
 
-static void draw(struct stage *s)
+static void open_trouble(struct stage *s, const struct trouble *bad, int w, int h)
 {
-	struct culprit_error error = {""};
-	struct console_now n;
-
-	if (console_data_now(&s->data, &n, &error))
-		fail_msg("%s", error.sentence);
-	console_now(s->console, &n);
-	console_draw(s->console, s->surface);
-}
-
-static struct stage *stage_open(const struct trouble *bad, int w, int h)
-{
-	struct console_options options = {.panels = console_panels, .panel = "overview", .timeline = console_data_timeline};
-	struct stage *s = calloc(1, sizeof(*s));
-	struct culprit_error error = {""};
-
-	assert_non_null(s);
+	memset(s, 0, sizeof(*s));
 	tell(s, bad);
-	s->frames = textframes_create(s->text, &error);
-	if (!s->frames)
-		fail_msg("%s", error.sentence);
-	s->view = view_create();
-	assert_int_equal(view_add_source(s->view, textframes_source(s->frames)), 0);
-	assert_int_equal(console_data_init(&s->data, s->view), 0);
-	options.view = s->view;
-	options.timeline_self = &s->data;
-	assert_int_equal(console_create(&s->console, &options, NULL), 0);
-	s->surface = surface_create(w, h, TEXT_ASCII);
-	draw(s);
-	draw(s);
-	return s;
-}
-
-static void stage_close(struct stage *s)
-{
-	surface_destroy(s->surface);
-	console_destroy(s->console);
-	console_data_finish(&s->data);
-	view_destroy(s->view);
-	textframes_destroy(s->frames);
-	free(s);
+	stage_open_text(s, s->text, "overview", w, h, TEXT_ASCII);
 }
 
 /* The line that begins with `name`; NULL: there is none. Valid until the next call. */
@@ -196,88 +135,93 @@ static void limits_stand_only_while_they_hurt(void **state)
 	static const char *const names[] = {"cpu limit", "mem limit", "port 8443", "open files", "locks", "forks"};
 	struct trouble well = {0}, bad = {.locks = true, .forks = true, .stopped = true, .thrash = true, .full_queue = true,
 						   .files = true};
-	struct stage *s = stage_open(&well, 80, 24);
+	struct stage s;
 
 	(void)state;
+	open_trouble(&s, &well, 80, 24);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		assert_null(line_of(s, names[i]));
-	stage_close(s);
-	s = stage_open(&bad, 80, 30);
-	LINE(s, "cpu limit", "!!", "stopped 60.0%", "checkout");
-	LINE(s, "mem limit", "99.0%!!", "reread 5.00k/s", "checkout");
-	LINE(s, "port 8443", "125%!!", "drop 57", "mysqld");
-	LINE(s, "open files", "95.0%!!", "leaker");
-	LINE(s, "locks", "3.6", "threads wait", "mysqld");
-	LINE(s, "forks", "700/s!!", "took cpu1 55.0%", "loop.sh");
-	stage_close(s);
+		assert_null(line_of(&s, names[i]));
+	stage_close(&s);
+	open_trouble(&s, &bad, 80, 30);
+	LINE(&s, "cpu limit", "!!", "stopped 60.0%", "checkout");
+	LINE(&s, "mem limit", "99.0%!!", "reread 5.00k/s", "checkout");
+	LINE(&s, "port 8443", "125%!!", "drop 57", "mysqld");
+	LINE(&s, "open files", "95.0%!!", "leaker");
+	LINE(&s, "locks", "3.6", "threads wait", "mysqld");
+	LINE(&s, "forks", "700/s!!", "took cpu1 55.0%", "loop.sh");
+	stage_close(&s);
 }
 
 /* There is no room for all: what hurts stays. */
 static void what_hurts_stays(void **state)
 {
 	struct trouble bad = {.forks = true, .stopped = true, .thrash = true, .full_queue = true, .files = true};
-	struct stage *s = stage_open(&bad, 80, 21);
+	struct stage s;
 
 	(void)state;
-	LINE(s, "cpu limit", "checkout");
-	LINE(s, "forks", "loop.sh");
-	assert_null(line_of(s, "disk vda"));
-	stage_close(s);
+	open_trouble(&s, &bad, 80, 21);
+	LINE(&s, "cpu limit", "checkout");
+	LINE(&s, "forks", "loop.sh");
+	assert_null(line_of(&s, "disk vda"));
+	stage_close(&s);
 }
 
 /* The CPU goes to who begins a thousand that end at once, not to the largest that is seen. */
 static void short_lives_are_their_parents(void **state)
 {
 	struct trouble well = {0}, bad = {.forks = true};
-	struct stage *s = stage_open(&well, 80, 24);
+	struct stage s;
 
 	(void)state;
-	LINE(s, "cpu ", "mysqld");
-	stage_close(s);
-	s = stage_open(&bad, 80, 24);
-	LINE(s, "cpu ", "loop.sh");
-	stage_close(s);
+	open_trouble(&s, &well, 80, 24);
+	LINE(&s, "cpu ", "mysqld");
+	stage_close(&s);
+	open_trouble(&s, &bad, 80, 24);
+	LINE(&s, "cpu ", "loop.sh");
+	stage_close(&s);
 }
 
 /* Of a disk it is who asks it: make has the most bytes, but they are its children's, long since read. */
 static void disks_are_used_by_who_asks(void **state)
 {
 	struct trouble well = {0}, backup = {.backup = true}, cached = {.page_cache = true};
-	struct stage *s = stage_open(&well, 80, 24);
+	struct stage s;
 
 	(void)state;
-	LINE(s, "disk vda", "mysqld");
-	stage_close(s);
-	s = stage_open(&backup, 80, 24);
-	LINE(s, "disk vda", "restic");
-	stage_close(s);
+	open_trouble(&s, &well, 80, 24);
+	LINE(&s, "disk vda", "mysqld");
+	stage_close(&s);
+	open_trouble(&s, &backup, 80, 24);
+	LINE(&s, "disk vda", "restic");
+	stage_close(&s);
 	/* The kernel writes the page cache: for who filled it. */
-	s = stage_open(&cached, 80, 24);
-	LINE(s, "disk vda", "restic");
-	stage_close(s);
+	open_trouble(&s, &cached, 80, 24);
+	LINE(&s, "disk vda", "restic");
+	stage_close(&s);
 }
 
 /* Looking at a part, the machine's lines are still the machine's. */
 static void a_part_is_not_the_machine(void **state)
 {
 	struct trouble bad = {.files = true};
-	struct stage *s = stage_open(&bad, 80, 24);
+	struct stage s;
 	static const char keys[] = "\\comm=make\r";
 	struct console_effect effect;
 
 	(void)state;
+	open_trouble(&s, &bad, 80, 24);
 	for (const char *k = keys; *k; k++) {
 		struct key key = {.code = *k == '\r' ? KEY_ENTER : (uint32_t)*k};
 
-		console_key(s->console, &key);
-		while (console_effect(s->console, &effect))
+		console_key(s.console, &key);
+		while (console_effect(s.console, &effect))
 			;
 	}
-	draw(s);
-	assert_null(line_of(s, "  mysqld"));
-	LINE(s, "cpu ", "mysqld");
-	LINE(s, "open files", "leaker");
-	stage_close(s);
+	stage_draw(&s);
+	assert_null(line_of(&s, "  mysqld"));
+	LINE(&s, "cpu ", "mysqld");
+	LINE(&s, "open files", "leaker");
+	stage_close(&s);
 }
 
 int main(void)

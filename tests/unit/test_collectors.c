@@ -13,6 +13,7 @@
 
 #include "builtin.h"
 #include "schema.h"
+#include "support/counted_malloc.h"
 #include "support/frame_recorder.h"
 
 static void schemas(void **state)
@@ -242,43 +243,14 @@ static void spoilt_trees(bool garble, uint32_t rounds)
 }
 
 /* Memory is taken while a collector gets to know the machine, and not after. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__GLIBC__)
-static void no_memory_taken(void **state)
-{
-	(void)state;
-	print_message("skipped: allocations are counted in a plain build with glibc only\n");
-	skip();
-}
-#else
-static size_t taken;
-extern void *__libc_malloc(size_t n);
-extern void *__libc_calloc(size_t n, size_t size);
-extern void *__libc_realloc(void *p, size_t n);
-
-void *malloc(size_t n)
-{
-	taken++;
-	return __libc_malloc(n);
-}
-
-void *calloc(size_t n, size_t size)
-{
-	taken++;
-	return __libc_calloc(n, size);
-}
-
-void *realloc(void *p, size_t n)
-{
-	taken++;
-	return __libc_realloc(p, n);
-}
-
 static void no_memory_taken(void **state)
 {
 	static const struct culprit_statfs fs = {4096, 1000, 400, 350, 100, 40, 0};
 	static const struct fixture_answer answers[] = {{CULPRIT_ASK_STATFS, "/", 0, &fs, sizeof(fs)}};
 
 	(void)state;
+	need_counting();
+	counting = true;
 	for (size_t i = 0; culprit_builtin[i]; i++) {
 		const struct culprit_collector *c = culprit_builtin[i];
 		struct culprit_frame frame = recorder_null_frame();
@@ -286,7 +258,7 @@ static void no_memory_taken(void **state)
 		struct fixture_host host;
 		void *self = NULL;
 		char path[4096];
-		size_t before;
+		unsigned long before;
 
 		if (c == &task_collector) /* test_task counts it */
 			continue;
@@ -302,21 +274,21 @@ static void no_memory_taken(void **state)
 		}
 		host.answers = answers;
 		host.nanswers = 1;
-		before = taken;
+		before = allocations;
 		assert_int_equal(c->open(&host.host, &self, &error), 0);
-		assert_true(taken > before); /* it is counted at all */
+		assert_true(allocations > before); /* it is counted at all */
 		for (int k = 0; k < 3; k++)
 			c->sample(self, &frame);
-		before = taken;
+		before = allocations;
 		for (int k = 0; k < 200; k++)
 			c->sample(self, &frame);
-		if (taken != before)
-			fail_msg("%s took memory %zu times in 200 samples", c->name, taken - before);
+		if (allocations != before)
+			fail_msg("%s took memory %lu times in 200 samples", c->name, allocations - before);
 		c->close(self);
 		fixture_host_finish(&host);
 	}
+	counting = false;
 }
-#endif
 
 static void cut_files(void **state)
 {

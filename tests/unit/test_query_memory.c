@@ -1,44 +1,7 @@
 /* A query that runs out of memory anywhere says so, or leaves a value out; asked again when there is some, it answers as any other:
  * also what was being read ahead, and what rolls up. */
+#include "support/counted_malloc.h"
 #include "unit/query_test.h"
-
-static bool counting;
-static unsigned long allocations, fails_at; /* the how manieth allocation fails, and all after it; 0: none */
-
-/* Sanitizers bring their own; then nothing fails. */
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define CAN_FAIL 1
-#define VISIBLE __attribute__((visibility("default")))
-extern void *__libc_malloc(size_t);
-extern void *__libc_calloc(size_t, size_t);
-extern void *__libc_realloc(void *, size_t);
-VISIBLE void *malloc(size_t n);
-VISIBLE void *calloc(size_t n, size_t size);
-VISIBLE void *realloc(void *p, size_t n);
-
-static bool fails(void)
-{
-	allocations += counting;
-	return counting && fails_at && allocations >= fails_at;
-}
-
-void *malloc(size_t n)
-{
-	return fails() ? NULL : __libc_malloc(n);
-}
-
-void *calloc(size_t n, size_t size)
-{
-	return fails() ? NULL : __libc_calloc(n, size);
-}
-
-void *realloc(void *p, size_t n)
-{
-	return fails() ? NULL : __libc_realloc(p, n);
-}
-#else
-#define CAN_FAIL 0
-#endif
 
 enum { TICKS = 12, SEGMENT = 5, PROCESSES = 40, FAILURES_MAX = 3000 };
 
@@ -98,10 +61,7 @@ static void test_failures(void **state)
 	char *text;
 
 	(void)state;
-	if (!CAN_FAIL) {
-		print_message("skipped: the sanitizer brings its own malloc\n");
-		skip();
-	}
+	need_counting();
 	text = tasks();
 	for (unsigned long at = 1; failed; at += at < 200 ? 1 : 7) {
 		struct query *reader;

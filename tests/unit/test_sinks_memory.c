@@ -10,44 +10,10 @@
 
 #include "recfile.h"
 #include "ring.h"
+#include "support/counted_malloc.h"
 #include "unit/pattern.h"
 
 enum { WARM = 4, COUNTED = 300, APPENDS = 20, BYTES = 20480 };
-
-static bool counting;
-static unsigned long allocations;
-
-/* Sanitizers bring their own; then there is nothing to count. Visible: libzstd's calls must come here. */
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define CAN_COUNT 1
-#define VISIBLE __attribute__((visibility("default")))
-extern void *__libc_malloc(size_t);
-extern void *__libc_calloc(size_t, size_t);
-extern void *__libc_realloc(void *, size_t);
-VISIBLE void *malloc(size_t n);
-VISIBLE void *calloc(size_t n, size_t size);
-VISIBLE void *realloc(void *p, size_t n);
-
-void *malloc(size_t n)
-{
-	allocations += counting;
-	return __libc_malloc(n);
-}
-
-void *calloc(size_t n, size_t size)
-{
-	allocations += counting;
-	return __libc_calloc(n, size);
-}
-
-void *realloc(void *p, size_t n)
-{
-	allocations += counting;
-	return __libc_realloc(p, n);
-}
-#else
-#define CAN_COUNT 0
-#endif
 
 static uint64_t bytes[BYTES / 8];
 
@@ -82,10 +48,7 @@ static void count(struct sink *sink)
 static void test_counts(void **state)
 {
 	(void)state;
-	if (!CAN_COUNT) {
-		print_message("skipped: the sanitizer brings its own malloc\n");
-		skip();
-	}
+	need_counting();
 	counting = true;
 	ZSTD_freeCCtx(ZSTD_createCCtx());
 	counting = false;

@@ -59,6 +59,8 @@ build/deps.mk: FORCE
 include build/deps.mk
 endif
 FORCE:
+# For a make that a recipe calls: as many jobs as there are CPUs, where nobody has said how many.
+in_parallel = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(or $(shell nproc 2>/dev/null),2))
 
 PKGS = ncursesw jansson libzstd $(if $(filter 0,$(BPF)),,libbpf) $(if $(STATIC),libdw) libelf liblzma
 pkg_cflags := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
@@ -180,7 +182,7 @@ objects: $(call obj,$(core_src) $(collectors_src) $(tui_src) $(cli_src) \
 
 .PHONY: run
 run: ## build it and open the console (ARGS='replay file' for other verbs)
-	+@$(MAKE) --no-print-directory -j$$(nproc 2>/dev/null || echo 2) all
+	+@$(MAKE) --no-print-directory $(in_parallel) all
 	@exec $(B)/culprit $(ARGS)
 
 # --- tests -------------------------------------------------------------------------------------------------------
@@ -256,8 +258,10 @@ $(B)/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(support) $(B)/libculprit.a
 	$(Q)$(cc) $(ldflags) -fsanitize=fuzzer -o $@ $^ $(libs) -lcmocka
 endif
 
-.PHONY: check-layers
-check-layers: $(call obj,$(core_src) $(collectors_src) $(tui_src) $(cli_src)) ## prove that no layer knows what it may not
+.PHONY: check-layers layer-objects
+layer-objects: $(call obj,$(core_src) $(collectors_src) $(tui_src) $(cli_src))
+check-layers: ## prove that no layer knows what it may not
+	+@$(MAKE) --no-print-directory $(in_parallel) layer-objects
 	$(Q)CC='$(CC)' CURSES='$(pkg_cflags)' sh scripts/check_layers.sh . $(O)
 
 .PHONY: test-fresh

@@ -655,26 +655,6 @@ static bool mouse_key(struct console *c, const struct key *key)
 	return false;
 }
 
-/* Actions that choose another panel or window. */
-static bool leads_somewhere(int action)
-{
-	switch (action) {
-	case ACTION_TABLES:
-	case ACTION_EVENTS:
-	case ACTION_EARLIER:
-	case ACTION_LATER:
-	case ACTION_EARLIER_WINDOW:
-	case ACTION_LATER_WINDOW:
-	case ACTION_LIVE:
-	case ACTION_START:
-	case ACTION_WINDOW_LONGER:
-	case ACTION_WINDOW_SHORTER:
-		return true;
-	default:
-		return action >= ACTION_PANEL_1 && action <= ACTION_PANEL_0;
-	}
-}
-
 static bool key_done(struct console *c, const struct key *key)
 {
 	const struct panel *p = console_panel(c);
@@ -708,7 +688,7 @@ static bool key_done(struct console *c, const struct key *key)
 	playing = c->player.playing;
 	/* One that leads to where one is does nothing either. */
 	if (!b || !console_act(c, b->action) ||
-	    (leads_somewhere(b->action) && c->current == current && !playing && lens_equal(console_lens(c), &before)))
+	    (console_leads_somewhere(b->action) && c->current == current && !playing && lens_equal(console_lens(c), &before)))
 		if (!c->message[0])
 			console_say_unused(c, b, key->code);
 	return true;

@@ -78,23 +78,32 @@ void console_ahead_say(const struct console *c, char *out, size_t cap)
 		snprintf(out + n, cap - n, "; %zu key%s for it", c->nheld, c->nheld > 1 ? "s" : "");
 }
 
-/* Actions that ask nothing of what is being read, and that may lead away from it. */
-static bool goes_at_once(int action)
+bool console_leads_somewhere(int action)
 {
 	switch (action) {
-	case ACTION_NEXT_PANEL:
-	case ACTION_PREVIOUS_PANEL:
 	case ACTION_TABLES:
 	case ACTION_EVENTS:
 	case ACTION_EARLIER:
 	case ACTION_LATER:
 	case ACTION_EARLIER_WINDOW:
 	case ACTION_LATER_WINDOW:
-	case ACTION_PAUSE:
 	case ACTION_LIVE:
 	case ACTION_START:
 	case ACTION_WINDOW_LONGER:
 	case ACTION_WINDOW_SHORTER:
+		return true;
+	default:
+		return action >= ACTION_PANEL_1 && action <= ACTION_PANEL_0;
+	}
+}
+
+/* Actions that ask nothing of what is being read, and that may lead away from it. */
+static bool goes_at_once(int action)
+{
+	switch (action) {
+	case ACTION_NEXT_PANEL:
+	case ACTION_PREVIOUS_PANEL:
+	case ACTION_PAUSE:
 	case ACTION_BACK:
 	case ACTION_ESCAPE:
 	case ACTION_HELP:
@@ -103,7 +112,7 @@ static bool goes_at_once(int action)
 	case ACTION_MOUSE:
 		return true;
 	default:
-		return action >= ACTION_PANEL_1 && action <= ACTION_PANEL_0;
+		return console_leads_somewhere(action);
 	}
 }
 

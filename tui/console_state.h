@@ -167,6 +167,8 @@ bool console_ahead(struct console *, uint64_t ns);
 bool console_update(struct console *);
 /* "reading ... 40%; 2 keys for it" */
 void console_ahead_say(const struct console *, char *out, size_t cap);
+/* Actions that choose another panel or window, whatever is on the screen. */
+bool console_leads_somewhere(int action);
 /* Has to wait until it is read: keeps the key for console_catch_up(). */
 bool console_hold(struct console *, const struct key *, const struct binding *);
 

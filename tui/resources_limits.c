@@ -9,8 +9,13 @@
 #include "rows.h"
 
 /* Beyond these a limit hurts (the figures of common alerting rules). */
-static const double throttled = 25, memory_full = 90, thrash = 100, files_near = 70, files_full = 90, short_seen = 10, short_much = 10;
-static const double lock_seen = 200 /* percent of one thread: two that always wait */;
+static const double throttled = 25; /* percent of the periods in which a group ran */
+static const double memory_full = 90; /* percent of a group's limit */
+static const double thrash = 100; /* pages a second that are read again */
+static const double files_near = 70, files_full = 90; /* percent of a process's limit: seen, and a warning */
+static const double short_seen = 10; /* percent of one CPU that went into short lives */
+static const double short_much = 10; /* percent of all CPUs */
+static const double lock_seen = 200; /* percent of one thread's time: two that always wait */
 
 /* What people call a group, else the end of its path. */
 static void group_name(struct resources *r, size_t row, char *out, size_t cap)

@@ -38,6 +38,8 @@ import tempfile
 import termios
 import time
 
+from built import built
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 COLS, ROWS = 120, 40
 NAMES = ('culprit', 'htop', 'btop', 'atop', 'top')
@@ -326,10 +328,7 @@ class Bench:
 
 def stat_pass():
     """CPU ms of one plain pass over /proc/PID/stat of all processes: what the kernel asks for reading them, here and now."""
-    program = os.path.join(ROOT, 'build', 'bench', 'statpass')
-    if not os.access(program, os.X_OK):
-        return None
-    return float(subprocess.run([program], stdout=subprocess.PIPE, check=True, text=True).stdout)
+    return float(subprocess.run([built('build/bench/statpass')], stdout=subprocess.PIPE, check=True, text=True).stdout)
 
 
 def ratio(value, base):
@@ -390,15 +389,14 @@ def main():
     p.add_argument('--starts', type=int, default=5)
     p.add_argument('--only', type=lambda s: s.split(','))
     p.add_argument('--quick', action='store_true', help='1,000 processes, one round of 5 s')
-    p.add_argument('--culprit', default=os.path.join(ROOT, 'build', 'culprit'))
-    p.add_argument('--spawn', default=os.path.join(ROOT, 'build', 'bench', 'spawn'))
+    p.add_argument('--culprit', default='')
+    p.add_argument('--spawn', default='')
     p.add_argument('--json', default=os.path.join(ROOT, 'build', 'bench', 'result.json'))
     args = p.parse_args()
     if args.quick:
         args.processes, args.seconds, args.rounds, args.starts = '1000', 5, 1, 3
-    if not os.access(args.spawn, os.X_OK):
-        print('bench: %s is missing: run it through `make bench`' % args.spawn, file=sys.stderr)
-        return 1
+    args.culprit = args.culprit or built('build/culprit')
+    args.spawn = args.spawn or built('build/bench/spawn')
 
     bench = Bench(args)
     if not bench.present:

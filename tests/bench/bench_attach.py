@@ -28,9 +28,9 @@ import tempfile
 import termios
 import time
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-CULPRIT = os.path.join(ROOT, 'build/culprit')
-SPAWN = os.path.join(ROOT, 'build/bench/spawn')
+from built import built
+
+CULPRIT, SPAWN = built('build/culprit', 'build/bench/spawn')
 DIR = tempfile.mkdtemp(prefix='culprit-bench.')
 ENV = dict(os.environ, CULPRIT_RUNTIME_DIR=os.path.join(DIR, 'run'), TERM='xterm-256color', LC_ALL='C.UTF-8', XDG_CONFIG_HOME=DIR, CULPRIT_NO_SETTINGS='1')
 

@@ -15,9 +15,11 @@ import sys
 import tempfile
 import time
 
+from built import built
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CULPRIT = os.environ.get('CULPRIT') or os.path.join(ROOT, 'build/culprit')
-FORKS = os.path.join(ROOT, 'build/bench/forks')
+FORKS = built('build/bench/forks')
 ROUNDS = int(os.environ.get('ROUNDS') or 4)
 FORKS_SECONDS = int(os.environ.get('FORKS_SECONDS') or 20)
 missed = 0

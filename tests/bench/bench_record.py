@@ -27,6 +27,7 @@ import tempfile
 import time
 
 from bench import Console, cpu_seconds
+from built import built
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CULPRIT = ROOT + '/build/culprit'
@@ -67,7 +68,7 @@ def samples_in(recorder, path):
 
 def against_atop(processes, seconds, folder):
     sleepers = max(1, processes - BUSY)
-    spawner = subprocess.Popen([ROOT + '/build/bench/spawn', str(sleepers)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    spawner = subprocess.Popen([built('build/bench/spawn'), str(sleepers)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     busy = []
     try:
         if not spawner.stdout.readline():
@@ -139,7 +140,7 @@ def first_screen(path):
 
 def a_day(ticks, folder):
     path = ROOT + '/build/bench/day-%d.culprit' % ticks
-    maker = ROOT + '/build/bench/bench_made'
+    maker, reader = built('build/bench/bench_made', 'build/bench/bench_day')
     if not os.path.exists(path) or os.stat(path).st_mtime < os.stat(maker).st_mtime:
         print('making %d hours of ticks ...' % (ticks // 3600), flush=True)
         subprocess.run([maker, path, str(ticks), '300', '30'], check=True)
@@ -161,7 +162,7 @@ def a_day(ticks, folder):
     print('    headless with its whole timeline, exec to exit: %.0f ms' % (one * 1000))
     verdict('jump of the console to an instant, with its charts', (seconds - one) / len(jumps) * 1000, 50, ' ms')
     verdict('resident, after %d jumps' % len(jumps), kb / 1024, 64, ' MiB')
-    out = subprocess.run([ROOT + '/build/bench/bench_day', path, '200'], stdout=subprocess.PIPE, text=True, check=True).stdout
+    out = subprocess.run([reader, path, '200'], stdout=subprocess.PIPE, text=True, check=True).stdout
     figures = {k: float(v) for k, v in (line.split() for line in out.splitlines())}
     verdict('seek of the table of processes, median of 200', figures['seek_ms_median'], 50, ' ms')
     verdict('seek, the worst of 200', figures['seek_ms_worst'], 50, ' ms')
@@ -178,6 +179,7 @@ def main():
     a.add_argument('--seconds', type=int, default=0)
     a.add_argument('--only', default='', help='atop or day')
     args = a.parse_args()
+    built('build/culprit')
     seconds = args.seconds or (20 if args.quick else 60)
     folder = tempfile.mkdtemp(prefix='bench-record-')
     print('\nRecording and reading recordings (load %.1f)' % os.getloadavg()[0], flush=True)

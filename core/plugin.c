@@ -28,7 +28,8 @@ struct part {
 	struct plugin_hello_collector hello;
 	int sample; /* enum plugin_sample */
 	uint64_t asked_ns;
-	struct wbuf answer;
+	struct wbuf answer; /* one that came with the message */
+	size_t in_memory;   /* bytes of one that stands in its region; 0: none does */
 	int result;
 	uint64_t cost_ns;
 	struct culprit_error reason;
@@ -356,7 +357,10 @@ static void take_answer(struct plugin *p, const struct plugin_message *m, size_t
 		refuse(p, "its helper answers what was not asked.");
 		return;
 	}
-	if (m->result > 0 || m->result < -4095 || !take_body(p, m, inline_len, 1 + m->collector, &c->answer)) {
+	wbuf_clear(&c->answer);
+	/* A long one stays where it is until it is replayed: the helper is asked for no other before. */
+	c->in_memory = m->len > PLUGIN_INLINE_MAX && m->len <= PLUGIN_SAMPLE_MAX ? m->len : 0;
+	if (m->result > 0 || m->result < -4095 || (!c->in_memory && !take_body(p, m, inline_len, 1 + m->collector, &c->answer))) {
 		refuse(p, "its helper sends answers that are damaged.");
 		return;
 	}
@@ -364,7 +368,7 @@ static void take_answer(struct plugin *p, const struct plugin_message *m, size_t
 	c->result = m->result;
 	c->cost_ns = m->cost_ns;
 	p->stats.samples++;
-	p->stats.bytes += c->answer.len;
+	p->stats.bytes += m->len;
 }
 
 static void take_log(struct plugin *p, const struct plugin_message *m)
@@ -584,6 +588,20 @@ const char *plugin_sample_reason(const struct plugin *p, uint32_t i)
 	return i < p->nparts ? p->parts[i].reason.sentence : "";
 }
 
+static int replay_answer(struct plugin *p, uint32_t i, uint64_t now, struct culprit_frame *frame, struct culprit_error *error)
+{
+	const struct part *c = &p->parts[i];
+	uint32_t first = c->hello.first_table, n = c->hello.ntables;
+	int err;
+
+	if (!c->in_memory)
+		return plugin_rows_replay(c->answer.data, c->answer.len, p->schema, first, n, now, frame, error);
+	err = plugin_memory_replay(p->memory_fd, (uint64_t)(1 + i) * PLUGIN_SAMPLE_MAX, c->in_memory, &p->scratch, p->schema, first, n, now,
+				   frame, error);
+	wbuf_give_back(&p->scratch);
+	return err;
+}
+
 int plugin_replay(struct plugin *p, uint32_t i, struct culprit_frame *frame, uint64_t *ret_cost_ns,
 		  struct culprit_error *error)
 {
@@ -601,12 +619,8 @@ int plugin_replay(struct plugin *p, uint32_t i, struct culprit_frame *frame, uin
 	if (c->result < 0)
 		return error_set(error, c->result, "%s could not sample: %s.", c->public.name, strerror(-c->result));
 	/* All of it is checked before anything is emitted. */
-	err = plugin_rows_replay(c->answer.data, c->answer.len, p->schema, c->hello.first_table, c->hello.ntables, now, NULL,
-				 error);
-	if (err == 0)
-		err = plugin_rows_replay(c->answer.data, c->answer.len, p->schema, c->hello.first_table, c->hello.ntables,
-					 now, frame, error);
-	return err;
+	err = replay_answer(p, i, now, NULL, error);
+	return err ? err : replay_answer(p, i, now, frame, error);
 }
 
 void plugin_set_interests(struct plugin *p, const struct culprit_interest *list, size_t n)

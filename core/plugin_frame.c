@@ -4,12 +4,39 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "format.h"
+
+enum { ROWS_KEPT = 32 << 10 }; /* of more than that, what is there goes to memory */
 
 static struct plugin_frame *own(struct culprit_frame *f)
 {
 	return (struct plugin_frame *)f;
+}
+
+void plugin_frame_flush(struct plugin_frame *f)
+{
+	size_t done = 0;
+
+	if (!f->err && f->rows.err)
+		f->err = f->rows.err;
+	if (!f->err && f->out + f->rows.len > PLUGIN_SAMPLE_MAX)
+		f->err = -E2BIG;
+	if (f->err || f->memory_fd < 0 || (!f->out && f->rows.len <= PLUGIN_INLINE_MAX))
+		return;
+	while (done < f->rows.len) {
+		ssize_t n = pwrite(f->memory_fd, f->rows.data + done, f->rows.len - done, (off_t)(f->region + f->out + done));
+
+		if (n > 0) {
+			done += (size_t)n;
+		} else if (n == 0 || errno != EINTR) {
+			f->err = -ENOMEM;
+			return;
+		}
+	}
+	f->out += done;
+	wbuf_give_back(&f->rows);
 }
 
 /* Begins an operation; NULL: nothing more is written. */
@@ -19,8 +46,10 @@ static struct wbuf *begin(struct culprit_frame *frame, enum plugin_op op)
 
 	if (!f->err && f->rows.err)
 		f->err = f->rows.err;
-	if (!f->err && f->rows.len > PLUGIN_SAMPLE_MAX)
+	if (!f->err && f->out + f->rows.len > PLUGIN_SAMPLE_MAX)
 		f->err = -E2BIG;
+	if (!f->err && f->rows.len >= ROWS_KEPT)
+		plugin_frame_flush(f);
 	if (f->err)
 		return NULL;
 	wbuf_u8(&f->rows, (uint8_t)op);
@@ -191,6 +220,7 @@ void plugin_frame_init(struct plugin_frame *f)
 {
 	memset(f, 0, sizeof(*f));
 	f->frame.ops = &ops;
+	f->memory_fd = -1;
 	wbuf_init(&f->rows);
 }
 
@@ -203,4 +233,5 @@ void plugin_frame_clear(struct plugin_frame *f)
 {
 	wbuf_clear(&f->rows);
 	f->err = 0;
+	f->out = 0;
 }

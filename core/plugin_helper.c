@@ -197,18 +197,19 @@ static void sample(struct life *s, uint32_t i)
 		return;
 	s->drains[i] = 0;
 	plugin_frame_clear(&s->frame);
+	s->frame.region = (uint64_t)(1 + i) * PLUGIN_SAMPLE_MAX;
 	m.result = l->collector.sample(l->self, &s->frame.frame);
 	if (m.result > 0 || m.result < -4095)
 		m.result = -EINVAL;
-	if (s->frame.rows.len > PLUGIN_SAMPLE_MAX)
-		s->frame.err = -E2BIG;
-	if (s->frame.err || s->frame.rows.err)
-		m.result = s->frame.err ? s->frame.err : s->frame.rows.err;
+	plugin_frame_flush(&s->frame);
+	if (s->frame.err)
+		m.result = s->frame.err;
 	cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 	m.cost_ns = cpu - s->cpu_ns;
 	s->cpu_ns = cpu;
-	/* A failed sample has no rows. */
-	send_body(s, &m, 1 + i, s->frame.rows.data, m.result ? 0 : s->frame.rows.len);
+	/* A failed sample has no rows. Long ones are in memory now, short ones go with the message. */
+	m.len = m.result ? 0 : (uint32_t)(s->frame.out + s->frame.rows.len);
+	send_message(s, &m, s->frame.rows.data, 0);
 }
 
 static void interests(struct life *s, const char *bytes, size_t n)
@@ -296,6 +297,7 @@ static int run(const struct zygote_job *job)
 		return 2;
 	wbuf_init(&s.body);
 	plugin_frame_init(&s.frame);
+	s.frame.memory_fd = s.memory_fd;
 	host_init(&s, &start);
 	if (!hello(&s))
 		return 0;

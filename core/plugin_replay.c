@@ -1,15 +1,27 @@
 /* Rows from a plug-in's helper: checked against its tables, then emitted into the builder's frame. The bytes come from
- * foreign code and are believed in nothing. */
+ * foreign code and are believed in nothing. Of a long sample, which stands in memory that the helper has as well, a window
+ * is looked at: it would take as much again here. */
 #include "plugin_wire.h"
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "error.h"
 #include "format.h"
 
+enum {
+	WINDOW = 32 << 10,
+	OPERATION_MAX = FORMAT_STACK_MAX * (PLUGIN_MODULE_MAX + 24), /* none that is allowed is longer: that is a stack */
+};
+
 struct replay {
 	struct rbuf in;
+	/* What is not in `in` yet; NULL: nothing. */
+	struct wbuf *window;
+	int memory_fd;
+	uint64_t at;
+	size_t rest;
 	const struct schema *schema;
 	uint32_t first, ntables;
 	uint64_t now_ns;
@@ -60,6 +72,8 @@ static int do_table(struct replay *r)
 		return refuse(r, "rows for a table that was not declared");
 	if (!time_ns || time_ns > r->now_ns)
 		time_ns = r->now_ns;
+	if (r->in.err)
+		return 0;
 	r->table = r->schema->tables[r->first + n];
 	if (r->frame)
 		culprit_table_at(r->frame, (uint32_t)n, time_ns);
@@ -88,7 +102,7 @@ static int do_lost(struct replay *r)
 
 	if (n < 0)
 		return refuse(r, "events lost of a table that was not declared");
-	if (r->frame)
+	if (r->frame && !r->in.err)
 		culprit_lost(r->frame, (uint32_t)n, events);
 	return 0;
 }
@@ -155,7 +169,7 @@ static int do_put(struct replay *r)
 		return -EBADMSG;
 	if (c->type < CULPRIT_I64 || c->type > CULPRIT_BOOL || (c->type == CULPRIT_BOOL && bits > 1))
 		return wrong_type(r, c);
-	if (r->frame)
+	if (r->frame && !r->in.err)
 		r->frame->ops->put(r->frame, n, bits);
 	return 0;
 }
@@ -227,7 +241,7 @@ static int do_task(struct replay *r)
 		return -EBADMSG;
 	if (c->type != CULPRIT_TASK)
 		return wrong_type(r, c);
-	if (r->frame)
+	if (r->frame && !r->in.err)
 		culprit_put_task(r->frame, n, tid, start);
 	return 0;
 }
@@ -247,6 +261,7 @@ static int do_unread(struct replay *r)
 	return 0;
 }
 
+/* Nothing is emitted and nothing becomes of *r where `in` ends within the operation. */
 static int do_op(struct replay *r)
 {
 	switch (rbuf_u8(&r->in)) {
@@ -278,6 +293,62 @@ static int do_op(struct replay *r)
 	return refuse(r, "an unknown operation");
 }
 
+/* What is in memory behind the window's end follows what is left of it, from `left` on: at least as much again. False: it is
+ * not there. */
+static bool window_move(struct replay *r, const uint8_t *left)
+{
+	size_t keep = (size_t)(r->in.end - left), n = keep < WINDOW ? WINDOW - keep : keep;
+	uint8_t *to;
+
+	memmove(r->window->data, left, keep);
+	r->window->len = keep;
+	n = n < r->rest ? n : r->rest;
+	to = wbuf_reserve(r->window, n);
+	for (size_t done = 0; to && done < n;) {
+		ssize_t got = pread(r->memory_fd, to + done, n - done, (off_t)(r->at + done));
+
+		if (got > 0)
+			done += (size_t)got;
+		else if (got == 0 || errno != EINTR)
+			return false;
+	}
+	if (!to)
+		return false;
+	r->at += n;
+	r->rest -= n;
+	rbuf_init(&r->in, r->window->data, keep + n);
+	return true;
+}
+
+static int replay(struct replay *r)
+{
+	int err = 0;
+
+	while (!err && !r->in.err && (rbuf_left(&r->in) || r->rest)) {
+		const uint8_t *op = r->in.p;
+
+		if (rbuf_left(&r->in))
+			err = do_op(r);
+		if (!r->rest || (op < r->in.end && !r->in.err))
+			continue;
+		/* The window ends here, or within the operation: what was read of it is not what it says. */
+		if (r->in.end - op >= OPERATION_MAX)
+			break;
+		err = 0;
+		if (r->error)
+			r->error->sentence[0] = 0;
+		if (!window_move(r, op))
+			return refuse(r, "rows that could not be read");
+	}
+	if (err < 0)
+		return err;
+	if (r->in.err)
+		return refuse(r, "rows that are cut short or damaged");
+	if (r->in_row)
+		return refuse(r, "a row that did not end");
+	return 0;
+}
+
 int plugin_rows_replay(const void *bytes, size_t nbytes, const struct schema *schema, uint32_t first, uint32_t n,
 		       uint64_t now_ns, struct culprit_frame *frame, struct culprit_error *error)
 {
@@ -289,16 +360,30 @@ int plugin_rows_replay(const void *bytes, size_t nbytes, const struct schema *sc
 		.frame = frame,
 		.error = error,
 	};
-	int err = 0;
 
 	rbuf_init(&r.in, nbytes ? bytes : "", nbytes);
-	while (!err && !r.in.err && rbuf_left(&r.in))
-		err = do_op(&r);
-	if (err < 0)
-		return err;
-	if (r.in.err)
-		return refuse(&r, "rows that are cut short or damaged");
-	if (r.in_row)
-		return refuse(&r, "a row that did not end");
-	return 0;
+	return replay(&r);
+}
+
+int plugin_memory_replay(int memory_fd, uint64_t at, size_t nbytes, struct wbuf *window, const struct schema *schema, uint32_t first,
+			 uint32_t n, uint64_t now_ns, struct culprit_frame *frame, struct culprit_error *error)
+{
+	struct replay r = {
+		.window = window,
+		.memory_fd = memory_fd,
+		.at = at,
+		.rest = nbytes,
+		.schema = schema,
+		.first = first,
+		.ntables = n,
+		.now_ns = now_ns,
+		.frame = frame,
+		.error = error,
+	};
+
+	wbuf_clear(window);
+	if (!wbuf_reserve(window, WINDOW))
+		return refuse(&r, "rows that there is no memory for");
+	rbuf_init(&r.in, window->data, 0);
+	return replay(&r);
 }

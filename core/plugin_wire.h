@@ -64,13 +64,20 @@ enum plugin_op {
 /* Writes what a collector emits. init/finish. */
 struct plugin_frame {
 	struct culprit_frame frame; /* first: what the collector gets */
-	struct wbuf rows;
+	struct wbuf rows;           /* those behind `out` */
 	int err; /* first misuse, or -E2BIG, -ENOMEM */
+	/* Rows that are too many for a message go to memory that the program has as well, from `region` on: so many bytes of them
+	 * are there. -1: all stay in `rows`. */
+	int memory_fd;
+	uint64_t region;
+	size_t out;
 };
 
 void plugin_frame_init(struct plugin_frame *);
 void plugin_frame_finish(struct plugin_frame *);
 void plugin_frame_clear(struct plugin_frame *);
+/* Moves what is in `rows` to memory, where some is there already or it is too much for a message. err says if it can't. */
+void plugin_frame_flush(struct plugin_frame *);
 
 /* One collector of a loaded file, copied: fields that an older plug-in lacks are 0. */
 struct plugin_loaded {
@@ -127,5 +134,9 @@ const struct culprit_table *const *plugin_tables_list(const struct plugin_tables
  * frame before. */
 int plugin_rows_replay(const void *bytes, size_t nbytes, const struct schema *, uint32_t first, uint32_t n,
 		       uint64_t now_ns, struct culprit_frame *frame, struct culprit_error *);
+/* The same of bytes that stand in memory, from `at` on; they pass through `window`, which takes some 32 KB, or as much as their longest
+ * operation. The helper can write there meanwhile: all is checked again as it is emitted, and -EBADMSG may come after some was. */
+int plugin_memory_replay(int memory_fd, uint64_t at, size_t nbytes, struct wbuf *window, const struct schema *, uint32_t first, uint32_t n,
+			 uint64_t now_ns, struct culprit_frame *frame, struct culprit_error *);
 
 #endif

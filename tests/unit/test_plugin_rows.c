@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -358,6 +360,197 @@ static void damage_anywhere_is_survived(void **state)
 	plugin_frame_finish(&back);
 }
 
+/* One of each operation, a text and a stack that are long among them. */
+static void emit_all(struct plugin_frame *f, char *module)
+{
+	struct culprit_location stack[] = {{module, 3}, {NULL, 4}, {"lib", 1u << 30}};
+	uint64_t counts[] = {1, 2, 1u << 20};
+
+	culprit_row(&f->frame);
+	culprit_put_string(&f->frame, K, "some text");
+	culprit_put_i64(&f->frame, I, -5);
+	culprit_put_bool(&f->frame, B, 1);
+	culprit_put_histogram(&f->frame, H, counts, 3);
+	culprit_put_stack(&f->frame, STACK, stack, 3);
+	culprit_put_task(&f->frame, TASK, 700, 800);
+	culprit_unread(&f->frame, I, "because");
+	culprit_born(&f->frame);
+	culprit_end(&f->frame);
+	culprit_lost(&f->frame, 0, 900);
+	culprit_state(&f->frame, 0, CULPRIT_FRESH, "a reason");
+	culprit_table_at(&f->frame, 0, 51);
+}
+
+static void emit_filler(struct plugin_frame *f, size_t n)
+{
+	culprit_table_at(&f->frame, 0, 50);
+	while (n--) {
+		culprit_row(&f->frame);
+		culprit_put_string(&f->frame, K, "a row of forty bytes, more or less, as ");
+		culprit_end(&f->frame);
+	}
+}
+
+/* Rows that stand in memory pass through a window: wherever that ends, what is emitted is the same. */
+static void a_window_ends_anywhere(void **state)
+{
+	struct rows *r = *state;
+	struct plugin_frame f, back;
+	struct culprit_error error;
+	struct wbuf window;
+	char module[300];
+	size_t from, end;
+	int fd = memfd_create("rows", MFD_CLOEXEC);
+
+	assert_true(fd >= 0);
+	memset(module, 'm', sizeof(module) - 1);
+	module[sizeof(module) - 1] = 0;
+	wbuf_init(&window);
+	plugin_frame_init(&f);
+	plugin_frame_init(&back);
+	emit_filler(&f, 20);
+	end = f.rows.len;
+	emit_all(&f, module);
+	/* So that the end of the first window, after 32 KB, is found in each place of these, and behind and before them. */
+	from = (32 << 10) - f.rows.len;
+	end = (32 << 10) - end + 20;
+	for (size_t pad = from; pad < end; pad++) {
+		struct wbuf rows;
+
+		plugin_frame_clear(&f);
+		plugin_frame_clear(&back);
+		wbuf_init(&rows);
+		culprit_table_at(&f.frame, 0, 50);
+		culprit_row(&f.frame);
+		for (size_t left = pad - 8; left;) {
+			size_t n = left < 20000 ? left : 20000;
+
+			assert_non_null(wbuf_reserve(&rows, n));
+			memset(rows.data, 'x', n);
+			culprit_put_text(&f.frame, K, rows.data, n);
+			left -= n;
+		}
+		culprit_end(&f.frame);
+		emit_filler(&f, 20);
+		emit_all(&f, module);
+		emit_filler(&f, 20);
+		assert_int_equal(f.err, 0);
+		assert_true(pwrite(fd, f.rows.data, f.rows.len, 4096) == (ssize_t)f.rows.len);
+		error.sentence[0] = 0;
+		assert_int_equal(plugin_memory_replay(fd, 4096, f.rows.len, &window, r->schema, 0, 1, 100, NULL, &error), 0);
+		assert_int_equal(plugin_memory_replay(fd, 4096, f.rows.len, &window, r->schema, 0, 1, 100, &back.frame, &error), 0);
+		assert_string_equal(error.sentence, "");
+		assert_int_equal(back.rows.len, f.rows.len);
+		assert_memory_equal(back.rows.data, f.rows.data, f.rows.len);
+		/* cut short, by bytes that are not there and by a length that says less */
+		assert_int_equal(plugin_memory_replay(fd, 4096, f.rows.len - 1, &window, r->schema, 0, 1, 100, NULL, &error), -EBADMSG);
+		assert_true(error.sentence[0]);
+		wbuf_finish(&rows);
+	}
+	error.sentence[0] = 0;
+	assert_int_equal(plugin_memory_replay(fd, 4096, 8 << 20, &window, r->schema, 0, 1, 100, NULL, &error), -EBADMSG);
+	assert_true(error.sentence[0]);
+	close(fd);
+	wbuf_finish(&window);
+	plugin_frame_finish(&f);
+	plugin_frame_finish(&back);
+}
+
+/* The window grows to the longest operation that is allowed, and not for what pretends to be longer. */
+static void a_window_has_its_bounds(void **state)
+{
+	struct rows *r = *state;
+	struct culprit_location stack[FORMAT_STACK_MAX];
+	struct plugin_frame f, back;
+	struct culprit_error error = {""};
+	struct wbuf window;
+	static char module[PLUGIN_MODULE_MAX];
+	uint8_t zeros[4096] = {0};
+	int fd = memfd_create("rows", MFD_CLOEXEC);
+
+	assert_true(fd >= 0);
+	memset(module, 'm', sizeof(module) - 1);
+	for (uint32_t i = 0; i < FORMAT_STACK_MAX; i++)
+		stack[i] = (struct culprit_location){module, UINT64_MAX};
+	wbuf_init(&window);
+	plugin_frame_init(&f);
+	plugin_frame_init(&back);
+	emit_filler(&f, 100);
+	culprit_row(&f.frame);
+	culprit_put_stack(&f.frame, STACK, stack, FORMAT_STACK_MAX);
+	culprit_put_stack(&f.frame, STACK, stack, FORMAT_STACK_MAX);
+	culprit_end(&f.frame);
+	emit_filler(&f, 100);
+	assert_true(pwrite(fd, f.rows.data, f.rows.len, 0) == (ssize_t)f.rows.len);
+	assert_int_equal(plugin_memory_replay(fd, 0, f.rows.len, &window, r->schema, 0, 1, 100, &back.frame, &error), 0);
+	assert_int_equal(back.rows.len, f.rows.len);
+	assert_memory_equal(back.rows.data, f.rows.data, f.rows.len);
+	/* a text that would be longer than any may be */
+	wbuf_finish(&window);
+	wbuf_clear(&r->w);
+	wbuf_u8(&r->w, PLUGIN_OP_TABLE);
+	wbuf_varint(&r->w, 0);
+	wbuf_varint(&r->w, 50);
+	wbuf_u8(&r->w, PLUGIN_OP_ROW);
+	wbuf_u8(&r->w, PLUGIN_OP_TEXT);
+	wbuf_varint(&r->w, K);
+	wbuf_varint(&r->w, UINT64_MAX);
+	assert_true(pwrite(fd, r->w.data, r->w.len, 0) == (ssize_t)r->w.len);
+	for (off_t at = (off_t)r->w.len; at < PLUGIN_SAMPLE_MAX; at += (off_t)sizeof(zeros))
+		assert_true(pwrite(fd, zeros, sizeof(zeros), at) == (ssize_t)sizeof(zeros));
+	assert_int_equal(plugin_memory_replay(fd, 0, PLUGIN_SAMPLE_MAX, &window, r->schema, 0, 1, 100, NULL, &error), -EBADMSG);
+	assert_true(window.cap < 4 << 20);
+	close(fd);
+	wbuf_finish(&window);
+	plugin_frame_finish(&f);
+	plugin_frame_finish(&back);
+}
+
+/* What a collector emits goes to memory as soon as it is too much for a message, and holds what it would have held here. */
+static void long_samples_go_to_memory(void **state)
+{
+	struct plugin_frame f, whole;
+	uint8_t *bytes;
+	int fd = memfd_create("rows", MFD_CLOEXEC);
+
+	(void)state;
+	assert_true(fd >= 0);
+	plugin_frame_init(&f);
+	plugin_frame_init(&whole);
+	f.memory_fd = fd;
+	f.region = 8192;
+	for (size_t n = 1; n < 100000; n *= 3) {
+		plugin_frame_clear(&f);
+		plugin_frame_clear(&whole);
+		emit_filler(&f, n);
+		emit_filler(&whole, n);
+		assert_true(f.rows.cap < 128 << 10);
+		plugin_frame_flush(&f);
+		assert_int_equal(f.err, 0);
+		assert_int_equal(f.out + f.rows.len, whole.rows.len);
+		if (whole.rows.len <= PLUGIN_INLINE_MAX) {
+			assert_int_equal(f.out, 0);
+			assert_memory_equal(f.rows.data, whole.rows.data, whole.rows.len);
+			continue;
+		}
+		assert_int_equal(f.rows.len, 0);
+		bytes = malloc(whole.rows.len);
+		assert_non_null(bytes);
+		assert_true(pread(fd, bytes, whole.rows.len, 8192) == (ssize_t)whole.rows.len);
+		assert_memory_equal(bytes, whole.rows.data, whole.rows.len);
+		free(bytes);
+	}
+	/* too much of all: said, and nothing is written beyond the region */
+	plugin_frame_clear(&f);
+	emit_filler(&f, PLUGIN_SAMPLE_MAX / 30);
+	plugin_frame_flush(&f);
+	assert_int_equal(f.err, -E2BIG);
+	assert_true(lseek(fd, 0, SEEK_END) <= 8192 + PLUGIN_SAMPLE_MAX);
+	close(fd);
+	plugin_frame_finish(&f);
+	plugin_frame_finish(&whole);
+}
+
 static void no_sample_is_from_the_future(void **state)
 {
 	struct rows *r = *state;
@@ -444,6 +637,9 @@ int main(void)
 		cmocka_unit_test(sizes_tell_versions),
 		cmocka_unit_test_setup_teardown(foreign_rows_are_believed_in_nothing, rows_setup, rows_teardown),
 		cmocka_unit_test_setup_teardown(damage_anywhere_is_survived, rows_setup, rows_teardown),
+		cmocka_unit_test_setup_teardown(a_window_ends_anywhere, rows_setup, rows_teardown),
+		cmocka_unit_test_setup_teardown(a_window_has_its_bounds, rows_setup, rows_teardown),
+		cmocka_unit_test(long_samples_go_to_memory),
 		cmocka_unit_test_setup_teardown(no_sample_is_from_the_future, rows_setup, rows_teardown),
 		cmocka_unit_test_setup_teardown(a_hello_is_believed_in_nothing, rows_setup, rows_teardown),
 	};

@@ -191,8 +191,8 @@ run: ## build it and open the console (ARGS='replay file' for other verbs)
 # compiled with include/ alone, as a stranger would. tests/*.sh and tests/*.py end with `N passed, N failed[, N skipped]`.
 unit_tests := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 screen_tests := $(patsubst tests/screens/%.c,$(B)/screens/%,$(wildcard tests/screens/test_*.c))
-kernel_tests := $(patsubst tests/kernel/%.c,$(B)/kernel/%,$(filter-out $(if $(filter 0,$(BPF)),\
-	tests/kernel/test_bpf%.c tests/kernel/test_stacks_lenses.c tests/kernel/test_stacks_own.c $(patsubst %,tests/kernel/test_%.c,$(bpf_names))),$(wildcard tests/kernel/test_*.c)))
+kernel_bpf_tests := $(foreach n,bpf $(bpf_names),$(wildcard tests/kernel/test_$n.c tests/kernel/test_$n_*.c))
+kernel_tests := $(patsubst tests/kernel/%.c,$(B)/kernel/%,$(filter-out $(if $(filter 0,$(BPF)),$(kernel_bpf_tests)),$(wildcard tests/kernel/test_*.c)))
 plugins := $(if $(STATIC),,$(patsubst tests/plugins/%.c,$(B)/plugins/%.so,$(wildcard tests/plugins/*.c)))
 support := $(if $(CORE_ONLY),,$(call obj,$(wildcard tests/support/*.c)))
 

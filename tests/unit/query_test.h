@@ -117,6 +117,31 @@ static const char proc[] =
 	"derived process age since start unit=ns\n"
 	"derived process twice level rss+rss\n";
 
+/* Processes in groups, with threads that roll up into them, one of which ends. */
+static const char family[] =
+	"table process state key=process pid=key:u64 start=key:u64:ticks cgroup=attribute:text\n"
+	"table thread state key=thread tid=key:u64 start=key:u64:ticks pid=attribute:u64 pstart=attribute:u64:ticks "
+	"utime=counter:u64:ns lat=histogram:edges(0/10):ns\n"
+	"table cpu state key=cpu cpu=key:i64 user=counter:u64:ns\n"
+	"table cgroup state key=cgroup path=key:text\n"
+	"derived thread cpu rate utime scale=1e-7 unit=percent\n"
+	"parent thread process pid pstart\n"
+	"rollup thread cpu process cpu_sum sum\n"
+	"rollup thread cpu process cpu_max max\n"
+	"rollup thread utime process utime_sum sum\n"
+	"rollup thread lat process lat_all merge\n"
+	"tick 1s\nsample process\nrow process pid=1 start=5 cgroup=/a\nrow process pid=2 start=5 cgroup=/a/b\n"
+	"row process pid=3 start=5 cgroup=/ab\n"
+	"sample thread\nrow thread tid=1 start=5 pid=1 pstart=5 utime=0 lat=0/0\n"
+	"row thread tid=11 start=6 pid=1 pstart=5 utime=0 lat=0/0\n"
+	"row thread tid=2 start=5 pid=2 pstart=5 utime=0 lat=0/0\n"
+	"sample cpu\nrow cpu cpu=0 user=0\nsample cgroup\nrow cgroup path=/a\nrow cgroup path=/a/b\nrow cgroup path=/ab\n"
+	"tick 2s\nsample process keep\nsample thread keep\n"
+	"row thread tid=1 start=5 utime=100ms lat=1/2\nrow thread tid=11 start=6 utime=300ms lat=10/20\n"
+	"sample cpu keep\nsample cgroup keep\n"
+	"tick 3s\nsample process keep\nsample thread keep\nend thread tid=11 start=6\n"
+	"row thread tid=1 start=5 utime=300ms\nsample cpu keep\nsample cgroup keep\n";
+
 static inline char *with(const char *head, const char *rest)
 {
 	static char text[65536];

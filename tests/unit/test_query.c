@@ -1,7 +1,6 @@
-/* The rules of a window, each on frames that went through builder, writer, segments and cursors. Baselines:
+/* The rules of a window, each on frames that went through builder, writer, segments and cursors: what its columns say, and of which
+ * samples. Which rows: test_query_rows.c; how it moves: test_query_moves.c; many of them: test_query_many.c; baselines:
  * test_query_baseline.c. */
-#include <malloc.h>
-
 #include "unit/query_test.h"
 
 static void test_counters_and_gauges(void **state)
@@ -248,38 +247,6 @@ static void test_new_rows_and_born(void **state)
 	tear_down(&b);
 }
 
-/* A counter that was first read some time after its row came counts from that first value, not from 0. */
-static void test_late_first_reading(void **state)
-{
-	struct bench b;
-
-	(void)state;
-	set_up(&b, with(proc, "tick 1s\nsample process\nrow process pid=1 start=5 utime=1s\n"
-			      "tick 2s\nsample process keep\nrow process pid=7 start=6 utime=?no\n"
-			      "tick 3s\nsample process keep\nrow process pid=7 start=6 utime=5s io=5000\n"
-			      "tick 4s\nsample process keep\nrow process pid=7 start=6 utime=6s io=5300\n"
-			      "row process pid=1 start=5 io=700\n"
-			      "segment\ntick 5s\nsample process keep\nrow process pid=7 start=6 utime=6s io=5400\n"
-			      "row process pid=1 start=5 io=900\n"));
-	run(&b, "process", 1, 3);
-	expect(&b, 7, "io", NAN);
-	expect(&b, 7, "utime", NAN);
-	run(&b, "process", 1, 4);
-	expect(&b, 7, "io", 300);
-	expect(&b, 7, "utime", 1e9);
-	run(&b, "process", 1, 5);
-	expect(&b, 7, "io", 400);
-	expect(&b, 7, "cpu", 100 * 1. / 2);
-	run(&b, "process", 4, 5);
-	expect(&b, 7, "io", 100);
-	expect(&b, 1, "io", 200);
-	run(&b, "process", 1, 5);
-	expect(&b, 1, "io", 200);
-	expect(&b, 1, "io_rate", 200); /* over the second in which it was known */
-	expect(&b, 7, "io_rate", 200);
-	tear_down(&b);
-}
-
 static void test_ended_rows(void **state)
 {
 	struct query_info info;
@@ -317,6 +284,38 @@ static void test_ended_rows(void **state)
 	add(&b, "tick 5s\nsample process keep\nborn process pid=2 start=400 utime=10ms\n");
 	run(&b, "process", 1, 5);
 	assert_int_equal(query_nrows(b.query), 3);
+	tear_down(&b);
+}
+
+/* A counter that was first read some time after its row came counts from that first value, not from 0. */
+static void test_late_first_reading(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	set_up(&b, with(proc, "tick 1s\nsample process\nrow process pid=1 start=5 utime=1s\n"
+			      "tick 2s\nsample process keep\nrow process pid=7 start=6 utime=?no\n"
+			      "tick 3s\nsample process keep\nrow process pid=7 start=6 utime=5s io=5000\n"
+			      "tick 4s\nsample process keep\nrow process pid=7 start=6 utime=6s io=5300\n"
+			      "row process pid=1 start=5 io=700\n"
+			      "segment\ntick 5s\nsample process keep\nrow process pid=7 start=6 utime=6s io=5400\n"
+			      "row process pid=1 start=5 io=900\n"));
+	run(&b, "process", 1, 3);
+	expect(&b, 7, "io", NAN);
+	expect(&b, 7, "utime", NAN);
+	run(&b, "process", 1, 4);
+	expect(&b, 7, "io", 300);
+	expect(&b, 7, "utime", 1e9);
+	run(&b, "process", 1, 5);
+	expect(&b, 7, "io", 400);
+	expect(&b, 7, "cpu", 100 * 1. / 2);
+	run(&b, "process", 4, 5);
+	expect(&b, 7, "io", 100);
+	expect(&b, 1, "io", 200);
+	run(&b, "process", 1, 5);
+	expect(&b, 1, "io", 200);
+	expect(&b, 1, "io_rate", 200); /* over the second in which it was known */
+	expect(&b, 7, "io_rate", 200);
 	tear_down(&b);
 }
 
@@ -509,585 +508,23 @@ static void test_events(void **state)
 	tear_down(&b);
 }
 
-static const char family[] =
-	"table process state key=process pid=key:u64 start=key:u64:ticks cgroup=attribute:text\n"
-	"table thread state key=thread tid=key:u64 start=key:u64:ticks pid=attribute:u64 pstart=attribute:u64:ticks "
-	"utime=counter:u64:ns lat=histogram:edges(0/10):ns\n"
-	"table cpu state key=cpu cpu=key:i64 user=counter:u64:ns\n"
-	"table cgroup state key=cgroup path=key:text\n"
-	"derived thread cpu rate utime scale=1e-7 unit=percent\n"
-	"parent thread process pid pstart\n"
-	"rollup thread cpu process cpu_sum sum\n"
-	"rollup thread cpu process cpu_max max\n"
-	"rollup thread utime process utime_sum sum\n"
-	"rollup thread lat process lat_all merge\n"
-	"tick 1s\nsample process\nrow process pid=1 start=5 cgroup=/a\nrow process pid=2 start=5 cgroup=/a/b\n"
-	"row process pid=3 start=5 cgroup=/ab\n"
-	"sample thread\nrow thread tid=1 start=5 pid=1 pstart=5 utime=0 lat=0/0\n"
-	"row thread tid=11 start=6 pid=1 pstart=5 utime=0 lat=0/0\n"
-	"row thread tid=2 start=5 pid=2 pstart=5 utime=0 lat=0/0\n"
-	"sample cpu\nrow cpu cpu=0 user=0\nsample cgroup\nrow cgroup path=/a\nrow cgroup path=/a/b\nrow cgroup path=/ab\n"
-	"tick 2s\nsample process keep\nsample thread keep\n"
-	"row thread tid=1 start=5 utime=100ms lat=1/2\nrow thread tid=11 start=6 utime=300ms lat=10/20\n"
-	"sample cpu keep\nsample cgroup keep\n"
-	"tick 3s\nsample process keep\nsample thread keep\nend thread tid=11 start=6\n"
-	"row thread tid=1 start=5 utime=300ms\nsample cpu keep\nsample cgroup keep\n";
-
-static void test_rollups(void **state)
-{
-	const struct query_column *c;
-	struct bench b;
-	struct value v;
-
-	(void)state;
-	set_up(&b, family);
-	run(&b, "process", 1, 3);
-	/* The thread that ended counts: over the time up to where it was gone. */
-	expect(&b, 1, "utime_sum", 600e6);
-	expect(&b, 1, "cpu_sum", 15 + 15);
-	expect(&b, 1, "cpu_max", 15);
-	expect(&b, 2, "utime_sum", 0);
-	expect(&b, 3, "utime_sum", NAN);
-	v = value(&b, 1, "lat_all");
-	assert_int_equal(v.hist.counts[0], 11);
-	assert_int_equal(v.hist.counts[1], 22);
-	c = query_column(b.query, (size_t)query_column_find(b.query, "cpu_sum"));
-	assert_int_equal(c->origin, QUERY_COLUMN_ROLLED);
-	assert_int_equal(c->unit, CULPRIT_PERCENT);
-	assert_string_equal(c->source, "sum of thread.cpu");
-	/* In a filter and as order, too. */
-	struct lens l = lens_window(1 * S, 3 * S);
-
-	strcpy(l.filter, "utime_sum>0");
-	run_lens(&b, &l, "process", 0);
-	assert_int_equal(query_nrows(b.query), 1);
-	expect(&b, 1, "cpu_sum", 30);
-	tear_down(&b);
-}
-
-enum { MANY = 3000, EVERY = 7 };
-
-/* A thread a process; every 7th ran. Processes whose number is a multiple of 500 end. */
-static char *many_tasks(void)
-{
-	char *text = NULL;
-	size_t n;
-	FILE *f = open_memstream(&text, &n);
-
-	assert_non_null(f);
-	fprintf(f, "table process state key=process pid=key:u64 start=key:u64:ticks\n"
-		   "table thread state key=thread tid=key:u64 start=key:u64:ticks pid=attribute:u64 pstart=attribute:u64:ticks "
-		   "utime=counter:u64:ns lat=histogram:edges(0/10):ns\n"
-		   "derived thread cpu rate utime scale=1e-7 unit=percent\nparent thread process pid pstart\n"
-		   "rollup thread cpu process cpu_sum sum\nrollup thread utime process utime_sum sum\n"
-		   "rollup thread lat process lat_all merge\ntick 1s\nsample process\n");
-	for (int i = 1; i <= MANY; i++)
-		fprintf(f, "row process pid=%d start=5\n", i);
-	fprintf(f, "sample thread\n");
-	for (int i = 1; i <= MANY; i++)
-		fprintf(f, "row thread tid=%d start=5 pid=%d pstart=5 utime=0 lat=0/0\n", i, i);
-	fprintf(f, "tick 2s\nsample process keep\n");
-	for (int i = 500; i <= MANY; i += 500)
-		fprintf(f, "end process pid=%d start=5\n", i);
-	fprintf(f, "sample thread keep\n");
-	for (int i = EVERY; i <= MANY; i += EVERY)
-		fprintf(f, "row thread tid=%d start=5 utime=%dms lat=%d/1\n", i, i % 900, i);
-	assert_int_equal(fclose(f), 0);
-	return text;
-}
-
-/* What most rows don't have takes no place, and each gets what is its own. */
-static void test_rollups_of_many(void **state)
-{
-	char *text = many_tasks();
-	struct query_row row;
-	struct value v;
-	struct bench b;
-
-	(void)state;
-	set_up(&b, text);
-	run(&b, "process", 1, 2);
-	assert_int_equal(query_nrows(b.query), MANY);
-	for (int turn = 0; turn < 2; turn++) {
-		for (size_t i = 0; i < MANY; i++) {
-			uint64_t pid;
-
-			assert_true(query_row(b.query, i, &row));
-			pid = row.key.bits[0];
-			assert_int_equal(row.ended_ns, pid % 500 ? 0 : 2 * S);
-			query_value(b.query, i, (size_t)query_column_find(b.query, "utime_sum"), &v);
-			assert_int_equal(v.state, VALUE_OK);
-			assert_int_equal(v.u, pid % EVERY ? 0 : pid % 900 * 1000000);
-			query_value(b.query, i, (size_t)query_column_find(b.query, "lat_all"), &v);
-			assert_int_equal(v.state, VALUE_OK);
-			assert_int_equal(v.hist.counts[0], pid % EVERY ? 0 : pid);
-			assert_int_equal(v.hist.counts[1], pid % EVERY ? 0 : 1);
-			assert_int_equal(query_find(b.query, &row.key), i);
-			assert_int_equal(query_find_serial(b.query, row.serial), i);
-		}
-		query_sort(b.query, "cpu_sum", true); /* the same in another order */
-		run(&b, "process", 1, 2);
-	}
-	tear_down(&b);
-	free(text);
-}
-
-enum { PLACES = 32 }; /* more than a view keeps */
-
-/* Keys, and who ended, are known after the place has moved on. */
-static void test_rows_left_behind(void **state)
-{
-	char *text = many_tasks();
-	struct query_row row;
-	size_t ended = 0;
-	struct bench b;
-	struct query *others[PLACES];
-	struct lens l = lens_window(1 * S, 1 * S);
-
-	(void)state;
-	set_up(&b, text);
-	run(&b, "process", 1, 2);
-	for (size_t i = 0; i < PLACES; i++) {
-		others[i] = query_create(b.view);
-		l.to_ns = 1 * S + i;
-		assert_int_equal(query_run(others[i], &l, "process", 0, NULL), 0);
-	}
-	for (size_t i = 0; i < MANY; i++) {
-		assert_true(query_row(b.query, i, &row));
-		assert_int_equal(row.key.n, 2);
-		assert_int_equal(row.key.bits[1], 5);
-		assert_int_equal(row.serial, 0);
-		assert_int_equal(row.ended_ns != 0, row.key.bits[0] % 500 == 0);
-		ended += row.ended_ns != 0;
-	}
-	assert_int_equal(ended, MANY / 500);
-	assert_int_equal(query_find_serial(b.query, 1), -1);
-	for (size_t i = 0; i < PLACES; i++)
-		query_destroy(others[i]);
-	tear_down(&b);
-	free(text);
-}
-
-static size_t taken(void)
-{
-	struct mallinfo2 now = mallinfo2();
-
-	return now.uordblks + now.hblkhd;
-}
-
-/* What a query holds of each row: where it is and its key, and what was rolled up where that is not 0. */
-static void test_memory(void **state)
-{
-	char *text = many_tasks();
-	size_t before, rows;
-	struct query *second;
-	struct lens l = lens_window(1 * S, 2 * S);
-	struct bench b;
-	struct value v;
-
-	(void)state;
-	set_up(&b, text);
-	run(&b, "process", 1, 2); /* the cursors hold their rows from now on */
-	second = query_create(b.view);
-	before = taken();
-	assert_int_equal(query_run(second, &l, "process", QUERY_OWN, NULL), 0);
-	rows = taken() - before;
-	assert_in_range(rows, 0, (size_t)MANY * 36 + 8192);
-	before = taken();
-	query_value(b.query, 0, (size_t)query_column_find(b.query, "utime_sum"), &v);
-	rows = taken() - before;
-	assert_in_range(rows, 0, (size_t)MANY * 28 + 24576);
-	query_destroy(second);
-	tear_down(&b);
-	free(text);
-}
-
-/* Its own columns alone: as many rows, the same values, nothing of other tables. Read together, each stays what it is. */
-static void test_own(void **state)
-{
-	static const char *const tables[] = {"process", "thread", "cpu", "cgroup"};
-	struct lens l = lens_window(1 * S, 3 * S);
-	size_t rows[4];
-	struct bench b;
-
-	(void)state;
-	set_up(&b, family);
-	for (size_t i = 0; i < 4; i++) {
-		run_lens(&b, &l, tables[i], 0);
-		rows[i] = query_nrows(b.query);
-	}
-	query_expect(b.query, &l, tables, 4);
-	for (size_t i = 0; i < 4; i++) {
-		run_lens(&b, &l, tables[i], QUERY_OWN);
-		assert_int_equal(query_nrows(b.query), rows[i]);
-		run_lens(&b, &l, tables[i], QUERY_OWN | QUERY_COUNT);
-		assert_int_equal(query_nrows(b.query), rows[i]);
-	}
-	run_lens(&b, &l, "process", QUERY_OWN);
-	assert_int_equal(query_column_find(b.query, "cpu_sum"), -1);
-	run_lens(&b, &l, "thread", QUERY_OWN);
-	expect(&b, 1, "cpu", 15);
-	run_lens(&b, &l, "process", 0);
-	expect(&b, 1, "cpu_sum", 30);
-	tear_down(&b);
-}
-
-static size_t rows_in(struct bench *b, const struct lens *l, const char *table, bool host_wide)
-{
-	struct query_info info;
-
-	run_lens(b, l, table, 0);
-	query_info(b->query, &info);
-	assert_int_equal(info.host_wide, host_wide);
-	return query_nrows(b->query);
-}
-
-static void test_scope(void **state)
-{
-	struct lens l = lens_window(1 * S, 3 * S);
-	struct bench b;
-
-	(void)state;
-	set_up(&b, family);
-	assert_int_equal(rows_in(&b, &l, "thread", false), 3);
-	lens_scope_cgroup(&l, "/a", 2);
-	assert_int_equal(rows_in(&b, &l, "cgroup", false), 2); /* /ab is not below /a */
-	assert_int_equal(rows_in(&b, &l, "process", false), 2);
-	assert_int_equal(rows_in(&b, &l, "thread", false), 3); /* by their processes */
-	assert_int_equal(rows_in(&b, &l, "cpu", true), 1);
-	lens_scope_cgroup(&l, "/a/b", 4);
-	assert_int_equal(rows_in(&b, &l, "thread", false), 1);
-	lens_scope_process(&l, 1, 5);
-	assert_int_equal(rows_in(&b, &l, "process", false), 1);
-	assert_int_equal(rows_in(&b, &l, "thread", false), 2);
-	assert_int_equal(rows_in(&b, &l, "cpu", true), 1);
-	lens_scope_thread(&l, 11, 6);
-	assert_int_equal(rows_in(&b, &l, "thread", false), 1);
-	assert_int_equal(rows_in(&b, &l, "process", false), 1);
-	/* Another life of the pid is another process; without a start time it is whichever. */
-	lens_scope_process(&l, 1, 6);
-	assert_int_equal(rows_in(&b, &l, "process", false), 0);
-	lens_scope_process(&l, 1, 0);
-	assert_int_equal(rows_in(&b, &l, "process", false), 1);
-	tear_down(&b);
-}
-
-static void test_filter_errors(void **state)
-{
-	struct lens l = lens_window(1 * S, 3 * S);
-	struct culprit_error e = {""};
-	struct bench b;
-
-	(void)state;
-	set_up(&b, family);
-	strcpy(l.filter, "cgruop=/a");
-	assert_int_equal(query_run(b.query, &l, "process", 0, &e), -EINVAL);
-	assert_non_null(strstr(e.sentence, "did you mean cgroup?"));
-	assert_int_equal(query_nrows(b.query), 0);
-	/* Meant for another table: not for this one. */
-	strcpy(l.filter_table, "thread");
-	assert_int_equal(rows_in(&b, &l, "process", false), 3);
-	assert_int_equal(query_run(b.query, &l, "proces", 0, &e), -ENOENT);
-	assert_non_null(strstr(e.sentence, "did you mean process?"));
-	strcpy(l.filter, "tid>10");
-	assert_int_equal(rows_in(&b, &l, "thread", false), 1);
-	tear_down(&b);
-}
-
-/* Of any number of rows, in any order, many alike: by the value, then by key. */
-static void test_order_of_many(void **state)
-{
-	static const unsigned counts[] = {2, 7, 8, 9, 15, 16, 17, 24, 25, 31, 33, 63, 64, 65, 100, 127, 129, 200, 255, 257, 300};
-	uint64_t seed = 7;
-
-	(void)state;
-	for (size_t k = 0; k < sizeof(counts) / sizeof(counts[0]); k++) {
-		unsigned n = counts[k], pids[300], levels[301];
-		char text[16384];
-		struct query_row r;
-		struct bench b;
-		int len = snprintf(text, sizeof(text), "tick 1s\nsample process\n");
-
-		for (unsigned i = 0; i < n; i++) {
-			unsigned at;
-
-			seed = seed * 6364136223846793005u + 1442695040888963407u;
-			at = (unsigned)(seed >> 33) % (i + 1);
-			pids[i] = pids[at];
-			pids[at] = i + 1;
-			levels[i + 1] = (unsigned)(seed >> 45) % (n / 3 + 1);
-		}
-		for (unsigned i = 0; i < n; i++)
-			len += snprintf(text + len, sizeof(text) - (size_t)len, "row process pid=%u start=5 rss=%u\n", pids[i], levels[pids[i]]);
-		snprintf(text + len, sizeof(text) - (size_t)len, "tick 2s\nsample process keep\n");
-		set_up(&b, with(proc, text));
-		run(&b, "process", 1, 2);
-		for (unsigned down = 0; down < 2; down++) {
-			uint64_t before = 0;
-
-			assert_int_equal(query_sort(b.query, "rss", down), 0);
-			assert_int_equal(query_nrows(b.query), n);
-			for (size_t i = 0; i < n; i++) {
-				assert_true(query_row(b.query, i, &r));
-				assert_in_range(r.key.bits[0], 1, n);
-				if (i && levels[r.key.bits[0]] == levels[before])
-					assert_true(r.key.bits[0] > before);
-				else if (i)
-					assert_int_equal(levels[r.key.bits[0]] < levels[before], down);
-				before = r.key.bits[0];
-			}
-		}
-		assert_int_equal(query_sort(b.query, NULL, false), 0);
-		for (size_t i = 0; i < n; i++)
-			assert_true(query_row(b.query, i, &r) && r.key.bits[0] == i + 1);
-		tear_down(&b);
-	}
-}
-
-static void test_order(void **state)
-{
-	static const uint64_t by_key[] = {1, 2, 3, 4}, up[] = {3, 1, 2, 4}, down[] = {1, 2, 3, 4};
-	struct query_row r;
-	struct bench b;
-
-	(void)state;
-	set_up(&b, with(proc, "tick 1s\nsample process\nrow process pid=4 start=5\nrow process pid=2 start=5 rss=7 comm=b\n"
-			      "row process pid=3 start=5 rss=5 comm=c\nrow process pid=1 start=5 rss=7 comm=a\n"
-			      "tick 2s\nsample process keep\n"));
-	run(&b, "process", 1, 2);
-	for (size_t i = 0; i < 4; i++)
-		assert_true(query_row(b.query, i, &r) && r.key.bits[0] == by_key[i]);
-	/* Equal ones by key, none last either way. */
-	assert_int_equal(query_sort(b.query, "rss", false), 0);
-	for (size_t i = 0; i < 4; i++)
-		assert_true(query_row(b.query, i, &r) && r.key.bits[0] == up[i]);
-	assert_int_equal(query_sort(b.query, "rss", true), 0);
-	for (size_t i = 0; i < 4; i++)
-		assert_true(query_row(b.query, i, &r) && r.key.bits[0] == down[i]);
-	assert_int_equal(query_sort(b.query, "comm", true), 0);
-	assert_true(query_row(b.query, 0, &r) && r.key.bits[0] == 3);
-	assert_true(query_row(b.query, 3, &r) && r.key.bits[0] == 4);
-	assert_int_equal(query_sort(b.query, "nothing", true), -ENOENT);
-	/* Keys find their rows, wherever they are. */
-	for (size_t i = 0; i < 4; i++) {
-		query_row(b.query, i, &r);
-		assert_int_equal(query_find(b.query, &r.key), i);
-		assert_int_equal(query_find_serial(b.query, r.serial), i);
-	}
-	r.key.bits[1]++;
-	assert_int_equal(query_find(b.query, &r.key), -1);
-	tear_down(&b);
-}
-
-/* Whatever way a window is reached, it shows the same. */
-static void test_moves(void **state)
-{
-	static const double windows[][2] = {{1, 30}, {5, 9}, {20, 30}, {3, 25}, {29, 30}, {1, 2}, {10, 11}, {1, 30}};
-	char text[16384] = "";
-	size_t n = 0;
-	struct bench b;
-
-	(void)state;
-	for (int i = 1; i <= 30; i++) {
-		n += (size_t)snprintf(text + n, sizeof(text) - n, "tick %ds\nsample process\nrow process pid=1 start=5 utime=%dms\n",
-				      i, i * i);
-		if (i % 3)
-			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s process pid=%d start=%d utime=%dms\n",
-					      i % 3 == 1 && i > 1 ? "born" : "row", 100 + i / 3, i / 3, i);
-		if (i % 7 == 0)
-			n += (size_t)snprintf(text + n, sizeof(text) - n, "segment\n");
-	}
-	set_up(&b, with(proc, text));
-	for (size_t i = 0; i < 64; i++) {
-		const double *w = windows[(i * 5 + i / 8) % 8];
-		struct lens l = lens_window((uint64_t)(w[0] * S), (uint64_t)(w[1] * S));
-		struct view *clean = view_create();
-		struct query *alone = query_create(clean);
-
-		view_add_source(clean, textframes_source(b.frames));
-		run(&b, "process", w[0], w[1]);
-		expect(&b, 1, "utime", (w[1] * w[1] - w[0] * w[0]) * 1e6);
-		assert_int_equal(query_run(alone, &l, "process", 0, NULL), 0);
-		assert_int_equal(query_nrows(alone), query_nrows(b.query));
-		for (size_t row = 0; row < query_nrows(alone); row++) {
-			struct query_row x, y;
-			struct value v, u;
-
-			assert_true(query_row(alone, row, &x) && query_row(b.query, row, &y));
-			assert_true(row_key_equal(&x.key, &y.key));
-			assert_int_equal(x.ended_ns, y.ended_ns);
-			query_value(alone, row, (size_t)query_column_find(alone, "cpu"), &v);
-			query_value(b.query, row, (size_t)query_column_find(b.query, "cpu"), &u);
-			assert_int_equal(v.state, u.state);
-			assert_true(v.state != VALUE_OK || v.f == u.f);
-		}
-		query_destroy(alone);
-		view_destroy(clean);
-	}
-	tear_down(&b);
-}
-
-/* An old answer is absent, never wrong and never a crash. */
-static void test_stale_results(void **state)
-{
-	struct lens l = lens_live(1 * S), m = lens_live(2 * S);
-	struct query_row r;
-	struct query *second;
-	struct value v;
-	struct bench b;
-
-	(void)state;
-	set_up(&b, with(proc, "tick 1s\nsample process\nrow process pid=1 start=5 utime=0\n"
-			      "tick 2s\nsample process\nrow process pid=1 start=5 utime=1s\n"));
-	second = query_create(b.view);
-	run_lens(&b, &l, "process", 0);
-	assert_int_equal(query_run(second, &l, "process", 0, NULL), 0);
-	add(&b, "tick 3s\nsample process\nrow process pid=1 start=5 utime=3s\n");
-	assert_int_equal(query_run(second, &l, "process", 0, NULL), 0);
-	query_value(second, 0, 3, &v);
-	assert_int_equal(v.u, 2 * S);
-	/* The first one's cursors have moved on. */
-	query_value(b.query, 0, 3, &v);
-	assert_int_equal(v.state, VALUE_ABSENT);
-	assert_true(query_row(b.query, 0, &r) && r.key.bits[0] == 1);
-	run_lens(&b, &l, "process", 0);
-	expect(&b, 1, "utime", 2e9);
-	/* Different windows beside each other do not disturb. */
-	for (int i = 0; i < 3; i++) {
-		run_lens(&b, &l, "process", 0);
-		assert_int_equal(query_run(second, &m, "process", 0, NULL), 0);
-		expect(&b, 1, "utime", 2e9);
-		query_value(second, 0, 3, &v);
-		assert_int_equal(v.u, 3 * S);
-	}
-	query_destroy(second);
-	tear_down(&b);
-}
-
-static void test_evicted(void **state)
-{
-	struct lens l = lens_live(10 * S);
-	struct query_info info;
-	struct bench b;
-
-	(void)state;
-	set_up(&b, with(proc, "tick 1s\nsample process\nrow process pid=1 start=5 utime=0\nsegment\n"
-			      "tick 2s\nsample process\nrow process pid=1 start=5 utime=1s\nsegment\n"
-			      "tick 3s\nsample process\nrow process pid=1 start=5 utime=3s\n"));
-	run_lens(&b, &l, "process", 0);
-	expect(&b, 1, "utime", 3e9);
-	memsource_evict(textframes_memory(b.frames), 1);
-	add(&b, "tick 4s\nsample process\nrow process pid=1 start=5 utime=4s\n");
-	run_lens(&b, &l, "process", 0);
-	expect(&b, 1, "utime", 3e9);
-	query_info(b.query, &info);
-	assert_int_equal(info.used_from_ns, 2 * S);
-	assert_true(info.covers_less);
-	tear_down(&b);
-}
-
-static void test_nothing(void **state)
-{
-	struct memsource *m = memsource_create();
-	struct culprit_error e = {""};
-	struct view *v = view_create();
-	struct lens l = lens_live(1 * S);
-	struct query *q = query_create(v);
-	struct value value;
-
-	(void)state;
-	assert_int_equal(query_run(q, &l, "process", 0, &e), -ENODATA);
-	view_add_source(v, memsource_source(m));
-	assert_int_equal(query_run(q, &l, "process", 0, &e), -ENODATA);
-	assert_int_equal(query_nrows(q), 0);
-	query_value(q, 0, 0, &value);
-	assert_int_equal(value.state, VALUE_ABSENT);
-	query_destroy(q);
-	view_destroy(v);
-	memsource_unlock(m);
-}
-
-/* Nothing new: nothing is done. */
-static void test_unchanged(void **state)
-{
-	struct lens l = lens_live(1 * S);
-	uint64_t generation;
-	struct bench b;
-
-	(void)state;
-	set_up(&b, with(proc, "tick 1s\nsample process\nrow process pid=1 start=5 utime=0\n"
-			      "tick 2s\nsample process\nrow process pid=1 start=5 utime=1s\n"));
-	run_lens(&b, &l, "process", 0);
-	generation = query_generation(b.query);
-	view_refresh(b.view, NULL);
-	run_lens(&b, &l, "process", 0);
-	assert_int_equal(query_generation(b.query), generation);
-	add(&b, "tick 3s\nsample process keep\n");
-	run_lens(&b, &l, "process", 0);
-	assert_int_not_equal(query_generation(b.query), generation);
-	tear_down(&b);
-}
-
-static void test_lens(void **state)
-{
-	struct lens l = lens_live(60 * S);
-	struct lens_stack stack;
-	uint64_t from, to;
-
-	(void)state;
-	lens_resolve(&l, 100 * S, &from, &to);
-	assert_int_equal(from, 40 * S);
-	assert_int_equal(to, 100 * S);
-	lens_resolve(&l, 10 * S, &from, &to);
-	assert_int_equal(from, 0);
-	lens_stack_init(&stack, &l);
-	lens_scope_process(&l, 1, 2);
-	lens_narrow(&stack, &l);
-	lens_pause(lens_top(&stack), 50 * S, 100 * S);
-	assert_false(lens_top(&stack)->live);
-	/* Back: the window stays where it is. */
-	assert_true(lens_widen(&stack));
-	assert_false(lens_top(&stack)->scope.has_process);
-	assert_false(lens_top(&stack)->live);
-	assert_int_equal(lens_top(&stack)->to_ns, 50 * S);
-	assert_false(lens_widen(&stack));
-	lens_resume(lens_top(&stack), 100 * S);
-	lens_resolve(lens_top(&stack), 100 * S, &from, &to);
-	assert_int_equal(to - from, 50 * S); /* it began at 0 */
-	for (int i = 0; i < 3 * LENS_DEPTH; i++) {
-		l.scope.pid = (uint64_t)i;
-		lens_narrow(&stack, &l);
-	}
-	assert_int_equal(stack.n, LENS_DEPTH);
-	while (lens_widen(&stack))
-		;
-	assert_false(lens_top(&stack)->scope.has_process);
-	assert_true(lens_cgroup_holds("/", 1, "/a", 2));
-	assert_true(lens_cgroup_holds("/a", 2, "/a", 2));
-	assert_true(lens_cgroup_holds("/a/", 3, "/a/b", 4));
-	assert_false(lens_cgroup_holds("/a", 2, "/ab", 3));
-	assert_false(lens_cgroup_holds("/a/b", 4, "/a", 2));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_counters_and_gauges), cmocka_unit_test(test_running),
-		cmocka_unit_test(test_covers), cmocka_unit_test(test_late_table),
+		cmocka_unit_test(test_counters_and_gauges),
+		cmocka_unit_test(test_running),
+		cmocka_unit_test(test_covers),
+		cmocka_unit_test(test_late_table),
 		cmocka_unit_test(test_late_table_is_found_once),
-		cmocka_unit_test(test_new_rows_and_born),   cmocka_unit_test(test_ended_rows),
+		cmocka_unit_test(test_new_rows_and_born),
+		cmocka_unit_test(test_ended_rows),
 		cmocka_unit_test(test_late_first_reading),
-		cmocka_unit_test(test_counters_fall),       cmocka_unit_test(test_unread_and_stale),
-		cmocka_unit_test(test_table_states),        cmocka_unit_test(test_peaks),
-		cmocka_unit_test(test_histograms),          cmocka_unit_test(test_events),
-		cmocka_unit_test(test_rollups),             cmocka_unit_test(test_rollups_of_many),
-		cmocka_unit_test(test_rows_left_behind),    cmocka_unit_test(test_memory),
-		cmocka_unit_test(test_own),             cmocka_unit_test(test_scope),
-		cmocka_unit_test(test_filter_errors),       cmocka_unit_test(test_order),
-		cmocka_unit_test(test_order_of_many),
-		cmocka_unit_test(test_moves),               cmocka_unit_test(test_stale_results),
-		cmocka_unit_test(test_evicted),             cmocka_unit_test(test_nothing),
-		cmocka_unit_test(test_unchanged),           cmocka_unit_test(test_lens),
+		cmocka_unit_test(test_counters_fall),
+		cmocka_unit_test(test_unread_and_stale),
+		cmocka_unit_test(test_table_states),
+		cmocka_unit_test(test_peaks),
+		cmocka_unit_test(test_histograms),
+		cmocka_unit_test(test_events),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,6 +32,39 @@ static void work(struct bench *b, unsigned second)
 	add(b, text);
 }
 
+/* Children that ended count; what is rolled up has a unit and a source, and can be filtered by. */
+static void test_rollups(void **state)
+{
+	const struct query_column *c;
+	struct bench b;
+	struct value v;
+
+	(void)state;
+	set_up(&b, family);
+	run(&b, "process", 1, 3);
+	/* The thread that ended counts: over the time up to where it was gone. */
+	expect(&b, 1, "utime_sum", 600e6);
+	expect(&b, 1, "cpu_sum", 15 + 15);
+	expect(&b, 1, "cpu_max", 15);
+	expect(&b, 2, "utime_sum", 0);
+	expect(&b, 3, "utime_sum", NAN);
+	v = value(&b, 1, "lat_all");
+	assert_int_equal(v.hist.counts[0], 11);
+	assert_int_equal(v.hist.counts[1], 22);
+	c = query_column(b.query, (size_t)query_column_find(b.query, "cpu_sum"));
+	assert_int_equal(c->origin, QUERY_COLUMN_ROLLED);
+	assert_int_equal(c->unit, CULPRIT_PERCENT);
+	assert_string_equal(c->source, "sum of thread.cpu");
+	/* In a filter and as order, too. */
+	struct lens l = lens_window(1 * S, 3 * S);
+
+	strcpy(l.filter, "utime_sum>0");
+	run_lens(&b, &l, "process", 0);
+	assert_int_equal(query_nrows(b.query), 1);
+	expect(&b, 1, "cpu_sum", 30);
+	tear_down(&b);
+}
+
 static void test_along(void **state)
 {
 	struct bench b;
@@ -127,6 +160,7 @@ static void test_several_columns(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_rollups),
 		cmocka_unit_test(test_along),
 		cmocka_unit_test(test_few),
 		cmocka_unit_test(test_several_columns),

@@ -181,6 +181,12 @@ static int threads_update(void *self, struct view *view, const struct lens *lens
 		return r;
 	if (thread_groups_gather(&t->groups, &t->rows))
 		return error_set(error, -ENOMEM, "out of memory");
+	/* Who waits for a lock or a disk is busy and uses no CPU: it stands above who blinks and sleeps. */
+	if (t->groups.n && rows_sort_by_default(&t->rows, t->groups.timed ? "time_busy" : "cpu")) {
+		r = rows_update(&t->rows, view, lens, 0, error);
+		if (r && r != -EBADMSG)
+			return r;
+	}
 	/* One group, or one thread a group, says nothing that the threads don't say better. */
 	t->grouped = !t->apart && t->groups.n > 1 && t->groups.n < query_nrows(t->rows.query);
 	list_sync(&t->list, &t->source);
@@ -560,7 +566,7 @@ const struct panel threads_panel = {
 	.key = '3',
 	.help = "Threads of what you look at, grouped by name with the digits removed. Shares are of one CPU, summed over the "
 		"group: C on a CPU, R waiting for one, D waiting for disks; dots are idle. A thread is busy when it did "
-		"anything for 1% of the window. `stands in` is the kernel function it sleeps in now. Below one "
+		"anything for 1% of the window. Who had most to do stands first; waits for locks, disks and networks count, where they are measured. `stands in` is the kernel function it sleeps in now. Below one "
 		"process's threads stands who ended the waits of the one selected, and what that one did most meanwhile. Where the process schedules tasks of its own (Go, "
 		"virtual threads, node, async Rust) a line says what the kernel cannot see. Enter: the group's threads, then the stacks of "
 		"the thread: of the wait that takes most of its time, or of what it runs.",

@@ -406,13 +406,22 @@ static void columns_bind(struct rows *r)
 	r->list.sort_ascending = r->ascending;
 }
 
+static bool is_shown(const struct rows *r, const char *column)
+{
+	for (size_t i = 0; i < r->nspecs; i++)
+		if (r->specs[i].column && !strcmp(r->specs[i].column, column))
+			return true;
+	return false;
+}
+
+/* The panel's own order by a share that only a picture shows is coarse as well. */
 static bool sort_is_coarse(const struct rows *r)
 {
 	for (size_t i = 0; i < r->nspecs; i++) {
 		if (r->specs[i].coarse && r->specs[i].column && !strcmp(r->specs[i].column, r->sort))
 			return true;
 	}
-	return false;
+	return r->sort[0] && !strcmp(r->sort, r->sort_first) && !is_shown(r, r->sort);
 }
 
 int rows_update(struct rows *r, struct view *view, const struct lens *lens, unsigned flags, struct culprit_error *error)
@@ -464,6 +473,7 @@ int rows_sort(struct rows *r, const char *column, struct culprit_error *error)
 	if (!r->query && strlen(column) < sizeof(r->sort)) {
 		snprintf(r->sort, sizeof(r->sort), "%s", column);
 		r->ascending = false;
+		r->sort_chosen = true;
 		return 0;
 	}
 	if (i < 0)
@@ -472,7 +482,20 @@ int rows_sort(struct rows *r, const char *column, struct culprit_error *error)
 	snprintf(r->sort, sizeof(r->sort), "%s", column);
 	/* Names read from A, numbers from the largest. */
 	r->ascending = query_column(r->query, (size_t)i)->type == CULPRIT_TEXT;
+	r->sort_chosen = true;
 	return 0;
+}
+
+bool rows_sort_by_default(struct rows *r, const char *column)
+{
+	bool other = strcmp(r->sort, column) != 0;
+
+	snprintf(r->sort_first, sizeof(r->sort_first), "%s", column);
+	if (r->sort_chosen)
+		return false;
+	snprintf(r->sort, sizeof(r->sort), "%s", column);
+	r->ascending = false;
+	return other;
 }
 
 static void tree_toggle(struct rows *r)
@@ -544,11 +567,17 @@ const char *rows_complete(struct rows *r, const char *command, size_t i)
 
 static void sort_next(struct rows *r)
 {
-	size_t at = r->list.sort_column >= 0 ? (size_t)r->list.sort_column : r->nspecs - 1;
+	/* Behind the last column comes the panel's own order, where no column shows it. */
+	size_t stops = r->nspecs + 1, at = r->list.sort_column >= 0 ? (size_t)r->list.sort_column : r->nspecs;
 
-	for (size_t k = 1; k <= r->nspecs; k++) {
-		size_t i = (at + k) % r->nspecs;
+	for (size_t k = 1; k <= stops; k++) {
+		size_t i = (at + k) % stops;
 
+		if (i == r->nspecs) {
+			if (r->sort_first[0] && !is_shown(r, r->sort_first) && !rows_sort(r, r->sort_first, NULL))
+				return;
+			continue;
+		}
 		if (r->specs[i].column && !r->specs[i].change && r->map[i] >= 0) {
 			rows_sort(r, r->specs[i].column, NULL);
 			return;
@@ -603,6 +632,7 @@ enum panel_result rows_action(struct rows *r, int action)
 	}
 	if (action == ROWS_REVERSE) {
 		r->ascending = !r->ascending;
+		r->sort_chosen = true;
 		return PANEL_UPDATE;
 	}
 	if (action == ROWS_CHANGE && r->specs == r->compared) {

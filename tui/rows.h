@@ -107,6 +107,7 @@ struct rows {
 	int map[LIST_COLUMNS_MAX]; /* spec -> column of the query; -1: none */
 	char sort[LENS_NAME_MAX];  /* "": by key */
 	char sort_first[LENS_NAME_MAX]; /* the panel's own */
+	bool sort_chosen; /* the user has said how to sort */
 	struct list_mark mark;     /* what rows_selection() remembered */
 	char missed[LENS_NAME_MAX]; /* no row of this answer holds it, so none holds a text that does; "": not known */
 	uint64_t missed_in;         /* the answer: query_generation() */
@@ -139,6 +140,9 @@ bool rows_unmeasured(const struct query *, char *why, size_t cap);
 /* Moves, sorting. PANEL_IGNORED: not one of its actions. */
 enum panel_result rows_action(struct rows *, int action);
 int rows_sort(struct rows *, const char *column, struct culprit_error *);
+/* How the panel sorts from now on where the user has not said how; descending. True: the next rows_update() sorts otherwise than
+ * the one before. */
+bool rows_sort_by_default(struct rows *, const char *column);
 /* `:sort NAME`. -ENOENT: another command. */
 int rows_command(struct rows *, const char *name, const char *argument, struct culprit_error *);
 /* Names of columns for completing it; NULL at the end. */

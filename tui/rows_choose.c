@@ -100,6 +100,7 @@ void rows_restore(struct rows *r, const char *panel, const struct settings *s)
 	if (sort && (*sort == '+' || *sort == '-') && sort[1] && strlen(sort + 1) < sizeof(r->sort)) {
 		snprintf(r->sort, sizeof(r->sort), "%s", sort + 1);
 		r->ascending = *sort == '+';
+		r->sort_chosen = true;
 	}
 	if (columns)
 		rows_wish(r, columns);

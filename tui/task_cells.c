@@ -46,7 +46,7 @@ void task_bar_idle(struct bar *b)
 	b->share[BAR_IDLE] = busy < 100 ? 100 - busy : 0;
 }
 
-void task_times_bar(const struct task_times *t, struct query *q, size_t row, struct bar *b)
+bool task_times_bar(const struct task_times *t, struct query *q, size_t row, struct bar *b)
 {
 	bool known = false;
 
@@ -56,6 +56,7 @@ void task_times_bar(const struct task_times *t, struct query *q, size_t row, str
 	for (int i = EXACT; i < PARTS && !known; i++)
 		add(q, row, t->columns[i], parts[i].part, b);
 	task_bar_idle(b);
+	return known;
 }
 
 void task_bar_cell(struct rows *r, size_t row, struct list_cell *cell)

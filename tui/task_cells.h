@@ -12,7 +12,8 @@ struct task_times {
 };
 /* For many rows: once a query. */
 void task_times_find(struct task_times *, struct query *);
-void task_times_bar(const struct task_times *, struct query *, size_t row, struct bar *);
+/* Percent of one thread. True: out of thread_time, which has every reason to wait; false: what /proc tells. */
+bool task_times_bar(const struct task_times *, struct query *, size_t row, struct bar *);
 /* The same of one row. */
 void task_bar_cell(struct rows *, size_t row, struct list_cell *);
 /* What is left of one thread's worth is idle. */

@@ -177,7 +177,7 @@ int thread_groups_gather(struct thread_groups *g, struct rows *r)
 	struct task_times times;
 
 	g->n = g->idle = 0;
-	g->cut = false;
+	g->cut = g->timed = false;
 	memset(g->slots, 0, sizeof(g->slots));
 	if (n) {
 		at[0] = query_column_find(r->query, "comm");
@@ -200,7 +200,7 @@ int thread_groups_gather(struct thread_groups *g, struct rows *r)
 		else
 			snprintf(group->title, sizeof(group->title), "%.*s", (int)sizeof(group->title) - 1, comm);
 		group->n++;
-		task_times_bar(&times, r->query, i, &bar);
+		g->timed = task_times_bar(&times, r->query, i, &bar) || g->timed;
 		/* A group's bar is that of its busy threads. */
 		if (bar_busy(&bar) >= BUSY_PERCENT)
 			group->busy++;

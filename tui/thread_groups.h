@@ -26,6 +26,7 @@ struct thread_groups {
 	size_t n, cap;
 	size_t idle; /* threads that did nothing, in all groups */
 	bool cut;    /* there were more groups than fit */
+	bool timed;  /* of some thread it is known what it waited for */
 	uint16_t slots[GROUP_SLOTS]; /* hash -> group + 1, while gathering */
 };
 

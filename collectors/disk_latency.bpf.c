@@ -101,6 +101,21 @@ static __always_inline __u64 number_of(const void *argument)
 	return v;
 }
 
+/* For how many requests this one stands; 0: it is left out. Thinned, all programs keep the same ones, drawn by when each was made: many
+ * that were made at once have other addresses. */
+static __always_inline __u64 weight_of(const struct bpf_cost *cost, struct request *rq, __u64 request)
+{
+	__u64 made;
+
+	if (cost->thinning <= 1)
+		return 1;
+	made = rq->start_time_ns;
+	/* No stamps here, nothing to draw by. */
+	if (!made)
+		return 1;
+	return hash(made ^ request) & (cost->thinning - 1) ? 0 : cost->thinning;
+}
+
 /* --- requests in flight ------------------------------------------------------------------------------------------ */
 
 static __always_inline struct disk_set *set_of(__u64 request)
@@ -177,7 +192,8 @@ int disk_start(__u64 *ctx)
 
 	if (!cost)
 		return 0;
-	made((struct request *)ctx[0], number_of(&ctx[0]));
+	if (weight_of(cost, (struct request *)ctx[0], number_of(&ctx[0])))
+		made((struct request *)ctx[0], number_of(&ctx[0]));
 	bpf_cost_end(cost, start);
 	return 0;
 }
@@ -192,7 +208,8 @@ int disk_insert(__u64 *ctx)
 
 	if (!cost)
 		return 0;
-	made(rq, number_of(&ctx[request_argument]));
+	if (weight_of(cost, rq, number_of(&ctx[request_argument])))
+		made(rq, number_of(&ctx[request_argument]));
 	bpf_cost_end(cost, start);
 	return 0;
 }
@@ -221,7 +238,8 @@ int disk_issue(__u64 *ctx)
 
 	if (!cost)
 		return 0;
-	issued(rq, number_of(&ctx[request_argument]));
+	if (weight_of(cost, rq, number_of(&ctx[request_argument])))
+		issued(rq, number_of(&ctx[request_argument]));
 	bpf_cost_end(cost, start);
 	return 0;
 }
@@ -275,7 +293,7 @@ static __always_inline struct disk_place *place_of(struct request *rq)
 	return NULL;
 }
 
-static __always_inline void add_user(struct disk_users *users, __u64 device, __u32 operation, __u64 bytes, __u64 ns)
+static __always_inline void add_user(struct disk_users *users, __u64 device, __u32 operation, __u64 weight, __u64 bytes, __u64 ns)
 {
 	struct disk_user *u = NULL;
 
@@ -293,7 +311,7 @@ static __always_inline void add_user(struct disk_users *users, __u64 device, __u
 		__sync_fetch_and_add(&users_over, 1);
 		return;
 	}
-	__sync_fetch_and_add(&u->requests, 1);
+	__sync_fetch_and_add(&u->requests, weight);
 	__sync_fetch_and_add(&u->ns, ns);
 	if (operation == DISK_READ)
 		__sync_fetch_and_add(&u->read_bytes, bytes);
@@ -301,7 +319,8 @@ static __always_inline void add_user(struct disk_users *users, __u64 device, __u
 		__sync_fetch_and_add(&u->write_bytes, bytes);
 }
 
-static __always_inline void add_process(const struct bpf_task *owner, __u64 device, __u32 operation, __u64 bytes, __u64 ns)
+/* bytes, ns: of this one. */
+static __always_inline void add_process(const struct bpf_task *owner, __u64 device, __u32 operation, __u64 weight, __u64 bytes, __u64 ns)
 {
 	__u32 index = bpf_process_index(owner), slot;
 	struct disk_users *users = bpf_map_lookup_elem(&disk_users, &index);
@@ -313,27 +332,29 @@ static __always_inline void add_process(const struct bpf_task *owner, __u64 devi
 	slot = bpf_hist_slot(ns);
 	if (slot >= BPF_HIST_SLOTS)
 		return;
+	bytes *= weight;
+	ns *= weight;
 	if (users)
-		add_user(users, device, operation, bytes, ns);
+		add_user(users, device, operation, weight, bytes, ns);
 	switch (operation) {
 	case DISK_READ:
-		__sync_fetch_and_add(&p->reads, 1);
+		__sync_fetch_and_add(&p->reads, weight);
 		__sync_fetch_and_add(&p->read_bytes, bytes);
 		__sync_fetch_and_add(&p->read_ns, ns);
-		__sync_fetch_and_add(&counts->read[slot], 1);
+		__sync_fetch_and_add(&counts->read[slot], weight);
 		break;
 	case DISK_WRITE:
-		__sync_fetch_and_add(&p->writes, 1);
+		__sync_fetch_and_add(&p->writes, weight);
 		__sync_fetch_and_add(&p->write_bytes, bytes);
 		__sync_fetch_and_add(&p->write_ns, ns);
-		__sync_fetch_and_add(&counts->write[slot], 1);
+		__sync_fetch_and_add(&counts->write[slot], weight);
 		break;
 	case DISK_FLUSH:
-		__sync_fetch_and_add(&p->flushes, 1);
+		__sync_fetch_and_add(&p->flushes, weight);
 		__sync_fetch_and_add(&p->flush_ns, ns);
 		break;
 	case DISK_DISCARD:
-		__sync_fetch_and_add(&p->discards, 1);
+		__sync_fetch_and_add(&p->discards, weight);
 		__sync_fetch_and_add(&p->discard_bytes, bytes);
 		__sync_fetch_and_add(&p->discard_ns, ns);
 		break;
@@ -373,17 +394,17 @@ static __always_inline void tell(struct disk_place *place, __u32 operation, cons
 
 /* A write without bytes is what asked for a flush and has waited for it. The flush itself is a request of its own, which
  * many of them may share. */
-static __always_inline void flushed(struct disk_place *place, struct disk_flight *flight, __u64 now, __u64 made)
+static __always_inline void flushed(struct disk_place *place, struct disk_flight *flight, __u64 weight, __u64 now, __u64 made)
 {
 	__u64 took = made && made < now ? now - made : 0;
 
 	if (flight->owner.pid)
-		add_process(&flight->owner, place->index + 1, DISK_FLUSH, 0, took);
+		add_process(&flight->owner, place->index + 1, DISK_FLUSH, weight, 0, took);
 	tell(place, DISK_FLUSH, flight, now, 0, took, 0);
 	flight->request = 0;
 }
 
-static __always_inline void complete(struct request *rq, __u64 request, int error, __u32 bytes)
+static __always_inline void complete(struct request *rq, __u64 request, __u64 weight, int error, __u32 bytes)
 {
 	__u32 operation = operation_of(rq->cmd_flags), key, slot;
 	__u64 now, made, given, queue, service;
@@ -400,9 +421,12 @@ static __always_inline void complete(struct request *rq, __u64 request, int erro
 	flight = flight_find(request);
 	now = bpf_ktime_get_ns();
 	made = rq->start_time_ns;
+	/* It was left out then, when others were, and this is of one before it. */
+	if (flight && flight->issued && flight->issued < made)
+		flight = NULL;
 	if (!bytes && operation != DISK_FLUSH) {
 		if (flight && operation != DISK_READ)
-			flushed(place, flight, now, made);
+			flushed(place, flight, weight, now, made);
 		return;
 	}
 	key = (place->index * DISK_OPERATIONS + operation) * (shard_mask + 1) + (bpf_get_smp_processor_id() & shard_mask);
@@ -410,7 +434,7 @@ static __always_inline void complete(struct request *rq, __u64 request, int erro
 	counts = bpf_map_lookup_elem(&disk_histograms, &key);
 	if (!total || !counts)
 		return;
-	__sync_fetch_and_add(&total->bytes, bytes);
+	__sync_fetch_and_add(&total->bytes, bytes * weight);
 	if (bytes < rq->__data_len) /* a part of it: the rest is to come */
 		return;
 	given = flight && flight->issued ? flight->issued : rq->io_start_time_ns;
@@ -420,21 +444,21 @@ static __always_inline void complete(struct request *rq, __u64 request, int erro
 	}
 	queue = made && made < given ? given - made : 0;
 	service = now - given;
-	__sync_fetch_and_add(&total->queue_ns, queue);
-	__sync_fetch_and_add(&total->service_ns, service);
+	__sync_fetch_and_add(&total->queue_ns, queue * weight);
+	__sync_fetch_and_add(&total->service_ns, service * weight);
 	if (error)
-		__sync_fetch_and_add(&total->errors, 1);
+		__sync_fetch_and_add(&total->errors, weight);
 	slot = bpf_hist_slot(queue);
 	if (slot < BPF_HIST_SLOTS)
-		__sync_fetch_and_add(&counts->queue[slot], 1);
+		__sync_fetch_and_add(&counts->queue[slot], weight);
 	slot = bpf_hist_slot(service);
 	if (slot < BPF_HIST_SLOTS)
-		__sync_fetch_and_add(&counts->service[slot], 1);
-	__sync_fetch_and_add(&total->requests, 1);
+		__sync_fetch_and_add(&counts->service[slot], weight);
+	__sync_fetch_and_add(&total->requests, weight);
 	if (!flight)
 		return;
 	if (flight->owner.pid && operation != DISK_WRITEBACK && operation != DISK_FLUSH)
-		add_process(&flight->owner, place->index + 1, operation, bytes, queue + service);
+		add_process(&flight->owner, place->index + 1, operation, weight, bytes, queue + service);
 	if (operation != DISK_FLUSH)
 		tell(place, operation, flight, now, queue, service, bytes);
 	flight->request = 0;
@@ -443,12 +467,14 @@ static __always_inline void complete(struct request *rq, __u64 request, int erro
 SEC("tp_btf/block_rq_complete")
 int disk_complete(__u64 *ctx)
 {
-	__u64 start;
+	__u64 start, weight;
 	struct bpf_cost *cost = bpf_cost_begin(DISK_COMPLETE, &start);
 
 	if (!cost)
 		return 0;
-	complete((struct request *)ctx[0], number_of(&ctx[0]), (int)ctx[1], (__u32)ctx[2]);
+	weight = weight_of(cost, (struct request *)ctx[0], number_of(&ctx[0]));
+	if (weight)
+		complete((struct request *)ctx[0], number_of(&ctx[0]), weight, (int)ctx[1], (__u32)ctx[2]);
 	bpf_cost_end(cost, start);
 	return 0;
 }

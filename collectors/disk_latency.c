@@ -88,10 +88,10 @@ static const struct culprit_table latency_table = {
 };
 
 static const struct bpf_hook hooks[] = {
-	[DISK_COMPLETE] = {.name = "disk_complete", .hook = COMPLETE},
-	[DISK_ISSUE] = {.name = "disk_issue", .hook = "tracepoint block_rq_issue"},
-	[DISK_START] = {.name = "disk_start", .hook = "tracepoint block_io_start"},
-	[DISK_INSERT] = {.name = "disk_insert", .hook = "tracepoint block_rq_insert", .interest = true},
+	[DISK_COMPLETE] = {.name = "disk_complete", .hook = COMPLETE, .thins = true},
+	[DISK_ISSUE] = {.name = "disk_issue", .hook = "tracepoint block_rq_issue", .thins = true},
+	[DISK_START] = {.name = "disk_start", .hook = "tracepoint block_io_start", .thins = true},
+	[DISK_INSERT] = {.name = "disk_insert", .hook = "tracepoint block_rq_insert", .interest = true, .thins = true},
 };
 
 /* --- opening ----------------------------------------------------------------------------------------------------- */
@@ -443,6 +443,19 @@ static void say_missing(struct disk_latency *d, struct culprit_frame *f)
 	}
 }
 
+/* What is thinned is a sample of the requests. */
+static void say_thinned(const struct disk_latency *d, struct culprit_frame *f)
+{
+	uint32_t thinning = bpf_thinning(d->unit, DISK_COMPLETE);
+	char text[160];
+
+	for (uint32_t t = 0; thinning > 1 && t < NTABLES; t++) {
+		snprintf(text, sizeof(text), "one request in %u is looked at%s: culprit cost more than its budget", (unsigned)thinning,
+			 t == SLOW_TABLE ? "" : ", and stands for all");
+		culprit_state(f, t, CULPRIT_FRESH, text);
+	}
+}
+
 static int disk_latency_sample(void *self, struct culprit_frame *f)
 {
 	struct disk_latency *d = self;
@@ -470,6 +483,7 @@ static int disk_latency_sample(void *self, struct culprit_frame *f)
 	for (uint32_t t = PROCESS_TABLE; t <= USER_TABLE && !bpf_is_on(d->unit, DISK_START) && !bpf_is_on(d->unit, DISK_INSERT); t++)
 		culprit_state(f, t, CULPRIT_FRESH, "who asked is known only where the one who asked also issued the request");
 	disk_slow_sample(d, f, SLOW_TABLE);
+	say_thinned(d, f);
 	return 0;
 }
 
@@ -480,7 +494,16 @@ static size_t disk_latency_programs(void *self, const struct culprit_program **r
 
 static int disk_latency_thin(void *self, size_t index, uint32_t thinning)
 {
-	return bpf_thin(((struct disk_latency *)self)->unit, index, thinning);
+	struct bpf_unit *unit = ((struct disk_latency *)self)->unit;
+	const struct culprit_program *list;
+	size_t n = bpf_programs(unit, &list);
+	int r = bpf_thin(unit, index, thinning);
+
+	/* A request is looked at by all of them, or by none. */
+	for (size_t i = 0; thinning && i < n; i++)
+		if (i != index && list[i].state != CULPRIT_PROGRAM_DROPPED)
+			bpf_thin(unit, i, thinning);
+	return r;
 }
 
 static const struct culprit_table *const tables[] = {

@@ -395,6 +395,67 @@ static void operations_are_told_apart(void **state)
 }
 
 /* Rows join with those of the table disk. */
+static void thin(struct world *w, uint32_t thinning)
+{
+	assert_int_equal(disk_latency_collector.thin(fixture_run_self(w->run), 0, thinning), 0);
+}
+
+/* Above the budget a part of the requests is looked at, the same ones at each hook; it stands for all, and is not lost. */
+static void thinned_it_stands_for_all(void **state)
+{
+	enum { READS = 4000, THINNING = 4, OFF = 600 /* 5.5 standard deviations */ };
+	const char *process = "test_disk_laten"; /* 15 bytes are kept */
+	static char block[4096] __attribute__((aligned(4096)));
+	uint64_t requests, bytes, reads, time, counts[BPF_HIST_SLOTS] = {0}, before[BPF_HIST_SLOTS] = {0}, in_histogram = 0;
+	const struct culprit_program *programs;
+	struct world *w = *state;
+	size_t n;
+	int fd;
+
+	begin(w);
+	fd = open(w->device, O_RDONLY | O_DIRECT | O_CLOEXEC);
+	assert_true(fd >= 0);
+	thin(w, THINNING);
+	n = disk_latency_collector.programs(fixture_run_self(w->run), &programs);
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(programs[i].thinning, THINNING);
+	requests = figure(w, "read", "requests");
+	bytes = figure(w, "read", "bytes");
+	time = figure(w, "read", "service_time");
+	reads = bpf_run_sum(w->r, "disk_process", "reads", "comm", process);
+	bpf_run_counts(w->r, "disk_latency", "service", "name", w->name, before, BPF_HIST_SLOTS);
+	for (int i = 0; i < READS; i++)
+		assert_int_equal(pread(fd, block, sizeof(block), (off_t)(i * 7919 % (MEGABYTES * 256)) * 4096), sizeof(block));
+	fixture_run_sample(w->run);
+	assert_true(recorder_table(w->r, "disk_latency")->lost <= 20);
+	requests = figure(w, "read", "requests") - requests;
+	bytes = figure(w, "read", "bytes") - bytes;
+	time = figure(w, "read", "service_time") - time;
+	reads = bpf_run_sum(w->r, "disk_process", "reads", "comm", process) - reads;
+	bpf_run_counts(w->r, "disk_latency", "service", "name", w->name, counts, BPF_HIST_SLOTS);
+	for (size_t i = 0; i < BPF_HIST_SLOTS; i++)
+		in_histogram += counts[i] - before[i];
+	print_message("%llu for %d reads\n", (unsigned long long)requests, READS);
+	assert_int_equal(requests % THINNING, 0);
+	assert_in_range(requests, READS - OFF, READS + OFF);
+	assert_int_equal(bytes, requests * sizeof(block));
+	assert_int_equal(reads, requests);
+	assert_int_equal(in_histogram, requests);
+	assert_true(time / requests < 1000000000);
+	/* And each one again, none with what was noted of another one long before. */
+	sleep(1);
+	thin(w, 1);
+	requests = figure(w, "read", "requests");
+	time = figure(w, "read", "service_time");
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(pread(fd, block, sizeof(block), (off_t)i * 4096), sizeof(block));
+	close(fd);
+	fixture_run_sample(w->run);
+	requests = figure(w, "read", "requests") - requests;
+	assert_in_range(requests + recorder_table(w->r, "disk_latency")->lost, 100, 101);
+	assert_true((figure(w, "read", "service_time") - time) / requests < 500000000);
+}
+
 static void keys_are_those_of_disk(void **state)
 {
 	struct world *w = *state;
@@ -427,6 +488,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(fio_waits_no_less, setup, teardown),
 		cmocka_unit_test_setup_teardown(slow_requests_are_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(operations_are_told_apart, setup, teardown),
+		cmocka_unit_test_setup_teardown(thinned_it_stands_for_all, setup, teardown),
 		cmocka_unit_test_setup_teardown(keys_are_those_of_disk, setup, teardown),
 	};
 

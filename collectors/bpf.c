@@ -32,6 +32,7 @@ struct program {
 	uint64_t run_ns;
 	double per_event_ns;
 	uint64_t said_lost, used, max;
+	uint64_t missed; /* as asked of the kernel last */
 	uint32_t thinning;
 };
 
@@ -42,6 +43,7 @@ struct bpf_unit {
 	struct program programs[BPF_PROGRAMS_MAX];
 	struct culprit_program list[BPF_PROGRAMS_MAX];
 	unsigned at[BPF_PROGRAMS_MAX]; /* whose hook each of the list is */
+	unsigned turn; /* whose misses are asked for next */
 	struct bpf_cpu_costs *costs; /* one a CPU; NULL: the object has none */
 	uint64_t map_bytes;
 	struct {
@@ -202,6 +204,21 @@ static void detach(struct program *p)
 	p->called = false;
 }
 
+static struct bpf_link *attach_iterator(const struct bpf_unit *u, unsigned i)
+{
+	LIBBPF_OPTS(bpf_iter_attach_opts, opts);
+	const char *over = u->kit->hooks[i].over;
+	const struct bpf_map *map = over ? bpf_object__find_map_by_name(object_of(u), over) : NULL;
+	union bpf_iter_link_info info = {0};
+
+	if (map) {
+		info.map.map_fd = (__u32)bpf_map__fd(map);
+		opts.link_info = &info;
+		opts.link_info_len = sizeof(info);
+	}
+	return bpf_program__attach_iter(u->programs[i].program, &opts);
+}
+
 static int attach(struct bpf_unit *u, unsigned i)
 {
 	struct program *p = &u->programs[i];
@@ -220,7 +237,7 @@ static int attach(struct bpf_unit *u, unsigned i)
 	if (p->hz || p->every)
 		p->perf = bpf_perf_attach(p->program, u->kit->hooks[i].event, rate_of(p));
 	else if (u->kit->hooks[i].iterator)
-		p->link = bpf_program__attach_iter(p->program, NULL);
+		p->link = attach_iterator(u, i);
 	else
 		p->link = bpf_program__attach_trace(p->program);
 	if (!is_attached(p)) {
@@ -489,6 +506,11 @@ size_t bpf_programs(struct bpf_unit *u, const struct culprit_program **ret_list)
 {
 	unsigned n = 0;
 
+	/* A system call each, and hardly ever another number: of one program each time. */
+	u->turn = (u->turn + 1) % u->kit->nhooks;
+	if (!u->kit->hooks[u->turn].iterator)
+		u->programs[u->turn].missed = missed(&u->programs[u->turn]);
+
 	for (unsigned i = 0; i < u->kit->nhooks; i++) {
 		const struct bpf_hook *hook = &u->kit->hooks[i];
 		struct program *p = &u->programs[i];
@@ -512,7 +534,7 @@ size_t bpf_programs(struct bpf_unit *u, const struct culprit_program **ret_list)
 			.thins = hook->thins,
 			.last = hook->last,
 			.events = p->events,
-			.lost = sum.lost + p->said_lost + missed(p),
+			.lost = sum.lost + p->said_lost + p->missed,
 			.run_ns = hook->iterator ? 0 : p->run_ns,
 			.map_used = p->used,
 			.map_max = p->max,

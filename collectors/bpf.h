@@ -31,6 +31,7 @@ struct bpf_hook {
 	enum bpf_perf_event event; /* of what */
 	bool called;      /* by another program: never attached, the collector tells who calls it where */
 	bool iterator;    /* runs inside our own read: its time is our CPU time already. bpf_attach() makes the link */
+	const char *over; /* of an iterator over the elements of a map: the name of that */
 };
 
 /* One object, made from a skeleton with BPF_KIT(). */

@@ -405,6 +405,12 @@ struct bpf_iter__task_file {
 	struct file *file;
 };
 
+struct bpf_iter__bpf_sk_storage_map {
+	struct bpf_iter_meta *meta;
+	struct sock *sk;
+	void *value;
+};
+
 #pragma clang attribute pop
 
 /* What a perf_event program is given: the registers in the form of this architecture, then this. Not of the kernel's BTF. */

@@ -75,7 +75,8 @@ struct sched {
 	uint64_t boot_before_ns, mono_before_ns;
 	uint64_t read_ns; /* when the first thread of this sample was read */
 	bool sampled, forget;
-	struct sched_record records[RECORDS];
+	bool whole; /* the next read must have records of all */
+	struct sched_record records[RECORDS]; /* as many bytes: a record may also be a struct sched_same */
 };
 
 static void sched_close(void *self)
@@ -188,6 +189,34 @@ static void put_runq(struct sched *s, struct culprit_frame *f, uint32_t epoch)
 
 /* --- threads ----------------------------------------------------------------------------------------------------- */
 
+/* Takes in the whole records among so many bytes. Returns how many bytes those are, or -EBADMSG. */
+static ssize_t take_records(struct sched *s, size_t have)
+{
+	const char *bytes = (const char *)s->records;
+	size_t at = 0;
+	unsigned size;
+
+	for (; have - at >= sizeof(struct sched_same); at += size) {
+		const struct sched_record *r = (const void *)(bytes + at); /* both are multiples of 8 bytes long */
+		const struct sched_same *same = (const void *)(bytes + at);
+		uint64_t read_ns;
+
+		size = r->size;
+		if (size != sizeof(*r) && size != sizeof(*same))
+			return -EBADMSG;
+		if (have - at < size)
+			break;
+		read_ns = size == sizeof(*same) ? same->at : r->at;
+		if (!s->read_ns)
+			s->read_ns = read_ns;
+		if (size == sizeof(*same))
+			s->whole |= sched_threads_take_same(&s->threads, same) != 0;
+		else
+			s->whole |= sched_threads_take(&s->threads, r, s->boot_before_ns) == -ENOMEM;
+	}
+	return (ssize_t)at;
+}
+
 /* Everybody, in one pass. 0, or -errno: no iterator here. */
 static int read_threads(struct sched *s)
 {
@@ -197,22 +226,27 @@ static int read_threads(struct sched *s)
 
 	if (fd < 0)
 		return fd;
+	s->skeleton->bss->sched_whole = s->whole || !s->threads.sample;
+	s->skeleton->bss->sched_read++;
+	s->whole = false;
 	s->threads.sample++;
 	s->read_ns = 0;
-	while ((n = read(fd, (char *)s->records + have, sizeof(s->records) - have)) > 0) {
-		size_t whole;
+	while ((n = read(fd, (char *)s->records + have, sizeof(s->records) - have)) != 0) {
+		ssize_t taken;
 
-		have += (size_t)n;
-		whole = have / sizeof(s->records[0]);
-		if (whole && !s->read_ns)
-			s->read_ns = s->records[0].at;
-		for (size_t i = 0; i < whole; i++)
-			sched_threads_take(&s->threads, &s->records[i], s->boot_before_ns);
-		have -= whole * sizeof(s->records[0]);
-		memmove(s->records, &s->records[whole], have);
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		taken = n < 0 ? -errno : take_records(s, have + (size_t)n);
+		if (taken < 0) {
+			n = taken;
+			break;
+		}
+		have += (size_t)n - (size_t)taken;
+		memmove(s->records, (char *)s->records + taken, have);
 	}
-	n = n < 0 ? -errno : 0;
 	close(fd);
+	/* Of whom it would have told is not known now. */
+	s->whole |= n < 0;
 	sched_threads_sweep(&s->threads);
 	return (int)n;
 }

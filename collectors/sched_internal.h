@@ -27,6 +27,7 @@ struct sched_known {
 	uint64_t user_ticks, kernel_ticks; /* what was shared out so far */
 	uint64_t held_first, on_cpu_first; /* when it was first seen: since then they can be compared */
 	uint64_t stolen_ns;
+	uint64_t at;       /* when its times were read */
 	uint64_t waited;   /* in this tick */
 	uint64_t busy_put; /* as busy() was when its times were emitted */
 	uint32_t switched; /* in this tick */
@@ -39,6 +40,8 @@ struct sched_known {
 	short syscall;
 	bool fresh;      /* never emitted */
 	bool born;       /* began after the sample before */
+	bool sleeps_on;  /* in this sample it is what it was in the one before, but for the wait that goes on */
+	bool busy_shown; /* its row says so */
 	char comm[16];
 };
 
@@ -56,6 +59,8 @@ int sched_threads_init(struct sched_threads *, const struct culprit_host *);
 void sched_threads_finish(struct sched_threads *);
 /* Takes in one record; born: began after the last sample. -ENOMEM, -ENOSPC (counted). */
 int sched_threads_take(struct sched_threads *, const struct sched_record *, uint64_t boot_before_ns);
+/* It sleeps on. -ENOENT: it is not known, and a record of it must come. */
+int sched_threads_take_same(struct sched_threads *, const struct sched_same *);
 /* Forgets who was not in this sample. */
 void sched_threads_sweep(struct sched_threads *);
 /* Emits the table thread_time, begun by the caller; tick_ns: since the sample before, 0: there was none. */

@@ -104,6 +104,7 @@ struct sched_thread {
 	unsigned short state;      /* the kernel's, when it left the CPU */
 	unsigned char taken;       /* its stack was taken: whoever has that is to be told of the wait's end */
 	unsigned char reserved;
+	unsigned long long told;   /* `since` of the wait that the iterator has told of, see struct sched_same; 0: of none */
 	unsigned long long blocked[SCHED_REASONS]; /* cumulative; [SCHED_NONE]: it wanted to run and waited */
 	unsigned long long throttled; /* cumulative */
 };
@@ -151,9 +152,17 @@ enum sched_accounted {
 	SCHED_WRITTEN, /* it changed all the time while it was read: its times are missing in this sample */
 };
 
+/* What the iterator writes instead of a record: the wait that the record read last told of goes on. */
+struct sched_same {
+	unsigned int size, tid;
+	unsigned long long at; /* as in sched_record */
+};
+
+enum { SCHED_SAME_MOST = 16 }; /* so many reads at most lie between two records of a thread */
+
 /* What the iterator writes, one a thread. Times in ns, cumulative. */
 struct sched_record {
-	unsigned int tid, pid;
+	unsigned int size, tid, pid, reserved;
 	unsigned long long start, process_start; /* since boot, suspend included */
 	unsigned long long on_cpu, user, kernel; /* the latter two in ticks of the sampling kind, where it samples */
 	unsigned long long switches;

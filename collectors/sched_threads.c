@@ -238,9 +238,11 @@ int sched_threads_take(struct sched_threads *t, const struct sched_record *r, ui
 		}
 	}
 	k->seen = t->sample;
+	k->sleeps_on = false;
 	/* As it was a sample before; the next one has it all. */
 	if (r->accounted == SCHED_WRITTEN)
 		return 0;
+	k->at = r->at;
 	k->pid = r->pid;
 	k->process_start = r->process_start;
 	k->accounted = r->accounted < SCHED_WRITTEN ? (uint8_t)r->accounted : 0;
@@ -262,6 +264,30 @@ int sched_threads_take(struct sched_threads *t, const struct sched_record *r, ui
 	stolen = (int64_t)(r->held - k->held_first - (k->on_cpu - k->on_cpu_first));
 	if (stolen > 0 && (uint64_t)stolen > k->stolen_ns)
 		k->stolen_ns = (uint64_t)stolen;
+	return 0;
+}
+
+int sched_threads_take_same(struct sched_threads *t, const struct sched_same *r)
+{
+	uint32_t at = place_of(t, r->tid);
+	struct sched_known *k;
+
+	for (; (k = t->table[at]); at = (at + 1) & (t->size - 1))
+		if (k->tid == r->tid && k->accounted == SCHED_ACCOUNTED && k->reason < SCHED_REASONS)
+			break;
+	if (!k) {
+		/* Where there was no room for it, that is no news. */
+		t->too_many += t->used >= SCHED_THREADS_MOST;
+		return t->used >= SCHED_THREADS_MOST ? 0 : -ENOENT;
+	}
+	k->seen = t->sample;
+	k->switched = 0;
+	k->waited = 0;
+	k->sleeps_on = true;
+	if (r->at > k->at) {
+		k->blocked[k->reason] += r->at - k->at;
+		k->at = r->at;
+	}
 	return 0;
 }
 
@@ -347,7 +373,13 @@ static void put_row(struct sched_threads *t, struct culprit_frame *f, struct sch
 	size_t len = strnlen(k->comm, sizeof(k->comm));
 	uint64_t busy_ns = k->fresh ? 0 : busy(k) - k->busy_put;
 	bool full = k->handle == CULPRIT_NO_HANDLE, goes_on = running(k) && running(k) == k->running;
+	bool busy_now = tick_ns && busy_ns >= tick_ns / 100;
 
+	/* Its row says it all. */
+	if (k->sleeps_on && goes_on && !busy_now && !k->busy_shown && !full && !t->whole && !culprit_again(f, k->handle)) {
+		k->handle = culprit_end(f);
+		return;
+	}
 	if (!full && culprit_again(f, k->handle))
 		full = true;
 	if (full) {
@@ -362,7 +394,8 @@ static void put_row(struct sched_threads *t, struct culprit_frame *f, struct sch
 	culprit_put_text(f, COMM, k->comm, len);
 	culprit_put_string(f, NOW, now_name(k));
 	culprit_put_string(f, SYSCALL, call ? call : "");
-	culprit_put_u64(f, BUSY_NOW, tick_ns && busy_ns >= tick_ns / 100);
+	culprit_put_u64(f, BUSY_NOW, busy_now);
+	k->busy_shown = busy_now;
 	if (full || t->whole || busy_ns || (!goes_on && k->rested + 1u >= REST_MAX + k->tid % REST_MAX))
 		put_times(f, k);
 	else if (k->rested < UINT8_MAX)

@@ -15,14 +15,16 @@
 
 enum { FLOW_TABLE, PEER_TABLE, LISTEN_TABLE };
 
-/* A pass looks at every open file of every process. The next one comes when this one's time is a 500th of what has passed,
- * but after five seconds at the latest; in between the tables rest. */
-enum { PASS_SHARE = 500 };
-static const uint64_t pass_at_latest_ns = 5000000000u;
+/* The next pass comes when this one's time is a 500th of what has passed, but after five seconds at the latest; in between the
+ * tables rest. A look at every open file of every process is part of a pass only when its time is a 4000th, but at least every
+ * ten seconds: what it finds (whose a connection is that began before us, or has never been read from; who shares a
+ * listening socket) hardly changes. */
+enum { PASS_SHARE = 500, OWNERS_SHARE = 4000 };
+static const uint64_t pass_at_latest_ns = 5000000000u, owners_at_latest_ns = 10000000000u;
 
-#define SOCK "struct tcp_sock, by BPF iterator task_file and tracepoint inet_sock_set_state"
+#define SOCK "struct tcp_sock, by BPF iterators bpf_sk_storage_map and task_file and tracepoint inet_sock_set_state"
 #define SEGMENT "tracepoint tcp_probe"
-#define LISTENER "struct sock, by BPF iterator task_file"
+#define LISTENER "struct sock, by BPF iterators bpf_sk_storage_map and task_file"
 
 static const struct culprit_bounds answer_bounds = {.kind = CULPRIT_LOG_LINEAR, .count = BPF_HIST_SLOTS};
 
@@ -182,7 +184,7 @@ struct tcp_flow_self {
 	struct tcp_diag *diag;   /* in place of programs; NULL: they are there */
 	char why[200];           /* why they are not */
 	struct tcp_flows *flows;
-	uint64_t lost, next_ns;
+	uint64_t lost, next_ns, owners_ns;
 };
 
 static void tcp_flow_close(void *self)
@@ -373,11 +375,32 @@ static void say_failed(const struct tcp_flow_self *s, struct culprit_frame *f, u
 	culprit_state(f, table, err == -ENOTSUP ? CULPRIT_MISSING : CULPRIT_FAILED, why ? why : text);
 }
 
+static uint64_t next_after(const struct tcp_flow_self *s, uint64_t begun_ns, uint64_t took_ns, uint64_t share, uint64_t at_latest_ns)
+{
+	/* A tick is never quite as long as the one before. */
+	return begun_ns + (took_ns < at_latest_ns / share ? took_ns * share : at_latest_ns) - s->host->interval_ns / 4;
+}
+
+/* *ret_owners_ns: of its time, what doesn't delay the next pass. */
+static int watch_pass(struct tcp_flow_self *s, uint64_t begun_ns, uint64_t *ret_owners_ns)
+{
+	bool needs = tcp_watch_needs_owners(s->watch);
+	bool owners = needs || begun_ns >= s->owners_ns;
+	int err = tcp_watch_pass(s->watch, owners, ret_owners_ns);
+
+	if (owners)
+		s->owners_ns = next_after(s, begun_ns, *ret_owners_ns, OWNERS_SHARE, owners_at_latest_ns);
+	/* Where each pass is such a one, that is what a pass takes. */
+	if (needs && tcp_watch_needs_owners(s->watch))
+		*ret_owners_ns = 0;
+	return err;
+}
+
 static int tcp_flow_sample(void *self, struct culprit_frame *f)
 {
 	struct tcp_flow_self *s = self;
 	const char *why = s->watch ? tcp_watch_reason(s->watch, TCP_FILES) : NULL;
-	uint64_t begun_ns = s->host->now_ns(s->host, CULPRIT_MONOTONIC), took_ns;
+	uint64_t begun_ns = s->host->now_ns(s->host, CULPRIT_MONOTONIC), took_ns, owners_ns = 0;
 	int err;
 
 	if (s->watch)
@@ -388,11 +411,14 @@ static int tcp_flow_sample(void *self, struct culprit_frame *f)
 			tcp_diag_look(s->diag);
 		return 0;
 	}
-	err = s->diag ? tcp_diag_pass(s->diag, s->flows) : tcp_watch_is_on(s->watch, TCP_FILES) || !why ? tcp_watch_pass(s->watch) : -ENOTSUP;
-	took_ns = s->host->now_ns(s->host, CULPRIT_MONOTONIC) - begun_ns;
-	s->next_ns = begun_ns + (took_ns < pass_at_latest_ns / PASS_SHARE ? took_ns * PASS_SHARE : pass_at_latest_ns);
-	/* A tick is never quite as long as the one before. */
-	s->next_ns -= s->host->interval_ns / 4;
+	if (s->diag)
+		err = tcp_diag_pass(s->diag, s->flows);
+	else if (tcp_watch_is_on(s->watch, TCP_FILES) || !why)
+		err = watch_pass(s, begun_ns, &owners_ns);
+	else
+		err = -ENOTSUP;
+	took_ns = s->host->now_ns(s->host, CULPRIT_MONOTONIC) - begun_ns - owners_ns;
+	s->next_ns = next_after(s, begun_ns, took_ns, PASS_SHARE, pass_at_latest_ns);
 	culprit_table(f, FLOW_TABLE);
 	if (err) {
 		say_failed(s, f, FLOW_TABLE, err, why);

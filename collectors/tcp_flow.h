@@ -16,6 +16,7 @@ enum {
 	TCP_LISTENERS_MAX = 256,
 	TCP_FLOW_KEPT = 60, /* passes after its last connection */
 	TCP_NAME_MAX = 64,  /* of an address with port */
+	TCP_LISTENING = 10, /* state of a record */
 };
 
 struct tcp_flow {
@@ -53,10 +54,12 @@ void tcp_flows_destroy(struct tcp_flows *); /* NULL-safe */
 
 /* One that ended or failed (record.what). Between passes. */
 void tcp_flows_ended(struct tcp_flows *, const struct tcp_record *);
-/* A pass over all connections that live. */
+/* A pass over all connections that live. Of TCP_KNOWN ones that listen their holders stay as they are. */
 void tcp_flows_begin(struct tcp_flows *);
 void tcp_flows_living(struct tcp_flows *, const struct tcp_record *);
 void tcp_flows_end(struct tcp_flows *);
+/* Is a socket known that listens on this port? */
+bool tcp_flows_listens(const struct tcp_flows *, uint16_t port);
 
 /* i from 0; NULL: that place is empty. */
 const struct tcp_flow *tcp_flows_at(const struct tcp_flows *, size_t i); /* i < TCP_FLOWS_MAX */

@@ -5,7 +5,7 @@
 #include "bpf_shared.h"
 
 /* In the order of the hooks in tcp_flow.c. */
-enum tcp_flow_program { TCP_STATE, TCP_SEGMENT, TCP_READ, TCP_FILES, TCP_PROGRAMS };
+enum tcp_flow_program { TCP_STATE, TCP_SEGMENT, TCP_READ, TCP_FILES, TCP_SOCKETS, TCP_PROGRAMS };
 
 enum {
 	TCP_PORTS = 64,   /* listening ports that have figures of their own */
@@ -39,9 +39,10 @@ struct tcp_port_figures {
 	unsigned long long reads[BPF_HIST_SLOTS]; /* ns from being ready to be read for the first time to being read */
 };
 
-enum tcp_what { TCP_ENDED = 1, TCP_FAILED = 2 };
+/* TCP_KNOWN: it lives; whose it is is what was noted last, who else holds it was not looked at. 0: found where it is held. */
+enum tcp_what { TCP_ENDED = 1, TCP_FAILED = 2, TCP_KNOWN = 3 };
 
-/* A connection: as it is (from the iterator), or as it ended (through the ring buffer). */
+/* A connection: as it is (from an iterator), or as it ended (through the ring buffer). */
 struct tcp_record {
 	unsigned long long socket; /* address of the kernel's: who it is while it lives */
 	unsigned long long start;  /* of the process, ns since boot; 0: not known */

@@ -164,6 +164,11 @@ static const struct tcp_listener *listener_of(const struct tcp_flows *t, uint16_
 	return NULL;
 }
 
+bool tcp_flows_listens(const struct tcp_flows *t, uint16_t port)
+{
+	return listener_of(t, port) != NULL;
+}
+
 static struct tcp_peer_key peer_of(const struct tcp_record *r)
 {
 	struct tcp_peer_key key = {.side = r->side == TCP_IN ? TCP_IN : TCP_OUT};
@@ -271,12 +276,14 @@ void tcp_flows_begin(struct tcp_flows *t)
 static void listener_living(struct tcp_flows *t, const struct tcp_record *r)
 {
 	struct tcp_listener *l = NULL;
+	bool fresh;
 
 	for (size_t i = 0; i < t->nlisteners && !l; i++) {
 		if (t->listeners[i].socket == r->socket && t->listeners[i].port == r->local_port)
 			l = &t->listeners[i];
 	}
-	if (!l) {
+	fresh = !l;
+	if (fresh) {
 		if (t->nlisteners == TCP_LISTENERS_MAX) {
 			t->lost++;
 			return;
@@ -285,14 +292,17 @@ static void listener_living(struct tcp_flows *t, const struct tcp_record *r)
 		*l = (struct tcp_listener){.socket = r->socket, .port = r->local_port, .drops_before = r->drops};
 		memcpy(l->address, r->local, TCP_ADDRESS);
 	}
-	if (l->pass != t->pass) {
-		l->holders = 0;
-		l->pid = r->pid;
-		l->start_ns = r->start;
-		memcpy(l->comm, r->comm, sizeof(l->comm));
+	/* Who began it holds it, as far as is known. */
+	if (r->what != TCP_KNOWN || fresh) {
+		if (l->pass != t->pass) {
+			l->holders = 0;
+			l->pid = r->pid;
+			l->start_ns = r->start;
+			memcpy(l->comm, r->comm, sizeof(l->comm));
+		}
+		l->holders++;
 	}
 	l->pass = t->pass;
-	l->holders++;
 	l->backlog = r->backlog;
 	l->max_backlog = r->max_backlog;
 	l->drops = r->drops - l->drops_before;
@@ -300,11 +310,10 @@ static void listener_living(struct tcp_flows *t, const struct tcp_record *r)
 
 void tcp_flows_living(struct tcp_flows *t, const struct tcp_record *r)
 {
-	enum { LISTENING = 10 };
 	struct connection *c;
 	struct tcp_flow *f;
 
-	if (r->state == LISTENING) {
+	if (r->state == TCP_LISTENING) {
 		listener_living(t, r);
 		return;
 	}

@@ -1,6 +1,7 @@
 /* TCP by process and peer. What the kernel keeps of each connection (bytes, retransmits, round trip) is read from it: of
- * living ones through an iterator over the open files of all processes, which says whose they are too, of ended ones at
- * their end. How long answers take is seen at one place, where segments come in (tcp_probe): between two of them the socket
+ * living ones through an iterator over all sockets that have something of ours beside them, of ended ones at their end. Whose
+ * they are is known of those that begin, connect or read under our eyes; of all others an iterator over the open files of all
+ * processes finds it, which is dear and so comes now and then. How long answers take is seen at one place, where segments come in (tcp_probe): between two of them the socket
  * tells by snd_nxt that we have sent, and by tcp_mstamp when. */
 #include "bpf_common.bpf.h"
 #include "tcp_flow_shared.h"
@@ -82,6 +83,8 @@ volatile __u32 tcp_ports_used, tcp_peers_used;
 /* Set by user space, once the iterator has told of all ports that somebody listens on: which side of a connection that was there
  * before us is asked is not known until then. */
 volatile __u32 tcp_ports_known;
+/* Set by user space: sockets can't be asked by themselves here (tcp_sockets), so the iterator over files tells of them all. */
+volatile __u32 tcp_files_tell;
 
 static __always_inline void mapped(unsigned char to[TCP_ADDRESS], __u32 ipv4)
 {
@@ -159,13 +162,31 @@ static __always_inline void know(struct connection *c, const struct sock *sk, __
 	c->peer = peer_slot(&key, cost);
 }
 
-static __always_inline void owner(struct connection *c)
+static __always_inline void owned_by(struct connection *c, const struct task_struct *task)
 {
-	struct task_struct *task = (void *)bpf_get_current_task_btf();
-
 	c->pid = task->tgid;
 	c->start = task->group_leader->start_boottime;
 	__builtin_memcpy(c->comm, task->group_leader->comm, sizeof(c->comm));
+}
+
+static __always_inline void owner(struct connection *c)
+{
+	owned_by(c, (void *)bpf_get_current_task_btf());
+}
+
+/* Of one that was there before us: what is known of it from now on. Which ports somebody listens on is known by now. */
+static __always_inline struct connection *was_there(struct sock *sk, const struct tcp_sock *tp, struct bpf_cost *cost)
+{
+	struct connection *c = bpf_sk_storage_get(&tcp_connections, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+
+	if (!c) {
+		cost->lost++;
+		return NULL;
+	}
+	know(c, sk, 0, cost);
+	c->snd_nxt = tp->snd_nxt;
+	c->spoken = 1;
+	return c;
 }
 
 /* Without what was sent again; nor what the machine's own queue dropped, which is sent anew and counted anew: more than what is
@@ -177,7 +198,7 @@ static __always_inline __u64 sent_once(__u64 sent, __u64 again, __u64 acked, __u
 	return sent - again < most ? sent - again : most;
 }
 
-static __always_inline void fill(struct tcp_record *r, const struct sock *sk, const struct tcp_sock *tp)
+static __always_inline void fill_ends(struct tcp_record *r, const struct sock *sk)
 {
 	r->socket = (__u64)sk;
 	r->state = sk->__sk_common.skc_state;
@@ -190,12 +211,34 @@ static __always_inline void fill(struct tcp_record *r, const struct sock *sk, co
 		mapped(r->local, sk->__sk_common.skc_rcv_saddr);
 		mapped(r->remote, sk->__sk_common.skc_daddr);
 	}
+}
+
+static __always_inline void fill(struct tcp_record *r, const struct sock *sk, const struct tcp_sock *tp)
+{
+	fill_ends(r, sk);
 	r->sent = sent_once(tp->bytes_sent, tp->bytes_retrans, tp->bytes_acked, tp->snd_nxt, tp->snd_una);
 	r->received = tp->bytes_received;
 	r->segments_out = tp->segs_out;
 	r->retransmits = tp->total_retrans;
 	r->rtt_us = tp->srtt_us >> 3;
 	r->rtt_min_us = tp->rtt_min.s[0].v;
+}
+
+static __always_inline void fill_listener(struct tcp_record *r, const struct sock *sk)
+{
+	fill_ends(r, sk);
+	r->side = TCP_IN;
+	r->backlog = sk->sk_ack_backlog;
+	r->max_backlog = sk->sk_max_ack_backlog;
+	if (bpf_core_field_exists(sk->sk_drops))
+		r->drops = sk->sk_drops.counter;
+}
+
+static __always_inline void fill_owner(struct tcp_record *r, const struct connection *c)
+{
+	r->pid = c->pid;
+	r->start = c->start;
+	__builtin_memcpy(r->comm, c->comm, sizeof(r->comm));
 }
 
 static __always_inline void ended(struct bpf_cost *cost, struct sock *sk, struct tcp_sock *tp, struct connection *c, __u8 what)
@@ -214,9 +257,7 @@ static __always_inline void ended(struct bpf_cost *cost, struct sock *sk, struct
 		/* By now the socket has given its port back. */
 		r->local_port = c->local_port;
 		r->side = c->side;
-		r->pid = c->pid;
-		r->start = c->start;
-		__builtin_memcpy(r->comm, c->comm, sizeof(r->comm));
+		fill_owner(r, c);
 	}
 	/* Nobody is woken for one: they are read at each sample, or when many have come. */
 	bpf_ringbuf_submit(r, bpf_ringbuf_query(&tcp_ends, BPF_RB_AVAIL_DATA) > tcp_wake ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
@@ -231,6 +272,11 @@ static __always_inline void on_state(struct bpf_cost *cost, struct sock *sk, int
 		return;
 	if (now == LISTEN) {
 		port_slot(sk->__sk_common.skc_num, true, cost);
+		c = bpf_sk_storage_get(&tcp_connections, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+		if (c)
+			owner(c);
+		else
+			cost->lost++;
 		return;
 	}
 	if (now == SYN_SENT || (now == ESTABLISHED && before == SYN_RECV)) {
@@ -344,14 +390,9 @@ static __always_inline void on_segment(struct bpf_cost *cost, struct sock *sk, c
 		/* It was there before us. */
 		if (!tcp_ports_known)
 			return;
-		c = bpf_sk_storage_get(&tcp_connections, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-		if (!c) {
-			cost->lost++;
+		c = was_there(sk, tp, cost);
+		if (!c)
 			return;
-		}
-		know(c, sk, 0, cost);
-		c->snd_nxt = tp->snd_nxt;
-		c->spoken = 1;
 	}
 	sent = tp->snd_nxt;
 	if (sent != c->snd_nxt) {
@@ -453,15 +494,20 @@ int BPF_PROG(tcp_read, struct sock *sk)
 	return 0;
 }
 
+/* Who holds a socket: told of one that listens, of a connection that nothing could be kept of, and where nobody else tells;
+ * else noted with the connection, for tcp_sockets. */
 SEC("iter/task_file")
 int tcp_files(struct bpf_iter__task_file *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
-	struct socket *socket;
-	struct sock *sk;
 	struct tcp_record r = {};
+	struct connection *c;
+	struct socket *socket;
+	struct tcp_sock *tp;
 	struct bpf_cost *cost;
+	struct sock *sk;
+	bool listens;
 	__u64 start;
 
 	if (!task || !file)
@@ -469,49 +515,64 @@ int tcp_files(struct bpf_iter__task_file *ctx)
 	socket = bpf_sock_from_file(file);
 	if (!socket)
 		return 0;
-	sk = BPF_CORE_READ(socket, sk);
-	if (!sk || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP || BPF_CORE_READ(socket, type) != 1)
-		return 0;
-	r.state = BPF_CORE_READ(sk, __sk_common.skc_state);
-	if (r.state == CLOSE)
+	sk = socket->sk;
+	if (!sk || sk->sk_protocol != IPPROTO_TCP || socket->type != 1 || sk->__sk_common.skc_state == CLOSE)
 		return 0;
 	cost = bpf_cost_begin(TCP_FILES, &start);
 	if (!cost)
 		return 0;
-	r.socket = (__u64)sk;
-	r.pid = task->tgid;
-	r.start = task->group_leader->start_boottime;
-	__builtin_memcpy(r.comm, task->group_leader->comm, sizeof(r.comm));
-	r.local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
-	r.remote_port = __builtin_bswap16(BPF_CORE_READ(sk, __sk_common.skc_dport));
-	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET6) {
-		BPF_CORE_READ_INTO(&r.local, sk, __sk_common.skc_v6_rcv_saddr);
-		BPF_CORE_READ_INTO(&r.remote, sk, __sk_common.skc_v6_daddr);
-	} else {
-		mapped(r.local, BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr));
-		mapped(r.remote, BPF_CORE_READ(sk, __sk_common.skc_daddr));
-	}
-	if (r.state == LISTEN) {
-		r.backlog = BPF_CORE_READ(sk, sk_ack_backlog);
-		r.max_backlog = BPF_CORE_READ(sk, sk_max_ack_backlog);
-		r.side = TCP_IN;
-		if (bpf_core_field_exists(sk->sk_drops))
-			r.drops = BPF_CORE_READ(sk, sk_drops.counter);
+	listens = sk->__sk_common.skc_state == LISTEN;
+	tp = bpf_skc_to_tcp_sock(sk);
+	c = bpf_sk_storage_get(&tcp_connections, sk, 0, listens ? BPF_SK_STORAGE_GET_F_CREATE : 0);
+	if (!c && !listens && tp && tcp_ports_known)
+		c = was_there(sk, tp, cost);
+	if (c && !c->pid)
+		owned_by(c, task);
+	if (listens) {
+		fill_listener(&r, sk);
 		port_slot(r.local_port, true, cost);
-	} else {
-		struct tcp_sock *tp = (struct tcp_sock *)sk;
-
-		r.sent = sent_once(BPF_CORE_READ(tp, bytes_sent), BPF_CORE_READ(tp, bytes_retrans), BPF_CORE_READ(tp, bytes_acked),
-				   BPF_CORE_READ(tp, snd_nxt), BPF_CORE_READ(tp, snd_una));
-		r.received = BPF_CORE_READ(tp, bytes_received);
-		r.segments_out = BPF_CORE_READ(tp, segs_out);
-		r.retransmits = BPF_CORE_READ(tp, total_retrans);
-		r.rtt_us = BPF_CORE_READ(tp, srtt_us) >> 3;
-		r.rtt_min_us = BPF_CORE_READ(tp, rtt_min.s[0].v);
-		r.side = port_slot(r.local_port, false, cost) ? TCP_IN : TCP_OUT;
+	} else if ((!c || tcp_files_tell) && tp) {
+		fill(&r, sk, tp);
+		r.side = c ? c->side : port_slot(r.local_port, false, cost) ? TCP_IN : TCP_OUT;
 	}
-	/* What has no room in the reader's buffer is shown to us again with the next read: nothing is lost. */
-	bpf_seq_write(ctx->meta->seq, &r, sizeof(r));
+	if (r.socket) {
+		r.pid = task->tgid;
+		r.start = task->group_leader->start_boottime;
+		__builtin_memcpy(r.comm, task->group_leader->comm, sizeof(r.comm));
+		/* What has no room in the reader's buffer is shown to us again with the next read: nothing is lost. */
+		bpf_seq_write(ctx->meta->seq, &r, sizeof(r));
+	}
+	bpf_cost_end(cost, start);
+	return 0;
+}
+
+/* Each socket that something was kept of, whoever holds it, or nobody any more. */
+SEC("iter/bpf_sk_storage_map")
+int tcp_sockets(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	struct connection *c = ctx->value;
+	struct tcp_record r = {.what = TCP_KNOWN};
+	struct sock *sk = ctx->sk;
+	struct bpf_cost *cost;
+	struct tcp_sock *tp;
+	__u64 start;
+
+	if (!sk || !c || sk->__sk_common.skc_state == CLOSE)
+		return 0;
+	cost = bpf_cost_begin(TCP_SOCKETS, &start);
+	if (!cost)
+		return 0;
+	if (sk->__sk_common.skc_state == LISTEN) {
+		fill_listener(&r, sk);
+	} else {
+		tp = bpf_skc_to_tcp_sock(sk);
+		if (tp)
+			fill(&r, sk, tp);
+		r.side = c->side;
+	}
+	fill_owner(&r, c);
+	if (r.socket)
+		bpf_seq_write(ctx->meta->seq, &r, sizeof(r));
 	bpf_cost_end(cost, start);
 	return 0;
 }

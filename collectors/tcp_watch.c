@@ -13,16 +13,21 @@
 #include "bpf_ring.h"
 #include "tcp_watch.skel.h"
 
-enum { READ_AT_ONCE = 200 }; /* records of the iterator */
+enum {
+	READ_AT_ONCE = 200, /* records of the iterator */
+	EARLY_MOST = 64,
+};
 
 static const struct bpf_hook hooks[] = {
 	[TCP_STATE] = {.name = "tcp_state", .hook = "tracepoint inet_sock_set_state"},
 	[TCP_SEGMENT] = {.name = "tcp_segment", .hook = "tracepoint tcp_probe"},
 	[TCP_READ] = {.name = "tcp_read", .hook = "tracepoint tcp_rcv_space_adjust"},
 	[TCP_FILES] = {.name = "tcp_files", .hook = "iterator task_file", .iterator = true},
+	[TCP_SOCKETS] = {.name = "tcp_sockets", .hook = "iterator bpf_sk_storage_map", .iterator = true, .over = "tcp_connections"},
 };
 
 struct tcp_watch {
+	const struct culprit_host *host;
 	struct tcp_flows *flows; /* borrowed */
 	struct bpf_unit *unit;
 	struct tcp_watch_bpf *skeleton;
@@ -30,6 +35,10 @@ struct tcp_watch {
 	const struct tcp_peer_figures *peers; /* the first TCP_PORTS, of ports; those of peers are many, and few in use */
 	struct tcp_port_figures port; /* as read last: mapped, all of them would be in our memory */
 	struct tcp_record records[READ_AT_ONCE];
+	/* Connections that were met before the socket that listens for them, which is as new as they are: that has the next say. */
+	struct tcp_record early[EARLY_MOST];
+	unsigned nearly;
+	uint64_t told; /* connections that the last look at files told of, because nothing was noted with them */
 };
 
 static int configure(void *skeleton, void *arg)
@@ -71,7 +80,9 @@ struct tcp_watch *tcp_watch_create(const struct culprit_host *host, struct tcp_f
 
 	if (!w)
 		return NULL;
+	w->host = host;
 	w->flows = flows;
+	w->told = 1;
 	w->unit = bpf_load(host, &tcp_watch_kit, NULL, error);
 	if (!w->unit) {
 		tcp_watch_destroy(w);
@@ -86,6 +97,7 @@ struct tcp_watch *tcp_watch_create(const struct culprit_host *host, struct tcp_f
 		return NULL;
 	}
 	bpf_attach(w->unit, TCP_FILES);
+	bpf_attach(w->unit, TCP_SOCKETS);
 	/* Without it nobody ever tells. */
 	w->skeleton->bss->tcp_ports_known = !bpf_is_on(w->unit, TCP_FILES);
 	return w;
@@ -101,15 +113,26 @@ const char *tcp_watch_reason(const struct tcp_watch *w, enum tcp_flow_program pr
 	return bpf_reason(w->unit, program);
 }
 
-int tcp_watch_pass(struct tcp_watch *w)
+static void take_living(struct tcp_watch *w, enum tcp_flow_program which, const struct tcp_record *r)
 {
-	int fd = bpf_iterate(w->unit, TCP_FILES);
+	bool listens = r->state == TCP_LISTENING;
+
+	w->told += which == TCP_FILES && !listens;
+	if (!listens && !r->pid && r->side == TCP_IN && w->nearly < EARLY_MOST && !tcp_flows_listens(w->flows, r->local_port))
+		w->early[w->nearly++] = *r;
+	else
+		tcp_flows_living(w->flows, r);
+}
+
+/* Reads all records of one iterator. 0 or -errno. */
+static int read_records(struct tcp_watch *w, enum tcp_flow_program which)
+{
+	int fd = bpf_iterate(w->unit, which);
 	size_t have = 0;
 	ssize_t n;
 
 	if (fd < 0)
 		return fd;
-	tcp_flows_begin(w->flows);
 	while ((n = read(fd, (char *)w->records + have, sizeof(w->records) - have)) != 0) {
 		size_t whole;
 
@@ -120,16 +143,43 @@ int tcp_watch_pass(struct tcp_watch *w)
 		have += (size_t)n;
 		whole = have / sizeof(struct tcp_record);
 		for (size_t i = 0; i < whole; i++)
-			tcp_flows_living(w->flows, &w->records[i]);
+			take_living(w, which, &w->records[i]);
 		have -= whole * sizeof(struct tcp_record);
 		memmove(w->records, &w->records[whole], have);
 	}
 	n = n < 0 ? -errno : 0;
 	close(fd);
-	if (!n)
-		w->skeleton->bss->tcp_ports_known = 1;
-	tcp_flows_end(w->flows);
 	return (int)n;
+}
+
+bool tcp_watch_needs_owners(const struct tcp_watch *w)
+{
+	return w->told || !bpf_is_on(w->unit, TCP_SOCKETS) || !bpf_is_on(w->unit, TCP_STATE) || !bpf_is_on(w->unit, TCP_READ);
+}
+
+int tcp_watch_pass(struct tcp_watch *w, bool owners, uint64_t *ret_owners_ns)
+{
+	bool sockets = bpf_is_on(w->unit, TCP_SOCKETS);
+	uint64_t begun_ns = w->host->now_ns(w->host, CULPRIT_MONOTONIC);
+	int r = 0;
+
+	*ret_owners_ns = 0;
+	tcp_flows_begin(w->flows);
+	if (owners) {
+		w->told = 0;
+		w->skeleton->bss->tcp_files_tell = !sockets;
+		r = read_records(w, TCP_FILES);
+		if (!r)
+			w->skeleton->bss->tcp_ports_known = 1;
+		*ret_owners_ns = w->host->now_ns(w->host, CULPRIT_MONOTONIC) - begun_ns;
+	}
+	if (!r && sockets)
+		r = read_records(w, TCP_SOCKETS);
+	for (unsigned i = 0; i < w->nearly; i++)
+		tcp_flows_living(w->flows, &w->early[i]);
+	w->nearly = 0;
+	tcp_flows_end(w->flows);
+	return r;
 }
 
 bool tcp_watch_peer(const struct tcp_watch *w, uint32_t i, struct tcp_peer_figures *ret)

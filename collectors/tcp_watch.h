@@ -18,8 +18,11 @@ void tcp_watch_destroy(struct tcp_watch *); /* NULL-safe */
 bool tcp_watch_is_on(const struct tcp_watch *, enum tcp_flow_program);
 /* Why it is not; NULL: it is. */
 const char *tcp_watch_reason(const struct tcp_watch *, enum tcp_flow_program);
-/* One pass over the sockets of all processes. 0 or -errno. */
-int tcp_watch_pass(struct tcp_watch *);
+/* One pass over all sockets; `owners`: also over the open files of all processes, for whose they are and how many hold those that
+ * listen. That takes long where there are many processes: *ret_owners_ns. 0 or -errno. */
+int tcp_watch_pass(struct tcp_watch *, bool owners, uint64_t *ret_owners_ns);
+/* Must the next pass be with owners? Not all sockets are known without: they were there before us, or not all programs are on. */
+bool tcp_watch_needs_owners(const struct tcp_watch *);
 /* Connections that ended since. */
 void tcp_watch_ends(struct tcp_watch *);
 int tcp_watch_fd(const struct tcp_watch *); /* readable: many have */
@@ -44,7 +47,8 @@ static inline struct tcp_watch *tcp_watch_create(const struct culprit_host *host
 #define tcp_watch_destroy(w) ((void)(w))
 #define tcp_watch_is_on(w, program) ((void)(w), false)
 #define tcp_watch_reason(w, program) ((const char *)(w))
-#define tcp_watch_pass(w) ((void)(w), 0)
+#define tcp_watch_pass(w, owners, ret_owners_ns) ((void)(w), (void)(owners), *(ret_owners_ns) = 0, 0)
+#define tcp_watch_needs_owners(w) ((void)(w), false)
 #define tcp_watch_ends(w) ((void)(w))
 #define tcp_watch_fd(w) ((void)(w), -1)
 #define tcp_watch_peers(w) ((void)(w), 0u)

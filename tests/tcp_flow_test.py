@@ -353,6 +353,14 @@ def main():
             c.setblocking(False)
             c.connect_ex(('127.0.0.1', over.getsockname()[1]))
             waiting.append(c)
+        # It begins to listen now, and whoever it accepts it has not read from.
+        late = socket.socket()
+        late.bind(('127.0.0.1', 0))
+        late.listen(4)
+        greeted = socket.create_connection(('127.0.0.1', late.getsockname()[1]))
+        greeter = late.accept()[0]
+        greeter.sendall(ANSWER)
+        whole(greeted, len(ANSWER))
         asking = socket.create_connection(('127.0.0.1', slow.getsockname()[1]))
         asking.sendall(ASK)
         time.sleep(WAIT)
@@ -388,6 +396,11 @@ def main():
         if m:
             mine, theirs = out[0]['rtt'] / 1e6, float(m.group(1))
             ok(abs(mine - theirs) <= 0.15 * theirs + 0.01, 'round trip %.3f ms, ss says %.3f' % (mine, theirs))
+    late_port = late.getsockname()[1]
+    rows = [r for r in flows if r['listen'] == late_port]
+    ok(len(rows) == 1 and rows[0]['open'] == 1 and rows[0]['sent'] == len(ANSWER), 'accepted, and not read from: %s' % rows)
+    rows = [r for r in flows if r['peer'] == '127.0.0.1:%d' % late_port]
+    ok(len(rows) == 1 and rows[0]['open'] == 1 and rows[0]['received'] == len(ANSWER), 'greeted by it: %s' % rows)
     failures = [r for r in flows if r['peer'] == '127.0.0.1:%d' % refused]
     ok(len(failures) == 1 and failures[0]['failed'] == REFUSED and 'refused' in failures[0]['failure'],
        'refused connections: %s' % failures)
@@ -417,6 +430,8 @@ def main():
         ok(len(rows) == 1 and REQUESTS - 1 <= row['multiplexed'] <= REQUESTS + 1 and
            sum(row['answer']['counts']) <= (name == 'the client') and not row['left_out'], '%s of HTTP/2: %s' % (name, {k: row.get(k) for k in ('multiplexed', 'left_out')}))
     listening = {r['port']: r for r in dump('tcp_listen', file)}
+    row = listening.get(late_port)
+    ok(row is not None and row['pid'] == me and row['holders'] >= 1 and row['accepted'] == 1, 'began to listen later: %s' % row)
     row = listening.get(full.getsockname()[1])
     ok(row is not None and row['queue'] == 3 and row['queue_limit'] == 4, 'three wait to be accepted: %s' % row)
     row = listening.get(over.getsockname()[1])

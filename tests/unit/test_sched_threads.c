@@ -1,4 +1,5 @@
 /* Who is there, by thousands that come and go: each is found, with what it did, and nobody who is gone. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -74,9 +75,60 @@ static void come_and_go(void **state)
 	free(work);
 }
 
+/* Of a thread that sleeps on only that is told: its wait grows by the time that passed, and nothing else of it changes. */
+static void sleeps_on(void **state)
+{
+	struct culprit_host host = {.user_hz = 100};
+	struct sched_threads t = {0};
+	struct sched_record r = {.tid = 7, .start = 5, .at = 1000, .accounted = SCHED_ACCOUNTED, .reason = SCHED_DISK, .switches = 3};
+	struct sched_same same = {.size = sizeof(same), .tid = 7, .at = 1500};
+	const struct sched_known *k;
+
+	(void)state;
+	r.blocked[SCHED_DISK] = 100;
+	r.blocked[SCHED_IDLE] = 11;
+	assert_int_equal(sched_threads_init(&t, &host), 0);
+	t.sample = 1;
+	/* Not known: it must be told of whole. */
+	assert_int_equal(sched_threads_take_same(&t, &same), -ENOENT);
+	assert_int_equal(sched_threads_take(&t, &r, 1), 0);
+	t.sample = 2;
+	assert_int_equal(sched_threads_take_same(&t, &same), 0);
+	sched_threads_sweep(&t);
+	k = sched_threads_find(&t, 7, 5);
+	assert_non_null(k);
+	assert_int_equal(k->blocked[SCHED_DISK], 600);
+	assert_int_equal(k->blocked[SCHED_IDLE], 11);
+	assert_int_equal(k->switches, 3);
+	assert_int_equal(k->switched, 0);
+	/* A time that is not later adds nothing. */
+	assert_int_equal(sched_threads_take_same(&t, &same), 0);
+	assert_int_equal(k->blocked[SCHED_DISK], 600);
+	/* Then the kernel says it: no less, and no more than that. */
+	r.at = 2000;
+	r.blocked[SCHED_DISK] = 1100;
+	r.switches = 4;
+	t.sample = 3;
+	assert_int_equal(sched_threads_take(&t, &r, 1), 0);
+	assert_int_equal(k->blocked[SCHED_DISK], 1100);
+	assert_int_equal(k->switched, 1);
+	/* Another thread has its number now; the old one is forgotten. */
+	r.start = 9;
+	t.sample = 4;
+	assert_int_equal(sched_threads_take(&t, &r, 1), 0);
+	sched_threads_sweep(&t);
+	same.at = 2600;
+	t.sample = 5;
+	assert_int_equal(sched_threads_take_same(&t, &same), 0);
+	sched_threads_sweep(&t);
+	assert_null(sched_threads_find(&t, 7, 5));
+	assert_int_equal(sched_threads_find(&t, 7, 9)->blocked[SCHED_DISK], 1700);
+	sched_threads_finish(&t);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(come_and_go)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(come_and_go), cmocka_unit_test(sleeps_on)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -190,6 +190,50 @@ static const struct tcp_flow *flow_of_pid(const struct tcp_flows *t, uint32_t pi
 	return NULL;
 }
 
+/* Between two looks at open files a socket that listens is told of by itself: its queue is new, who holds it is what was seen. */
+static void holders_are_those_seen_last(void **state)
+{
+	struct tcp_flows *t = tcp_flows_create();
+	struct tcp_record listener = {.socket = 3, .pid = SERVER, .start = 1, .local_port = 8080, .state = LISTENING, .side = TCP_IN};
+	struct tcp_record both[2] = {listener, listener}, all[4] = {listener, listener, listener, listener}, fresh = listener;
+	const struct tcp_listener *list;
+
+	(void)state;
+	both[1].pid = SERVER + 1;
+	pass(t, both, 2);
+	listener.what = TCP_KNOWN;
+	listener.pid = SERVER + 1; /* who began it */
+	listener.backlog = 5;
+	pass(t, &listener, 1);
+	assert_int_equal(tcp_flows_listeners(t, &list), 1);
+	assert_int_equal(list[0].holders, 2);
+	assert_int_equal(list[0].pid, SERVER);
+	assert_int_equal(list[0].backlog, 5);
+	assert_true(tcp_flows_listens(t, 8080));
+	assert_false(tcp_flows_listens(t, 8081));
+	/* Both in one pass. */
+	all[1].pid = SERVER + 1;
+	all[2].pid = SERVER + 2;
+	all[3] = listener;
+	pass(t, all, 4);
+	assert_int_equal(tcp_flows_listeners(t, &list), 1);
+	assert_int_equal(list[0].holders, 3);
+	/* One that nobody has looked for yet. */
+	fresh.what = TCP_KNOWN;
+	fresh.socket = 4;
+	fresh.local_port = 8081;
+	all[2] = fresh;
+	all[3] = listener;
+	pass(t, &all[2], 2);
+	assert_int_equal(tcp_flows_listeners(t, &list), 2);
+	assert_int_equal(list[1].holders, 1);
+	assert_int_equal(list[1].pid, SERVER);
+	pass(t, &fresh, 1);
+	assert_int_equal(tcp_flows_listeners(t, &list), 1);
+	assert_int_equal(list[0].port, 8081);
+	tcp_flows_destroy(t);
+}
+
 static void whose_it_is_is_found_later(void **state)
 {
 	struct tcp_flows *t = tcp_flows_create();
@@ -488,6 +532,7 @@ int main(void)
 		cmocka_unit_test(the_same_place_in_memory),
 		cmocka_unit_test(shared_sockets_count_once),
 		cmocka_unit_test(nobodys_belong_to_the_listener),
+		cmocka_unit_test(holders_are_those_seen_last),
 		cmocka_unit_test(whose_it_is_is_found_later),
 		cmocka_unit_test(read_while_it_is_sent_again),
 		cmocka_unit_test(many_open_files),

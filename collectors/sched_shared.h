@@ -24,7 +24,7 @@ enum sched_reason {
 	SCHED_PIPE,       /* a local peer: a full pipe, an answer on a unix socket, System V and POSIX queues */
 	SCHED_OTHER,      /* uninterruptible, for none of these reasons */
 	SCHED_IDLE,       /* nothing to do: poll, accept, sleep, waiting for a child, a terminal */
-	SCHED_IDLE_MAYBE, /* waits for input or on a condition: without work, or for somebody's result; who can tell */
+	SCHED_IDLE_MAYBE, /* waits for input, asynchronous I/O or on a condition: without work, or for somebody's result; who can tell */
 	SCHED_REASONS,
 	SCHED_NOT_ASKED,  /* it blocked, and why will be asked when that matters */
 	/* What a system call can also stand for; decided when it blocks. */

@@ -46,7 +46,7 @@ static const struct culprit_column columns[] = {
 	[PIPE] = BLOCKED("pipe", "on a local peer: a full pipe, an answer on a unix socket, a message queue"),
 	[OTHER] = BLOCKED("other", "uninterruptibly, for none of these reasons"),
 	[IDLE] = TIME("idle", "Nothing to do: waits for events, connections, a timer, a child, a terminal", SWITCH),
-	[IDLE_MAYBE] = TIME("idle_maybe", "On a condition or for input: idle in a pool, a server without requests, or waiting for "
+	[IDLE_MAYBE] = TIME("idle_maybe", "On a condition, for input or asynchronous I/O: idle in a pool, a server without requests, or waiting for "
 			    "somebody's result; the kernel cannot tell", SWITCH),
 	[BUSY_NOW] = GAUGE("busy_now", CULPRIT_COUNT, "1 where it was not idle for a hundredth of the last tick", SWITCH),
 	[RUNNING] = {.name = "running", .role = CULPRIT_ATTRIBUTE, .type = CULPRIT_U64, .unit = CULPRIT_NONE, .flags = CULPRIT_RUNNING,
@@ -72,7 +72,7 @@ static const struct culprit_derived derived[] = {
 	TIME_SHARE("pipe_pct", "pipe", "Time waiting for a local peer, percent of the window"),
 	TIME_SHARE("other_pct", "other", "Time blocked for another reason, percent of the window"),
 	TIME_SHARE("idle_pct", "idle", "Time with nothing to do, percent of the window"),
-	TIME_SHARE("idle_maybe_pct", "idle_maybe", "Time on a condition or for input: idle?, percent of the window"),
+	TIME_SHARE("idle_maybe_pct", "idle_maybe", "Time on a condition, for input or asynchronous I/O: idle?, percent of the window"),
 	TIME_SHARE("all_pct", BUSY "+idle+idle_maybe", "All of it, percent of the window: 100 but for what is measured at its ends"),
 };
 

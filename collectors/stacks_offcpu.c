@@ -17,7 +17,7 @@ static const struct culprit_column columns[] = {
 	STACKS_COMMON("Kernel part of the stack"),
 	STACKS_WAITS("How long it waited there, in all", SOURCE),
 	[REASON] = TEXT("reason", "What it waited for: disk, lock, net, memory, pipe, other, run queue (a CPU), idle (nothing to do), "
-			"idle? (input or a condition)", "registers of the thread when it left its CPU"),
+			"idle? (input, a condition, asynchronous I/O)", "registers of the thread when it left its CPU"),
 };
 
 static const struct culprit_derived derived[] = {

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <fcntl.h>
+#include <linux/aio_abi.h>
 #include <linux/futex.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -76,6 +77,17 @@ static void on_condition(void *arg)
 		syscall(SYS_futex, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME, 2, NULL, NULL, ~0u);
 }
 
+/* For asynchronous I/O: a reaper without requests, or one whose disk never answers. */
+static void reaps(void *arg)
+{
+	struct io_event event;
+	aio_context_t context = 0;
+
+	if (syscall(SYS_io_setup, 4, &context))
+		on_condition(arg);
+	syscall(SYS_io_getevents, context, 1, 1, &event, NULL);
+}
+
 /* A client that waits for an answer: its port is the higher one. */
 static void wants_answer(void *arg)
 {
@@ -138,6 +150,7 @@ static void sums_once(char trouble[200])
 		{writes_pipe, NULL, "writer of a full pipe", "pipe", "runnable"},
 		{wants_mutex, NULL, "waits for a mutex", "lock", "runnable"},
 		{on_condition, NULL, "waits on a condition", "idle_maybe", "runnable"},
+		{reaps, NULL, "waits for asynchronous I/O", "idle_maybe", "runnable"},
 		{wants_answer, NULL, "waits for an answer", "network", "runnable"},
 		{syncs, NULL, "syncs a file", "disk", "runnable"},
 		{spins_stopped_and_sleeps, NULL, "works and sleeps", NULL, NULL},
@@ -165,9 +178,9 @@ static void sums_once(char trouble[200])
 	}
 	assert_int_equal(listen(listener, 4), 0);
 	*word = 2;
-	kids[7].arg = kids[8].arg = word;
-	kids[9].arg = &at;
-	kids[10].arg = path;
+	kids[7].arg = kids[8].arg = kids[9].arg = word;
+	kids[10].arg = &at;
+	kids[11].arg = path;
 	for (unsigned i = 0; i < KIDS; i++)
 		kids[i].pid = start(&w, kids[i].run, kids[i].arg);
 	/* They come to their places; the busiest machine gives each a turn in this time. */

@@ -31,8 +31,8 @@ static int slots_reserve(struct cursor_table *t, size_t n)
 		t->hists = calloc(1, sizeof(*t->hists) + (size_t)t->ncounts * 2 * sizeof(*t->hists->shown));
 		if (!t->hists)
 			return -ENOMEM;
-		grid_init(&t->hists->now, t->ncounts);
-		grid_init(&t->hists->base, t->ncounts);
+		grid_init(&t->hists->now, t->ncounts, UINT32_MAX);
+		grid_init(&t->hists->base, t->ncounts, UINT32_MAX);
 	}
 	if (t->hists && (grid_reserve(&t->hists->now, (uint32_t)cap) ||
 			 (t->hists->base.nrows && grid_reserve(&t->hists->base, (uint32_t)cap))))

@@ -11,7 +11,7 @@ void cursor_table_init(struct cursor_table *t, const struct schema_table *schema
 	memset(t, 0, sizeof(*t));
 	t->schema = schema;
 	t->columns = row_columns_of(schema);
-	grid_init(&t->grid, t->columns.n);
+	grid_init(&t->grid, t->columns.n, t->columns.base);
 	cellstates_init(&t->cellstates, schema->ncolumns);
 	t->count_at = calloc(schema->nhists + 1, sizeof(*t->count_at));
 	for (uint32_t i = 0; t->count_at && i < schema->nhists; i++) {

@@ -6,7 +6,7 @@
 
 #include "wire.h"
 
-enum { CHANGES_SPARE = 8192, EVENTS_SPARE = 512, SLOTS_SPARE = 1024 }; /* less than that is not worth giving back */
+enum { CHANGES_SPARE = 1024, EVENTS_SPARE = 512, SLOTS_SPARE = 1024 }; /* less than that is not worth giving back */
 
 int mirror_init(struct mirror *m, const struct schema_table *t)
 {
@@ -17,7 +17,7 @@ int mirror_init(struct mirror *m, const struct schema_table *t)
 	m->ncolumns = t->ncolumns;
 	m->columns = row_columns_of(t);
 	m->had_ok = m->columns.n;
-	grid_init(&m->grid, m->columns.n + words);
+	grid_init(&m->grid, m->columns.n + words, m->columns.base);
 	cellstates_init(&m->cellstates, t->ncolumns);
 	m->row_cells = calloc(t->ncolumns, sizeof(*m->row_cells));
 	m->row_states = calloc(t->ncolumns, 1);
@@ -33,8 +33,8 @@ int mirror_init(struct mirror *m, const struct schema_table *t)
 	m->shown = calloc((size_t)m->ncounts * 2 + 1, sizeof(*m->shown));
 	if (!m->row_counts || !m->shown)
 		goto fail;
-	grid_init(&m->counts, m->ncounts);
-	grid_init(&m->base_counts, m->ncounts);
+	grid_init(&m->counts, m->ncounts, UINT32_MAX);
+	grid_init(&m->base_counts, m->ncounts, UINT32_MAX);
 	for (uint32_t c = 0; c < t->ncolumns; c++) {
 		mask_set(m->group_columns[t->columns[c].group], c);
 		if (t->columns[c].role == CULPRIT_COUNTER || t->columns[c].role == CULPRIT_HISTOGRAM)
@@ -678,6 +678,21 @@ void mirror_rollback(struct mirror *m)
 	m->nevents = m->events_before;
 }
 
+/* Room for half as many changes again as of late: the first frames, and a storm, have many times what follows. */
+static void changes_fit(struct mirror *m)
+{
+	uint32_t faded = m->changes_peak - m->changes_peak / 4, want;
+	struct mirror_change *changes;
+
+	m->changes_peak = m->nchanges > faded ? m->nchanges : faded;
+	want = m->changes_peak + m->changes_peak / 2 + CHANGES_SPARE;
+	changes = m->changes_cap / 2 > want ? realloc(m->changes, want * sizeof(*changes)) : NULL;
+	if (changes) {
+		m->changes = changes;
+		m->changes_cap = want;
+	}
+}
+
 void mirror_sealed(struct mirror *m)
 {
 	for (uint32_t i = 0; i < m->nslots; i++) {
@@ -698,7 +713,7 @@ void mirror_sealed(struct mirror *m)
 		s->based_now = 0;
 		s->flags &= ~(uint32_t)(SLOT_NEW | SLOT_TOUCHED | SLOT_SEEN | SLOT_HIDE | SLOT_SHOW);
 	}
-	m->changes_peak = m->nchanges > m->changes_peak ? m->nchanges : m->changes_peak;
+	changes_fit(m);
 	m->nchanges = m->nsealed = 0;
 	m->nevents = m->events_before = 0;
 	m->mentioned = m->begun = m->sampled = false;
@@ -743,21 +758,12 @@ static void shrink(struct mirror *m)
 
 void mirror_tighten(struct mirror *m)
 {
-	uint32_t want = m->changes_peak * 2 + CHANGES_SPARE;
+	uint32_t want;
 
 	shrink(m);
 	grid_tighten(&m->grid);
 	grid_tighten(&m->counts);
 	grid_tighten(&m->base_counts);
-	if (m->changes_cap > 2 * want) {
-		struct mirror_change *changes = realloc(m->changes, want * sizeof(*changes));
-
-		if (changes) {
-			m->changes = changes;
-			m->changes_cap = want;
-		}
-	}
-	m->changes_peak = 0;
 	/* Room for a storm of events is not needed again soon. */
 	want = m->events_peak * 2 + EVENTS_SPARE;
 	if (m->events_cap > 2 * want && !m->nevents) {

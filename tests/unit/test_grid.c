@@ -11,7 +11,7 @@
 #include "cellstates.h"
 #include "grid.h"
 
-enum { ROWS = 1500, COLUMNS = 7, STEPS = 200000 };
+enum { ROWS = 1500, COLUMNS = 7, SHARED = 4, STEPS = 200000 };
 
 static uint64_t seed = 1;
 
@@ -40,11 +40,24 @@ static uint64_t some_value(void)
 	}
 }
 
+/* Of those that rows share: wide ones, mostly from a few; how many they are changes with time. */
+static uint64_t value_of(uint32_t column, unsigned step)
+{
+	if (column < SHARED || random64() % (step % 20000 < 10000 ? 10000 : 30) == 0)
+		return some_value();
+	return (random64() % (1 + step / 1000 % 50) + column) * 0x123456789abcdefu;
+}
+
 static uint64_t model[ROWS][COLUMNS];
 static uint8_t used[ROWS];
+static unsigned seen_codes;
 
 static void check(const struct grid *g)
 {
+	for (size_t i = 0; i < (size_t)(g->nrows >> g->shift) * g->ncolumns; i++) {
+		seen_codes |= 1u << g->runs[i].code;
+		assert_true(g->runs[i].code < GRID_FEW || i % COLUMNS >= SHARED);
+	}
 	for (uint32_t r = 0; r < ROWS; r++) {
 		for (uint32_t c = 0; used[r] && c < COLUMNS; c++)
 			assert_true(grid_get(g, r, c) == model[r][c]);
@@ -57,7 +70,7 @@ static void test_model(void **state)
 	uint32_t rows = 1;
 
 	(void)state;
-	grid_init(&g, COLUMNS);
+	grid_init(&g, COLUMNS, SHARED);
 	assert_int_equal(grid_reserve(&g, rows), 0);
 	for (unsigned i = 0; i < STEPS; i++) {
 		uint32_t r = (uint32_t)(random64() % rows);
@@ -66,7 +79,7 @@ static void test_model(void **state)
 			grid_use(&g, r);
 			used[r] = 1;
 			for (uint32_t c = 0; c < COLUMNS; c++)
-				assert_int_equal(grid_set(&g, r, c, model[r][c] = some_value()), 0);
+				assert_int_equal(grid_set(&g, r, c, model[r][c] = value_of(c, i)), 0);
 		} else if (random64() % 16 == 0) {
 			grid_leave(&g, r);
 			used[r] = 0;
@@ -74,7 +87,7 @@ static void test_model(void **state)
 			uint32_t c = (uint32_t)(random64() % COLUMNS);
 
 			/* Column 0 counts. */
-			model[r][c] = c ? some_value() : model[r][c] + random64() % 1000;
+			model[r][c] = c ? value_of(c, i) : model[r][c] + random64() % 1000;
 			assert_int_equal(grid_set(&g, r, c, model[r][c]), 0);
 		}
 		if (i % 100 == 0 && rows < ROWS) {
@@ -87,6 +100,7 @@ static void test_model(void **state)
 		}
 	}
 	check(&g);
+	assert_int_equal(seen_codes >> GRID_FEW, 3);
 	grid_clear(&g);
 	memset(used, 0, sizeof(used));
 	for (uint32_t r = 0; r < ROWS; r++) {
@@ -106,7 +120,7 @@ static void test_is_narrow(void **state)
 	size_t alike, outlier;
 
 	(void)state;
-	grid_init(&g, COLUMNS);
+	grid_init(&g, COLUMNS, UINT32_MAX);
 	assert_int_equal(grid_reserve(&g, 4096), 0);
 	for (uint32_t r = 0; r < 4096; r++) {
 		grid_use(&g, r);
@@ -131,6 +145,84 @@ static void test_is_narrow(void **state)
 		grid_tighten(&g);
 	}
 	assert_true(grid_memory(&g) <= outlier);
+	grid_finish(&g);
+}
+
+/* Rows that are all in use before the first is set, as a frame is read: the same value in all of them takes nothing. */
+static void test_columns_at_once(void **state)
+{
+	enum { MANY = 1024 };
+	struct grid g;
+	size_t none;
+
+	(void)state;
+	grid_init(&g, COLUMNS, UINT32_MAX);
+	assert_int_equal(grid_reserve(&g, MANY), 0);
+	none = grid_memory(&g);
+	for (unsigned again = 0; again < 3; again++) {
+		for (uint32_t r = 0; r < MANY; r++)
+			grid_use(&g, r);
+		for (uint32_t c = 0; c < COLUMNS; c++) {
+			for (uint32_t r = again; r < MANY; r++)
+				assert_int_equal(grid_set(&g, r, c, again == 1 ? 0 : c + (1ull << 40)), 0);
+		}
+		for (uint32_t r = again; r < MANY; r++) {
+			for (uint32_t c = 0; c < COLUMNS; c++)
+				assert_true(grid_get(&g, r, c) == (again == 1 ? 0 : c + (1ull << 40)));
+		}
+		assert_int_equal(grid_memory(&g), none);
+		grid_clear(&g);
+	}
+	/* 0 is a value as any other. */
+	grid_use(&g, 0);
+	grid_use(&g, 1);
+	assert_int_equal(grid_set(&g, 0, 0, 0), 0);
+	assert_int_equal(grid_set(&g, 1, 0, 1ull << 40), 0);
+	assert_int_equal(grid_get(&g, 0, 0), 0);
+	assert_true(grid_get(&g, 1, 0) == 1ull << 40);
+	grid_finish(&g);
+}
+
+/* Times at which rows were read last: far apart, and few. */
+static void test_few_values(void **state)
+{
+	enum { MANY = 4096 };
+	struct grid g;
+	size_t memory[2], steady;
+
+	(void)state;
+	for (uint32_t k = 0; k < 2; k++) {
+		grid_init(&g, COLUMNS, k ? SHARED : UINT32_MAX);
+		assert_int_equal(grid_reserve(&g, MANY), 0);
+		for (uint32_t r = 0; r < MANY; r++) {
+			grid_use(&g, r);
+			for (uint32_t c = 0; c < COLUMNS; c++)
+				assert_int_equal(grid_set(&g, r, c, c < SHARED ? 0 : r % 10 * 0x123456789abu), 0);
+		}
+		memory[k] = grid_memory(&g);
+		if (!k)
+			grid_finish(&g);
+	}
+	/* Eight bytes each, and two. */
+	assert_true(memory[0] > MANY * (COLUMNS - SHARED) * 8);
+	assert_true(memory[1] < MANY * (COLUMNS - SHARED) * 3);
+	/* What is no longer a value of any row makes room for others. */
+	steady = memory[1];
+	for (uint64_t step = 1; step < 100; step++) {
+		for (uint32_t r = 0; r < MANY; r += 7)
+			assert_int_equal(grid_set(&g, r, COLUMNS - 1, step << 40), 0);
+		for (uint32_t r = 0; r < MANY; r++)
+			assert_true(grid_get(&g, r, COLUMNS - 1) == (r % 7 ? r % 10 * 0x123456789abu : step << 40));
+	}
+	assert_true(grid_memory(&g) < steady + MANY * 3);
+	/* One too many: offsets again; alike: none. */
+	for (uint32_t r = 0; r < MANY; r++)
+		assert_int_equal(grid_set(&g, r, COLUMNS - 1, random64()), 0);
+	assert_int_equal(g.runs[COLUMNS - 1].code, 4);
+	for (uint32_t r = 0; r < MANY; r++)
+		assert_int_equal(grid_set(&g, r, COLUMNS - 1, 1ull << 50), 0);
+	grid_tighten(&g);
+	assert_int_equal(g.runs[COLUMNS - 1].code, 0);
 	grid_finish(&g);
 }
 
@@ -181,7 +273,7 @@ static void test_gives_back(void **state)
 	struct grid g;
 
 	(void)state;
-	grid_init(&g, COLUMNS);
+	grid_init(&g, COLUMNS, UINT32_MAX);
 	assert_int_equal(grid_reserve(&g, MANY), 0);
 	for (uint32_t row = 0; row < MANY; row++) {
 		grid_use(&g, row);
@@ -215,6 +307,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_model),
 		cmocka_unit_test(test_is_narrow),
+		cmocka_unit_test(test_columns_at_once),
+		cmocka_unit_test(test_few_values),
 		cmocka_unit_test(test_gives_back),
 		cmocka_unit_test(test_cellstates),
 	};

@@ -44,7 +44,7 @@ struct sampler *sampler_create(const struct sampler_options *options, struct cul
 	s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	s->collect = options->collect ? strdup(options->collect) : NULL;
 	s->without = options->without ? strdup(options->without) : NULL;
-	s->chosen_ever = options->idle;
+	s->choice.ever = options->idle;
 	s->schema = schema_create();
 	s->asks = ask_pool_create(options->zygote, options->proc_fd, error);
 	s->symbols = symbols_create(&(struct symbols_options){.proc_fd = options->proc_fd});
@@ -83,6 +83,12 @@ fail:
 	return NULL;
 }
 
+static void interests_finish(struct interests *of)
+{
+	for (size_t i = 0; i < SAMPLER_INTERESTS_MAX; i++)
+		free(of->texts[i]);
+}
+
 void sampler_destroy(struct sampler *s)
 {
 	if (!s)
@@ -94,8 +100,8 @@ void sampler_destroy(struct sampler *s)
 	sampler_entries_close(s);
 	ask_pool_destroy(s->asks);
 	symline_destroy(s->lines);
-	for (size_t i = 0; i < SAMPLER_INTERESTS_MAX; i++)
-		free(s->interest_texts[i]);
+	interests_finish(&s->interests);
+	interests_finish(&s->told);
 	schema_unlock(s->schema);
 	if (s->wake_fd >= 0)
 		close(s->wake_fd);
@@ -155,6 +161,21 @@ static bool same_interest(const struct culprit_interest *a, const struct culprit
 	       !memcmp(a->key, b->key, sizeof(a->key)) && same_text(a->text, b->text);
 }
 
+/* A copy, whatever stood there before. */
+static void interest_put(struct interests *to, size_t i, const struct culprit_interest *from)
+{
+	const char *texts[2] = {from->table, from->what};
+
+	to->list[i] = *from;
+	for (size_t k = 0; k < 2; k++)
+		snprintf(to->names[i][k], sizeof(to->names[i][k]), "%s", texts[k] ? texts[k] : "");
+	to->list[i].table = to->names[i][0];
+	to->list[i].what = to->names[i][1];
+	free(to->texts[i]);
+	to->texts[i] = from->text ? strndup(from->text, CULPRIT_SOURCE_PATH + 1) : NULL;
+	to->list[i].text = to->texts[i];
+}
+
 void sampler_set_interests(struct sampler *s, const struct culprit_interest *list, size_t n)
 {
 	bool other;
@@ -162,26 +183,16 @@ void sampler_set_interests(struct sampler *s, const struct culprit_interest *lis
 	if (n > SAMPLER_INTERESTS_MAX)
 		n = SAMPLER_INTERESTS_MAX;
 	pthread_mutex_lock(&s->mutex);
-	other = n != s->ninterests;
+	other = n != s->interests.n;
 	for (size_t i = 0; i < n; i++) {
-		const char *texts[2] = {list[i].table, list[i].what};
-
-		if (i < s->ninterests && same_interest(&s->interests[i], &list[i])) {
-			s->interests[i].until_ns = list[i].until_ns;
+		if (i < s->interests.n && same_interest(&s->interests.list[i], &list[i])) {
+			s->interests.list[i].until_ns = list[i].until_ns;
 			continue;
 		}
 		other = true;
-		s->interests[i] = list[i];
-		for (size_t k = 0; k < 2; k++)
-			snprintf(s->interest_names[i][k], sizeof(s->interest_names[i][k]), "%s",
-				 texts[k] ? texts[k] : "");
-		s->interests[i].table = s->interest_names[i][0];
-		s->interests[i].what = s->interest_names[i][1];
-		free(s->interest_texts[i]);
-		s->interest_texts[i] = list[i].text ? strndup(list[i].text, CULPRIT_SOURCE_PATH + 1) : NULL;
-		s->interests[i].text = s->interest_texts[i];
+		interest_put(&s->interests, i, &list[i]);
 	}
-	s->ninterests = n;
+	s->interests.n = n;
 	s->interests_changed = s->interests_changed || other;
 	pthread_mutex_unlock(&s->mutex);
 	/* What takes its time begins before the next tick. */
@@ -193,9 +204,9 @@ void sampler_collect(struct sampler *s, const char *whole, const char *narrow)
 {
 	pthread_mutex_lock(&s->mutex);
 	s->chosen = true;
-	s->chosen_ever = whole || narrow;
-	snprintf(s->chosen_whole, sizeof(s->chosen_whole), "%s", whole ? whole : "");
-	snprintf(s->chosen_narrow, sizeof(s->chosen_narrow), "%s", narrow ? narrow : "");
+	s->asked_choice.ever = whole || narrow;
+	snprintf(s->asked_choice.whole, sizeof(s->asked_choice.whole), "%s", whole ? whole : "");
+	snprintf(s->asked_choice.narrow, sizeof(s->asked_choice.narrow), "%s", narrow ? narrow : "");
 	pthread_mutex_unlock(&s->mutex);
 }
 
@@ -261,32 +272,37 @@ static bool entry_has_table(const struct sampler *s, const struct entry *e, cons
 	return false;
 }
 
-/* Each collector is told of those that name its tables. */
+/* Each collector is told of those that name its tables: of a copy, without the lock, for to attach a program to the kernel may take
+ * as long as ten screens, and who draws hands in what is looked at. */
 static void interests_tell(struct sampler *s)
 {
 	struct culprit_interest mine[SAMPLER_INTERESTS_MAX];
+	struct interests *told = &s->told;
+	bool changed;
 
 	pthread_mutex_lock(&s->mutex);
-	if (!s->interests_changed) {
-		pthread_mutex_unlock(&s->mutex);
-		return;
-	}
+	changed = s->interests_changed;
 	s->interests_changed = false;
+	for (size_t i = 0; changed && i < s->interests.n; i++)
+		interest_put(told, i, &s->interests.list[i]);
+	told->n = s->interests.n;
+	pthread_mutex_unlock(&s->mutex);
+	if (!changed)
+		return;
 	for (size_t i = 0; i < s->nentries; i++) {
 		struct entry *e = s->entries[i];
 		size_t n = 0;
 
 		if (!e->open || !e->collector || !e->collector->interests)
 			continue;
-		for (size_t k = 0; k < s->ninterests; k++) {
-			if (entry_has_table(s, e, s->interests[k].table))
-				mine[n++] = s->interests[k];
+		for (size_t k = 0; k < told->n; k++) {
+			if (entry_has_table(s, e, told->list[k].table))
+				mine[n++] = told->list[k];
 		}
 		e->collector->interests(e->self, mine, n);
 	}
 	for (size_t i = 0; i < s->nplugins; i++)
-		plugin_set_interests(s->plugins[i].plugin, s->interests, s->ninterests);
-	pthread_mutex_unlock(&s->mutex);
+		plugin_set_interests(s->plugins[i].plugin, told->list, told->n);
 }
 
 static const char *state_name(const struct entry *e)

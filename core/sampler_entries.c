@@ -54,8 +54,8 @@ static bool list_has(const char *list, const char *word)
 
 static bool is_chosen(const struct sampler *s, const char *name)
 {
-	if (s->chosen_ever)
-		return list_has(s->chosen_whole, name) || list_has(s->chosen_narrow, name);
+	if (s->choice.ever)
+		return list_has(s->choice.whole, name) || list_has(s->choice.narrow, name);
 	return (!s->collect || list_has(s->collect, name)) && !list_has(s->without, name);
 }
 
@@ -152,7 +152,7 @@ static void builtin_open(struct sampler *s, struct entry *e)
 		.log = host_log,
 	};
 	sampler_code_host(&e->host);
-	e->narrow = s->chosen_ever && !list_has(s->chosen_whole, c->name);
+	e->narrow = s->choice.ever && !list_has(s->choice.whole, c->name);
 	if (e->narrow)
 		e->host.flags |= CULPRIT_HOST_ONLY_INTERESTS;
 	e->period_ns = c->period_ns;
@@ -191,7 +191,9 @@ static void builtin_open(struct sampler *s, struct entry *e)
 		sampler_later_add(s, e);
 	error_set(&e->reason, 0, "%s", "");
 	/* It is told of the interests with the next ones. */
+	pthread_mutex_lock(&s->mutex);
 	s->interests_changed = true;
+	pthread_mutex_unlock(&s->mutex);
 }
 
 static void builtin_close(struct entry *e)
@@ -207,7 +209,7 @@ static void builtin_close(struct entry *e)
 static void entry_choose(struct sampler *s, struct entry *e)
 {
 	bool chosen = is_chosen(s, e->name);
-	bool narrow = s->chosen_ever && !list_has(s->chosen_whole, e->name);
+	bool narrow = s->choice.ever && !list_has(s->choice.whole, e->name);
 
 	if (e->replaced)
 		return;
@@ -225,7 +227,11 @@ static void entry_choose(struct sampler *s, struct entry *e)
 		return;
 	/* What is being loaded is waited for, tick by tick. */
 	if (e->waits || (chosen && (e->collector->flags & CULPRIT_OPEN_LATER || e->collector->later) && !sampler_later_ready(s))) {
+		pthread_mutex_lock(&s->mutex);
+		if (!s->chosen)
+			s->asked_choice = s->choice;
 		s->chosen = true;
+		pthread_mutex_unlock(&s->mutex);
 		return;
 	}
 	builtin_close(e);
@@ -234,13 +240,17 @@ static void entry_choose(struct sampler *s, struct entry *e)
 
 void sampler_entries_choose(struct sampler *s)
 {
+	bool chosen;
+
+	/* Without the lock: what is opened may take its time, and who draws must not wait for it. */
 	pthread_mutex_lock(&s->mutex);
-	if (s->chosen) {
-		s->chosen = false;
-		for (size_t i = 0; i < s->nentries; i++)
-			entry_choose(s, s->entries[i]);
-	}
+	chosen = s->chosen;
+	s->chosen = false;
+	if (chosen)
+		s->choice = s->asked_choice;
 	pthread_mutex_unlock(&s->mutex);
+	for (size_t i = 0; chosen && i < s->nentries; i++)
+		entry_choose(s, s->entries[i]);
 }
 
 int sampler_entries_open(struct sampler *s, struct culprit_error *error)

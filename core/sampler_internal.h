@@ -51,6 +51,20 @@ struct mark {
 	char kind[16], text[200];
 };
 
+/* With the names and texts that they point to. */
+struct interests {
+	struct culprit_interest list[SAMPLER_INTERESTS_MAX];
+	char names[SAMPLER_INTERESTS_MAX][2][32];
+	char *texts[SAMPLER_INTERESTS_MAX]; /* NULL: none */
+	size_t n;
+};
+
+/* sampler_collect(): what is chosen at run time, in place of the options. */
+struct choice {
+	bool ever;
+	char whole[SAMPLER_CHOICE_MAX], narrow[SAMPLER_CHOICE_MAX];
+};
+
 struct sampler {
 	struct sampler_options options;
 	char *collect, *without;
@@ -71,6 +85,9 @@ struct sampler {
 	int64_t wall_offset_ns;
 	uint64_t ticks; /* atomic */
 
+	struct interests told; /* to collectors, last */
+	struct choice choice;
+
 	pthread_t thread;
 	bool running;
 	int wake_fd; /* eventfd: stop, interests, marks, what was opened later */
@@ -78,14 +95,10 @@ struct sampler {
 	bool stop;
 	uint64_t asked_interval_ns; /* sampler_set_interval(); 0: nothing is asked */
 	double asked_budget;
-	struct culprit_interest interests[SAMPLER_INTERESTS_MAX];
-	char interest_names[SAMPLER_INTERESTS_MAX][2][32];
-	char *interest_texts[SAMPLER_INTERESTS_MAX]; /* NULL: none */
-	size_t ninterests;
+	struct interests interests;
 	bool interests_changed;
-	/* sampler_collect(): what is chosen at run time, in place of the options; `chosen` until the next tick has seen it. */
-	bool chosen, chosen_ever;
-	char chosen_whole[SAMPLER_CHOICE_MAX], chosen_narrow[SAMPLER_CHOICE_MAX];
+	bool chosen; /* anew: until the next tick has seen it */
+	struct choice asked_choice;
 	struct mark marks[SAMPLER_MARKS_MAX];
 	size_t nmarks;
 	uint64_t marks_lost;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -62,9 +63,22 @@ static int good_sample(void *self, struct culprit_frame *f)
 	return 0;
 }
 
+/* Atomic; 0: who is told goes on at once; 1: holds on; 2: holds on now; 3: may go on; 4: went on by itself, after a time in which
+ * nobody let it. */
+static int telling;
+enum { HOLD_MS = 5000 };
+
 static void good_interests(void *self, const struct culprit_interest *list, size_t n)
 {
+	int held = 1;
+
 	(void)self;
+	if (__atomic_compare_exchange_n(&telling, &held, 2, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+		for (int ms = 0; ms < HOLD_MS && __atomic_load_n(&telling, __ATOMIC_SEQ_CST) == 2; ms++)
+			poll(NULL, 0, 1);
+		held = 2;
+		__atomic_compare_exchange_n(&telling, &held, 4, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+	}
 	seen.interests = n;
 	seen.interest_key = n ? list[0].key[0] : 0;
 	snprintf(seen.interest_what, sizeof(seen.interest_what), "%s", n ? list[0].what : "");
@@ -335,6 +349,42 @@ static void test_interests(void **state)
 	finish(&f);
 }
 
+static void *one_tick(void *arg)
+{
+	tick(arg);
+	return NULL;
+}
+
+/* To attach a program may take long: who draws hands in what it looks at, marks and intervals meanwhile, and what was being told stays
+ * as it is. */
+static void test_interests_hold_nobody_up(void **state)
+{
+	struct culprit_interest list[1] = {{.size = sizeof(list[0]), .table = "good", .what = "rows", .key = {77}, .nkey = 1}};
+	struct fixture f;
+	pthread_t thread;
+
+	(void)state;
+	begin(&f, NULL, NULL);
+	tick(&f);
+	sampler_set_interests(f.sampler, list, 1);
+	__atomic_store_n(&telling, 1, __ATOMIC_SEQ_CST);
+	assert_int_equal(pthread_create(&thread, NULL, one_tick, &f), 0);
+	while (__atomic_load_n(&telling, __ATOMIC_SEQ_CST) == 1)
+		poll(NULL, 0, 1);
+	list[0].key[0] = 78;
+	sampler_set_interests(f.sampler, list, 1);
+	sampler_mark(f.sampler, "user", "meanwhile");
+	sampler_set_interval(f.sampler, 1000000000, 0);
+	sampler_collect(f.sampler, NULL, NULL);
+	assert_int_equal(__atomic_exchange_n(&telling, 3, __ATOMIC_SEQ_CST), 2);
+	pthread_join(thread, NULL);
+	assert_int_equal(seen.interest_key, 77);
+	tick(&f);
+	assert_int_equal(seen.interest_key, 78);
+	__atomic_store_n(&telling, 0, __ATOMIC_SEQ_CST);
+	finish(&f);
+}
+
 /* A plug-in that is ready only after interests were told of is told of them. */
 static void test_interests_of_a_late_plugin(void **state)
 {
@@ -584,6 +634,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_states),	       cmocka_unit_test(test_choice),
 		cmocka_unit_test(test_time_that_jumps), cmocka_unit_test(test_interests),
+		cmocka_unit_test(test_interests_hold_nobody_up),
 		cmocka_unit_test(test_interests_of_a_late_plugin),
 		cmocka_unit_test(test_plugin_that_sleeps), cmocka_unit_test(test_thread),
 		cmocka_unit_test(test_interval),

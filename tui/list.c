@@ -322,7 +322,8 @@ void list_draw(struct list *list, const struct list_source *source, struct surfa
 	for (size_t line = 0; line + 1 < (size_t)r.h && list->top + line < n; line++) {
 		size_t row = list->top + line;
 		unsigned flags = source->flags ? source->flags(source->self, row) : 0;
-		enum role base = row == list->selected	  ? ROLE_SELECT :
+		bool selected = row == list->selected && !list->away;
+		enum role base = selected		  ? ROLE_SELECT :
 				 flags & LIST_ROW_ENDED	  ? ROLE_ENDED :
 				 flags & LIST_ROW_MATCH	  ? ROLE_MATCH :
 				 flags & LIST_ROW_STRONG ? ROLE_STRONG :
@@ -330,7 +331,7 @@ void list_draw(struct list *list, const struct list_source *source, struct surfa
 		int x = r.x + GUTTER, y = r.y + 1 + (int)line;
 
 		surface_fill(s, (struct rect){r.x, y, r.w, 1}, base == ROLE_SELECT ? ROLE_SELECT : ROLE_TEXT, ' ');
-		if (row == list->selected)
+		if (selected)
 			surface_glyph(s, r.x, y, base, GLYPH_SELECTED);
 		if (flags & LIST_ROW_ENDED)
 			surface_glyph(s, r.x + ENDED_AT, y, base, GLYPH_ENDED);

@@ -60,6 +60,7 @@ struct list {
 	size_t selected, top;
 	struct list_id id;     /* of the selected row */
 	bool chosen;           /* `id` holds one */
+	bool away;             /* the cursor is elsewhere in the panel: no row is shown as selected */
 	size_t shift;          /* columns moved sideways */
 	int sort_column;
 	bool sort_ascending;

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "findings.h"
 #include "list_panel.h"
-#include "number.h"
 #include "panels.h"
 #include "resources.h"
 #include "task_cells.h"
@@ -51,6 +51,8 @@ static const struct rows_column columns[] = {
 struct overview {
 	struct resources resources;
 	struct rows rows, all; /* the list; all processes, where that shows a part of them */
+	struct findings findings;
+	bool on_verdict; /* the cursor is there, not in the list */
 	struct figures log; /* kernel_log_class */
 	char kernel[400];   /* the last serious line of the kernel's log, with its age; sanitised. "": nothing known */
 	bool kernel_warns;
@@ -81,79 +83,13 @@ static void overview_destroy(void *self)
 	rows_finish(&o->rows);
 	rows_finish(&o->all);
 	figures_finish(&o->log);
+	findings_finish(&o->findings);
 	free(o);
-}
-
-/* Who uses most of what. One walk over all rows. */
-static void top_processes(struct rows *rows, struct resource_top *top)
-{
-	static const char *const names[] = {"cpu", "short_children_cpu", "rss", "read_rate", "write_rate", "fd_use", "time_lock",
-					    "own_read_rate", "own_write_rate", "time_disk"};
-	enum { CPU, SHORT, RSS, READ, WRITE, FILES, LOCK, OF_ALL, OWN_READ = OF_ALL, OWN_WRITE, DISK, NAMES };
-	size_t n = query_nrows(rows->query), best[TOPS];
-	int at[NAMES];
-
-	memset(top, 0, TOPS * sizeof(*top));
-	for (int k = 0; k < NAMES; k++)
-		at[k] = n ? query_column_find(rows->query, names[k]) : -1;
-	for (int k = 0; k < TOPS; k++)
-		best[k] = n;
-	for (size_t i = 0; i < n; i++) {
-		struct value values[NAMES];
-		double v[NAMES], use[TOPS];
-		bool own;
-
-		query_values(rows->query, i, at, OF_ALL, values);
-		for (int k = 0; k < OF_ALL; k++)
-			if (!value_number(&values[k], &v[k]))
-				v[k] = NAN;
-		/* To add up threads costs most: only where there may be something to add up, or it makes a difference. */
-		for (int k = OF_ALL; k < NAMES; k++) {
-			v[k] = k == DISK ? NAN : 0;
-			if (k == DISK ? !(v[LOCK] > number_max(v[CPU], 0)) : v[k - OWN_READ + READ] == 0)
-				continue;
-			query_values(rows->query, i, &at[k], 1, &values[k]);
-			if (!value_number(&values[k], &v[k]))
-				v[k] = NAN;
-		}
-		/* What its own threads did; where they aren't known, the process's figure, which jumps when a child ends. */
-		own = !isnan(v[OWN_READ]) && !isnan(v[OWN_WRITE]);
-		use[TOP_CPU] = number_max(v[CPU], 0) + number_max(v[SHORT], 0);
-		use[TOP_MEMORY] = v[RSS];
-		use[TOP_WRITTEN] = number_max(own ? v[OWN_WRITE] : v[WRITE], 0);
-		use[TOP_DISK] = number_max(own ? v[OWN_READ] : v[READ], 0) + use[TOP_WRITTEN];
-		use[TOP_FILES] = v[FILES];
-		use[TOP_SHORT] = v[SHORT];
-		use[TOP_LOCK] = v[LOCK] > number_max(v[CPU], 0) + number_max(v[DISK], 0) ? v[LOCK] : NAN;
-		for (int k = 0; k < TOPS; k++) {
-			top[k].sum += number_max(use[k], 0);
-			if (!(use[k] > top[k].value))
-				continue;
-			top[k].value = use[k];
-			best[k] = i;
-		}
-	}
-	for (int k = 0; k < TOPS; k++) {
-		struct query_row q;
-
-		if (best[k] == n || !query_row(rows->query, best[k], &q))
-			continue;
-		top[k].key = q.key;
-		task_name(rows, best[k], top[k].name, sizeof(top[k].name));
-	}
 }
 
 static void name_of(void *self, uint64_t pid, char *out, size_t cap)
 {
-	struct rows *rows = self;
-	struct query_row q;
-
-	for (size_t i = 0; i < query_nrows(rows->query); i++) {
-		if (!query_row(rows->query, i, &q) || !q.key.n || q.key.bits[0] != pid)
-			continue;
-		task_name(rows, i, out, cap);
-		return;
-	}
+	findings_name_of(((struct rows *)self)->query, pid, out, cap);
 }
 
 /* The processes of the whole machine, as its resources are: where the list shows a part of them, another one. */
@@ -243,7 +179,7 @@ static int overview_update(void *self, struct view *view, const struct lens *len
 	struct overview *o = self;
 	struct layout l = layout_fit(o->width);
 	struct resource_widths widths = {(uint16_t)l.wait, (uint16_t)l.error, (uint16_t)l.spark};
-	struct resources_who who = {.name = name_of};
+	struct resources_who who = {.name = name_of, .findings = &o->findings};
 	int r, e;
 
 	if (!view)
@@ -252,10 +188,11 @@ static int overview_update(void *self, struct view *view, const struct lens *len
 	if (r && r != -EBADMSG)
 		return r;
 	who.self = all_processes(o, view, lens);
-	top_processes(who.self, who.top);
+	findings_take_processes(&o->findings, ((struct rows *)who.self)->query);
 	say_box(o, view, lens);
 	say_kernel(o, view, lens, time);
 	e = resources_update(&o->resources, view, lens, time, &widths, &who, error);
+	findings_judge(&o->findings, view, lens, time->newest_ns, ((struct rows *)who.self)->query);
 	o->asked = true;
 	return e ? e : r;
 }
@@ -324,12 +261,36 @@ static void choose_shown(const struct resources *all, int room, bool *shown)
 	}
 }
 
+/* The verdict: what is wrong, who, what is ruled out; on a calm box one line. As many lines as there is room for; how many it took. */
+static int draw_verdict(const struct overview *o, struct surface *s, struct rect r)
+{
+	static const char go[] = "[Enter]", up[] = "[Up Enter]";
+	const char *key = o->on_verdict ? go : up;
+	bool bad = findings_grave(&o->findings), many = r.w >= 60;
+	int n = (int)findings_lines(&o->findings), room = r.w - 1;
+	char line[FINDINGS_LINE_MAX];
+
+	n = n < r.h ? n : r.h;
+	for (int i = 0; i < n; i++) {
+		bool last = i == n - 1 && o->findings.n && many;
+
+		findings_line(&o->findings, (size_t)i, (size_t)(room - (last ? (int)strlen(key) + 1 : 0)), line, sizeof(line));
+		if (i == 0 && o->on_verdict)
+			surface_fill(s, (struct rect){r.x, r.y, r.w, 1}, ROLE_SELECT, ' ');
+		surface_put(s, o->findings.n ? r.x : r.x + 1, r.y + i, room, i == 0 && o->on_verdict ? ROLE_SELECT : i == 0 && bad ? ROLE_WARN : ROLE_TEXT,
+			    0, line, strlen(line));
+		if (last)
+			surface_say_right(s, r.x + r.w - (int)strlen(key), r.y + i, (int)strlen(key), ROLE_MUTED, key);
+	}
+	return n;
+}
+
 static void overview_draw(void *self, struct surface *s, struct rect r)
 {
 	struct overview *o = self;
 	struct layout l = layout_fit(r.w);
 	bool shown[RESOURCES_MAX];
-	int y = r.y, room;
+	int y = r.y, room, said, box;
 	char place[96];
 
 	o->width = r.w;
@@ -337,14 +298,15 @@ static void overview_draw(void *self, struct surface *s, struct rect r)
 		surface_say(s, r.x + 1, y, r.w - 1, ROLE_MUTED, "taking the first sample");
 		return;
 	}
-	if (r.h >= 8) {
+	said = r.h >= 6 ? draw_verdict(o, s, (struct rect){r.x, y, r.w, r.h >= 10 ? FINDINGS_LINES : 1}) : 0;
+	y += said;
+	/* What box it is says the first line in short. */
+	box = r.h >= (said > 1 ? 20 : 8);
+	if (box)
 		surface_put(s, r.x + 1, y++, r.w - 1, ROLE_TEXT, 0, o->box, strlen(o->box));
-		surface_put(s, r.x + 1, y++, r.w - 1, o->resources.pressed ? ROLE_WARN : ROLE_TEXT, PUT_OWN,
-			    o->resources.pressure, strlen(o->resources.pressure));
-	}
 	if (r.h >= 12) {
 		/* At least five lines are the processes'. */
-		room = r.h - 2 - 1 - 7 - (o->kernel[0] != '\0');
+		room = r.h - said - box - 1 - 7 - (o->kernel[0] != '\0');
 		draw_header(o, s, (struct rect){r.x, y, r.w, 1}, &l);
 		y++;
 		choose_shown(&o->resources, room, shown);
@@ -359,6 +321,7 @@ static void overview_draw(void *self, struct surface *s, struct rect r)
 		surface_hline(s, r.x, y++, r.w, ROLE_RULE);
 	}
 	room = r.y + r.h - y;
+	o->rows.list.away = o->on_verdict && o->findings.n;
 	if (room < 3) {
 		rows_draw(&o->rows, s, (struct rect){r.x, y, r.w, room});
 		return;
@@ -368,10 +331,46 @@ static void overview_draw(void *self, struct surface *s, struct rect r)
 	task_foot(s, (struct rect){r.x, r.y + r.h - 1, r.w, 1}, place);
 }
 
+/* To who it is, or to the panel that shows what it is. */
+static enum panel_result open_verdict(struct overview *o, struct panel_request *want)
+{
+	struct finding_who who;
+	const char *panel;
+
+	if (!findings_target(&o->findings, &panel, &who))
+		return PANEL_IGNORED;
+	want->panel = panel;
+	if (!who.pid || !who.key.n) {
+		want->want = WANT_PANEL;
+		return PANEL_UPDATE;
+	}
+	want->want = WANT_DEEPER;
+	lens_scope_process(&want->lens, who.pid, who.key.n > 1 ? who.key.bits[1] : 0);
+	want->lens.filter[0] = '\0';
+	snprintf(want->label, sizeof(want->label), "%.40s %llu", who.name, (unsigned long long)who.pid);
+	return PANEL_UPDATE;
+}
+
 static enum panel_result overview_action(void *self, int action, struct panel_request *want)
 {
 	struct overview *o = self;
 
+	/* The verdict stands above the first process. */
+	if (o->on_verdict && !o->findings.n)
+		o->on_verdict = false;
+	if (action == ACTION_UP && !o->on_verdict && o->findings.n && rows_selected(&o->rows) <= 0) {
+		o->on_verdict = true;
+		return PANEL_DRAW;
+	}
+	if (o->on_verdict && action == ACTION_DEEPER)
+		return open_verdict(o, want);
+	if (o->on_verdict && action == ACTION_UP)
+		return PANEL_IGNORED;
+	if (o->on_verdict && action < ACTION_PANEL) {
+		o->on_verdict = false;
+		if (action == ACTION_DOWN)
+			return PANEL_DRAW;
+	}
 	if (action == ACTION_DEEPER)
 		return rows_open_process(&o->rows, want);
 	return rows_action(&o->rows, action);
@@ -401,6 +400,9 @@ static void overview_selection(void *self, bool restore)
 
 static bool overview_target(void *self, struct panel_target *target)
 {
+	/* Who is guilty is only likely so: nobody is sent a signal from there. */
+	if (((struct overview *)self)->on_verdict)
+		return false;
 	return rows_target(&((struct overview *)self)->rows, target);
 }
 
@@ -432,7 +434,10 @@ const struct panel overview_panel = {
 	.name = "overview",
 	.title = "Over",
 	.key = '1',
-	.help = "Each resource answers three questions: how much is used, does anybody wait (stalled: share of the window in "
+	.help = "First the verdict over the window: what the bottleneck is, who causes it, who waits for it and since when; then what was "
+		"ruled out, what was not measured, and how many other findings there are. CERTAIN: the kernel says so itself; LIKELY: the "
+		"numbers do; CANNOT TELL: two may be it. Up from the first process, then Enter: to who or what is meant. Below, each resource "
+		"answers three questions: how much is used, does anybody wait (stalled: share of the window in "
 		"which some task stood still for want of it), does it fail. !! is beyond what is healthy. `changed` compares "
 		"with the mean of the time before the window (=: within a tenth); `+/-`, here and below, with the baseline that b sets (=: the same "
 		"digits). Parts of the machine that are at a limit of their own stand "

@@ -56,6 +56,8 @@ size_t resources_ask(struct resources *r, const struct lens *lens, const char *t
 
 	query_sort(r->query, sort, true);
 	err = query_run(r->query, lens, table, 0, NULL);
+	if (r->findings)
+		findings_take(r->findings, r->query, table, err);
 	/* Of damage what can be read is there. */
 	return err && err != -EBADMSG ? 0 : query_nrows(r->query);
 }
@@ -126,13 +128,11 @@ void resources_say_number(char *to, size_t cap, const char *word, double value, 
 
 struct pressure {
 	double cpu, memory, io;
-	bool known;
-	char why[96]; /* not */
 };
 
 static struct pressure ask_pressure(struct resources *r, const struct lens *lens)
 {
-	struct pressure p = {NAN, NAN, NAN, false, ""};
+	struct pressure p = {NAN, NAN, NAN};
 	size_t n = resources_ask(r, lens, "psi", NULL);
 
 	for (size_t i = 0; i < n; i++) {
@@ -147,32 +147,7 @@ static struct pressure ask_pressure(struct resources *r, const struct lens *lens
 		else if (!strcmp(name, "io"))
 			p.io = v;
 	}
-	p.known = n > 0;
-	rows_unmeasured(r->query, p.why, sizeof(p.why));
 	return p;
-}
-
-static void say_pressure(struct resources *r, const struct pressure *p)
-{
-	const struct {
-		const char *name;
-		double v;
-	} of[] = {{"cpu", p->cpu}, {"memory", p->memory}, {"disk", p->io}};
-	char buf[32];
-
-	r->pressure[0] = '\0';
-	r->pressed = false;
-	if (!p->known) {
-		say(r->pressure, sizeof(r->pressure), "who stands still is not known: %s", p->why);
-		return;
-	}
-	say(r->pressure, sizeof(r->pressure), "tasks stood still for want of");
-	for (size_t i = 0; i < 3; i++) {
-		say(r->pressure, sizeof(r->pressure), "%s %s %s", i ? "," : "", of[i].name,
-		    isnan(of[i].v) ? "-" : rows_percent(buf, sizeof(buf), of[i].v));
-		r->pressed = r->pressed || of[i].v >= stalled;
-	}
-	say(r->pressure, sizeof(r->pressure), " of the window");
 }
 
 /* How long the slowest hundredth waits for a CPU, of all CPUs; NaN where it is not measured. */
@@ -274,76 +249,8 @@ static void ask_memory(struct resources *r, const struct lens *lens, const struc
 	x->warn = x->now >= memory_full || p->memory >= stalled || oom > 0 || swap_rate > 0;
 }
 
-struct tail {
-	char disk[20], operation[16];
-	double p99;
-};
-
-/* Of each disk the operation whose slowest hundredth takes longest. Fewer than a hundred have none. */
-static size_t ask_tails(struct resources *r, const struct lens *lens, struct tail *tails, size_t most)
-{
-	size_t n = resources_ask(r, lens, "disk_latency", NULL), found = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		struct tail t;
-		size_t k;
-
-		resources_text(r, i, "name", t.disk, sizeof(t.disk));
-		resources_text(r, i, "operation", t.operation, sizeof(t.operation));
-		t.p99 = resources_number(r, i, "service_p99");
-		if (isnan(t.p99) || !(resources_number(r, i, "requests") >= 100))
-			continue;
-		for (k = 0; k < found && strcmp(tails[k].disk, t.disk) != 0; k++)
-			;
-		if (k == most || (k < found && tails[k].p99 >= t.p99))
-			continue;
-		tails[k] = t;
-		found += k == found;
-	}
-	return found;
-}
-
-struct asker {
-	char disk[20], comm[40];
-	uint64_t pid;
-	double most, all, written; /* requests in progress: of this one, of all processes; bytes a second of all */
-};
-
-/* Of each disk the process that asks most of it. */
-static size_t ask_askers(struct resources *r, const struct lens *lens, struct asker *askers, size_t most)
-{
-	size_t n = resources_ask(r, lens, "disk_user", NULL), found = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		double share = resources_number(r, i, "in_flight"), written = resources_number(r, i, "write_rate");
-		char disk[20];
-		size_t k;
-
-		resources_text(r, i, "name", disk, sizeof(disk));
-		if (!(share > 0))
-			continue;
-		for (k = 0; k < found && strcmp(askers[k].disk, disk) != 0; k++)
-			;
-		if (k == most)
-			continue;
-		if (k == found) {
-			memset(&askers[k], 0, sizeof(askers[k]));
-			memcpy(askers[k].disk, disk, sizeof(disk));
-			found++;
-		}
-		askers[k].all += share;
-		askers[k].written += written > 0 ? written : 0;
-		if (share <= askers[k].most)
-			continue;
-		askers[k].most = share;
-		askers[k].pid = (uint64_t)resources_number(r, i, "pid");
-		resources_text(r, i, "comm", askers[k].comm, sizeof(askers[k].comm));
-	}
-	return found;
-}
-
 /* Who uses most of this disk. What the kernel writes of the page cache it writes for whoever wrote most into that. */
-static void say_asker(struct resources *r, struct resource *x, size_t row, const char *disk, const struct asker *askers, size_t n,
+static void say_asker(struct resources *r, struct resource *x, size_t row, const char *disk, const struct disk_askers *askers, size_t n,
 		      const struct resources_who *who, bool first)
 {
 	double cached = resources_number(r, row, "write_rate"), queue = resources_number(r, row, "queue");
@@ -353,20 +260,23 @@ static void say_asker(struct resources *r, struct resource *x, size_t row, const
 		;
 	cached -= k < n ? askers[k].written : 0;
 	queue -= k < n ? askers[k].all : 0;
-	if (k < n && !(cached > 0 && queue > askers[k].most)) {
-		snprintf(x->most, sizeof(x->most), "%s", askers[k].comm);
-		who->name(who->self, askers[k].pid, x->most, sizeof(x->most));
+	if (k < n && !(cached > 0 && queue > askers[k].first.in_flight)) {
+		snprintf(x->most, sizeof(x->most), "%s", askers[k].first.comm);
+		who->name(who->self, askers[k].first.pid, x->most, sizeof(x->most));
 	} else if (first) {
-		snprintf(x->most, sizeof(x->most), "%s", who->top[n && cached > 0 ? TOP_WRITTEN : TOP_DISK].name);
+		snprintf(x->most, sizeof(x->most), "%s", who->findings->facts.top[n && cached > 0 ? TOP_WRITTEN : TOP_DISK].name);
 	}
 }
 
 static void ask_disks(struct resources *r, const struct lens *lens, const struct pressure *p, const struct resources_who *who)
 {
-	struct tail tails[16];
-	struct asker askers[16];
-	size_t ntails = ask_tails(r, lens, tails, 16), naskers = ask_askers(r, lens, askers, 16), n = resources_ask(r, lens, "disk", "busy"), shown = 0;
+	const struct facts *f = &who->findings->facts;
+	size_t n, shown = 0;
 
+	/* findings_take() keeps of these what is needed. */
+	resources_ask(r, lens, "disk_latency", NULL);
+	resources_ask(r, lens, "disk_user", NULL);
+	n = resources_ask(r, lens, "disk", "busy");
 	for (size_t i = 0; i < n && shown < DISKS_MAX; i++) {
 		char name[20], kind[16], what[32];
 		struct resource *x;
@@ -380,12 +290,12 @@ static void ask_disks(struct resources *r, const struct lens *lens, const struct
 		if (!x)
 			return;
 		snprintf(x->name, sizeof(x->name), "disk %s", name);
-		say_asker(r, x, i, name, askers, naskers, who, !shown);
-		for (size_t k = 0; k < ntails; k++) {
-			if (strcmp(tails[k].disk, name) != 0)
+		say_asker(r, x, i, name, f->askers, f->naskers, who, !shown);
+		for (size_t k = 0; k < f->ntails; k++) {
+			if (strcmp(f->tails[k].disk, name) != 0)
 				continue;
-			snprintf(what, sizeof(what), "%s p99", tails[k].operation);
-			resources_say_number(x->wait, r->wait_cap, what, tails[k].p99, CULPRIT_NS);
+			snprintf(what, sizeof(what), "%s p99", f->tails[k].operation);
+			resources_say_number(x->wait, r->wait_cap, what, f->tails[k].p99, CULPRIT_NS);
 		}
 		if (!shown)
 			resources_say_number(x->wait, r->wait_cap, "stalled", p->io, CULPRIT_PERCENT);
@@ -547,18 +457,22 @@ int resources_update(struct resources *r, struct view *view, const struct lens *
 	if (!r->query)
 		return error_set(error, -ENOMEM, "out of memory");
 	r->n = 0;
+	r->findings = who->findings;
 	r->compared = lens->has_baseline;
 	r->wait_cap = (size_t)widths->wait + 1 < sizeof(r->list[0].wait) ? (size_t)widths->wait + 1 : sizeof(r->list[0].wait);
 	r->error_cap =
 		(size_t)widths->error + 1 < sizeof(r->list[0].error) ? (size_t)widths->error + 1 : sizeof(r->list[0].error);
 	p = ask_pressure(r, &whole);
-	say_pressure(r, &p);
-	ask_cpus(r, &whole, &p, who->top[TOP_CPU].name);
-	ask_memory(r, &whole, &p, who->top[TOP_MEMORY].name);
+	ask_cpus(r, &whole, &p, who->findings->facts.top[TOP_CPU].name);
+	ask_memory(r, &whole, &p, who->findings->facts.top[TOP_MEMORY].name);
 	ask_disks(r, &whole, &p, who);
 	ask_filesystems(r, &whole);
 	ask_nets(r, &whole);
 	resources_limits(r, &whole, who);
+	/* Of one row each, for the findings. */
+	resources_ask(r, &whole, "host", NULL);
+	resources_ask(r, &whole, "netstack", NULL);
+	resources_ask(r, &whole, "nfs", NULL);
 	err = columns > 1 ? ask_past(r, view, &whole, time, columns) : 0;
 	return err == -ENODATA ? 0 : err;
 }

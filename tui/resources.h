@@ -3,6 +3,7 @@
 #ifndef TUI_RESOURCES_H
 #define TUI_RESOURCES_H
 
+#include "findings.h"
 #include "panel.h"
 #include "query.h"
 #include "series.h"
@@ -25,24 +26,8 @@ struct resource {
 	unsigned unit;
 };
 
-/* Who, of all processes of the machine, uses most of something; of `sum` that all use. */
-struct resource_top {
-	char name[40]; /* raw bytes; "": nobody, or not known */
-	double value, sum;
-	struct row_key key; /* in `process` */
-};
-enum {
-	TOP_CPU,     /* with what its short-lived children took, percent of one CPU */
-	TOP_MEMORY,  /* bytes */
-	TOP_DISK,    /* bytes a second that it read and wrote, to the page cache too */
-	TOP_WRITTEN, /* that it wrote */
-	TOP_FILES,   /* open files, percent of its limit */
-	TOP_LOCK,    /* threads of it that wait for locks, where these are most of what it does; percent of one thread */
-	TOP_SHORT,   /* what children that lived less than a second took, percent of one CPU */
-	TOPS
-};
 struct resources_who {
-	struct resource_top top[TOPS];
+	struct findings *findings; /* takes what is asked; has taken who uses most of what */
 	void *self;
 	/* What the process `pid` is called; `out` stays as it is where it has no row. */
 	void (*name)(void *self, uint64_t pid, char *out, size_t cap);
@@ -59,8 +44,7 @@ struct resources {
 	struct resource list[RESOURCES_MAX];
 	size_t n;
 	uint64_t past_ns; /* length of the sparklines */
-	char pressure[160]; /* one line: how long tasks stood still, for want of what */
-	bool pressed;
+	struct findings *findings; /* borrowed, during an update */
 	bool compared; /* with a baseline that the user has set */
 	size_t wait_cap, error_cap; /* bytes of those texts */
 };

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "findings.h"
 #include "interpreter.h"
 #include "units.h"
 
@@ -68,22 +69,9 @@ void task_bar_cell(struct rows *r, size_t row, struct list_cell *cell)
 	task_times_bar(&times, r->query, row, &cell->bar);
 }
 
-/* A name that the process gave itself stays; what a runtime calls its first thread is none. */
 size_t task_name(struct rows *r, size_t row, char *out, size_t cap)
 {
-	size_t n = strlen("MainThread"), len;
-	char comm[40], name[64];
-	struct value v;
-
-	rows_text(r, row, "comm", comm, sizeof(comm));
-	rows_value(r, row, "cmdline", &v);
-	snprintf(out, cap, "%s", comm);
-	if (v.state != VALUE_OK || v.type != CULPRIT_TEXT || !interpreter_main(v.text.p, v.text.len, name, sizeof(name)))
-		return strlen(out);
-	len = strlen(comm);
-	if ((!strncmp(name, comm, len) && name[len] == ':') || (len >= n && !strcmp(comm + len - n, "MainThread")))
-		snprintf(out, cap, "%s", name);
-	return strlen(out);
+	return findings_process_name(r->query, row, out, cap);
 }
 
 void task_name_cell(struct rows *r, size_t row, struct list_cell *cell)

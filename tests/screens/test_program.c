@@ -504,7 +504,7 @@ static void program_replays_a_pipe(void **state)
 
 	(void)state;
 	vt_wait_shows(vt, "REPLAY");
-	vt_wait_shows(vt, "of the window");
+	vt_wait_shows(vt, "saturation");
 	/* It goes on: the window grows. */
 	for (time_t end_s = time(NULL) + 2 * VT_WAIT_MS / 1000; seconds < 3 && time(NULL) < end_s;) {
 		const char *at = strstr(vt_row(vt, 0), "win ");

@@ -1,0 +1,47 @@
+/* Shared by the files of findings: findings.c (judging), findings_facts.c and findings_process.c (what is taken of the answers),
+ * findings_rules*.c, findings_since.c (when it began, who changed then), findings_say.c. */
+#ifndef CORE_FINDINGS_INTERNAL_H
+#define CORE_FINDINGS_INTERNAL_H
+
+#include "findings.h"
+
+enum findings_table {
+	TAKEN_HOST, TAKEN_CPU, TAKEN_PSI, TAKEN_RUNQ, TAKEN_MEMORY, TAKEN_VMSTAT, TAKEN_DISK, TAKEN_DISK_LATENCY, TAKEN_DISK_USER,
+	TAKEN_FILESYSTEM, TAKEN_NFS, TAKEN_NET, TAKEN_TCP, TAKEN_NETSTACK, TAKEN_CGROUP, TAKEN_LISTEN, TAKEN_PROCESS, TAKEN_WAITS,
+	TAKEN_SHORT, TAKEN
+};
+
+struct finding_rule {
+	const char *name;
+	enum findings_layer layer;
+	uint8_t weight;       /* 3: something stands still or is lost; 2: something waits; 1: it may come to that */
+	const char *waits;    /* column of process in which its victims' time is; NULL: nobody waits for it */
+	const char *wait_for; /* "wait for it" */
+	const char *panel;    /* that shows it */
+	/* Does it hold? Fills object, state, confidence, effect, evidence, and table, column, key of its past. */
+	bool (*holds)(const struct facts *, struct finding *);
+	/* Optional: who causes it, as far as the window tells. */
+	void (*who)(struct findings *, const struct lens *, struct finding *);
+	/* Optional: the columns of process (NULL-terminated, added up) by whose change the cause is told from who was always so. */
+	const char *const *change;
+	bool stuck; /* it must have been so for 10 s */
+	/* Names of rules whose finding this one is only a sign of, where both hold. */
+	const char *absorbed_by[6];
+};
+
+extern const struct finding_rule finding_rules_machine[], finding_rules_waits[];
+extern const size_t nfinding_rules_machine, nfinding_rules_waits;
+
+double findings_number(struct query *, size_t row, const char *column); /* NaN: none */
+void findings_text(struct query *, size_t row, const char *column, char *out, size_t cap);
+/* Where no process has half of `of` (of these columns, NULL-terminated, added up), whether all of one name do; it is the cause then.
+ * Where none does, that is said. */
+void findings_by_name(struct findings *, struct finding *, const char *const *columns, double of);
+/* Whether it is measured, and in a word or two what is not. */
+const char *findings_word(enum findings_table);
+const char *findings_table_name(size_t);
+/* Which of those that are in state D has been so for 10 s without a break; false: none. */
+bool findings_stuck(struct findings *, struct view *, uint64_t to_ns, struct finding *);
+void findings_since(struct findings *, struct view *, uint64_t to_ns, struct finding *);
+
+#endif

@@ -1,0 +1,343 @@
+/* Findings in sentences. A line is made of parts; what does not fit is left out as a whole, the least first, so that no number is cut. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "findings_internal.h"
+#include "units.h"
+
+enum { PROVISIONAL_S = 10, NAME = 24 };
+
+static const char *const layer_names[LAYERS] = {"cpu", "mem", "disk", "net", "locks", "limits"};
+
+/* --- what is not measured ---------------------------------------------------------------------------------------- */
+
+static bool is_missing(const struct findings *f, size_t t)
+{
+	return !f->sources[t].measured && findings_word((enum findings_table)t);
+}
+
+static size_t count_missing(const struct findings *f)
+{
+	size_t n = 0;
+
+	for (size_t t = 0; t < TAKEN; t++)
+		n += is_missing(f, t);
+	return n;
+}
+
+/* Why, where it is the same for all; cut to what brings it. "": it differs, or is not known. */
+static void why_missing(const struct findings *f, char *out, size_t cap)
+{
+	static const char *const ends[] = {" or ", ": sudo", "; "};
+	const char *why = NULL;
+
+	out[0] = '\0';
+	for (size_t t = 0; t < TAKEN; t++) {
+		if (!is_missing(f, t))
+			continue;
+		if (why && strcmp(why, f->sources[t].why) != 0)
+			return;
+		why = f->sources[t].why;
+	}
+	if (!why || !why[0])
+		return;
+	snprintf(out, cap, "%s", why);
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		char *at = strstr(out, ends[i]);
+
+		if (at)
+			*at = '\0';
+	}
+}
+
+/* "run queue, disk latency and 3 more", as many words as fit; at least how many they are. */
+static void say_missing(const struct findings *f, size_t width, char *out, size_t cap)
+{
+	size_t all = count_missing(f), said = 0, len = 0;
+
+	out[0] = '\0';
+	for (size_t t = 0; t < TAKEN; t++) {
+		const char *word = findings_word((enum findings_table)t);
+		char more[24] = "", one[48];
+		size_t need;
+
+		if (!is_missing(f, t))
+			continue;
+		if (said + 1 < all)
+			snprintf(more, sizeof(more), " and %zu more", all - said - 1);
+		need = (size_t)snprintf(one, sizeof(one), "%s%s", said ? ", " : "", word);
+		if (len + need + strlen(more) > width || len + need + 1 > cap)
+			break;
+		memcpy(out + len, one, need + 1);
+		len += need;
+		said++;
+	}
+	if (!said)
+		snprintf(out, cap, "%zu things", all);
+	else if (said < all && len + 16 < cap)
+		snprintf(out + len, cap - len, " and %zu more", all - said);
+}
+
+static const char *data(const struct findings *f, char *buf, size_t cap)
+{
+	/* Sampled a hair early, ten seconds are still ten. */
+	unsigned long long s = (f->data_ns + 500000000u) / 1000000000u;
+
+	snprintf(buf, cap, "%llu s", s);
+	return buf;
+}
+
+static bool provisional(const struct findings *f)
+{
+	return (f->data_ns + 500000000u) / 1000000000u < PROVISIONAL_S;
+}
+
+/* --- nothing found ----------------------------------------------------------------------------------------------- */
+
+static void say_nothing(const struct findings *f, size_t width, char *buf, size_t cap)
+{
+	size_t missing = count_missing(f);
+	char span[24], why[80], list[200];
+	const char *of = provisional(f) ? " of data" : "";
+
+	data(f, span, sizeof(span));
+	if (!f->data_ns || !f->sources[TAKEN_CPU].measured) {
+		snprintf(buf, cap, width >= 44 ? "no verdict yet: needs a second sample" : "no verdict yet");
+		return;
+	}
+	if (!missing) {
+		snprintf(buf, cap, "no bottleneck found in %s%s; every layer measured", span, of);
+		if (strlen(buf) > width)
+			snprintf(buf, cap, "no bottleneck found in %s%s", span, of);
+		return;
+	}
+	why_missing(f, why, sizeof(why));
+	if (why[0]) {
+		size_t fixed = strlen("nothing found in , but  not measured: ") + strlen(span) + strlen(of) + strlen(why);
+
+		if (width >= fixed + 12) {
+			say_missing(f, width - fixed, list, sizeof(list));
+			snprintf(buf, cap, "nothing found in %s%s, but %s not measured: %s", span, of, list, why);
+			if (strlen(buf) <= width)
+				return;
+		}
+	}
+	say_missing(f, width > 46 ? width - 46 : 0, list, sizeof(list));
+	snprintf(buf, cap, "nothing found in %s%s, but %s not measured", span, of, list);
+	if (strlen(buf) > width)
+		snprintf(buf, cap, "nothing found, but %zu not measured", missing);
+}
+
+/* --- something found --------------------------------------------------------------------------------------------- */
+
+static void who(const struct finding_who *w, char *out, size_t cap)
+{
+	if (w->several)
+		snprintf(out, cap, "%.*s (%zu processes)", NAME, w->name, w->several);
+	else if (w->pid)
+		snprintf(out, cap, "%.*s %llu", NAME, w->name, (unsigned long long)w->pid);
+	else
+		snprintf(out, cap, "%.*s", NAME * 2, w->name);
+}
+
+static void say_head(const struct findings *f, size_t width, char *buf, size_t cap)
+{
+	static const char *const words[] = {[FINDING_CANNOT_TELL] = "CANNOT TELL", [FINDING_LIKELY] = "LIKELY ", [FINDING_CERTAIN] = "CERTAIN"};
+	const struct finding *x = &f->list[0];
+	char span[24], a[96] = "", b[96] = "", tails[4][200];
+	const char *mark = x->rule->weight >= 2 ? "!!" : "  ";
+	size_t n = 0, len;
+
+	who(&x->cause, a, sizeof(a));
+	who(&x->other, b, sizeof(b));
+	if (x->nobody && a[0]) {
+		if (!isnan(x->share))
+			snprintf(tails[n++], sizeof(tails[0]), ", by many; %s %s %.0f%% %s", a, x->began ? "began" : "has", x->share, x->share_of);
+		snprintf(tails[n++], sizeof(tails[0]), ", by many");
+	} else if (x->confidence == FINDING_CANNOT_TELL && a[0] && b[0]) {
+		if (!isnan(x->share) && !isnan(x->other_share))
+			snprintf(tails[n++], sizeof(tails[0]), ": %s (%.0f%%) or %s (%.0f%%) %s", a, x->share, b, x->other_share, x->share_of);
+		snprintf(tails[n++], sizeof(tails[0]), ": %s or %s", a, b);
+		snprintf(tails[n++], sizeof(tails[0]), ": %.15s or %.15s", x->cause.name, x->other.name);
+	} else if (a[0]) {
+		if (!isnan(x->share) && x->share_of)
+			snprintf(tails[n++], sizeof(tails[0]), ": %s %s%.0f%% %s", a, x->added ? "added " : x->began ? "began " : "has ", x->share, x->share_of);
+		else if (x->share_of)
+			snprintf(tails[n++], sizeof(tails[0]), ": %s %s", a, x->share_of);
+		snprintf(tails[n++], sizeof(tails[0]), ": %s", a);
+	} else if (x->rule->who && x->rule->change) {
+		snprintf(tails[n++], sizeof(tails[0]), "; by whom is not measured");
+	} else if (x->evidence[0]) {
+		snprintf(tails[n++], sizeof(tails[0]), ", %s", x->evidence);
+	}
+	tails[n++][0] = '\0';
+	if (width < 60)
+		snprintf(buf, cap, "%s %s%s %s", mark, x->confidence == FINDING_CANNOT_TELL ? "cannot tell who: " : "", x->object, x->state);
+	else if (provisional(f))
+		snprintf(buf, cap, "%s %s (%s of data)  %s %s", mark, words[x->confidence], data(f, span, sizeof(span)), x->object, x->state);
+	else
+		snprintf(buf, cap, "%s %s  %s %s", mark, words[x->confidence], x->object, x->state);
+	len = strlen(buf);
+	for (size_t i = 0; i < n; i++) {
+		if (len + strlen(tails[i]) > width && i + 1 < n)
+			continue;
+		snprintf(buf + len, cap - len, "%s", tails[i]);
+		return;
+	}
+}
+
+/* Does the first line have the evidence? It has where nobody is accused. */
+static bool head_has_evidence(const struct findings *f, size_t width)
+{
+	char line[FINDINGS_LINE_MAX];
+
+	say_head(f, width, line, sizeof(line));
+	return !f->list[0].cause.name[0] && f->list[0].evidence[0] && strstr(line, f->list[0].evidence);
+}
+
+/* "since 14:01:07Z (+-1s)" */
+static void say_since(const struct findings *f, const struct finding *x, char *out, size_t cap)
+{
+	char at[32], step[24];
+
+	out[0] = '\0';
+	if (x->before) {
+		snprintf(out, cap, "since before I looked");
+		return;
+	}
+	if (!x->since_ns)
+		return;
+	units_clock(at, sizeof(at), (int64_t)x->since_ns + f->wall_offset_ns, f->zone_offset_s);
+	snprintf(out, cap, "since %s (+-%s)", at, units_duration(step, sizeof(step), x->since_step_ns));
+}
+
+static void say_victim(const struct finding *x, char *out, size_t cap)
+{
+	char a[96];
+
+	out[0] = '\0';
+	if (!x->victim.name[0] || !(x->waiting > 0))
+		return;
+	who(&x->victim, a, sizeof(a));
+	if (x->busy >= 1.5)
+		snprintf(out, cap, "hurts %s: %.*f of %.*f busy threads %s", a, x->busy >= 9.5 ? 0 : 1, x->waiting, x->busy >= 9.5 ? 0 : 1, x->busy,
+			 x->rule->wait_for);
+	else
+		snprintf(out, cap, "hurts %s: %.0f%% of its busy time spent waiting", a, 100 * x->waiting / x->busy);
+}
+
+/* `left`, parts of it dropped from the end, and `right` at the line's end where there is room. */
+static void join(const char *const *parts, size_t n, const char *right, size_t width, char *buf, size_t cap)
+{
+	size_t len = (size_t)snprintf(buf, cap, "   "), r = strlen(right);
+	bool any = false;
+
+	for (size_t i = 0; i < n; i++) {
+		size_t need = strlen(parts[i]) + (any ? 2 : 0);
+
+		/* The first one comes before what stands at the right. */
+		if (!parts[i][0] || len + need + (any && r ? r + 2 : 0) > width || len + need + 1 > cap)
+			continue;
+		len += (size_t)snprintf(buf + len, cap - len, "%s%s", any ? "; " : "", parts[i]);
+		any = true;
+	}
+	if (r && len + 2 + r <= width && width < cap)
+		snprintf(buf + len, cap - len, "%*s%s", (int)(width - len - r), "", right);
+}
+
+static void say_hurts(const struct findings *f, size_t width, char *buf, size_t cap)
+{
+	const struct finding *x = &f->list[0];
+	char victim[200], since[64];
+	const char *parts[2] = {victim, head_has_evidence(f, width) ? "" : x->evidence};
+
+	say_victim(x, victim, sizeof(victim));
+	say_since(f, x, since, sizeof(since));
+	join(parts, 2, since, width, buf, cap);
+}
+
+static bool ruled_out(const struct findings *f, enum findings_layer layer)
+{
+	static const uint8_t needs[LAYERS][3] = {
+		[LAYER_CPU] = {TAKEN_CPU, TAKEN_HOST, TAKEN_CPU},
+		[LAYER_MEMORY] = {TAKEN_MEMORY, TAKEN_VMSTAT, TAKEN_VMSTAT},
+		[LAYER_DISK] = {TAKEN_DISK, TAKEN_FILESYSTEM, TAKEN_DISK},
+		[LAYER_NET] = {TAKEN_NET, TAKEN_TCP, TAKEN_LISTEN},
+		[LAYER_LOCKS] = {TAKEN_WAITS, TAKEN_WAITS, TAKEN_WAITS},
+		[LAYER_LIMITS] = {TAKEN_CGROUP, TAKEN_PROCESS, TAKEN_CGROUP},
+	};
+
+	if (f->ill[layer])
+		return false;
+	for (size_t i = 0; i < 3; i++)
+		if (!f->sources[needs[layer][i]].measured)
+			return false;
+	/* Who waits is told by pressure, or by the programs; without both, nothing is. */
+	if (layer == LAYER_CPU && !f->sources[TAKEN_PSI].measured && !f->sources[TAKEN_RUNQ].measured)
+		return false;
+	if (layer == LAYER_DISK && !f->sources[TAKEN_PSI].measured && !f->sources[TAKEN_DISK_LATENCY].measured)
+		return false;
+	return true;
+}
+
+static void say_rest(const struct findings *f, size_t width, char *buf, size_t cap)
+{
+	char out[96] = "ruled out", more[32] = "", missing[200] = "nothing", parts[300];
+	size_t len = strlen(out), fixed;
+
+	for (int i = 0; i < LAYERS; i++)
+		if (ruled_out(f, (enum findings_layer)i))
+			len += (size_t)snprintf(out + len, sizeof(out) - len, " %s", layer_names[i]);
+	if (len == strlen("ruled out"))
+		snprintf(out, sizeof(out), "ruled out nothing");
+	if (f->n > 1)
+		snprintf(more, sizeof(more), "   %zu more", f->n - 1);
+	fixed = 3 + strlen(out) + strlen("   not measured ") + strlen(more);
+	if (count_missing(f))
+		say_missing(f, width > fixed ? width - fixed : 0, missing, sizeof(missing));
+	snprintf(parts, sizeof(parts), "   %s   not measured %s%s", out, missing, more);
+	if (strlen(parts) > width)
+		snprintf(parts, sizeof(parts), "   not measured %s%s", missing, more);
+	snprintf(buf, cap, "%s", parts);
+}
+
+bool findings_grave(const struct findings *f)
+{
+	return f->n && f->list[0].rule->weight >= 2;
+}
+
+size_t findings_lines(const struct findings *f)
+{
+	return f->n ? FINDINGS_LINES : 1;
+}
+
+char *findings_line(const struct findings *f, size_t i, size_t width, char *buf, size_t cap)
+{
+	buf[0] = '\0';
+	if (!f->n)
+		i == 0 ? say_nothing(f, width, buf, cap) : (void)0;
+	else if (i == 0)
+		say_head(f, width, buf, cap);
+	else if (i == 1)
+		say_hurts(f, width, buf, cap);
+	else if (i == 2)
+		say_rest(f, width, buf, cap);
+	return buf;
+}
+
+bool findings_target(const struct findings *f, const char **ret_panel, struct finding_who *w)
+{
+	const struct finding *x = &f->list[0];
+
+	if (!f->n)
+		return false;
+	memset(w, 0, sizeof(*w));
+	/* Who causes it; where it is not known, who suffers; where nobody does, the panel that shows it. */
+	if (x->confidence != FINDING_CANNOT_TELL && x->cause.pid)
+		*w = x->cause;
+	else if (x->victim.pid && strcmp(x->rule->name, "oom") != 0)
+		*w = x->victim;
+	*ret_panel = w->pid ? "threads" : x->rule->panel;
+	return true;
+}

@@ -434,6 +434,7 @@ void builder_destroy(struct builder *b)
 	wbuf_finish(&b->body);
 	wbuf_finish(&b->rows);
 	free(b->order);
+	free(b->numbers);
 	free(b->changes);
 	free(b->patterns);
 	free(b);
@@ -610,7 +611,7 @@ uint64_t builder_lost(const struct builder *b)
 
 size_t builder_memory(const struct builder *b)
 {
-	size_t n = sizeof(*b) + dictwriter_memory(b->dictionary) + summarizer_memory(b->summarizer) + b->body.cap + b->rows.cap + b->order_cap * 8;
+	size_t n = sizeof(*b) + dictwriter_memory(b->dictionary) + summarizer_memory(b->summarizer) + b->body.cap + b->rows.cap + b->order_cap * 12;
 
 	for (uint32_t i = 0; i < b->ntables; i++)
 		n += mirror_memory(&b->mirrors[i]);

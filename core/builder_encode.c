@@ -25,7 +25,7 @@ static void use_cell(struct builder *b, const struct schema_column *c, uint8_t s
 
 static int order_reserve(struct builder *b, uint32_t n)
 {
-	uint32_t cap = n + n / 4 + 64, *order, *changes;
+	uint32_t cap = n + n / 4 + 64, *order, *numbers, *changes;
 
 	if (n <= b->order_cap)
 		return 0;
@@ -33,6 +33,10 @@ static int order_reserve(struct builder *b, uint32_t n)
 	if (!order)
 		return -ENOMEM;
 	b->order = order;
+	numbers = realloc(b->numbers, (size_t)cap * sizeof(*numbers));
+	if (!numbers)
+		return -ENOMEM;
+	b->numbers = numbers;
 	changes = realloc(b->changes, (size_t)cap * sizeof(*changes));
 	if (!changes)
 		return -ENOMEM;
@@ -106,17 +110,17 @@ static uint32_t row_flags(const struct slot *s)
 	return flags;
 }
 
-static void put_row_head(struct wbuf *w, const struct mirror *m, uint32_t slot, uint32_t *last_slot,
+static void put_row_head(struct wbuf *w, const struct mirror *m, uint32_t slot, uint32_t number, uint32_t *last_number,
 			 uint64_t *last_serial)
 {
 	const struct slot *s = &m->slots[slot];
 	uint64_t serial = mirror_number(m, slot, m->columns.serial), began_ns = mirror_number(m, slot, m->columns.began);
 	uint32_t flags = row_flags(s);
 
-	wbuf_varint(w, slot - *last_slot);
+	wbuf_varint(w, number - *last_number);
 	wbuf_varint(w, flags);
 	wbuf_zigzag(w, (int64_t)(serial - *last_serial));
-	*last_slot = slot + 1;
+	*last_number = number + 1;
 	*last_serial = serial + 1;
 	if (flags & FORMAT_ROW_CONTINUES)
 		wbuf_varint(w, m->sample_ns - began_ns);
@@ -168,7 +172,7 @@ static void put_row_past(struct wbuf *w, const struct mirror *m, uint32_t slot)
 /* Rows in b->order, given whole. */
 static void put_rows(struct builder *b, struct wbuf *w, const struct mirror *m, uint32_t n)
 {
-	uint32_t last_slot = 0;
+	uint32_t last_number = 0;
 	uint64_t last_serial = 0;
 
 	wbuf_varint(w, n);
@@ -179,7 +183,7 @@ static void put_rows(struct builder *b, struct wbuf *w, const struct mirror *m, 
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t pattern = pattern_of(b, mirror_states(m, b->order[i]), m->ncolumns);
 
-		put_row_head(&b->rows, m, b->order[i], &last_slot, &last_serial);
+		put_row_head(&b->rows, m, b->order[i], b->numbers[i], &last_number, &last_serial);
 		wbuf_varint(&b->rows, pattern);
 	}
 	put_patterns(b, w, m->ncolumns);
@@ -213,18 +217,22 @@ static void put_rows(struct builder *b, struct wbuf *w, const struct mirror *m, 
 	}
 }
 
+/* By the numbers that readers know rows by. */
 static uint32_t collect(struct builder *b, struct wbuf *w, const struct mirror *m, bool (*wanted)(const struct slot *))
 {
 	uint32_t n = 0;
 
-	for (uint32_t s = 0; s < m->nslots; s++) {
-		if (!m->slots[s].flags || !wanted(&m->slots[s]))
+	for (uint32_t number = 0; number < mirror_numbers(m); number++) {
+		uint32_t s = mirror_written(m, number);
+
+		if (s == UINT32_MAX || !m->slots[s].flags || !wanted(&m->slots[s]))
 			continue;
 		/* Members of folded rows are not written, and may be ten times as many as those that are. */
 		if (n == b->order_cap && order_reserve(b, n + 1)) {
 			w->err = -ENOMEM;
 			return 0;
 		}
+		b->numbers[n] = number;
 		b->order[n++] = s;
 	}
 	return n;
@@ -268,8 +276,8 @@ static void put_ended(struct builder *b, struct wbuf *w, const struct mirror *m)
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t s = b->order[i];
 
-		wbuf_varint(w, (uint64_t)(s - last) << 1 | !!(m->slots[s].flags & SLOT_HIDE));
-		last = s + 1;
+		wbuf_varint(w, (uint64_t)(b->numbers[i] - last) << 1 | !!(m->slots[s].flags & SLOT_HIDE));
+		last = b->numbers[i] + 1;
 	}
 }
 
@@ -279,9 +287,9 @@ static void put_staled(struct builder *b, struct wbuf *w, const struct mirror *m
 
 	wbuf_varint(w, n);
 	for (uint32_t i = 0; i < n; i++) {
-		wbuf_varint(w, b->order[i] - last);
+		wbuf_varint(w, b->numbers[i] - last);
 		wbuf_u8(w, m->slots[b->order[i]].stale);
-		last = b->order[i] + 1;
+		last = b->numbers[i] + 1;
 	}
 }
 
@@ -297,9 +305,9 @@ static void put_based(struct builder *b, struct wbuf *w, const struct mirror *m)
 
 	wbuf_varint(w, n);
 	for (uint32_t i = 0; i < n; i++) {
-		wbuf_varint(w, b->order[i] - last);
+		wbuf_varint(w, b->numbers[i] - last);
 		wbuf_u8(w, m->slots[b->order[i]].based_now);
-		last = b->order[i] + 1;
+		last = b->numbers[i] + 1;
 	}
 }
 
@@ -343,8 +351,8 @@ static void put_changed(struct builder *b, struct wbuf *w, const struct mirror *
 	if (!n)
 		return;
 	for (uint32_t i = 0; i < n; i++) {
-		wbuf_varint(w, b->order[i] - last);
-		last = b->order[i] + 1;
+		wbuf_varint(w, b->numbers[i] - last);
+		last = b->numbers[i] + 1;
 		b->changes[i] = m->slots[b->order[i]].first;
 	}
 	for (uint32_t i = 0; i < n; i++)

@@ -31,6 +31,7 @@ struct builder {
 	char remark[200]; /* the first reason or remark the collector gave */
 	struct wbuf body, rows; /* reused at every seal: the dictionary; heads of rows */
 	uint32_t *order;        /* slots to write, reused */
+	uint32_t *numbers;      /* of each: what readers know it by */
 	uint32_t *changes;      /* of each: the next of its changes to write, + 1 */
 	uint32_t order_cap;
 	struct pattern *patterns;

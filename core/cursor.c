@@ -224,23 +224,10 @@ static uint64_t kept_at(const struct cursor_kept *k, bool event)
 	return event ? k->row.began_ns : k->row.ended_ns;
 }
 
-static void drop_oldest(struct cursor_list *l)
-{
-	struct cursor_kept *k = l->items[l->first++];
-
-	segment_unlock(k->row.segment);
-	free(k);
-	if (l->first > 64 && l->first * 2 > l->n) {
-		memmove(l->items, l->items + l->first, (l->n - l->first) * sizeof(*l->items));
-		l->n -= l->first;
-		l->first = 0;
-	}
-}
-
 static void trim(struct cursor_list *l, uint64_t since, bool events)
 {
 	while (l->first < l->n && kept_at(l->items[l->first], events) < since)
-		drop_oldest(l);
+		cursor_list_drop(l);
 	if (l->left_out_ns < since)
 		l->left_out = 0;
 }
@@ -251,7 +238,7 @@ static void bound(struct cursor_list *l, size_t most, bool events)
 	while (most && l->n - l->first > most) {
 		l->left_out_ns = kept_at(l->items[l->first], events);
 		l->left_out++;
-		drop_oldest(l);
+		cursor_list_drop(l);
 	}
 }
 
@@ -584,20 +571,28 @@ const struct row *cursor_row_serial(const struct cursor *c, const struct schema_
 	return row_fill(c, t, slot, memory);
 }
 
-static uint64_t number(const struct row *row, uint32_t column)
+/* Of those that are packed: see cursor_keep_ended(). */
+static uint64_t packed_number(const uint64_t *packed, uint32_t ncolumns, uint32_t column)
 {
-	uint64_t bit = (uint64_t)1 << column % 64;
+	uint64_t bit = (uint64_t)1 << column % 64, below = bit - 1;
+	uint32_t word = column / 64, masks = (ncolumns + 63) / 64;
+	const uint64_t *wide = packed + masks;
+	const uint32_t *numbers = (const uint32_t *)(const void *)(wide + masks);
 	unsigned at = 0;
 
-	if (!row->numbers)
-		return grid_get(row->grid, row->slot, column);
-	if (!row->present)
-		return row->numbers[column];
-	if (!(row->present[column / 64] & bit))
+	if (!(packed[word] & bit))
 		return 0;
-	for (uint32_t i = 0; i < column / 64; i++)
-		at += (unsigned)__builtin_popcountll(row->present[i]);
-	return row->numbers[at + (unsigned)__builtin_popcountll(row->present[column / 64] & (bit - 1))];
+	for (uint32_t i = 0; i < word; i++)
+		at += (unsigned)(__builtin_popcountll(packed[i]) + __builtin_popcountll(wide[i]));
+	at += (unsigned)(__builtin_popcountll(packed[word] & below) + __builtin_popcountll(wide[word] & below));
+	return wide[word] & bit ? numbers[at] | (uint64_t)numbers[at + 1] << 32 : numbers[at];
+}
+
+static uint64_t number(const struct row *row, uint32_t column)
+{
+	if (row->packed)
+		return packed_number(row->packed, row->columns->n, column);
+	return row->numbers ? row->numbers[column] : grid_get(row->grid, row->slot, column);
 }
 
 uint64_t row_cell(const struct row *row, uint32_t column)
@@ -660,10 +655,10 @@ static const uint64_t *counts_of(const struct cursor *c, const struct schema_tab
 	to = t->hists->shown + (base ? t->ncounts : 0) + at;
 	k = kept_of(row);
 	if (k) {
-		kept = base ? k->base_counts : k->counts;
 		/* Slots of histograms may differ from those of the segment in which it ended. */
-		if (!kept || k->ncounts != t->ncounts)
+		if (!(base ? k->base_counts : k->counts) || k->ncounts != t->ncounts)
 			return NULL;
+		kept = k->memory + (base ? k->base_counts : k->counts);
 		next = kept + (t->ncounts + 63) / 64;
 		for (uint32_t i = 0; i < at + n; i++) {
 			uint64_t number = kept[i / 64] >> i % 64 & 1 ? *next++ : 0;
@@ -715,7 +710,7 @@ const struct row *cursor_ended(const struct cursor *c, const struct schema_table
 		return NULL;
 	k = t->ended.items[t->ended.first + i];
 	if (ret_slot)
-		*ret_slot = k->slot;
+		*ret_slot = k->row.slot;
 	return &k->row;
 }
 

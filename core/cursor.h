@@ -26,15 +26,15 @@ struct row {
 	/* Groups that have bases: their first values. (Where born they are 0, from since_ns on.) Groups that were read in the
 	 * table's first sample have none. */
 	uint8_t based;
-	const uint8_t *states; /* enum format_cell, one a column; UNREAD: the cell is the dictionary id of the reason */
-	struct segment *segment; /* whose dictionary its ids belong to */
-	/* private: where its numbers are */
+	/* private, as what follows the segment: where its numbers are */
 	bool dropped;
 	uint32_t slot;
+	const uint8_t *states; /* enum format_cell, one a column; UNREAD: the cell is the dictionary id of the reason */
+	struct segment *segment; /* whose dictionary its ids belong to */
 	uint64_t sample_ns;
 	const struct grid *grid;
-	const uint64_t *numbers; /* of one that ended, and of events; else NULL */
-	const uint64_t *present; /* bit a column: `numbers` has only these, the others are 0; NULL: it has all */
+	const uint64_t *numbers; /* of events: all of them; else NULL */
+	const uint64_t *packed;  /* of one that ended: see cursor_keep_ended(); else NULL */
 	const struct row_columns *columns;
 };
 

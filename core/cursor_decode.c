@@ -244,19 +244,16 @@ static int get_events(struct rbuf *r, struct cursor_table *t, uint64_t frame_ns,
 
 		if (r->err || pattern >= npatterns)
 			return -EBADMSG;
-		k = calloc(1, sizeof(*k) + schema->ncolumns * 9 + 8);
-		if (!k || cursor_list_append(&t->events, k)) {
-			free(k);
+		k = cursor_list_add(&t->events, t, schema->ncolumns * 9);
+		if (!k)
 			return -ENOMEM;
-		}
 		memcpy(k->memory + schema->ncolumns, patterns + pattern * schema->ncolumns, schema->ncolumns);
-		k->columns = t->columns;
 		k->row = (struct row){
 			.began_ns = frame_ns,
 			.since_ns = frame_ns,
 			.states = (uint8_t *)(k->memory + schema->ncolumns),
 			.numbers = k->memory,
-			.columns = &k->columns,
+			.columns = &k->layout->columns,
 			.segment = segment_lock(segment),
 		};
 	}

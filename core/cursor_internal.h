@@ -17,18 +17,34 @@ struct cursor_slot {
 	uint8_t stale, based;
 };
 
+/* Where kept rows have their numbers: those of a table share one. */
+struct cursor_layout {
+	uint32_t refs;
+	struct row_columns columns;
+};
+
 /* A row that outlives its slot, or an event. */
 struct cursor_kept {
 	struct row row;
-	struct row_columns columns;
-	uint32_t slot, ncounts;
-	const uint64_t *counts, *base_counts; /* those that are not 0, behind a bit for each that says so; NULL: none known */
+	struct cursor_layout *layout; /* holds it */
+	uint32_t ncounts;
+	uint32_t counts, base_counts; /* where in `memory` those that are not 0 stand, behind a bit for each that says so; 0: none known */
 	uint64_t memory[]; /* what row points to */
+};
+
+/* Kept rows stand one after the other in pieces that go with the last one in them: they go in the order in which they came, thousands
+ * at once, and would leave holes elsewhere. */
+struct cursor_piece {
+	struct cursor_piece *next;
+	size_t size, used; /* bytes of `memory` */
+	size_t live;       /* rows in it that are left */
+	uint64_t memory[];
 };
 
 struct cursor_list {
 	struct cursor_kept **items;
 	size_t n, cap, first; /* items before `first` are forgotten */
+	struct cursor_piece *oldest, *newest;
 	uint64_t left_out, left_out_ns; /* were too many: the oldest, so many, the newest of them at */
 };
 
@@ -42,6 +58,7 @@ struct cursor_table {
 	const struct schema_table *schema;
 	struct cursor_slot *slots;
 	struct row_columns columns;
+	struct cursor_layout *layout; /* the same, as kept rows have it; NULL: none was kept yet */
 	struct grid grid;   /* the numbers of the rows in `slots` */
 	struct cellstates cellstates;
 	struct cursor_counts *hists; /* with the first slot of a table that has histograms */
@@ -83,8 +100,10 @@ void cursor_slot_free(struct cursor_table *, uint32_t slot);
 void cursor_table_clear(struct cursor_table *);
 
 void cursor_list_finish(struct cursor_list *);
-/* The list owns it from now on. -ENOMEM: the caller still does. */
-int cursor_list_append(struct cursor_list *, struct cursor_kept *);
+/* A new last one, of zeros, with the table's layout and so many bytes behind it. NULL: out of memory. */
+struct cursor_kept *cursor_list_add(struct cursor_list *, struct cursor_table *, size_t bytes);
+/* Forgets the oldest; there is one. */
+void cursor_list_drop(struct cursor_list *);
 /* Copies the row in this slot to the list of ended rows. */
 int cursor_keep_ended(struct cursor_table *, uint32_t slot, uint64_t ended_ns, bool folded, struct segment *);
 

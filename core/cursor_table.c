@@ -20,29 +20,112 @@ void cursor_table_init(struct cursor_table *t, const struct schema_table *schema
 	}
 }
 
-void cursor_list_finish(struct cursor_list *l)
+enum {
+	PIECE_MIN = 1 << 10,
+	PIECE_MAX = (17 << 12) - 64, /* with what malloc() adds, whole pages of their own */
+};
+
+static void layout_drop(struct cursor_layout *l)
 {
-	for (size_t i = l->first; i < l->n; i++) {
-		segment_unlock(l->items[i]->row.segment);
-		free(l->items[i]);
-	}
-	free(l->items);
-	memset(l, 0, sizeof(*l));
+	if (l && !--l->refs)
+		free(l);
 }
 
-int cursor_list_append(struct cursor_list *l, struct cursor_kept *k)
+static struct cursor_layout *layout_of(struct cursor_table *t)
 {
+	if (!t->layout) {
+		t->layout = malloc(sizeof(*t->layout));
+		if (!t->layout)
+			return NULL;
+		*t->layout = (struct cursor_layout){.refs = 1, .columns = t->columns};
+	}
+	t->layout->refs++;
+	return t->layout;
+}
+
+/* Room for so many bytes behind those that are there. */
+static struct cursor_piece *piece_for(struct cursor_list *l, size_t bytes)
+{
+	struct cursor_piece *p = l->newest;
+	size_t size = p ? p->size * 2 + sizeof(*p) : PIECE_MIN;
+
+	if (p && bytes <= p->size - p->used)
+		return p;
+	size = size > PIECE_MAX - sizeof(*p) ? PIECE_MAX - sizeof(*p) : size;
+	size = size > bytes ? size : bytes;
+	p = malloc(sizeof(*p) + size);
+	if (!p)
+		return NULL;
+	*p = (struct cursor_piece){.size = size};
+	*(l->newest ? &l->newest->next : &l->oldest) = p;
+	l->newest = p;
+	return p;
+}
+
+struct cursor_kept *cursor_list_add(struct cursor_list *l, struct cursor_table *t, size_t bytes)
+{
+	size_t size = (sizeof(struct cursor_kept) + bytes + 7) & ~(size_t)7;
+	struct cursor_piece *p;
+	struct cursor_kept *k;
+
 	if (l->n == l->cap) {
 		size_t cap = l->cap ? l->cap * 2 : 64;
 		struct cursor_kept **items = realloc(l->items, cap * sizeof(*items));
 
 		if (!items)
-			return -ENOMEM;
+			return NULL;
 		l->items = items;
 		l->cap = cap;
 	}
+	p = piece_for(l, size);
+	if (!p || !layout_of(t))
+		return NULL;
+	k = (struct cursor_kept *)(void *)((char *)p->memory + p->used);
+	memset(k, 0, size);
+	k->layout = t->layout;
+	p->used += size;
+	p->live++;
 	l->items[l->n++] = k;
-	return 0;
+	return k;
+}
+
+void cursor_list_drop(struct cursor_list *l)
+{
+	struct cursor_kept *k = l->items[l->first++];
+	struct cursor_piece *p = l->oldest;
+
+	segment_unlock(k->row.segment);
+	layout_drop(k->layout);
+	/* A piece that is empty may stand before it: there was no memory for what it was made for. */
+	while (!p->live) {
+		l->oldest = p->next;
+		free(p);
+		p = l->oldest;
+	}
+	if (!--p->live) {
+		l->oldest = p->next;
+		l->newest = l->oldest ? l->newest : NULL;
+		free(p);
+	}
+	if (l->first > 64 && l->first * 2 > l->n) {
+		memmove(l->items, l->items + l->first, (l->n - l->first) * sizeof(*l->items));
+		l->n -= l->first;
+		l->first = 0;
+	}
+}
+
+void cursor_list_finish(struct cursor_list *l)
+{
+	while (l->first < l->n)
+		cursor_list_drop(l);
+	while (l->oldest) {
+		struct cursor_piece *next = l->oldest->next;
+
+		free(l->oldest);
+		l->oldest = next;
+	}
+	free(l->items);
+	memset(l, 0, sizeof(*l));
 }
 
 void cursor_table_finish(struct cursor_table *t)
@@ -58,6 +141,7 @@ void cursor_table_finish(struct cursor_table *t)
 		free(t->hists);
 	}
 	free(t->count_at);
+	layout_drop(t->layout);
 	memset(t, 0, sizeof(*t));
 }
 
@@ -119,27 +203,62 @@ void cursor_slot_free(struct cursor_table *t, uint32_t slot)
 		grid_leave(&t->hists->base, slot);
 }
 
+static bool is_wide(uint64_t number)
+{
+	return number > UINT32_MAX;
+}
+
+/* Words that the numbers take: a bit for each that is not 0, one for each that needs eight bytes, then those in four or eight. */
+static size_t packed_words(const struct grid *g, uint32_t row)
+{
+	size_t fours = 0;
+
+	for (uint32_t c = 0; c < g->ncolumns; c++) {
+		uint64_t number = grid_get(g, row, c);
+
+		fours += (number != 0) + is_wide(number);
+	}
+	return ((g->ncolumns + 63) / 64) * 2 + (fours + 1) / 2;
+}
+
+static uint64_t *put_packed(uint64_t **at, const struct grid *g, uint32_t row, size_t words)
+{
+	size_t masks = (g->ncolumns + 63) / 64;
+	uint64_t *packed = *at;
+	uint32_t *to = (uint32_t *)(void *)(packed + 2 * masks);
+
+	for (uint32_t c = 0; c < g->ncolumns; c++) {
+		uint64_t number = grid_get(g, row, c);
+
+		if (!number)
+			continue;
+		packed[c / 64] |= (uint64_t)1 << c % 64;
+		*to++ = (uint32_t)number;
+		if (!is_wide(number))
+			continue;
+		packed[masks + c / 64] |= (uint64_t)1 << c % 64;
+		*to++ = (uint32_t)(number >> 32);
+	}
+	*at += words;
+	return packed;
+}
+
 int cursor_keep_ended(struct cursor_table *t, uint32_t slot, uint64_t ended_ns, bool folded, struct segment *segment)
 {
 	const struct cursor_slot *s = &t->slots[slot];
 	bool base_counts = s->based && t->hists && t->hists->base.nrows;
-	size_t words = present_words(&t->grid, slot);
-	uint64_t *to, *present;
+	size_t packed = packed_words(&t->grid, slot), words = packed;
 	struct cursor_kept *k;
+	uint64_t *to;
 
 	/* Two in three of its numbers are 0, of counts most. */
 	if (t->hists)
 		words += present_words(&t->hists->now, slot) + (base_counts ? present_words(&t->hists->base, slot) : 0);
-	k = calloc(1, sizeof(*k) + words * 8 + t->schema->ncolumns);
-	if (!k || cursor_list_append(&t->ended, k)) {
-		free(k);
+	k = cursor_list_add(&t->ended, t, words * 8 + t->schema->ncolumns);
+	if (!k)
 		return -ENOMEM;
-	}
 	to = k->memory;
-	present = put_present(&to, &t->grid, slot);
-	k->slot = slot;
 	k->ncounts = t->ncounts;
-	k->columns = t->columns;
 	k->row = (struct row){
 		.serial = grid_get(&t->grid, slot, t->columns.serial),
 		.ended_ns = ended_ns,
@@ -149,11 +268,11 @@ int cursor_keep_ended(struct cursor_table *t, uint32_t slot, uint64_t ended_ns, 
 		.dropped = s->flags & FORMAT_ROW_DROPS,
 		.stale = s->stale,
 		.based = s->based,
+		.slot = slot,
 		/* Its last values are as of the sample before it was missed: at the latest now. */
 		.sample_ns = ended_ns,
-		.numbers = present + (t->columns.n + 63) / 64,
-		.present = present,
-		.columns = &k->columns,
+		.packed = put_packed(&to, &t->grid, slot, packed),
+		.columns = &k->layout->columns,
 		.segment = segment_lock(segment),
 	};
 	if (k->row.born || s->based & 1) {
@@ -161,9 +280,9 @@ int cursor_keep_ended(struct cursor_table *t, uint32_t slot, uint64_t ended_ns, 
 		k->row.since_ns = k->row.began_ns ? grid_get(&t->grid, slot, t->columns.since) : 0;
 	}
 	if (t->hists)
-		k->counts = put_present(&to, &t->hists->now, slot);
+		k->counts = (uint32_t)(put_present(&to, &t->hists->now, slot) - k->memory);
 	if (base_counts)
-		k->base_counts = put_present(&to, &t->hists->base, slot);
+		k->base_counts = (uint32_t)(put_present(&to, &t->hists->base, slot) - k->memory);
 	memcpy(to, cursor_states(t, slot), t->schema->ncolumns);
 	k->row.states = (uint8_t *)to;
 	return 0;

@@ -40,6 +40,7 @@ int mirror_init(struct mirror *m, const struct schema_table *t)
 		if (t->columns[c].role == CULPRIT_COUNTER || t->columns[c].role == CULPRIT_HISTOGRAM)
 			mask_set(m->counting_columns, c);
 	}
+	m->folds = t->fold_by >= 0;
 	m->thinning = 1;
 	return 0;
 fail:
@@ -60,6 +61,7 @@ void mirror_finish(struct mirror *m)
 	free(m->shown);
 	free(m->count_at);
 	free(m->index);
+	free(m->written);
 	free(m->row_cells);
 	free(m->row_states);
 	free(m->merged_states);
@@ -75,7 +77,7 @@ size_t mirror_memory(const struct mirror *m)
 
 	return m->cap * row + grid_memory(&m->grid) + grid_memory(&m->counts) + grid_memory(&m->base_counts) +
 	       (size_t)m->sealed_cap * m->ncounts * 8 + cellstates_memory(&m->cellstates) +
-	       (size_t)m->changes_cap * sizeof(*m->changes) + (size_t)m->index_cap * 4 +
+	       (size_t)m->changes_cap * sizeof(*m->changes) + (size_t)m->index_cap * 4 + (size_t)m->written_cap * 4 +
 	       (size_t)m->events_cap * m->ncolumns * 9;
 }
 
@@ -525,6 +527,69 @@ static int settle_falls(struct mirror *m, uint32_t slot)
 	return r;
 }
 
+/* The row in this slot is written from now on. */
+static int number_take(struct mirror *m, uint32_t slot)
+{
+	uint32_t number;
+
+	if (m->free_number) {
+		number = m->free_number - 1;
+		m->free_number = m->written[number] & ~WRITTEN_FREE;
+	} else {
+		if (m->nwritten == m->written_cap) {
+			uint32_t cap = m->written_cap + m->written_cap / 4 + 16;
+
+			if (!resize(&m->written, m->written_cap, cap, 1, sizeof(*m->written)))
+				return -ENOMEM;
+			m->written_cap = cap;
+		}
+		number = m->nwritten++;
+	}
+	m->written[number] = slot;
+	m->slots[slot].flags |= SLOT_WRITTEN;
+	return 0;
+}
+
+static void number_free(struct mirror *m, uint32_t number)
+{
+	m->written[number] = WRITTEN_FREE | m->free_number;
+	m->free_number = number + 1;
+}
+
+/* Numbers of rows that have ended, or went into a folded row, are free after the frame that says so. */
+static void numbers_sealed(struct mirror *m)
+{
+	for (uint32_t n = 0; n < m->nwritten; n++) {
+		struct slot *s = m->written[n] & WRITTEN_FREE ? NULL : &m->slots[m->written[n]];
+
+		if (!s || ((s->flags & (SLOT_LIVE | SLOT_WRITTEN)) == (SLOT_LIVE | SLOT_WRITTEN) && slot_is_shown(s)))
+			continue;
+		s->flags &= ~(uint32_t)SLOT_WRITTEN;
+		number_free(m, n);
+	}
+}
+
+/* Those behind the last that is taken go; the least free one is taken first. */
+static void numbers_shrink(struct mirror *m)
+{
+	uint32_t *written;
+
+	while (m->nwritten && m->written[m->nwritten - 1] & WRITTEN_FREE)
+		m->nwritten--;
+	m->free_number = 0;
+	for (uint32_t n = m->nwritten; n > 0; n--) {
+		if (m->written[n - 1] & WRITTEN_FREE)
+			number_free(m, n - 1);
+	}
+	if (m->written_cap < SLOTS_SPARE || m->nwritten + 16 > m->written_cap / 4)
+		return;
+	written = realloc(m->written, (m->nwritten + 16) * sizeof(*written));
+	if (written) {
+		m->written = written;
+		m->written_cap = m->nwritten + 16;
+	}
+}
+
 int mirror_settle(struct mirror *m)
 {
 	int r = m->err;
@@ -533,9 +598,11 @@ int mirror_settle(struct mirror *m)
 	for (uint32_t i = 0; i < m->nslots && !r; i++) {
 		const struct slot *s = &m->slots[i];
 
+		if (m->folds && !(s->flags & SLOT_WRITTEN) && slot_is_shown(s))
+			r = number_take(m, i);
 		if ((s->flags & (SLOT_LIVE | SLOT_TOUCHED)) != (SLOT_LIVE | SLOT_TOUCHED))
 			continue;
-		if (!(s->flags & SLOT_NEW))
+		if (!r && !(s->flags & SLOT_NEW))
 			r = settle_falls(m, i);
 		if (!r)
 			r = settle_bases(m, i);
@@ -713,6 +780,8 @@ void mirror_sealed(struct mirror *m)
 		s->based_now = 0;
 		s->flags &= ~(uint32_t)(SLOT_NEW | SLOT_TOUCHED | SLOT_SEEN | SLOT_HIDE | SLOT_SHOW);
 	}
+	if (m->folds)
+		numbers_sealed(m);
 	changes_fit(m);
 	m->nchanges = m->nsealed = 0;
 	m->nevents = m->events_before = 0;
@@ -761,6 +830,8 @@ void mirror_tighten(struct mirror *m)
 	uint32_t want;
 
 	shrink(m);
+	if (m->folds)
+		numbers_shrink(m);
 	grid_tighten(&m->grid);
 	grid_tighten(&m->counts);
 	grid_tighten(&m->base_counts);

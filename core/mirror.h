@@ -23,6 +23,7 @@ enum slot_flags {
 	SLOT_TOUCHED = 512, /* the mask of changes is not empty */
 	SLOT_HIDE = 1024,   /* became a folded member in this frame: readers see it go */
 	SLOT_SHOW = 2048,   /* stopped being one in this frame: readers see it come */
+	SLOT_WRITTEN = 4096, /* has a number in `written` */
 };
 
 struct slot {
@@ -62,6 +63,11 @@ struct mirror {
 	uint32_t free_slot;             /* the first empty one + 1 */
 	uint32_t *index, index_cap;     /* hash of keys -> slot + 1 */
 	uint32_t guess;                 /* the slot behind the one asked for last */
+	/* Of a table whose rows may be folded: those that are written have numbers of their own. Readers have a place for each
+	 * number there ever was, and the members of folded rows may be twenty times as many. */
+	bool folds;
+	uint32_t *written;              /* [number] -> slot, or WRITTEN_FREE | the next free number + 1 */
+	uint32_t nwritten, written_cap, free_number; /* free_number: the first + 1 */
 	uint64_t next_serial;
 	uint64_t group_columns[SCHEMA_GROUPS_MAX][SCHEMA_MASK_WORDS];
 	uint64_t counting_columns[SCHEMA_MASK_WORDS]; /* counters and histograms */
@@ -145,6 +151,22 @@ static inline bool slot_is_shown(const struct slot *s)
 	return (s->flags & SLOT_LIVE) && !(s->flags & SLOT_FOLDED);
 }
 
+#define WRITTEN_FREE 0x80000000u
+
+/* How many numbers there are for rows that are written; and the slot of the row that has this one, UINT32_MAX: none has, or it may not be
+ * written. As of the last mirror_settle(). */
+static inline uint32_t mirror_numbers(const struct mirror *m)
+{
+	return m->folds ? m->nwritten : m->nslots;
+}
+
+static inline uint32_t mirror_written(const struct mirror *m, uint32_t number)
+{
+	if (!m->folds)
+		return number;
+	return m->written[number] & WRITTEN_FREE ? UINT32_MAX : m->written[number];
+}
+
 /* Slot of the row whose key cells are in `cells`, or UINT32_MAX. Costs least where rows are asked for in the order of the sample
  * before, as most sources have them. */
 uint32_t mirror_find(struct mirror *, const uint64_t *cells);
@@ -166,7 +188,7 @@ void mirror_tighten(struct mirror *);
 /* Forgets what this sample changed. */
 void mirror_rollback(struct mirror *);
 /* Before writing: notes by how much counters fell since the last frame, and the bases of those that were read for the
- * first time. -ENOMEM. */
+ * first time; rows that are to be written get their numbers. -ENOMEM. */
 int mirror_settle(struct mirror *);
 /* The counters and histograms of these groups count from what they are now. -ENOMEM. */
 int mirror_base(struct mirror *, uint32_t slot, uint8_t groups);

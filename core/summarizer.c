@@ -261,9 +261,9 @@ static void series_reserve(struct wbuf *w)
 		wbuf_reserve(w, w->len + 32);
 }
 
-static int series_note(struct gathered *g, const struct mirror *m, uint32_t slot, uint32_t k)
+static int series_note(struct gathered *g, const struct mirror *m, uint32_t slot, uint32_t number, uint32_t k)
 {
-	uint32_t *at = &g->series_at[(size_t)slot * g->ncolumns + k], column = g->columns[k];
+	uint32_t *at = &g->series_at[(size_t)number * g->ncolumns + k], column = g->columns[k];
 	uint32_t now = (uint32_t)g->ntimes - 1;
 	struct series *s = *at ? &g->series[*at - 1] : NULL;
 	uint64_t cell = mirror_cell(m, slot, column), serial = mirror_number(m, slot, m->columns.serial);
@@ -275,7 +275,7 @@ static int series_note(struct gathered *g, const struct mirror *m, uint32_t slot
 			return -ENOMEM;
 		*at = (uint32_t)g->nseries;
 		s->serial = serial;
-		s->slot = slot;
+		s->slot = number;
 		s->column = column;
 		s->first = now;
 		s->n = 0;
@@ -318,7 +318,8 @@ static int time_note(struct gathered *g, uint64_t sample_ns)
 	return 0;
 }
 
-static int slot_note(struct gathered *g, const struct mirror *m, uint32_t i, bool key)
+/* What readers know by the number. */
+static int slot_note(struct gathered *g, const struct mirror *m, uint32_t i, uint32_t number, bool key)
 {
 	const struct slot *s = &m->slots[i];
 	bool moved = !key && !(s->flags & (SLOT_NEW | SLOT_SHOW));
@@ -333,13 +334,13 @@ static int slot_note(struct gathered *g, const struct mirror *m, uint32_t i, boo
 			continue;
 		from = was_ok ? schema_number(column, k->sealed) : 0;
 		to = is_ok ? schema_number(column, mirror_number(m, i, k->column)) : 0;
-		if (extreme_note(g, i, k->column, mirror_number(m, i, m->columns.serial), was_ok ? &from : NULL,
+		if (extreme_note(g, number, k->column, mirror_number(m, i, m->columns.serial), was_ok ? &from : NULL,
 				 is_ok ? &to : NULL))
 			return -ENOMEM;
 	}
 	/* A row that ends in this frame is not in it any more. */
 	for (uint32_t k = 0; g->small && !(s->flags & SLOT_GONE) && k < g->ncolumns; k++) {
-		if (series_note(g, m, i, k))
+		if (series_note(g, m, i, number, k))
 			return -ENOMEM;
 	}
 	return 0;
@@ -348,7 +349,7 @@ static int slot_note(struct gathered *g, const struct mirror *m, uint32_t i, boo
 int summarizer_note(struct summarizer *s, uint32_t table, const struct mirror *m, bool key)
 {
 	struct gathered *g;
-	uint32_t shown = 0;
+	uint32_t shown = 0, n;
 
 	if (reserve_tables(s, table + 1))
 		return -ENOMEM;
@@ -358,21 +359,25 @@ int summarizer_note(struct summarizer *s, uint32_t table, const struct mirror *m
 	g->events += m->nevents;
 	if (m->schema->kind != CULPRIT_STATE || !m->sample_ns || !(m->sampled || key))
 		return 0;
-	for (uint32_t i = 0; i < m->nslots; i++)
-		shown += slot_is_shown(&m->slots[i]);
+	n = mirror_numbers(m);
+	for (uint32_t i = 0; i < n; i++)
+		shown += mirror_written(m, i) != UINT32_MAX && slot_is_shown(&m->slots[mirror_written(m, i)]);
 	/* Slots, not only rows: the memory is by slot. */
-	if (shown > SUMMARY_SERIES_ROWS || m->nslots > SUMMARY_SERIES_ROWS) {
+	if (shown > SUMMARY_SERIES_ROWS || n > SUMMARY_SERIES_ROWS) {
 		g->small = false;
 		g->nseries = 0;
 	}
-	if (reserve_slots(g, m->nslots) || time_note(g, m->sample_ns))
+	if (reserve_slots(g, n) || time_note(g, m->sample_ns))
 		return -ENOMEM;
-	for (uint32_t i = 0; i < m->nslots; i++) {
-		const struct slot *slot = &m->slots[i];
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t at = mirror_written(m, i);
+		const struct slot *slot = at == UINT32_MAX ? NULL : &m->slots[at];
 
+		if (!slot)
+			continue;
 		if ((slot_is_shown(slot) && slot->flags & SLOT_GONE) || slot->flags & SLOT_HIDE)
 			g->ended++;
-		if (slot_is_shown(slot) && slot_note(g, m, i, key))
+		if (slot_is_shown(slot) && slot_note(g, m, at, i, key))
 			return -ENOMEM;
 	}
 	return g->done.err;

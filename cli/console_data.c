@@ -205,8 +205,8 @@ int console_data_now(struct console_data *d, struct console_now *ret, struct cul
 static void put_marks(struct console_data *d, uint64_t to_ns, uint64_t step_ns, const struct series *s,
 		      struct console_timeline *t)
 {
-	uint64_t span = step_ns * s->n;
-	struct lens lens = lens_window(to_ns > span ? to_ns - span : 0, to_ns);
+	/* A window begins behind its `from`, a column with it. */
+	struct lens lens = lens_window(s->from_ns && s->from_ns < to_ns ? s->from_ns - 1 : 0, to_ns);
 	const struct marks *kept = view_marks(d->view);
 	size_t n;
 

@@ -490,8 +490,8 @@ int segment_frame(struct segment *s, const struct segment_frame *f, const uint8_
 
 void segment_frame_done(struct segment *s)
 {
-	/* A key frame is large, and comes seldom. */
-	if (s->lean && s->of)
+	/* A key frame is large, and comes seldom: its memory goes with the next small one. */
+	if (s->lean && s->of && s->of->frame.len <= WBUF_KEEP)
 		wbuf_give_back(&s->of->frame);
 }
 

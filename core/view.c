@@ -1,102 +1,12 @@
-#include "view.h"
+#include "view_internal.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "error.h"
 #include "filter.h"
 #include "memo.h"
-#include "series_internal.h"
-#include "tick_walk.h"
-
-enum {
-	SOURCES_MAX = 16,
-	PLACES_MAX = 12,
-	PLACE_TABLES_MAX = 64,
-	ROUTES_MAX = 64,
-	MISSING_MAX = 32,
-	LATE_MAX = 32,
-	PLACE_ROWS_FEW = 1024, /* rows that nobody asked for may be moved on along with those that were */
-	MISSING_KEPT = 4, /* refreshes for which one that was asked for is told */
-	PLACE_IDLE = 16, /* refreshes after which an unused place gives its memory back; */
-	PLACE_IDLE_LARGE = 3, /* one of many rows, which may be megabytes: who comes back to it has it read anew */
-	PLACE_ROWS_MANY = 8192,
-	STALE_TRIES = 4,
-	MEMO_BYTES = 8 << 20,
-};
-
-struct holder {
-	struct source *source;
-	bool has;
-	bool live; /* more will come: it answers for what is after its newest frame, too */
-	uint64_t first_ns, last_ns, newest_seq, newest_size;
-	/* As its newest segment says. */
-	struct schema *schema;
-	struct host_info host;
-	bool known;
-	uint64_t known_seq;
-	uint64_t whole_ns; /* that segment is damaged, and this its last whole frame; 0: it is not */
-};
-
-/* A table that another source answers for than whose turn it would be. */
-struct route {
-	char table[SCHEMA_NAME_MAX + 1];
-	const struct source *source;
-	uint64_t refresh; /* in which it was asked for last */
-};
-
-struct own_place {
-	struct place place; /* first: queries see only this */
-	char tables[PLACE_TABLES_MAX][SCHEMA_NAME_MAX + 1];
-	size_t ntables;
-	uint64_t used; /* refresh in which it was last used */
-	size_t keep_most;
-	uint64_t shared; /* refresh in which a query joined another one here */
-	uint64_t ahead;  /* who looked ahead here last: view.aheads; until when */
-	uint64_t ahead_to_ns;
-	uint64_t stamp;
-	int err; /* of the last move */
-	struct culprit_error error;
-};
-
-struct view {
-	struct holder holders[SOURCES_MAX];
-	size_t nholders;
-	struct source **removed; /* see view_remove_source() */
-	size_t nremoved;
-	struct view *baseline;
-	struct marks *marks;
-	struct own_place *places[PLACES_MAX];
-	size_t nplaces;
-	bool refreshed, has;
-	uint64_t first_ns, last_ns, generation, refreshes, stamps, place_generations;
-	size_t keep_most; /* see view_keep_most() */
-	const struct patience *patience; /* of who looks ahead; NULL: nobody does */
-	uint64_t aheads;
-	struct route routes[ROUTES_MAX];
-	size_t nroutes;
-	struct {
-		char table[SCHEMA_NAME_MAX + 1];
-		uint64_t refresh; /* in which it was asked for last */
-	} missing[MISSING_MAX];
-	size_t nmissing;
-	/* Tables that began late; see view_note_late(). */
-	struct late {
-		const struct source *source;
-		char table[SCHEMA_NAME_MAX + 1];
-		uint64_t from_ns, first_ns;
-	} late[LATE_MAX];
-	size_t late_next;
-	struct schema *schema; /* of all sources; the same one as long as they say the same */
-	const struct host_info *host;
-	struct culprit_error damage; /* met on looking the schema up */
-	uint64_t schema_generation; /* of the view when it was looked up */
-	struct memo *memo;
-	struct series_state *series;
-	struct tick_walks *walks;
-};
 
 struct view *view_create(void)
 {
@@ -107,15 +17,6 @@ struct view *view_create(void)
 		return NULL;
 	}
 	return v;
-}
-
-static void place_destroy(struct own_place *p)
-{
-	if (!p)
-		return;
-	cursor_destroy(p->place.start);
-	cursor_destroy(p->place.end);
-	free(p);
 }
 
 void view_keep_most(struct view *v, size_t most)
@@ -130,7 +31,7 @@ void view_destroy(struct view *v)
 	series_state_destroy(v->series);
 	tick_walks_destroy(v->walks);
 	for (size_t i = 0; i < v->nplaces; i++)
-		place_destroy(v->places[i]);
+		view_place_destroy(v->places[i]);
 	for (size_t i = 0; i < v->nholders; i++) {
 		schema_unlock(v->holders[i].schema);
 		source_destroy(v->holders[i].source);
@@ -178,7 +79,7 @@ int view_add_source_before(struct view *v, struct source *source, const struct s
 	return 0;
 }
 
-static struct route *route_of(const struct view *v, const char *table)
+struct route *view_route_of(const struct view *v, const char *table)
 {
 	for (size_t i = 0; table && i < v->nroutes; i++)
 		if (!strcmp(v->routes[i].table, table))
@@ -188,7 +89,7 @@ static struct route *route_of(const struct view *v, const char *table)
 
 int view_route(struct view *v, const char *table, const struct source *source)
 {
-	struct route *r = route_of(v, table);
+	struct route *r = view_route_of(v, table);
 
 	if (r ? r->source == source : !source)
 		return 0;
@@ -236,14 +137,14 @@ void view_remove_source(struct view *v, struct source *source)
 
 uint64_t view_route_idle(const struct view *v, const char *table)
 {
-	const struct route *r = route_of(v, table);
+	const struct route *r = view_route_of(v, table);
 
 	return r ? v->refreshes - r->refresh : UINT64_MAX;
 }
 
 const struct source *view_routed(const struct view *v, const char *table)
 {
-	const struct route *r = route_of(v, table);
+	const struct route *r = view_route_of(v, table);
 
 	return r ? r->source : NULL;
 }
@@ -300,13 +201,6 @@ static int holder_refresh(struct holder *h, struct culprit_error *error)
 	return changed;
 }
 
-static uint64_t place_idle(const struct own_place *p)
-{
-	size_t rows = p->place.end ? cursor_rows_held(p->place.end, NULL, 0) : 0;
-
-	return rows + (p->place.start ? cursor_rows_held(p->place.start, NULL, 0) : 0) > PLACE_ROWS_MANY ? PLACE_IDLE_LARGE : PLACE_IDLE;
-}
-
 int view_refresh(struct view *v, struct culprit_error *error)
 {
 	bool changed = !v->refreshed, some = false;
@@ -336,8 +230,8 @@ int view_refresh(struct view *v, struct culprit_error *error)
 		v->has = true;
 	}
 	for (size_t i = v->nplaces; i-- > 1;) {
-		if (v->refreshes - v->places[i]->used > place_idle(v->places[i])) {
-			place_destroy(v->places[i]);
+		if (v->refreshes - v->places[i]->used > view_place_idle(v->places[i])) {
+			view_place_destroy(v->places[i]);
 			v->places[i] = v->places[--v->nplaces];
 		}
 	}
@@ -379,7 +273,7 @@ int view_nothing(struct view *v, struct culprit_error *error)
 			 damage[0] ? damage : notice[0] ? notice : "nothing has been sampled yet");
 }
 
-static void refresh_once(struct view *v)
+void view_refresh_once(struct view *v)
 {
 	if (!v->refreshed)
 		view_refresh(v, NULL);
@@ -387,7 +281,7 @@ static void refresh_once(struct view *v)
 
 bool view_extent(const struct view *v, uint64_t *ret_from_ns, uint64_t *ret_to_ns)
 {
-	refresh_once((struct view *)v);
+	view_refresh_once((struct view *)v);
 	if (!v->has)
 		return false;
 	*ret_from_ns = v->first_ns;
@@ -415,7 +309,7 @@ struct source *view_source_of(struct view *v, const char *table, uint64_t mono_n
 	const struct source *routed = view_routed(v, table);
 	const struct holder *best = NULL;
 
-	refresh_once(v);
+	view_refresh_once(v);
 	for (size_t i = 0; routed && i < v->nholders; i++)
 		if (v->holders[i].source == routed && holds(&v->holders[i], mono_ns))
 			return v->holders[i].source;
@@ -446,7 +340,7 @@ size_t view_pieces(struct view *v, const char *table, uint64_t from_ns, uint64_t
 	uint64_t edges[2 * SOURCES_MAX + 1];
 	size_t nedges = 0, n = 0;
 
-	refresh_once(v);
+	view_refresh_once(v);
 	if (v->nholders == 1) {
 		*pieces = (struct view_piece){v->holders[0].source, 0, UINT64_MAX};
 		return v->holders[0].has;
@@ -531,7 +425,7 @@ static bool pair_near(const struct view *cv, bool by_wall, int64_t wall, uint64_
 	struct view *v = (struct view *)cv;
 	bool have = false;
 
-	refresh_once(v);
+	view_refresh_once(v);
 	for (size_t i = 0; i < v->nholders; i++) {
 		struct source *s = v->holders[i].source;
 		const struct segment_info *info;
@@ -639,7 +533,7 @@ const struct schema *view_schema(struct view *v)
 {
 	struct schema *all = NULL;
 
-	refresh_once(v);
+	view_refresh_once(v);
 	if ((v->schema && v->schema_generation == v->generation) || !v->has)
 		return v->schema;
 	for (size_t i = 0; i < v->nholders; i++) {
@@ -692,324 +586,4 @@ const char *view_suggest_table(struct view *v, const char *name, char *buf, size
 	const struct schema *s = view_schema(v);
 
 	return suggest(name, s ? s->ntables : 0, table_name, (void *)s, buf, cap);
-}
-
-/* --- places --- */
-
-static bool place_has(const struct own_place *p, const char *const *tables, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		bool found = false;
-
-		for (size_t k = 0; k < p->ntables && !found; k++)
-			found = strcmp(p->tables[k], tables[i]) == 0;
-		if (!found)
-			return false;
-	}
-	return true;
-}
-
-/* Moving it on costs the rows of all the tables that it follows, also of those that nobody asks for any more. */
-static bool place_is_fit(const struct own_place *p, const char *const *tables, size_t n)
-{
-	return place_has(p, tables, n) &&
-	       cursor_rows_held(p->place.end, NULL, 0) <= 2 * cursor_rows_held(p->place.end, tables, n) + PLACE_ROWS_FEW;
-}
-
-/* It goes on with the tables it had, where they were asked for just now: queries that take turns end up at one place. `lately`: they
- * were. */
-static int place_open(struct own_place *p, struct source *source, const char *const *tables, size_t n, bool lately)
-{
-	const char *names[PLACE_TABLES_MAX + 1];
-
-	if (!lately || p->ntables + n > PLACE_TABLES_MAX)
-		p->ntables = 0;
-	for (size_t i = 0; i < n; i++) {
-		if (place_has(p, &tables[i], 1))
-			continue;
-		if (p->ntables == PLACE_TABLES_MAX)
-			return -ENOSPC;
-		snprintf(p->tables[p->ntables++], sizeof(p->tables[0]), "%s", tables[i]);
-	}
-	for (size_t i = 0; i < p->ntables; i++)
-		names[i] = p->tables[i];
-	names[p->ntables] = NULL;
-	cursor_destroy(p->place.start);
-	cursor_destroy(p->place.end);
-	p->place.source = source;
-	p->place.start = cursor_create(source, names);
-	p->place.end = cursor_create(source, names);
-	if (p->place.end)
-		cursor_keep_most(p->place.end, p->keep_most);
-	return p->place.start && p->place.end ? 0 : -ENOMEM;
-}
-
-/* First frame of the recorder whose segment this is, as far back as it goes on without another one. */
-static uint64_t writer_began(struct source *source, uint64_t seq)
-{
-	const struct segment_info *info;
-	uint64_t began = 0, writer = 0;
-
-	for (size_t i = 0; (info = source->ops->segment(source, i)) && info->seq <= seq; i++) {
-		if (info->writer != writer || !i)
-			began = info->from_ns;
-		writer = info->writer;
-	}
-	return began;
-}
-
-static int place_seek(struct own_place *p, uint64_t from_ns, uint64_t to_ns, const struct patience *patience)
-{
-	const struct segment *a, *b;
-	uint64_t last;
-	int end, start;
-
-	/* Backwards: what had ended by then is alive again. */
-	cursor_keep_since(p->place.end, from_ns);
-	cursor_set_patience(p->place.end, patience);
-	end = cursor_seek(p->place.end, to_ns, &p->error);
-	cursor_set_patience(p->place.end, NULL);
-	if (end && end != -EBADMSG)
-		return end;
-	cursor_set_patience(p->place.start, patience);
-	start = cursor_seek(p->place.start, from_ns, end ? NULL : &p->error);
-	/* What may follow is a jump: it would be begun again and again. */
-	cursor_set_patience(p->place.start, NULL);
-	if (start && start != -EBADMSG)
-		return start;
-	cursor_extent(p->place.end, &p->place.first_ns, &last);
-	/* Another recorder's rows have nothing to do with those at the end: the window begins with the one's that ends it. */
-	a = cursor_segment(p->place.start);
-	b = cursor_segment(p->place.end);
-	if (a && b && a->meta.writer != b->meta.writer) {
-		uint64_t began = writer_began(p->place.source, b->shown_seq);
-
-		if (began > from_ns)
-			start = cursor_seek(p->place.start, began, end ? NULL : &p->error);
-		if (start && start != -EBADMSG)
-			return start;
-	}
-	return end ? end : start;
-}
-
-/* Who looks ahead has it already. */
-static bool is_ahead(const struct view *v, const struct own_place *p)
-{
-	return v->patience && p->ahead == v->aheads;
-}
-
-/* Who looks ahead goes on with what he has begun; else he moves the place where these tables were looked at last: it will not be
- * needed there any more. */
-static struct own_place *place_ahead(struct view *v, const struct source *source, const char *const *tables, size_t ntables)
-{
-	struct own_place *best = NULL;
-
-	for (size_t i = 0; i < v->nplaces; i++) {
-		struct own_place *p = v->places[i];
-
-		if (!p->place.end || !p->place.start || p->place.source != source || !place_has(p, tables, ntables) ||
-		    (is_ahead(v, p) && p->err != -EINTR))
-			continue;
-		if (p->err == -EINTR)
-			return p;
-		if (place_is_fit(p, tables, ntables) && (!best || p->stamp > best->stamp))
-			best = p;
-	}
-	return best;
-}
-
-static struct own_place *place_choose(struct view *v, const struct place *last, uint64_t last_generation,
-				      const struct source *source, const char *const *tables, size_t ntables)
-{
-	struct own_place *oldest = v->patience ? place_ahead(v, source, tables, ntables) : NULL;
-
-	if (oldest)
-		return oldest;
-	/* One that follows these tables already, and that nobody has looked at in this draw (of a panel that was left): moving it on
-	 * costs what changed, opening one anew costs all there is. */
-	for (size_t i = 0; i < v->nplaces; i++) {
-		struct own_place *p = v->places[i];
-
-		if (!p->place.end || !p->place.start || is_ahead(v, p) || !place_is_fit(p, tables, ntables))
-			continue;
-		if (p->place.source == source && p->used != v->refreshes && (!oldest || p->ntables < oldest->ntables))
-			oldest = p;
-		if (&p->place == last && p->place.generation == last_generation && p->shared != v->refreshes)
-			return p;
-	}
-	if (oldest)
-		return oldest;
-	for (size_t i = 0; i < v->nplaces; i++) {
-		struct own_place *p = v->places[i];
-
-		if (is_ahead(v, p))
-			continue;
-		/* Not from under another query of the same draw, nor what is too large for this one alone. */
-		if (&p->place == last && p->place.generation == last_generation && p->shared != v->refreshes &&
-		    !place_has(p, tables, ntables))
-			return p;
-		if (!oldest || p->stamp < oldest->stamp)
-			oldest = p;
-	}
-	if (v->nplaces < PLACES_MAX) {
-		struct own_place *p = calloc(1, sizeof(*p));
-
-		if (p)
-			v->places[v->nplaces++] = p;
-		return p;
-	}
-	return oldest;
-}
-
-void view_set_patience(struct view *v, const struct patience *patience)
-{
-	v->patience = patience;
-	v->aheads += patience != NULL;
-}
-
-double view_gone(const struct view *v)
-{
-	const struct own_place *p = NULL;
-
-	for (size_t i = 0; i < v->nplaces; i++)
-		if (v->places[i]->err == -EINTR && (!p || v->places[i]->stamp > p->stamp))
-			p = v->places[i];
-	return p ? (cursor_gone(p->place.end, p->ahead_to_ns) + cursor_gone(p->place.start, p->place.from_ns)) / 2 : 1;
-}
-
-bool view_place_stands(const struct view *v, const struct place *place, uint64_t generation)
-{
-	for (size_t i = 0; i < v->nplaces; i++)
-		if (&v->places[i]->place == place)
-			return place->generation == generation;
-	return false;
-}
-
-static struct late *late_of(const struct view *v, const struct source *source, const char *table)
-{
-	for (size_t i = 0; i < LATE_MAX; i++)
-		if (v->late[i].source == source && !strcmp(v->late[i].table, table))
-			return (struct late *)&v->late[i];
-	return NULL;
-}
-
-void view_note_late(struct view *v, const struct source *source, const char *table, uint64_t from_ns, uint64_t first_ns)
-{
-	struct late *l = late_of(v, source, table);
-
-	if (!l && !first_ns)
-		return;
-	if (!l)
-		l = &v->late[v->late_next++ % LATE_MAX];
-	/* Known of an earlier beginning: that holds, too. */
-	if (l->source == source && l->first_ns == first_ns && l->from_ns < from_ns && !strcmp(l->table, table))
-		return;
-	l->source = first_ns ? source : NULL;
-	l->from_ns = from_ns;
-	l->first_ns = first_ns;
-	snprintf(l->table, sizeof(l->table), "%s", table);
-}
-
-uint64_t view_late(const struct view *v, const struct source *source, const char *table, uint64_t from_ns, uint64_t to_ns)
-{
-	const struct late *l = late_of(v, source, table);
-
-	return l && from_ns >= l->from_ns && from_ns < l->first_ns && l->first_ns < to_ns ? l->first_ns : 0;
-}
-
-/* Remembers that a table was asked for which its source does not collect. */
-static void note_missing(struct view *v, const char *table, const struct place *place)
-{
-	struct table_view t;
-	size_t i = 0, oldest = 0;
-
-	if (cursor_table(place->end, table, &t) && t.state != CULPRIT_MISSING)
-		return;
-	for (; i < v->nmissing && strcmp(v->missing[i].table, table) != 0; i++)
-		if (v->missing[i].refresh < v->missing[oldest].refresh)
-			oldest = i;
-	if (i == MISSING_MAX)
-		i = oldest;
-	else if (i == v->nmissing)
-		v->nmissing++;
-	snprintf(v->missing[i].table, sizeof(v->missing[i].table), "%s", table);
-	v->missing[i].refresh = v->refreshes;
-}
-
-const char *view_missing(const struct view *v, size_t i)
-{
-	for (size_t k = 0; k < v->nmissing; k++)
-		if (v->refreshes - v->missing[k].refresh <= MISSING_KEPT && i-- == 0)
-			return v->missing[k].table;
-	return NULL;
-}
-
-int view_place(struct view *v, uint64_t from_ns, uint64_t to_ns, const char *const *tables, size_t ntables,
-	       struct place *last, uint64_t last_generation, struct place **ret, struct culprit_error *error)
-{
-	struct own_place *p = NULL;
-	struct source *source;
-	struct route *route;
-	int err;
-
-	refresh_once(v);
-	if (!v->has)
-		return view_nothing(v, error);
-	if (to_ns > v->last_ns)
-		to_ns = v->last_ns;
-	if (from_ns > to_ns)
-		from_ns = to_ns;
-	source = view_source_of(v, tables[0], to_ns);
-	route = route_of(v, tables[0]);
-	if (route)
-		route->refresh = v->refreshes;
-	for (size_t i = 0; i < v->nplaces && !p; i++) {
-		struct own_place *q = v->places[i];
-
-		if (q->place.end && q->place.source == source && q->place.from_ns == from_ns && q->place.to_ns == to_ns &&
-		    (!q->err || q->err == -EBADMSG) && place_has(q, tables, ntables))
-			p = q;
-	}
-	if (p && (&p->place != last || p->place.generation != last_generation))
-		p->shared = v->refreshes;
-	if (!p) {
-		p = place_choose(v, last, last_generation, source, tables, ntables);
-		if (!p)
-			return error_set(error, -ENOMEM, "out of memory");
-		p->place.generation = ++v->place_generations;
-		p->keep_most = v->keep_most;
-		p->error.sentence[0] = '\0';
-		err = 0;
-		if (p->place.source != source || !p->place.end || !p->place.start ||
-		    !(p->err == -EINTR ? place_has(p, tables, ntables) : place_is_fit(p, tables, ntables)))
-			err = place_open(p, source, tables, ntables, v->refreshes - p->used <= 1 && !place_has(p, tables, ntables));
-		for (int i = 0; !err && i < STALE_TRIES; i++) {
-			err = place_seek(p, from_ns, to_ns, v->patience);
-			if (err != -ESTALE)
-				break;
-			err = i + 1 < STALE_TRIES ? 0 : err;
-		}
-		p->place.from_ns = from_ns;
-		p->place.to_ns = to_ns;
-		p->err = err;
-		if (err && err != -EBADMSG) {
-			p->place.to_ns = 0;
-			if (!p->error.sentence[0])
-				error_set(&p->error, err, "%s", strerror(-err));
-		}
-	}
-	p->used = v->refreshes;
-	p->stamp = ++v->stamps;
-	if (v->patience) {
-		p->ahead = v->aheads;
-		p->ahead_to_ns = to_ns;
-	}
-	if (p->err && error)
-		*error = p->error;
-	if (p->err && p->err != -EBADMSG)
-		return p->err;
-	if (to_ns == v->last_ns && !route)
-		note_missing(v, tables[0], &p->place);
-	*ret = &p->place;
-	return p->err;
 }

@@ -95,6 +95,9 @@ void view_set_patience(struct view *, const struct patience *);
 /* How much of such a place is there, 0 to 1. */
 double view_gone(const struct view *);
 
+/* The queries that follow will ask for these tables as well, of the same window (`tables`: up to a NULL, borrowed until then; NULL: no
+ * more): a place that is opened for the first of them has them all, which costs as much as one. */
+void view_expect(struct view *, const char *const *tables);
 /* A place at this window that has these tables (`tables`: ntables names). `last`: the place used before and its
  * generation then, or NULL. */
 int view_place(struct view *, uint64_t from_ns, uint64_t to_ns, const char *const *tables, size_t ntables,

@@ -48,6 +48,7 @@ struct panel_time console_time(const struct console *c)
 		.wall_offset_ns = c->now.wall_offset_ns,
 		.zone_offset_s = c->now.zone_offset_s,
 		.served = c->options.mode == CONSOLE_LIVE,
+		.width = c->panel_rect.w,
 	};
 }
 
@@ -128,6 +129,10 @@ void console_destroy(struct console *c)
 
 void console_now(struct console *c, const struct console_now *now)
 {
+	const struct view *view = c->options.view;
+	bool same = view && view_generation(view) == c->seen_generation && now->from_ns == c->now.from_ns &&
+		    now->to_ns == c->now.to_ns && !c->room_changed && lens_equal(&c->seen_lens, console_lens(c));
+
 	c->now = *now;
 	c->now.host[sizeof(c->now.host) - 1] = 0;
 	c->now.summary[sizeof(c->now.summary) - 1] = 0;
@@ -135,7 +140,9 @@ void console_now(struct console *c, const struct console_now *now)
 	if (!c->now.tick_ns)
 		c->now.tick_ns = SECOND;
 	console_play_tick(c);
-	c->stale = true;
+	/* Nothing new, nothing to ask: what a panel shows is of the data and of the lens. */
+	c->stale = c->stale || !same;
+	c->seen_generation = view ? view_generation(view) : 0;
 }
 
 void console_say(struct console *c, const char *sentence)

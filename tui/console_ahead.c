@@ -59,10 +59,12 @@ bool console_ahead(struct console *c, uint64_t ns)
 		const struct lens *l = &list[i].lens;
 		struct lens before = lens_window(l->baseline_from_ns, l->baseline_to_ns);
 
+		view_expect(view, list[i].also);
 		r = query_ahead(c->reader, l, list[i].table, list[i].own ? QUERY_OWN : 0);
 		if (r != -EINTR && l->has_baseline && !view_baseline(view))
 			r = query_ahead(c->reader, &before, list[i].table, list[i].own ? QUERY_OWN : 0);
 	}
+	view_expect(view, NULL);
 	view_set_patience(view, NULL);
 	c->gone = r == -EINTR ? view_gone(view) : 1;
 	return r != -EINTR;

@@ -498,6 +498,10 @@ void console_draw(struct console *c, struct surface *s)
 	} else if (l.panel.h > 0) {
 		p->draw(c->states[c->current], s, l.panel);
 	}
+	/* What a panel learns of its room on drawing counts for what it asks next. */
+	c->room_changed = l.panel.w != c->drawn_w || l.panel.h != c->drawn_h;
+	c->drawn_w = l.panel.w;
+	c->drawn_h = l.panel.h;
 	surface_set_cursor(s, -1, -1);
 	surface_clip(s, clip);
 	if (h >= 3)

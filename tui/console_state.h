@@ -46,6 +46,7 @@ struct console {
 	struct crumb crumbs[CRUMBS_MAX];
 	struct player player;
 	struct baseline baseline;
+	uint64_t seen_generation; /* of the view, at the last console_now() */
 	bool stale; /* the panel has not seen the newest time, lens, data */
 	/* Where asking takes long, a key is answered first: with what the panel had, or, where that is of another panel or lens, by
 	 * saying that it is read; asked is in the next draw. */
@@ -94,12 +95,16 @@ struct console {
 
 	bool mouse;
 	struct rect panel_rect;
+	int drawn_w, drawn_h;                     /* of the panel, last */
+	bool room_changed;                        /* then */
 	int tab_x[PANELS_MAX], tab_w[PANELS_MAX]; /* where line 2 has them; w 0: not there */
 	int timeline_w;                           /* columns when drawn last */
 	struct chart_time timeline_time;
 	struct console_timeline timeline;
 	struct console_timeline timeline_part;     /* what is asked for at once */
-	uint64_t timeline_to_ns, timeline_step_ns; /* what `timeline` was asked for */
+	uint64_t timeline_to_ns, timeline_from_ns, timeline_step_ns; /* what `timeline` was asked for, */
+	size_t timeline_nmarks;                    /* and how many marks there were */
+	int timeline_known;                        /* columns that stand as they were: the oldest ones */
 	bool timeline_drawn;                       /* once, so that the first screen is out */
 	int timeline_left;                         /* columns that are still to be asked for: the first, the oldest ones */
 

@@ -6,12 +6,14 @@
 #include "bar.h"
 #include "clock.h"
 #include "console_state.h"
+#include "marks.h"
 #include "text.h"
 
 #define SECOND 1000000000LL
 
 enum {
 	COLUMNS_FIRST = 2,            /* asked for at once; twice as many each time */
+	COLUMNS_AGAIN = 2,            /* the newest ones may not have been whole when they were asked for */
 	DRAW_NS = 30 * 1000 * 1000, /* so long a draw may ask, where there is a clock; */
 	FIRST_NS = 2 * 1000 * 1000, /* the first one: what is in the panel is waited for */
 };
@@ -49,8 +51,8 @@ static void fetch_columns(struct console *c, int first, int last)
 	c->timeline.label[sizeof(c->timeline.label) - 1] = 0;
 }
 
-/* What was known of these columns stays until it is known anew. */
-static void keep(struct console *c, uint64_t to, uint64_t step, int columns)
+/* What was known of these columns stays until it is known anew. Returns how many columns it moved by; -1: nothing was known. */
+static int keep(struct console *c, uint64_t to, uint64_t step, int columns)
 {
 	int64_t moved = console_wall(c, to - 1) / (int64_t)step - console_wall(c, c->timeline_to_ns - 1) / (int64_t)step;
 	bool kept = c->timeline_to_ns && c->timeline_step_ns == step && c->timeline_w == columns && moved >= 0 && moved < columns;
@@ -61,6 +63,18 @@ static void keep(struct console *c, uint64_t to, uint64_t step, int columns)
 		c->timeline.values[i] = kept && from < columns ? c->timeline.values[from] : NAN;
 		c->timeline.marks[i] = kept && from < columns && c->timeline.marks[from];
 	}
+	return kept ? (int)moved : -1;
+}
+
+static size_t marks_known(const struct console *c)
+{
+	return c->options.view ? marks_count(view_marks(c->options.view)) : 0;
+}
+
+/* A moment more has passed, and nothing else: what is past stays as it was. */
+static bool only_moved(const struct console *c, int moved)
+{
+	return moved >= 0 && !c->timeline_left && c->now.from_ns >= c->timeline_from_ns && c->timeline_nmarks == marks_known(c);
 }
 
 static void fetch_timeline(struct console *c, int columns)
@@ -74,17 +88,24 @@ static void fetch_timeline(struct console *c, int columns)
 	if (columns > CONSOLE_TIMELINE_MAX)
 		columns = CONSOLE_TIMELINE_MAX;
 	if (c->timeline_to_ns != to || c->timeline_step_ns != (uint64_t)t.step_ns || c->timeline_w != columns) {
-		keep(c, to, (uint64_t)t.step_ns, columns);
+		int moved = keep(c, to, (uint64_t)t.step_ns, columns), known = only_moved(c, moved) ? columns - moved - COLUMNS_AGAIN : 0;
+
 		c->timeline_to_ns = to;
+		c->timeline_from_ns = c->now.from_ns;
+		c->timeline_nmarks = marks_known(c);
 		c->timeline_step_ns = (uint64_t)t.step_ns;
 		c->timeline_w = columns;
+		c->timeline_known = known > 0 ? known : 0;
 		c->timeline_left = c->options.timeline ? columns : 0;
 	}
+	/* A few at once. */
+	if (c->timeline_known && c->timeline_left == columns)
+		n = columns - c->timeline_known;
 	while (c->timeline_left) {
-		int first = c->timeline_left > n ? c->timeline_left - n : 0;
+		int first = c->timeline_left > c->timeline_known + n ? c->timeline_left - n : c->timeline_known;
 
 		fetch_columns(c, first, c->timeline_left);
-		c->timeline_left = first;
+		c->timeline_left = first > c->timeline_known ? first : 0;
 		n *= 2;
 		if (now_ns(c) - begin > limit)
 			break;

@@ -24,6 +24,7 @@ struct panel_time {
 	int64_t wall_offset_ns;       /* wall clock = monotonic + this */
 	int zone_offset_s;            /* of the recorded host, east of UTC */
 	bool served;                  /* interests are: something samples here; not so in a replay */
+	int width;                    /* cells it will be drawn in; 0: not known yet */
 };
 
 enum panel_want {
@@ -59,6 +60,7 @@ struct panel_read {
 	struct lens lens;
 	const char *table;
 	bool own; /* nothing that rolls up into it (QUERY_OWN) */
+	const char *const *also; /* tables of few rows that are asked for at the same window, up to a NULL; NULL: none */
 };
 
 /* What a key did. */

@@ -57,7 +57,6 @@ struct overview {
 	char kernel[400];   /* the last serious line of the kernel's log, with its age; sanitised. "": nothing known */
 	bool kernel_warns;
 	char box[200];
-	int width;
 	bool asked;
 };
 
@@ -67,7 +66,6 @@ static void *overview_create(void)
 
 	if (!o)
 		return NULL;
-	o->width = 80;
 	rows_init(&o->rows, "process", columns, sizeof(columns) / sizeof(columns[0]), "cpu");
 	rows_init(&o->all, "process", columns, sizeof(columns) / sizeof(columns[0]), "cpu");
 	return o;
@@ -173,18 +171,24 @@ static void say_kernel(struct overview *o, struct view *view, const struct lens 
 	}
 }
 
+/* What the resources are asked of, beside the processes. */
+static const char *const also[] = {"psi", "runq", "cpu", "vmstat", "memory", "disk_latency", "disk_user", "disk", "filesystem", "tcp",
+				   "net", "cgroup", "tcp_listen", "host", "kernel_log_class", NULL};
+
 static int overview_update(void *self, struct view *view, const struct lens *lens, const struct panel_time *time,
 			   struct culprit_error *error)
 {
 	struct overview *o = self;
-	struct layout l = layout_fit(o->width);
+	struct layout l = layout_fit(time->width ? time->width : 80);
 	struct resource_widths widths = {(uint16_t)l.wait, (uint16_t)l.error, (uint16_t)l.spark};
 	struct resources_who who = {.name = name_of, .findings = &o->findings};
 	int r, e;
 
 	if (!view)
 		return 0;
+	view_expect(view, also);
 	r = rows_update(&o->rows, view, lens, 0, error);
+	view_expect(view, NULL);
 	if (r && r != -EBADMSG)
 		return r;
 	who.self = all_processes(o, view, lens);
@@ -293,7 +297,6 @@ static void overview_draw(void *self, struct surface *s, struct rect r)
 	int y = r.y, room, said, box;
 	char place[96];
 
-	o->width = r.w;
 	if (!o->asked) {
 		surface_say(s, r.x + 1, y, r.w - 1, ROLE_MUTED, "taking the first sample");
 		return;
@@ -409,7 +412,7 @@ static bool overview_target(void *self, struct panel_target *target)
 static size_t overview_reads(const void *self, const struct lens *lens, const struct panel_time *time, struct panel_read *list, size_t cap)
 {
 	(void)self, (void)time, (void)cap;
-	list[0] = (struct panel_read){.lens = *lens, .table = "process"};
+	list[0] = (struct panel_read){.lens = *lens, .table = "process", .also = also};
 	return 1;
 }
 

@@ -53,7 +53,6 @@ struct threads {
 	struct view *view;
 	struct lens lens;
 	struct panel_time time;
-	int width;
 	bool charted; /* there was room when it was drawn last */
 	bool apart;   /* the user wants each thread for itself */
 	bool grouped; /* groups are shown */
@@ -125,7 +124,6 @@ static void *threads_create(void)
 	list_init(&t->list);
 	t->groups.order = GROUP_BY_TIME;
 	t->list.sort_column = GROUP_BY_TIME;
-	t->width = 80;
 	t->source = (struct list_source){.self = t,
 					 .columns = group_columns,
 					 .ncolumns = sizeof(group_columns) / sizeof(group_columns[0]),
@@ -165,7 +163,7 @@ static void chart_update(struct threads *t)
 	if (!query_baseline_key(t->rows.query, (size_t)row, &before))
 		before = q.key;
 	row_chart_update(&t->chart, t->view, &t->lens, &t->time, "thread", "cpu", CULPRIT_PERCENT, &q.key, &before, who,
-			 t->width);
+			 t->time.width ? t->time.width : 80);
 }
 
 static int threads_update(void *self, struct view *view, const struct lens *lens, const struct panel_time *time,
@@ -312,7 +310,6 @@ static void threads_draw(void *self, struct surface *s, struct rect r)
 	struct rect list = {r.x, r.y, r.w, r.h - foot - below};
 	char place[96];
 
-	t->width = r.w;
 	if (t->grouped)
 		list_draw(&t->list, &t->source, s, list);
 	else

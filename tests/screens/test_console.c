@@ -25,16 +25,20 @@ struct fixture {
 	struct fake *fake;
 };
 
+/* The same at the same time, however much of it is asked for. */
 static int timeline(void *self, struct view *view, uint64_t to, uint64_t step, size_t columns, struct console_timeline *t)
 {
+	uint64_t end = (to + step - 1) / step;
+
 	(void)self;
 	(void)view;
-	(void)to;
 	snprintf(t->label, sizeof(t->label), "vda write p99");
-	for (size_t i = 0; i < columns; i++)
-		t->values[i] = i < 3 ? NAN : (double)((i * 7) % 11);
-	t->marks[columns / 2] = true;
-	(void)step;
+	for (size_t i = 0; i < columns; i++) {
+		uint64_t column = end - columns + i;
+
+		t->values[i] = column * step <= 1000 * SECOND ? NAN : (double)(column * 7 % 11);
+		t->marks[i] = column % 40 == 17;
+	}
 	return 0;
 }
 

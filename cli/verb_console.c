@@ -57,6 +57,9 @@ static void live_interests(void *self, const struct culprit_interest *list, size
 {
 	struct live *l = self;
 
+	/* It is said when something has been painted. */
+	if (sampler_ticks(l->session.sampler))
+		sampler_shown(l->session.sampler);
 	if (l->attach.recorder)
 		attach_interests(&l->attach, list, n);
 	else
@@ -260,6 +263,7 @@ static int on_terminal(struct live *l, const struct options *o, struct source *s
 	(void)!mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
 	/* On a recorder that runs nothing is sampled here until something is missing there. */
 	l->attach.running = !l->attach.recorder || l->attach.ended;
+	sampler_await_shown(l->session.sampler);
 	r = l->attach.running ? sampler_start(l->session.sampler, error) : 0;
 	if (r)
 		return r;

@@ -16,7 +16,7 @@
 #include "self_tables.h"
 #include "units.h"
 
-enum { INTERVAL_MIN_NS = 10000000, POLL_FDS_MAX = 160 };
+enum { INTERVAL_MIN_NS = 10000000, NEWS_APART_NS = 100000000, POLL_FDS_MAX = 160 };
 
 static uint64_t mono_now(const struct sampler *s)
 {
@@ -634,9 +634,18 @@ static bool any_ready(const struct pollfd *fds, size_t n)
 	return false;
 }
 
+/* The end of a rest, where something opened that is worth a tick of its own: when that is not right before or after another one. */
+static uint64_t until_news(const struct sampler *s, uint64_t until_ns)
+{
+	uint64_t early = s->last_tick_ns + NEWS_APART_NS, now = mono_now(s);
+
+	early = early > now ? early : now;
+	return s->news && s->options.interval_ns >= 1000000000u && early + NEWS_APART_NS < until_ns ? early : until_ns;
+}
+
 /* Until the next tick, or until `fd` (-1: none) can be read: what comes between samples is taken in as it comes, deadlines are
- * kept. True: stop, or fd. Sooner where another interval is asked for. */
-static bool wait_until(struct sampler *s, uint64_t until_ns, int fd)
+ * kept. True: stop, or fd. Sooner where another interval is asked for; `news`: and where s->news says so. */
+static bool wait_until(struct sampler *s, uint64_t until_ns, int fd, bool news)
 {
 	struct pollfd fds[POLL_FDS_MAX + 4];
 	uint64_t now;
@@ -660,8 +669,10 @@ static bool wait_until(struct sampler *s, uint64_t until_ns, int fd)
 				return true;
 			/* What has been opened meanwhile is heard from now on, not from the next tick on. */
 			if (fds[0].revents) {
+				sampler_later_start(s);
 				sampler_later_take(s);
 				interests_tell(s);
+				until_ns = news ? until_news(s, until_ns) : until_ns;
 			}
 			drain(s, fds, at);
 			stop = at < n && fds[at].revents;
@@ -680,36 +691,38 @@ static bool wait_until(struct sampler *s, uint64_t until_ns, int fd)
 
 bool sampler_rest(struct sampler *s, uint64_t ns, int fd)
 {
-	return wait_until(s, mono_now(s) + ns, fd);
+	return wait_until(s, mono_now(s) + ns, fd, false);
 }
 
-/* The second tick comes soon, so that rates are there soon; then all come on wall-clock multiples of the interval, so that
- * columns of charts are whole ticks. */
-static uint64_t next_tick(const struct sampler *s, bool first)
+/* The tick after the first one comes soon, so that rates are there soon, and so does that after one in which tables began; else all come
+ * on wall-clock multiples of the interval, so that columns of charts are whole ticks. */
+static uint64_t next_tick(const struct sampler *s, bool soon)
 {
-	uint64_t interval = s->options.interval_ns, now = mono_now(s);
+	uint64_t interval = s->options.interval_ns, now = mono_now(s), soon_ns = now + 160000000u;
+	uint64_t next = now + interval - s->clock->now_ns(s->clock, CULPRIT_WALL) % interval;
 
-	if (first && interval >= 1000000000u)
-		return now + 160000000u;
-	return now + interval - s->clock->now_ns(s->clock, CULPRIT_WALL) % interval;
+	if (!soon || interval < 1000000000u)
+		return next;
+	return s->ticks == 1 || soon_ns + NEWS_APART_NS < next ? soon_ns : next;
 }
 
 static void *sampler_main(void *arg)
 {
 	struct sampler *s = arg;
-	bool first = true;
 
 	for (;;) {
 		struct culprit_error error;
+		bool soon;
 
 		if (sampler_tick(s, &error))
 			sampler_say(s, CULPRIT_LOG_ERROR, NULL, error.sentence);
+		soon = s->ticks == 1 || s->news;
+		s->news = false;
 		do {
 			interval_take(s);
-			if (wait_until(s, next_tick(s, first), -1))
+			if (wait_until(s, next_tick(s, soon), -1, true))
 				return NULL;
 		} while (interval_is_asked(s));
-		first = false;
 	}
 }
 

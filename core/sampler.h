@@ -55,14 +55,21 @@ void sampler_settle_late(struct sampler *, uint64_t ns);
  * be read, if it is not -1; then true. Only without the thread. */
 bool sampler_rest(struct sampler *, uint64_t ns, int fd);
 
-/* Samples on a thread of its own from now on, the first tick at once. -errno with a sentence. */
+/* Samples on a thread of its own from now on, the first tick at once; another one comes as soon as what opens late is open, or the part
+ * of it that somebody looks at. -errno with a sentence. */
 int sampler_start(struct sampler *, struct culprit_error *);
 void sampler_stop(struct sampler *);
 
 /* What it knows of modules and names, for who wants more than segments have (source lines). Borrowed; any thread. */
 struct symbols *sampler_symbols(struct sampler *);
 
+/* Before the thread is started: what opens late begins to open when the first tick has been shown (sampler_shown()), or with the second
+ * one, so that it takes no CPU from the first screen. */
+void sampler_await_shown(struct sampler *);
+
 /* From any thread: */
+/* Somebody has seen what there is. Costs nothing when it is said again. */
+void sampler_shown(struct sampler *);
 /* What is looked at (copied, at most 64); replaces what was said before. */
 void sampler_set_interests(struct sampler *, const struct culprit_interest *, size_t n);
 /* Which collectors sample, from the next tick on: names in `whole` as always, those in `narrow` only what interests name (those

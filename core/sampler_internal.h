@@ -106,6 +106,8 @@ struct sampler {
 	size_t nlater;
 	pthread_t later_thread;
 	bool later_started, later_running, later_stop /* atomic */;
+	bool await_shown; /* atomic: nothing is opened yet, see sampler_await_shown() */
+	bool news;        /* something opened that is worth a tick of its own */
 
 	struct cost_budget budget;
 	struct cost_taker takers[COST_TAKERS_MAX];

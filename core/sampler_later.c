@@ -28,17 +28,43 @@ static uint64_t thread_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static void make(struct sampler *s, bool more)
+/* Does somebody look at a table of it? By the collector's own list: the schema is the sampler's, which may be adding to it. */
+static bool is_looked_at(struct sampler *s, const struct entry *e)
 {
+	bool is = false;
+
+	pthread_mutex_lock(&s->mutex);
+	for (size_t i = 0; i < s->interests.n; i++)
+		for (size_t k = 0; k < e->collector->ntables; k++)
+			is |= !strcmp(e->collector->tables[k]->name, s->interests.list[i].table);
+	pthread_mutex_unlock(&s->mutex);
+	return is;
+}
+
+/* What somebody waits for comes first. NULL: all are made. */
+static struct entry *next_to_make(struct sampler *s, bool more)
+{
+	struct entry *first = NULL;
+
 	for (size_t i = 0; i < s->nlater; i++) {
 		struct entry *e = s->later[i];
-		uint64_t before_ns;
 
-		if (goes_on(e) != more)
+		if (goes_on(e) != more || e->later == OPENED)
 			continue;
-		if (__atomic_load_n(&s->later_stop, __ATOMIC_RELAXED))
-			return;
-		before_ns = thread_ns();
+		if (is_looked_at(s, e))
+			return e;
+		first = first ? first : e;
+	}
+	return first;
+}
+
+static void make(struct sampler *s, bool more)
+{
+	struct entry *e;
+
+	while (!__atomic_load_n(&s->later_stop, __ATOMIC_RELAXED) && (e = next_to_make(s, more))) {
+		uint64_t before_ns = thread_ns();
+
 		e->later_result = more ? e->collector->later(e->self, &e->later_error)
 				       : e->collector->open(&e->host, &e->self, &e->later_error);
 		__atomic_fetch_add(&s->once_ns, thread_ns() - before_ns, __ATOMIC_RELAXED);
@@ -88,7 +114,7 @@ void sampler_later_start(struct sampler *s)
 	sigset_t all, before;
 	int r;
 
-	if (!s->nlater || s->later_started)
+	if (!s->nlater || s->later_started || (__atomic_load_n(&s->await_shown, __ATOMIC_ACQUIRE) && s->ticks < 2))
 		return;
 	s->later_started = true;
 	/* Signals are for the threads that were here before. */
@@ -106,9 +132,20 @@ void sampler_later_start(struct sampler *s)
 	}
 }
 
+void sampler_await_shown(struct sampler *s)
+{
+	__atomic_store_n(&s->await_shown, true, __ATOMIC_RELEASE);
+}
+
+void sampler_shown(struct sampler *s)
+{
+	if (__atomic_load_n(&s->await_shown, __ATOMIC_RELAXED) && __atomic_exchange_n(&s->await_shown, false, __ATOMIC_ACQ_REL))
+		sampler_wake(s);
+}
+
 bool sampler_later_take(struct sampler *s)
 {
-	bool all = true;
+	bool all = true, any = false;
 
 	for (size_t i = 0; i < s->nlater; i++) {
 		struct entry *e = s->later[i];
@@ -133,6 +170,8 @@ bool sampler_later_take(struct sampler *s)
 				error_set(&e->reason, 0, "%s", strerror(-e->later_result));
 			continue;
 		}
+		any = true;
+		s->news |= is_looked_at(s, e);
 		e->open = true;
 		e->state = CULPRIT_RESTING;
 		e->reason.sentence[0] = '\0';
@@ -141,6 +180,7 @@ bool sampler_later_take(struct sampler *s)
 		s->interests_changed = true;
 		pthread_mutex_unlock(&s->mutex);
 	}
+	s->news |= any && all;
 	return all;
 }
 
@@ -158,6 +198,7 @@ void sampler_later_wait(struct sampler *s, uint64_t until_ns)
 {
 	if (all_taken(s))
 		return;
+	sampler_shown(s);
 	sampler_later_start(s);
 	while (!all_taken(s) && zygote_now_ns() < until_ns)
 		poll(NULL, 0, 2);

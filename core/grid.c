@@ -326,8 +326,6 @@ void grid_clear(struct grid *g)
 	g->npieces = 0;
 }
 
-static int rebuild(struct grid *g, uint32_t shift, uint32_t rows);
-
 /* Pieces that runs have, in units. */
 static uint32_t pieces_used(const struct grid *g)
 {
@@ -339,8 +337,36 @@ static uint32_t pieces_used(const struct grid *g)
 	return used;
 }
 
+/* All pieces that runs have, one after the other, with room for some more. */
+static void compact(struct grid *g, uint32_t used)
+{
+	size_t n = (size_t)(g->nrows >> g->shift) * g->ncolumns;
+	uint32_t cap = used + used / 8 + 32, at = 0;
+	uint8_t *pieces = malloc((size_t)cap << g->shift);
+
+	/* Where there is no memory it stays as large as it is. */
+	if (!pieces)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		struct grid_run *run = &g->runs[i];
+
+		if (!run->code)
+			continue;
+		memcpy(pieces + ((size_t)at << g->shift), piece(g, run->at), (size_t)units(run->code) << g->shift);
+		run->at = at;
+		at += units(run->code);
+	}
+	free(g->pieces);
+	g->pieces = pieces;
+	g->pieces_cap = cap;
+	g->npieces = used;
+	memset(g->free, 0, sizeof(g->free));
+}
+
 void grid_tighten(struct grid *g)
 {
+	uint32_t used;
+
 	for (uint32_t first = 0; first < g->nrows; first += 1u << g->shift) {
 		for (uint32_t c = 0; c < g->ncolumns; c++) {
 			struct grid_run *run = (struct grid_run *)grid_run_of(g, first, c);
@@ -350,9 +376,10 @@ void grid_tighten(struct grid *g)
 				run_fit(g, run, first, UINT32_MAX, 0, true);
 		}
 	}
-	/* Most rows have gone. */
-	if (g->pieces_cap > PIECES_SPARE && pieces_used(g) < g->pieces_cap / 4)
-		rebuild(g, g->shift, g->nrows);
+	/* Most rows have gone, or columns have grown out of pieces that nothing else has room in. */
+	used = g->pieces_cap > PIECES_SPARE ? pieces_used(g) : 0;
+	if (g->pieces_cap > PIECES_SPARE && used < g->pieces_cap - g->pieces_cap / 4)
+		compact(g, used);
 }
 
 /* Other blocks, same numbers. */

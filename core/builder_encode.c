@@ -169,6 +169,13 @@ static void put_row_past(struct wbuf *w, const struct mirror *m, uint32_t slot)
 	}
 }
 
+/* What stands in b->rows. */
+static void put_gathered(struct builder *b, struct wbuf *w)
+{
+	wbuf_bytes(w, b->rows.data, b->rows.len);
+	b->rows_peak = b->rows.len > b->rows_peak ? b->rows.len : b->rows_peak;
+}
+
 /* Rows in b->order, given whole. */
 static void put_rows(struct builder *b, struct wbuf *w, const struct mirror *m, uint32_t n)
 {
@@ -187,7 +194,7 @@ static void put_rows(struct builder *b, struct wbuf *w, const struct mirror *m, 
 		wbuf_varint(&b->rows, pattern);
 	}
 	put_patterns(b, w, m->ncolumns);
-	wbuf_bytes(w, b->rows.data, b->rows.len);
+	put_gathered(b, w);
 	for (uint32_t c = 0; c < m->ncolumns; c++) {
 		const struct schema_column *column = &m->schema->columns[c];
 		uint64_t before = 0;
@@ -330,7 +337,7 @@ static void put_states(struct builder *b, struct wbuf *w, const struct mirror *m
 		}
 	}
 	wbuf_varint(w, changed);
-	wbuf_bytes(w, b->rows.data, b->rows.len);
+	put_gathered(b, w);
 }
 
 static void put_mask(struct wbuf *w, const struct mirror *m, uint32_t slot)
@@ -391,7 +398,7 @@ static void put_events(struct builder *b, struct wbuf *w, const struct mirror *m
 	for (uint32_t i = 0; i < m->nevents; i++)
 		wbuf_varint(&b->rows, pattern_of(b, m->event_states + i * n, m->ncolumns));
 	put_patterns(b, w, m->ncolumns);
-	wbuf_bytes(w, b->rows.data, b->rows.len);
+	put_gathered(b, w);
 	for (uint32_t c = 0; c < n; c++) {
 		const struct schema_column *column = &m->schema->columns[c];
 		/* Instants stand near the frame's. */
@@ -498,11 +505,13 @@ int builder_seal(struct builder *b, bool key, struct wbuf *out)
 		if (key)
 			mirror_tighten(&b->mirrors[i]);
 	}
-	/* Frames after it take a hundredth. */
-	if (key) {
+	/* Frames after it take a hundredth; so do those after the first ones, in which all files are read. */
+	if (key)
 		wbuf_give_back(&b->body);
+	wbuf_clear(&b->rows);
+	if (b->rows.cap > 8 * b->rows_peak + WBUF_KEEP)
 		wbuf_give_back(&b->rows);
-	}
+	b->rows_peak -= b->rows_peak / 4;
 	return out->err;
 }
 

@@ -30,6 +30,7 @@ struct builder {
 	struct culprit_error error;
 	char remark[200]; /* the first reason or remark the collector gave */
 	struct wbuf body, rows; /* reused at every seal: the dictionary; heads of rows */
+	size_t rows_peak;       /* bytes of `rows` of late */
 	uint32_t *order;        /* slots to write, reused */
 	uint32_t *numbers;      /* of each: what readers know it by */
 	uint32_t *changes;      /* of each: the next of its changes to write, + 1 */

@@ -276,6 +276,9 @@ static int roll(struct cursor *c, uint64_t to_ns, const struct patience *patienc
 
 			e = cursor_apply(c->tables, c->ntables, c->segment, f, keep, &c->scratch);
 			c->source->decoded += c->scratch.decoded - before;
+			/* Frames after it need a hundredth. */
+			if (f->key)
+				cursor_scratch_finish(&c->scratch);
 		}
 		if (e) {
 			c->valid = false;

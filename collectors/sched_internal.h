@@ -19,17 +19,24 @@ extern const struct culprit_table sched_slow_table;
 extern const struct culprit_table sched_waker_table;
 
 /* A thread as of the last sample. */
+/* What most threads never had. */
+struct sched_rare {
+	uint64_t blocked[SCHED_IDLE - SCHED_DISK]; /* from SCHED_DISK on */
+	uint64_t throttled, stolen_ns;
+};
+
+/* One for each thread there is: what is rare stands elsewhere. */
 struct sched_known {
 	uint64_t start, process_start;
 	/* As in struct sched_record, but that none ever falls. */
-	uint64_t on_cpu, throttled, switches, blocked[SCHED_REASONS];
-	uint64_t user_ns, kernel_ns; /* on_cpu shared out */
+	uint64_t switches, wanted, idle[SCHED_REASONS - SCHED_IDLE]; /* wanted: blocked[SCHED_NONE] */
+	struct sched_rare *rare;    /* NULL: nothing of it */
+	uint64_t user_ns, kernel_ns; /* its time on a CPU, shared out */
 	uint64_t user_ticks, kernel_ticks; /* what was shared out so far */
-	uint64_t held_first, on_cpu_first; /* when it was first seen: since then they can be compared */
-	uint64_t stolen_ns;
+	uint64_t first;    /* time that it held a CPU, less that on it, when it was first seen: since then they can be compared */
 	uint64_t at;       /* when its times were read */
-	uint64_t waited;   /* in this tick */
 	uint64_t busy_put; /* as busy() was when its times were emitted */
+	uint32_t waited;   /* ns, in this tick; at most UINT32_MAX */
 	uint32_t switched; /* in this tick */
 	uint32_t tid, pid; /* tid: with `start` who it is */
 	uint32_t seen;     /* the last sample in which it was there */
@@ -38,17 +45,32 @@ struct sched_known {
 	uint8_t running; /* the column that goes on by itself since its times were emitted; 0: none */
 	uint8_t rested;  /* samples since then */
 	short syscall;
-	bool fresh;      /* never emitted */
-	bool born;       /* began after the sample before */
-	bool sleeps_on;  /* in this sample it is what it was in the one before, but for the wait that goes on */
-	bool busy_shown; /* its row says so */
+	bool fresh : 1;      /* never emitted */
+	bool born : 1;       /* began after the sample before */
+	bool sleeps_on : 1;  /* in this sample it is what it was in the one before, but for the wait that goes on */
+	bool busy_shown : 1; /* its row says so */
 	char comm[16];
 };
+
+/* Time on a CPU; time waited for this reason, of SCHED_NONE for a CPU. ns. */
+static inline uint64_t sched_known_on_cpu(const struct sched_known *k)
+{
+	return k->user_ns + k->kernel_ns;
+}
+
+static inline uint64_t sched_known_blocked(const struct sched_known *k, unsigned reason)
+{
+	if (reason >= SCHED_IDLE)
+		return k->idle[reason - SCHED_IDLE];
+	if (reason == SCHED_NONE)
+		return k->wanted;
+	return k->rare ? k->rare->blocked[reason - SCHED_DISK] : 0;
+}
 
 struct sched_threads {
 	struct sched_known **table; /* open addressing by tid; NULL: a free place */
 	uint32_t size, used;        /* size: a power of two */
-	struct pool pool;
+	struct pool pool, rares;
 	uint32_t sample;
 	uint64_t too_many;
 	uint64_t start_unit_ns; /* of start times in the tables */

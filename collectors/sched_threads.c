@@ -123,6 +123,7 @@ int sched_threads_init(struct sched_threads *t, const struct culprit_host *host)
 {
 	t->size = SIZE_MIN;
 	pool_init(&t->pool, sizeof(struct sched_known));
+	pool_init(&t->rares, sizeof(struct sched_rare));
 	t->table = calloc(t->size, sizeof(*t->table));
 	t->start_unit_ns = 1000000000 / (host->user_hz ? host->user_hz : 100);
 	t->whole = host->flags & CULPRIT_HOST_WHOLE;
@@ -132,6 +133,7 @@ int sched_threads_init(struct sched_threads *t, const struct culprit_host *host)
 void sched_threads_finish(struct sched_threads *t)
 {
 	pool_finish(&t->pool);
+	pool_finish(&t->rares);
 	free(t->table);
 	t->table = NULL;
 }
@@ -178,7 +180,7 @@ static int rehash(struct sched_threads *t, uint32_t size)
 static void share_cpu(struct sched_known *k, const struct sched_record *r)
 {
 	uint64_t user = r->user - k->user_ticks, kernel = r->kernel - k->kernel_ticks;
-	uint64_t more = r->on_cpu > k->on_cpu ? r->on_cpu - k->on_cpu : 0, part;
+	uint64_t on_cpu = sched_known_on_cpu(k), more = r->on_cpu > on_cpu ? r->on_cpu - on_cpu : 0, part;
 
 	if (r->user < k->user_ticks || r->kernel < k->kernel_ticks)
 		user = kernel = 0;
@@ -190,7 +192,6 @@ static void share_cpu(struct sched_known *k, const struct sched_record *r)
 	part = user + kernel ? (uint64_t)((double)more * ((double)user / (double)(user + kernel))) : 0;
 	k->user_ns += part;
 	k->kernel_ns += more - part;
-	k->on_cpu += more;
 	k->user_ticks = r->user;
 	k->kernel_ticks = r->kernel;
 }
@@ -204,11 +205,53 @@ static uint64_t grow(uint64_t *counter, uint64_t now)
 	return more;
 }
 
+/* Where it has what is rare; NULL: out of memory. */
+static struct sched_rare *rare_of(struct sched_threads *t, struct sched_known *k)
+{
+	if (!k->rare)
+		k->rare = pool_take(&t->rares);
+	return k->rare;
+}
+
+/* Its counter of this reason is at least `now`, from now on. -ENOMEM. */
+static int grow_blocked(struct sched_threads *t, struct sched_known *k, unsigned reason, uint64_t now)
+{
+	if (now <= sched_known_blocked(k, reason))
+		return 0;
+	if (reason >= SCHED_IDLE)
+		k->idle[reason - SCHED_IDLE] = now;
+	else if (reason == SCHED_NONE)
+		k->wanted = now;
+	else if (rare_of(t, k))
+		k->rare->blocked[reason - SCHED_DISK] = now;
+	else
+		return -ENOMEM;
+	return 0;
+}
+
+static int grow_rare(struct sched_threads *t, struct sched_known *k, const struct sched_record *r)
+{
+	/* The two are of clocks that differ by microseconds, and either may be ahead: never less than it was. */
+	int64_t stolen = (int64_t)(r->held - sched_known_on_cpu(k) - k->first);
+	int err = 0;
+
+	for (unsigned i = SCHED_DISK; i < SCHED_REASONS; i++)
+		err |= grow_blocked(t, k, i, r->blocked[i]);
+	if (!k->rare && !r->throttled && stolen <= 0)
+		return err;
+	if (!rare_of(t, k))
+		return -ENOMEM;
+	grow(&k->rare->throttled, r->throttled);
+	if (stolen > 0)
+		grow(&k->rare->stolen_ns, (uint64_t)stolen);
+	return err;
+}
+
 int sched_threads_take(struct sched_threads *t, const struct sched_record *r, uint64_t boot_before_ns)
 {
 	uint64_t start = r->start ? r->start : 1;
 	struct sched_known **at = find(t, r->tid, start), *k = *at;
-	int64_t stolen;
+	uint64_t waited;
 
 	if (!k && r->accounted == SCHED_WRITTEN)
 		return 0;
@@ -233,7 +276,7 @@ int sched_threads_take(struct sched_threads *t, const struct sched_record *r, ui
 		k->fresh = true;
 		k->born = boot_before_ns && start > boot_before_ns;
 		if (!k->born) {
-			k->blocked[SCHED_NONE] = r->blocked[SCHED_NONE];
+			k->wanted = r->blocked[SCHED_NONE];
 			k->switches = r->switches;
 		}
 	}
@@ -250,21 +293,14 @@ int sched_threads_take(struct sched_threads *t, const struct sched_record *r, ui
 	k->syscall = r->syscall;
 	memcpy(k->comm, r->comm, sizeof(k->comm));
 	k->switched = (uint32_t)grow(&k->switches, r->switches);
-	k->waited = grow(&k->blocked[SCHED_NONE], r->blocked[SCHED_NONE]);
-	for (int i = SCHED_NONE + 1; i < SCHED_REASONS; i++)
-		grow(&k->blocked[i], r->blocked[i]);
-	grow(&k->throttled, r->throttled);
+	waited = grow(&k->wanted, r->blocked[SCHED_NONE]);
+	k->waited = waited < UINT32_MAX ? (uint32_t)waited : UINT32_MAX;
 	share_cpu(k, r);
 	if (k->fresh) {
 		/* A thread that is new here has both from its beginning. */
-		k->held_first = k->born ? 0 : r->held;
-		k->on_cpu_first = k->born ? 0 : r->on_cpu;
+		k->first = k->born ? 0 : r->held - r->on_cpu;
 	}
-	/* The two are of clocks that differ by microseconds, and either may be ahead: never less than it was. */
-	stolen = (int64_t)(r->held - k->held_first - (k->on_cpu - k->on_cpu_first));
-	if (stolen > 0 && (uint64_t)stolen > k->stolen_ns)
-		k->stolen_ns = (uint64_t)stolen;
-	return 0;
+	return grow_rare(t, k, r);
 }
 
 int sched_threads_take_same(struct sched_threads *t, const struct sched_same *r)
@@ -285,7 +321,8 @@ int sched_threads_take_same(struct sched_threads *t, const struct sched_same *r)
 	k->waited = 0;
 	k->sleeps_on = true;
 	if (r->at > k->at) {
-		k->blocked[k->reason] += r->at - k->at;
+		if (grow_blocked(t, k, k->reason, sched_known_blocked(k, k->reason) + (r->at - k->at)))
+			return -ENOMEM;
 		k->at = r->at;
 	}
 	return 0;
@@ -299,6 +336,8 @@ void sched_threads_sweep(struct sched_threads *t)
 		if (!k || k->seen == t->sample)
 			continue;
 		t->table[i] = NULL;
+		if (k->rare)
+			pool_give(&t->rares, k->rare);
 		pool_give(&t->pool, k);
 		t->used--;
 		/* Chains by open addressing: those behind move up. */
@@ -329,10 +368,10 @@ static const char *now_name(const struct sched_known *k)
 /* Time in which it was not idle. */
 static uint64_t busy(const struct sched_known *k)
 {
-	uint64_t ns = k->on_cpu + k->throttled;
+	uint64_t ns = sched_known_on_cpu(k) + (k->rare ? k->rare->throttled : 0);
 
-	for (int i = SCHED_NONE; i < SCHED_IDLE; i++)
-		ns += k->blocked[i];
+	for (unsigned i = SCHED_NONE; i < SCHED_IDLE; i++)
+		ns += sched_known_blocked(k, i);
 	return ns;
 }
 
@@ -352,15 +391,15 @@ static void put_times(struct culprit_frame *f, struct sched_known *k)
 
 	culprit_put_u64(f, USER, k->user_ns);
 	culprit_put_u64(f, KERNEL, k->kernel_ns);
-	culprit_put_u64(f, RUNNABLE, k->blocked[SCHED_NONE]);
+	culprit_put_u64(f, RUNNABLE, k->wanted);
 	if (k->accounted != SCHED_ACCOUNTED) {
 		for (uint32_t i = STOLEN; i <= IDLE_MAYBE; i++)
 			culprit_unread(f, i, "not accounted: its place in the kernel's table is another thread's");
 	} else {
-		culprit_put_u64(f, STOLEN, k->stolen_ns);
-		culprit_put_u64(f, THROTTLED, k->throttled);
-		for (int i = SCHED_DISK; i < SCHED_REASONS; i++)
-			culprit_put_u64(f, column[i], k->blocked[i]);
+		culprit_put_u64(f, STOLEN, k->rare ? k->rare->stolen_ns : 0);
+		culprit_put_u64(f, THROTTLED, k->rare ? k->rare->throttled : 0);
+		for (unsigned i = SCHED_DISK; i < SCHED_REASONS; i++)
+			culprit_put_u64(f, column[i], sched_known_blocked(k, i));
 	}
 	k->busy_put = busy(k);
 	k->running = running(k);

@@ -37,7 +37,7 @@ static void come_and_go(void **state)
 	assert_non_null(work);
 	assert_int_equal(sched_threads_init(&t, &host), 0);
 	for (uint32_t sample = 1; sample <= SAMPLES; sample++) {
-		uint32_t there = 0;
+		uint32_t there = 0, rare = 0;
 
 		t.sample = sample;
 		for (uint32_t tid = 1; tid < TIDS; tid++) {
@@ -53,6 +53,10 @@ static void come_and_go(void **state)
 			work[tid] += rnd(50);
 			r.start = start[tid];
 			r.on_cpu = r.held = work[tid];
+			r.blocked[SCHED_IDLE_MAYBE] = work[tid] * 2;
+			/* What most never have; it never falls. */
+			r.blocked[SCHED_LOCK] = tid % 4 ? 0 : rnd(2) ? work[tid] * 3 : work[tid];
+			r.throttled = tid % 8 ? 0 : work[tid];
 			assert_int_equal(sched_threads_take(&t, &r, 1), 0);
 			there++;
 		}
@@ -63,9 +67,18 @@ static void come_and_go(void **state)
 			const struct sched_known *k = sched_threads_find(&t, tid, start[tid] ? start[tid] : 1);
 
 			assert_int_equal(k != NULL, start[tid] != 0);
-			if (k)
-				assert_true(k->tid == tid && k->start == start[tid] && k->on_cpu == work[tid] && k->seen == sample);
+			if (!k)
+				continue;
+			assert_true(k->tid == tid && k->start == start[tid] && sched_known_on_cpu(k) == work[tid] && k->seen == sample);
+			assert_int_equal(sched_known_blocked(k, SCHED_IDLE_MAYBE), work[tid] * 2);
+			assert_int_equal(sched_known_blocked(k, SCHED_NONE), 0);
+			assert_int_equal(sched_known_blocked(k, SCHED_PIPE), 0);
+			assert_in_range(sched_known_blocked(k, SCHED_LOCK), tid % 4 ? 0 : work[tid], tid % 4 ? 0 : work[tid] * 3);
+			assert_int_equal(k->rare ? k->rare->throttled : 0, tid % 8 ? 0 : work[tid]);
+			rare += k->rare != NULL;
+			assert_true(!k->rare || tid % 4 == 0);
 		}
+		assert_int_equal(t.rares.items, rare);
 	}
 	/* Full enough to have grown, and not one place for each that ever was. */
 	assert_true(most > 2000);
@@ -97,20 +110,20 @@ static void sleeps_on(void **state)
 	sched_threads_sweep(&t);
 	k = sched_threads_find(&t, 7, 5);
 	assert_non_null(k);
-	assert_int_equal(k->blocked[SCHED_DISK], 600);
-	assert_int_equal(k->blocked[SCHED_IDLE], 11);
+	assert_int_equal(sched_known_blocked(k, SCHED_DISK), 600);
+	assert_int_equal(sched_known_blocked(k, SCHED_IDLE), 11);
 	assert_int_equal(k->switches, 3);
 	assert_int_equal(k->switched, 0);
 	/* A time that is not later adds nothing. */
 	assert_int_equal(sched_threads_take_same(&t, &same), 0);
-	assert_int_equal(k->blocked[SCHED_DISK], 600);
+	assert_int_equal(sched_known_blocked(k, SCHED_DISK), 600);
 	/* Then the kernel says it: no less, and no more than that. */
 	r.at = 2000;
 	r.blocked[SCHED_DISK] = 1100;
 	r.switches = 4;
 	t.sample = 3;
 	assert_int_equal(sched_threads_take(&t, &r, 1), 0);
-	assert_int_equal(k->blocked[SCHED_DISK], 1100);
+	assert_int_equal(sched_known_blocked(k, SCHED_DISK), 1100);
 	assert_int_equal(k->switched, 1);
 	/* Another thread has its number now; the old one is forgotten. */
 	r.start = 9;
@@ -122,7 +135,7 @@ static void sleeps_on(void **state)
 	assert_int_equal(sched_threads_take_same(&t, &same), 0);
 	sched_threads_sweep(&t);
 	assert_null(sched_threads_find(&t, 7, 5));
-	assert_int_equal(sched_threads_find(&t, 7, 9)->blocked[SCHED_DISK], 1700);
+	assert_int_equal(sched_known_blocked(sched_threads_find(&t, 7, 9), SCHED_DISK), 1700);
 	sched_threads_finish(&t);
 }
 

@@ -71,6 +71,7 @@ static const struct culprit_derived derived[] = {
 	TIME_SHARE("memory_pct", "memory", "Time in page faults and reclaim, percent of the window"),
 	TIME_SHARE("pipe_pct", "pipe", "Time waiting for a local peer, percent of the window"),
 	TIME_SHARE("other_pct", "other", "Time blocked for another reason, percent of the window"),
+	TIME_SHARE("stalled_pct", "lock+network", "Time waiting for somebody else: a lock or the network, percent of the window"),
 	TIME_SHARE("idle_pct", "idle", "Time with nothing to do, percent of the window"),
 	TIME_SHARE("idle_maybe_pct", "idle_maybe", "Time on a condition, for input or asynchronous I/O: idle?, percent of the window"),
 	TIME_SHARE("all_pct", BUSY "+idle+idle_maybe", "All of it, percent of the window: 100 but for what is measured at its ends"),
@@ -97,6 +98,8 @@ static const struct culprit_rollup rollups[] = {
 	BOTH("memory_pct", "time_memory", "in page faults and reclaim"),
 	BOTH("pipe_pct", "time_pipe", "waiting for a local peer"),
 	BOTH("other_pct", "time_other", "blocked for another reason"),
+	ROLL("stalled_pct", "process", "time_stalled", SUM,
+	     "time its threads spent waiting for a lock or the network: 100 % is one thread all the time"),
 	ROLL("busy_now", "process", "busy_threads", SUM, "threads that were not idle all of the last tick"),
 };
 

@@ -162,6 +162,7 @@ void findings_judge(struct findings *f, struct view *view, const struct lens *le
 		query_destroy(f->query);
 		f->query = query_create(view);
 		f->view = view;
+		f->changed.rule = NULL;
 	}
 	f->processes = processes;
 	f->n = f->absorbed = 0;

@@ -29,7 +29,6 @@ enum findings_top {
 	TOP_FILES,   /* open files, percent of its limit */
 	TOP_LOCK,    /* threads of it that wait for locks, where these are most of what it does; percent of one thread */
 	TOP_SHORT,   /* what children that lived less than a second took, percent of one CPU */
-	TOP_GROWN,   /* bytes that its memory grew over the window */
 	TOP_NET,     /* threads of it that wait for a peer, likewise */
 	TOPS
 };
@@ -160,6 +159,15 @@ struct finding {
 	struct row_key key;
 };
 
+/* Who changed when the finding began, of two. */
+struct findings_changed {
+	const struct finding_rule *rule; /* NULL: nothing is remembered */
+	struct row_key object, cause, other;
+	uint64_t since_ns;
+	double by[2];
+	bool last; /* what is told of it stays so */
+};
+
 struct findings {
 	struct facts facts;
 	struct finding list[FINDINGS_MAX]; /* the first is the verdict */
@@ -175,6 +183,7 @@ struct findings {
 		bool measured;
 		char why[80];
 	} sources[24];
+	struct findings_changed changed;
 	struct query *query; /* for what is asked only when something is wrong, and for findings_ask() */
 	struct query *processes;
 	struct view *view;

@@ -41,31 +41,52 @@ void findings_name_of(struct query *q, uint64_t pid, char *out, size_t cap)
 }
 
 /* What is asked of all; then what is added up from threads, which costs most: only where it makes a difference. */
-static const char *const names[] = {"cpu",  "short_children_cpu", "rss",	   "read_rate",	      "write_rate", "fd_use",
-				    "time_lock", "time_net",	  "rss_growth", "own_read_rate", "own_write_rate", "time_disk"};
-enum { CPU, SHORT, RSS, READ, WRITE, FILES, LOCK, NET, GROWTH, OF_ALL, OWN_READ = OF_ALL, OWN_WRITE, DISK, NAMES };
+static const char *const names[] = {"cpu",	     "short_children_cpu", "rss",	    "read_rate", "write_rate", "fd_use", "state",
+				    "time_stalled", "own_read_rate",	   "own_write_rate", "time_disk", "time_lock",  "time_net"};
+enum { CPU, SHORT, RSS, READ, WRITE, FILES, STATE, STALLED, OF_ALL, OWN_READ = OF_ALL, OWN_WRITE, DISK, LOCK, NET, NAMES };
 _Static_assert(sizeof(names) / sizeof(names[0]) == NAMES, "each has its name");
 
-static void use_of(struct facts *f, struct query *q, size_t row, const int *at, double *use)
+enum { STALLED_LEAST = 10 /* percent of one thread's time: of less no rule says anything */ };
+
+static double number_of(struct query *q, size_t row, int column)
 {
-	struct value values[NAMES];
+	struct value v;
+	double n;
+
+	if (column < 0)
+		return NAN;
+	query_value(q, row, (size_t)column, &v);
+	return value_number(&v, &n) ? n : NAN;
+}
+
+static void use_of(struct facts *f, struct query *q, size_t row, const int *at, double *use, bool *stuck)
+{
+	struct value values[OF_ALL];
 	double v[NAMES];
-	bool own;
+	bool own, stalls;
 
 	query_values(q, row, at, OF_ALL, values);
 	for (int k = 0; k < OF_ALL; k++)
-		if (!value_number(&values[k], &v[k]))
+		if (k == STATE || !value_number(&values[k], &v[k]))
 			v[k] = NAN;
-	f->waits_known |= !isnan(v[LOCK]);
-	f->short_known |= !isnan(v[SHORT]);
-	for (int k = OF_ALL; k < NAMES; k++) {
-		v[k] = k == DISK ? NAN : 0;
-		if (k == DISK ? !(v[LOCK] > number_max(v[CPU], 0)) : v[k - OWN_READ + READ] == 0)
-			continue;
-		query_values(q, row, &at[k], 1, &values[k]);
-		if (!value_number(&values[k], &v[k]))
-			v[k] = NAN;
+	*stuck = values[STATE].state == VALUE_OK && values[STATE].type == CULPRIT_TEXT && values[STATE].text.len == 1 &&
+		 values[STATE].text.p[0] == 'D';
+	/* Of what was recorded before there was their sum, each is asked. */
+	stalls = at[STALLED] < 0 || v[STALLED] >= STALLED_LEAST;
+	for (int k = OF_ALL; k < NAMES; k++)
+		v[k] = k == OWN_READ || k == OWN_WRITE ? 0 : NAN;
+	if (stalls) {
+		v[LOCK] = number_of(q, row, at[LOCK]);
+		v[NET] = number_of(q, row, at[NET]);
 	}
+	if (v[LOCK] > number_max(v[CPU], 0))
+		v[DISK] = number_of(q, row, at[DISK]);
+	if (v[READ] != 0)
+		v[OWN_READ] = number_of(q, row, at[OWN_READ]);
+	if (v[WRITE] != 0)
+		v[OWN_WRITE] = number_of(q, row, at[OWN_WRITE]);
+	f->waits_known |= !isnan(v[STALLED]) || !isnan(v[LOCK]);
+	f->short_known |= !isnan(v[SHORT]);
 	/* What its own threads did; where they aren't known, the process's figure, which jumps when a child ends. */
 	own = !isnan(v[OWN_READ]) && !isnan(v[OWN_WRITE]);
 	use[TOP_CPU] = number_max(v[CPU], 0) + number_max(v[SHORT], 0);
@@ -75,25 +96,15 @@ static void use_of(struct facts *f, struct query *q, size_t row, const int *at, 
 	use[TOP_FILES] = v[FILES];
 	use[TOP_SHORT] = v[SHORT];
 	use[TOP_LOCK] = v[LOCK] > number_max(v[CPU], 0) + number_max(v[DISK], 0) ? v[LOCK] : NAN;
-	use[TOP_GROWN] = number_max(v[GROWTH], 0);
 	use[TOP_NET] = v[NET] > number_max(v[CPU], 0) + number_max(v[LOCK], 0) ? v[NET] : NAN;
 }
 
-static void note_stuck(struct facts *f, struct query *q, size_t row, int state, int kernel)
+static void note_stuck(struct facts *f, struct query *q, size_t row)
 {
-	struct value v;
 	struct query_row r;
 
-	if (state < 0 || f->nstuck == sizeof(f->stuck) / sizeof(f->stuck[0]))
+	if (f->nstuck == sizeof(f->stuck) / sizeof(f->stuck[0]) || findings_number(q, row, "kthread") > 0)
 		return;
-	query_value(q, row, (size_t)state, &v);
-	if (v.state != VALUE_OK || v.type != CULPRIT_TEXT || v.text.len != 1 || v.text.p[0] != 'D')
-		return;
-	if (kernel >= 0) {
-		query_value(q, row, (size_t)kernel, &v);
-		if (v.state == VALUE_OK && v.b)
-			return;
-	}
 	if (!query_row(q, row, &r) || r.ended_ns || r.folds)
 		return;
 	f->stuck[f->nstuck].key = r.key;
@@ -101,12 +112,52 @@ static void note_stuck(struct facts *f, struct query *q, size_t row, int state, 
 	f->nstuck++;
 }
 
+/* Row i uses so much: one of the two that use most? */
+static void take_use(struct process_top *t, double use, size_t i, size_t *best, size_t *second)
+{
+	t->sum += number_max(use, 0);
+	if (use > t->value) {
+		*second = *best;
+		t->second.value = t->value;
+		*best = i;
+		t->value = use;
+	} else if (use > t->second.value) {
+		*second = i;
+		t->second.value = use;
+	}
+}
+
+static void name_top(struct process_top *t, struct query *q, size_t best, size_t second)
+{
+	struct query_row r;
+
+	if (query_row(q, best, &r)) {
+		t->key = r.key;
+		findings_process_name(q, best, t->name, sizeof(t->name));
+	}
+	if (query_row(q, second, &r)) {
+		t->second.key = r.key;
+		findings_process_name(q, second, t->second.name, sizeof(t->second.name));
+	}
+}
+
+void findings_top_of(struct query *q, const char *column, struct process_top *t)
+{
+	size_t n = query_nrows(q), best = n, second = n;
+	int at = query_column_find(q, column);
+
+	memset(t, 0, sizeof(*t));
+	for (size_t i = 0; i < n; i++)
+		take_use(t, number_of(q, i, at), i, &best, &second);
+	name_top(t, q, best, second);
+}
+
 void findings_take_processes(struct findings *fs, struct query *q)
 {
 	struct facts *f = &fs->facts;
 	size_t n = query_nrows(q), best[TOPS], second[TOPS];
-	int at[NAMES], state = n ? query_column_find(q, "state") : -1, kernel = n ? query_column_find(q, "kthread") : -1;
 	struct query_info info;
+	int at[NAMES];
 
 	memset(f->top, 0, sizeof(f->top));
 	f->waits_known = f->short_known = false;
@@ -118,37 +169,16 @@ void findings_take_processes(struct findings *fs, struct query *q)
 		best[k] = second[k] = n;
 	for (size_t i = 0; i < n; i++) {
 		double use[TOPS];
+		bool stuck;
 
-		use_of(f, q, i, at, use);
-		note_stuck(f, q, i, state, kernel);
-		for (int k = 0; k < TOPS; k++) {
-			struct process_top *t = &f->top[k];
-
-			t->sum += number_max(use[k], 0);
-			if (use[k] > t->value) {
-				second[k] = best[k];
-				t->second.value = t->value;
-				best[k] = i;
-				t->value = use[k];
-			} else if (use[k] > t->second.value) {
-				second[k] = i;
-				t->second.value = use[k];
-			}
-		}
+		use_of(f, q, i, at, use, &stuck);
+		if (stuck)
+			note_stuck(f, q, i);
+		for (int k = 0; k < TOPS; k++)
+			take_use(&f->top[k], use[k], i, &best[k], &second[k]);
 	}
-	for (int k = 0; k < TOPS; k++) {
-		struct process_top *t = &f->top[k];
-		struct query_row r;
-
-		if (best[k] < n && query_row(q, best[k], &r)) {
-			t->key = r.key;
-			findings_process_name(q, best[k], t->name, sizeof(t->name));
-		}
-		if (second[k] < n && query_row(q, second[k], &r)) {
-			t->second.key = r.key;
-			findings_process_name(q, second[k], t->second.name, sizeof(t->second.name));
-		}
-	}
+	for (int k = 0; k < TOPS; k++)
+		name_top(&f->top[k], q, best[k], second[k]);
 	/* A process of one thread says itself how busy that is. */
 	if (best[TOP_CPU] < n && f->top[TOP_CPU].value >= 90)
 		f->one_thread = findings_number(q, best[TOP_CPU], "threads") == 1 ? findings_number(q, best[TOP_CPU], "cpu") :

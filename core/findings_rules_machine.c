@@ -146,12 +146,14 @@ static bool memory_short(const struct facts *f, struct finding *x)
 
 static void grower(struct findings *fs, const struct lens *lens, struct finding *x)
 {
-	const struct process_top *grown = &fs->facts.top[TOP_GROWN], *large = &fs->facts.top[TOP_MEMORY];
+	const struct process_top *large = &fs->facts.top[TOP_MEMORY];
+	struct process_top grown;
 
 	(void)lens;
+	findings_top_of(fs->processes, "rss_growth", &grown);
 	/* Who grew, above what pages in and out do; else the largest, which nobody says is guilty. */
-	if (grown->value >= 16 << 20) {
-		finding_is_top(x, grown, grown->sum, "of what grew");
+	if (grown.value >= 16 << 20) {
+		finding_is_top(x, &grown, grown.sum, "of what grew");
 	} else {
 		finding_is_top(x, large, large->sum, "of what processes hold");
 		x->confidence = FINDING_CANNOT_TELL;

@@ -8,11 +8,12 @@
 #include "number.h"
 #include "series.h"
 
-enum { COLUMNS = 120, CHANGES = 2, CANDIDATES = 2, LOW_RUN = 3, BEFORE_FEWEST = 5, REQUESTS = 1 + CHANGES * CANDIDATES };
+enum { COLUMNS = 120, CHANGES = 2, CANDIDATES = 2, LOW_RUN = 3, BEFORE_FEWEST = 5 };
+#define FIRST_NS 10000000000ull
 
 struct past {
-	struct series_bucket buckets[REQUESTS][COLUMNS];
-	struct series out[REQUESTS];
+	struct series_bucket buckets[CHANGES * CANDIDATES][COLUMNS];
+	struct series out[CHANGES * CANDIDATES];
 };
 
 static void want(struct series_request *r, const char *table, const char *column, const struct row_key *key)
@@ -63,76 +64,107 @@ static size_t began_at(const struct series *s)
 	return begun == first || (low < LOW_RUN && begun <= first + low) ? 0 : begun;
 }
 
-/* By how much each changed when it began: who was always so is no cause of what is new. */
-static void who_changed(struct finding *x, const struct past *p, size_t begun, size_t nchange)
+/* By how much each changed when it began, by what they did in its first ten seconds: who was always so is no cause of what is new. So it
+ * stays what it is once these have passed, and is remembered. false: nobody did. */
+static bool who_changed(struct view *view, struct finding *x, uint64_t to_ns, size_t begun, size_t nchange, struct findings_changed *c)
 {
-	double by[CANDIDATES] = {0, 0}, sum;
+	struct series_request requests[CHANGES * CANDIDATES];
+	size_t n = 0, ncandidates = x->other.key.n ? 2 : 1;
+	struct past p;
+	size_t end = begun + (FIRST_NS + x->since_step_ns - 1) / x->since_step_ns;
 
-	for (size_t c = 0; c < CANDIDATES; c++) {
-		for (size_t k = 0; k < nchange; k++) {
-			const struct series *s = &p->out[1 + c * nchange + k];
-			double now = mean(s, begun, s->n), before = mean(s, 0, begun);
-
-			by[c] += number_max(now, 0) - number_max(before, 0);
+	for (size_t i = 0; i < ncandidates; i++)
+		for (size_t k = 0; k < nchange; k++, n++) {
+			want(&requests[n], "process", x->rule->change[k], i ? &x->other.key : &x->cause.key);
+			p.out[n] = (struct series){.buckets = p.buckets[n]};
 		}
-	}
-	sum = number_max(by[0], 0) + number_max(by[1], 0);
-	if (!(sum > 0))
-		return;
-	if (x->other.name[0] && by[1] > by[0]) {
-		struct finding_who who = x->cause;
-		double other = x->other_share;
+	if (series_run(view, requests, n, to_ns, x->since_step_ns, COLUMNS, p.out, NULL))
+		return false;
+	c->by[0] = c->by[1] = 0;
+	for (size_t i = 0; i < n; i++) {
+		double now = mean(&p.out[i], begun, end), before = mean(&p.out[i], 0, begun);
 
-		x->cause = x->other;
-		x->other = who;
-		x->other_share = x->share;
-		x->share = other;
-		other = by[0];
+		c->by[i / nchange] += number_max(now, 0) - number_max(before, 0);
+	}
+	return true;
+}
+
+static void swap_candidates(struct finding *x)
+{
+	struct finding_who who = x->cause;
+	double other = x->other_share;
+
+	x->cause = x->other;
+	x->other = who;
+	x->other_share = x->share;
+	x->share = other;
+}
+
+static void take_change(struct findings *f, struct view *view, struct finding *x, uint64_t to_ns, size_t begun)
+{
+	struct findings_changed *c = &f->changed;
+	size_t nchange = 0;
+	double by[CANDIDATES];
+	bool same, turned;
+
+	for (; x->rule->change && x->rule->change[nchange] && nchange < CHANGES; nchange++)
+		;
+	if (!nchange || !x->cause.pid || !x->cause.key.n || begun < BEFORE_FEWEST)
+		return;
+	/* Whichever of the two comes first now. */
+	turned = row_key_equal(&c->cause, &x->other.key) && row_key_equal(&c->other, &x->cause.key) && x->other.key.n;
+	same = c->rule == x->rule && row_key_equal(&c->object, &x->key) && c->since_ns == x->since_ns &&
+	       (turned || (row_key_equal(&c->cause, &x->cause.key) && row_key_equal(&c->other, &x->other.key)));
+	if (!same || !c->last) {
+		turned = false;
+		c->rule = NULL;
+		if (!who_changed(view, x, to_ns, begun, nchange, c))
+			return;
+		c->rule = x->rule;
+		c->object = x->key;
+		c->cause = x->cause.key;
+		c->other = x->other.key;
+		c->since_ns = x->since_ns;
+		c->last = to_ns >= x->since_ns + FIRST_NS + x->since_step_ns;
+	}
+	by[0] = c->by[turned];
+	by[1] = c->by[!turned];
+	if (!(by[0] > 0) && !(by[1] > 0))
+		return;
+	if (x->other.name[0] && x->other.key.n && by[1] > by[0]) {
+		swap_candidates(x);
 		by[0] = by[1];
-		by[1] = other;
+		by[1] = c->by[turned];
 	}
 	/* The one that changed is told from the other by that, whatever their shares. */
-	if (by[0] > 3 * number_max(by[1], 0) && x->confidence == FINDING_CANNOT_TELL)
+	x->added = by[0] > 3 * by[1];
+	if (x->added && x->confidence == FINDING_CANNOT_TELL && !x->nobody)
 		x->confidence = FINDING_LIKELY;
-	x->added = !(by[1] > 0.1 * by[0]) || by[0] > 3 * by[1];
 }
 
 void findings_since(struct findings *f, struct view *view, uint64_t to_ns, struct finding *x)
 {
-	struct series_request requests[REQUESTS];
-	struct past p;
+	struct series_request request;
+	struct series_bucket buckets[COLUMNS];
+	struct series out = {.buckets = buckets};
 	uint64_t first, last, tick = series_tick_ns(view), held;
-	size_t n = 1, nchange = 0, begun;
+	size_t begun;
 
-	(void)f;
 	if (!x->table[0] || !view_extent(view, &first, &last) || first >= to_ns)
 		return;
 	held = to_ns - first < 600000000000u ? to_ns - first : 600000000000u;
-	want(&requests[0], x->table, x->column, &x->key);
-	for (; x->rule->change && x->rule->change[nchange] && nchange < CHANGES; nchange++)
-		;
-	for (size_t c = 0; c < CANDIDATES && nchange && x->cause.pid && x->cause.key.n; c++)
-		for (size_t k = 0; k < nchange; k++, n++)
-			want(&requests[n], "process", x->rule->change[k], c ? &x->other.key : &x->cause.key);
-	for (size_t i = 0; i < n; i++)
-		p.out[i] = (struct series){.buckets = p.buckets[i]};
-	/* Keys that are none would ask for the sum over all. */
-	if (n > 1 && !x->other.key.n)
-		n = 1 + nchange;
+	want(&request, x->table, x->column, &x->key);
 	x->since_step_ns = series_step(to_ns - held, to_ns, COLUMNS - 1, tick);
-	if (series_run(view, requests, n, to_ns, x->since_step_ns, COLUMNS, p.out, NULL))
+	if (series_run(view, &request, 1, to_ns, x->since_step_ns, COLUMNS, &out, NULL))
 		return;
-	begun = began_at(&p.out[0]);
-	if (begun == p.out[0].n)
+	begun = began_at(&out);
+	if (begun == out.n)
 		return;
 	x->before = begun == 0;
 	if (x->before)
 		return;
-	x->since_ns = p.out[0].from_ns + begun * x->since_step_ns;
-	if (begun >= BEFORE_FEWEST && n == 1 + CANDIDATES * nchange && nchange && !isnan(mean(&p.out[0], 0, begun)))
-		who_changed(x, &p, begun, nchange);
-	else if (n == 1 + nchange && nchange && begun >= BEFORE_FEWEST)
-		x->added = true;
+	x->since_ns = out.from_ns + begun * x->since_step_ns;
+	take_change(f, view, x, to_ns, begun);
 }
 
 /* --- who hangs --------------------------------------------------------------------------------------------------- */
@@ -159,6 +191,20 @@ static size_t stuck_for(const struct series *blocked, const struct series *switc
 	return n;
 }
 
+/* Of the window, could it have been blocked for so long in one go? Where the programs tell what its time goes into, most that are seen in state D
+ * for a moment are left out by that, which costs less than a look at their samples. */
+static bool may_be_stuck(const struct findings *f, const struct row_key *key)
+{
+	ssize_t row = query_find(f->processes, key);
+	double blocked;
+
+	if (row < 0)
+		return false;
+	blocked = findings_number(f->processes, (size_t)row, "time_busy") - number_max(findings_number(f->processes, (size_t)row, "time_cpu"), 0) -
+		  number_max(findings_number(f->processes, (size_t)row, "time_runq"), 0);
+	return isnan(blocked) || blocked * f->facts.data_s >= 100.0 * STUCK_NS * 0.9;
+}
+
 bool findings_stuck(struct findings *f, struct view *view, uint64_t to_ns, struct finding *x)
 {
 	struct series_request requests[STUCK_ASKED * STUCK_MOST];
@@ -166,16 +212,22 @@ bool findings_stuck(struct findings *f, struct view *view, uint64_t to_ns, struc
 	struct series out[STUCK_ASKED * STUCK_MOST];
 	static const char *const columns[STUCK_ASKED] = {"blocked", "voluntary_rate", "cpu"};
 	uint64_t tick = series_tick_ns(view), longest = 0;
-	size_t n = f->facts.nstuck < STUCK_MOST ? f->facts.nstuck : STUCK_MOST, hang = 0;
+	size_t n = 0, hang = 0;
+	size_t at[STUCK_MOST];
 	char place[48] = "";
 	ssize_t row;
 
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < f->facts.nstuck && n < STUCK_MOST; i++) {
+		if (!may_be_stuck(f, &f->facts.stuck[i].key))
+			continue;
+		at[n] = i;
 		for (size_t k = 0; k < STUCK_ASKED; k++) {
-			want(&requests[i * STUCK_ASKED + k], "thread", columns[k], &f->facts.stuck[i].key);
-			out[i * STUCK_ASKED + k] = (struct series){.buckets = buckets[i * STUCK_ASKED + k]};
+			want(&requests[n * STUCK_ASKED + k], "thread", columns[k], &f->facts.stuck[i].key);
+			out[n * STUCK_ASKED + k] = (struct series){.buckets = buckets[n * STUCK_ASKED + k]};
 		}
-	if (series_run(view, requests, n * STUCK_ASKED, to_ns, tick, STUCK_COLUMNS, out, NULL))
+		n++;
+	}
+	if (!n || series_run(view, requests, n * STUCK_ASKED, to_ns, tick, STUCK_COLUMNS, out, NULL))
 		return false;
 	for (size_t i = 0; i < n; i++) {
 		uint64_t held = stuck_for(&out[i * STUCK_ASKED], &out[i * STUCK_ASKED + 1], &out[i * STUCK_ASKED + 2]) * tick;
@@ -186,8 +238,8 @@ bool findings_stuck(struct findings *f, struct view *view, uint64_t to_ns, struc
 		if (held <= longest)
 			continue;
 		longest = held;
-		snprintf(x->victim.name, sizeof(x->victim.name), "%s", f->facts.stuck[i].name);
-		x->victim.key = f->facts.stuck[i].key;
+		snprintf(x->victim.name, sizeof(x->victim.name), "%s", f->facts.stuck[at[i]].name);
+		x->victim.key = f->facts.stuck[at[i]].key;
 		x->victim.pid = x->victim.key.bits[0];
 		x->since_ns = to_ns > held ? to_ns - held : 0;
 		x->since_step_ns = tick;

@@ -54,7 +54,8 @@ static const char tables[] =
 	"short_children_cpu=gauge:f64:percent read_rate=gauge:f64:bytes/s write_rate=gauge:f64:bytes/s rss_growth=gauge:f64:bytes "
 	"fd_use=gauge:f64:percent time_busy=gauge:f64:percent time_runq=gauge:f64:percent time_throttled=gauge:f64:percent "
 	"time_disk=gauge:f64:percent time_lock=gauge:f64:percent time_net=gauge:f64:percent time_memory=gauge:f64:percent "
-	"time_stolen=gauge:f64:percent time_other=gauge:f64:percent\n";
+	"time_stolen=gauge:f64:percent time_other=gauge:f64:percent "
+	"time_stalled=gauge:f64:percent\n";
 
 enum { MYSQLD, RESTIC, JAVA, MAKE, COPY, PROCESSES };
 
@@ -203,8 +204,8 @@ static void tell(struct text *t, const struct machine *m, int second, bool last)
 		       "short_children_cpu=%g read_rate=0 write_rate=%g rss_growth=%g fd_use=%g",
 		    p->pid, p->comm, p->state, p->cpu, p->thread, p->shorts, p->written, p->grew, p->files);
 		if (!m->no_root)
-			add(t, " time_busy=%g time_runq=%g time_throttled=%g time_disk=%g time_lock=%g time_net=%g time_memory=%g time_stolen=0 time_other=0",
-			    p->busy, p->runq, p->throttled, p->disk, p->lock, p->net, p->memory);
+			add(t, " time_busy=%g time_runq=%g time_throttled=%g time_disk=%g time_lock=%g time_net=%g time_memory=%g time_stolen=0 time_other=0 time_stalled=%g",
+			    p->busy, p->runq, p->throttled, p->disk, p->lock, p->net, p->memory, p->lock + p->net);
 		add(t, "\n");
 	}
 }
@@ -647,6 +648,7 @@ static void hung(void **state)
 	(void)state;
 	m.p[COPY].state = "D";
 	m.p[COPY].switches = m.p[COPY].cpu = 0;
+	m.p[COPY].busy = 40; /* of the window, the last 12 s */
 	s = look(&m, 30, 12);
 	assert_true(s->f.n == 1);
 	assert_in(s->line[0], "!! CERTAIN  cp 40 hung in the kernel (state D), in percpu_rwsem_wait");
@@ -659,6 +661,7 @@ static void hung(void **state)
 	/* In that state in each sample, but it goes on: it reads. */
 	innocent.p[COPY].state = "D";
 	innocent.p[COPY].switches = 300;
+	innocent.p[COPY].busy = 90;
 	assert_calm(&innocent);
 }
 

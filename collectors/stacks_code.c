@@ -69,8 +69,10 @@ struct stacks_code {
 	uint32_t owner[UNWIND_MAPPINGS];  /* of a mapping: process id; 0: free */
 	uint32_t module_of[UNWIND_MAPPINGS];
 	uint32_t cursor;
-	struct process processes[PROCESS_SLOTS]; /* open addressing */
-	uint32_t nprocesses;
+	uint16_t slots[PROCESS_SLOTS]; /* open addressing by process: its place + 1; 0: free */
+	struct process processes[UNWIND_PROCESSES], nobody; /* one after the other: most machines have few that run */
+	uint32_t nprocesses, processes_end; /* how many there are; behind all places that ever were taken */
+	uint32_t free_process; /* the first place given back + 1; its `first` is the next */
 	uint32_t may_come; /* processes, until the next tick */
 	uint64_t tick_ns;
 	struct module modules[MODULES_MAX];
@@ -173,13 +175,35 @@ static void module_want(struct stacks_code *c, struct module *m)
 
 /* --- processes --------------------------------------------------------------------------------------------------- */
 
-static struct process *find(const struct stacks_code *c, uint32_t pid)
+static uint32_t slot_of(const struct stacks_code *c, uint32_t pid)
 {
 	uint32_t at = (pid * 0x9E3779B1u >> 7) & (PROCESS_SLOTS - 1);
 
-	while (c->processes[at].state != FREE && c->processes[at].pid != pid)
+	while (c->slots[at] && c->processes[c->slots[at] - 1].pid != pid)
 		at = (at + 1) & (PROCESS_SLOTS - 1);
-	return (struct process *)&c->processes[at];
+	return at;
+}
+
+/* Where it is not known: one that is FREE, and nobody's. */
+static struct process *find(const struct stacks_code *c, uint32_t pid)
+{
+	uint32_t at = slot_of(c, pid);
+
+	return (struct process *)(c->slots[at] ? &c->processes[c->slots[at] - 1] : &c->nobody);
+}
+
+/* One that is not known, of fewer than UNWIND_PROCESSES; it is FREE as long as nobody says otherwise. */
+static struct process *process_add(struct stacks_code *c, uint32_t pid)
+{
+	uint32_t place = c->free_process ? c->free_process - 1 : c->processes_end++;
+	struct process *p = &c->processes[place];
+
+	if (c->free_process)
+		c->free_process = p->first;
+	*p = (struct process){.pid = pid};
+	c->slots[slot_of(c, pid)] = (uint16_t)(place + 1);
+	c->nprocesses++;
+	return p;
 }
 
 static void mappings_free(struct stacks_code *c, struct process *p)
@@ -194,27 +218,27 @@ static void mappings_free(struct stacks_code *c, struct process *p)
 
 static void forget(struct stacks_code *c, struct process *p)
 {
-	uint32_t at = (uint32_t)(p - c->processes);
+	uint32_t at = slot_of(c, p->pid);
 
 	bpf_map_delete_elem(c->processes_fd, &p->pid);
 	mappings_free(c, p);
-	p->state = FREE;
 	c->nprocesses--;
-	for (at = (at + 1) & (PROCESS_SLOTS - 1); c->processes[at].state != FREE; at = (at + 1) & (PROCESS_SLOTS - 1)) {
-		struct process moved = c->processes[at];
+	c->slots[at] = 0;
+	*p = (struct process){.first = c->free_process};
+	c->free_process = (uint32_t)(p - c->processes) + 1;
+	for (at = (at + 1) & (PROCESS_SLOTS - 1); c->slots[at]; at = (at + 1) & (PROCESS_SLOTS - 1)) {
+		uint16_t moved = c->slots[at];
 
-		c->processes[at].state = FREE;
-		*find(c, moved.pid) = moved;
+		c->slots[at] = 0;
+		c->slots[slot_of(c, c->processes[moved - 1].pid)] = moved;
 	}
 }
 
 static void forget_quiet(struct stacks_code *c, uint32_t ticks)
 {
-	for (uint32_t i = 0; i < PROCESS_SLOTS; i++) {
-		if (c->processes[i].state != FREE && c->tick - c->processes[i].seen > ticks) {
+	for (uint32_t i = 0; i < c->processes_end; i++) {
+		if (c->processes[i].state != FREE && c->tick - c->processes[i].seen > ticks)
 			forget(c, &c->processes[i]);
-			i--; /* another may stand here now */
-		}
 	}
 }
 
@@ -285,10 +309,8 @@ void stacks_code_seen(struct stacks_code *c, uint32_t pid, uint32_t end, bool fi
 			return;
 		}
 		c->may_come--;
-		memset(p, 0, sizeof(*p));
-		p->pid = pid;
+		p = process_add(c, pid);
 		p->wait_ns = again_ns;
-		c->nprocesses++;
 		p->seen = c->tick;
 		ask(c, p);
 		return;

@@ -26,7 +26,7 @@ struct stacks_store {
 	int fd;
 	const uint64_t *own_hash; /* then the one that is there now */
 	const struct unwind_stack *own;
-	uint32_t slots[SLOTS]; /* open addressing by hash and process: place + 1; 0: free */
+	uint16_t slots[SLOTS]; /* open addressing by hash and process: place + 1; 0: free */
 	struct stacks_place places[PLACES];
 	uint32_t free_places[PLACES]; /* stacks of those given back, */
 	uint32_t nfree_places, nplaces; /* and how many were ever taken */

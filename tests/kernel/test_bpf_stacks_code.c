@@ -23,6 +23,7 @@ enum { ROWS = UNWIND_ROWS / 5 * 2, TOO_MANY = UNWIND_ROWS + 1, MODULES = 4, LONG
 static struct culprit_unwind_row *rows; /* TOO_MANY of them; which module's they are is in their rules */
 static uint64_t now = 1000000000;
 static unsigned asked[MODULES + 1]; /* how often a module's rows were made */
+static bool all_one; /* all processes run the first module */
 
 /* --- what core would say: process N maps module N ----------------------------------------------------------------- */
 
@@ -39,7 +40,7 @@ static int code_of(const struct culprit_host *host, uint32_t pid, uint32_t flags
 	if (flags & CULPRIT_CODE_ANEW)
 		return -EINPROGRESS;
 	assert_true(cap > 0);
-	to[0] = (struct culprit_mapping){.start = 0x400000, .end = 0x40000000, .module = pid, .kind = CULPRIT_MODULE_FILE};
+	to[0] = (struct culprit_mapping){.start = 0x400000, .end = 0x40000000, .module = all_one ? 1 : pid, .kind = CULPRIT_MODULE_FILE};
 	*ret_n = 1;
 	*ret_generation = 1;
 	return 0;
@@ -50,7 +51,7 @@ static int rows_of(const struct culprit_host *host, uint32_t module, const struc
 	(void)host;
 	assert_in_range(module, 1, MODULES);
 	asked[module]++;
-	*ret_n = module == MODULES ? TOO_MANY : ROWS;
+	*ret_n = all_one ? 100 : module == MODULES ? TOO_MANY : ROWS;
 	for (uint32_t i = 0; i < *ret_n; i++)
 		rows[i] = (struct culprit_unwind_row){i, module << 8 | (i & 0xff)};
 	*ret_rows = rows;
@@ -251,9 +252,62 @@ static void a_full_map_gives_up_who_was_not_sampled(void **state)
 		close(fds[i]);
 }
 
+/* Fifteen processes begin each second and are not seen again, but for some that stay: each is known while it is seen, and for some time
+ * after; then its place is another's. */
+static void processes_come_and_go(void **state)
+{
+	enum { TICKS = 500, EACH = 15, STAY = 50 };
+	struct stacks_code_maps maps = {MAP(OF_ROWS), MAP(OF_RULES), MAP(OF_MAPPINGS), MAP(OF_PROCESSES), MAP(OF_STRANGERS),
+					MAP(OF_FILES)};
+	struct stacks_code_stats stats;
+	struct unwind_process process;
+	struct stacks_code *c;
+	uint32_t known = 0;
+
+	(void)state;
+	if (!maps_create())
+		bpf_run_skip("needs root: no maps can be made");
+	all_one = true;
+	rows = calloc(TOO_MANY, sizeof(*rows));
+	c = stacks_code_create(&host, &maps);
+	assert_non_null(rows);
+	assert_non_null(c);
+	for (uint32_t pid = 1; pid <= STAY; pid++)
+		stacks_code_seen(c, pid, CULPRIT_STACK_PENDING, false);
+	for (uint32_t t = 0; t < TICKS; t++) {
+		for (uint32_t pid = 1; pid <= STAY; pid++)
+			stacks_code_seen(c, pid, CULPRIT_STACK_WHOLE, false);
+		for (uint32_t i = 0; i < EACH; i++)
+			stacks_code_seen(c, 1000 + t * 977 % TICKS * EACH + i, CULPRIT_STACK_PENDING, false);
+		tick(c);
+	}
+	for (uint32_t pid = 1; pid <= STAY; pid++)
+		assert_true(stacks_code_settled(c, pid));
+	for (uint32_t t = 0; t < TICKS; t++) {
+		for (uint32_t i = 0; i < EACH; i++) {
+			uint32_t pid = 1000 + t * 977 % TICKS * EACH + i;
+			bool is = stacks_code_settled(c, pid);
+
+			known += is;
+			assert_int_equal(is, !bpf_map_lookup_elem(fds[OF_PROCESSES], &pid, &process));
+			assert_true(is || t < TICKS - 100);
+			assert_true(!is || t > TICKS - 150);
+		}
+	}
+	stacks_code_stats(c, &stats);
+	assert_int_equal(stats.processes, known + STAY);
+	assert_int_equal(stats.mappings, known + STAY);
+	stacks_code_destroy(c);
+	free(rows);
+	all_one = false;
+	for (unsigned i = 0; i < MAPS; i++)
+		close(fds[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(processes_come_and_go),
 		cmocka_unit_test(a_full_map_gives_up_who_was_not_sampled),
 	};
 

@@ -573,15 +573,22 @@ static void set_unit(struct view *v, struct series_task *t)
 		t->out->unit = (uint8_t)table->derived[column].unit;
 }
 
-/* All requests of one table, from whoever answers for it when. */
-static int one_table(struct view *v, struct series_state *s, struct series_task *tasks, size_t n)
+/* Who answers for a task when. */
+static size_t pieces_of(struct view *v, const struct series_task *t, struct view_piece *pieces)
 {
-	struct view_piece pieces[VIEW_PIECES_MAX];
+	const struct series *out = t->out;
+
+	/* Buckets may begin before there was time. */
+	return view_pieces(v, t->table, (int64_t)out->from_ns < 0 ? 0 : out->from_ns, out->from_ns + out->n * out->step_ns, pieces);
+}
+
+/* Tasks of the same pieces. Segment by segment: all that is asked of one is read while it is there, for to read it, and to unpack it,
+ * costs more than to walk it. */
+static int one_set(struct view *v, struct series_state *s, struct series_task *tasks, size_t n, const struct view_piece *pieces,
+		   size_t npieces)
+{
 	const struct series *out = tasks[0].out;
 	uint64_t end = out->from_ns + out->n * out->step_ns;
-	/* Buckets may begin before there was time. */
-	uint64_t from = (int64_t)out->from_ns < 0 ? 0 : out->from_ns;
-	size_t npieces = view_pieces(v, tasks[0].table, from, end, pieces);
 	int err = 0;
 
 	for (size_t p = 0; p < npieces && !err; p++) {
@@ -605,15 +612,26 @@ static int one_table(struct view *v, struct series_state *s, struct series_task 
 	return err;
 }
 
-/* Those of one table stand together; in each the order stays. Returns how many the first ones are. */
-static size_t bring_together(struct series_task *tasks, size_t n)
+static bool same_pieces(const struct view_piece *a, size_t na, const struct view_piece *b, size_t nb)
 {
+	bool same = na == nb;
+
+	for (size_t i = 0; i < na && same; i++)
+		same = a[i].source == b[i].source && a[i].from_ns == b[i].from_ns && a[i].to_ns == b[i].to_ns;
+	return same;
+}
+
+/* Those of the first one's pieces stand together; in each the order stays. Returns how many the first ones are. */
+static size_t bring_together(struct view *v, struct series_task *tasks, size_t n, struct view_piece *pieces, size_t *ret_npieces)
+{
+	struct view_piece other[VIEW_PIECES_MAX];
 	size_t same = 1;
 
+	*ret_npieces = pieces_of(v, &tasks[0], pieces);
 	for (size_t i = 1; i < n; i++) {
 		struct series_task task = tasks[i];
 
-		if (strcmp(task.table, tasks[0].table) != 0)
+		if (strcmp(task.table, tasks[0].table) != 0 && !same_pieces(pieces, *ret_npieces, other, pieces_of(v, &task, other)))
 			continue;
 		memmove(&tasks[same + 1], &tasks[same], (i - same) * sizeof(tasks[0]));
 		tasks[same++] = task;
@@ -626,7 +644,9 @@ int series_run(struct view *v, const struct series_request *requests, size_t nre
 {
 	uint64_t first, last, end, from;
 	struct series_state *s;
+	struct view_piece pieces[VIEW_PIECES_MAX];
 	struct series_task *tasks;
+	size_t npieces;
 	int64_t over;
 	int err = 0;
 
@@ -656,8 +676,8 @@ int series_run(struct view *v, const struct series_request *requests, size_t nre
 		set_unit(v, &tasks[i]);
 	}
 	for (size_t done = 0, same; done < nrequests && !err; done += same) {
-		same = bring_together(tasks + done, nrequests - done);
-		err = one_table(v, s, tasks + done, same);
+		same = bring_together(v, tasks + done, nrequests - done, pieces, &npieces);
+		err = one_set(v, s, tasks + done, same, pieces, npieces);
 	}
 	for (size_t i = 0; i < nrequests; i++) {
 		for (size_t b = 0; b < n; b++)

@@ -410,7 +410,9 @@ static int ask_past(struct resources *r, struct view *view, const struct lens *l
 	struct series_bucket buckets[RESOURCES_MAX][RESOURCE_SPARK];
 	struct series_request requests[RESOURCES_MAX];
 	struct series out[RESOURCES_MAX];
+	struct resource *asked[RESOURCES_MAX];
 	uint64_t from_ns, to_ns, step_ns, held;
+	size_t n = 0;
 	int err;
 
 	lens_resolve(lens, time->newest_ns, &from_ns, &to_ns);
@@ -422,18 +424,21 @@ static int ask_past(struct resources *r, struct view *view, const struct lens *l
 	for (size_t i = 0; i < r->n; i++) {
 		struct resource *x = &r->list[i];
 
-		memset(&requests[i], 0, sizeof(requests[i]));
-		memcpy(requests[i].table, x->table, sizeof(x->table));
-		memcpy(requests[i].column, x->column, sizeof(x->column));
-		requests[i].key = x->key;
-		out[i] = (struct series){.buckets = buckets[i]};
+		if (x->momentary)
+			continue;
+		memset(&requests[n], 0, sizeof(requests[n]));
+		memcpy(requests[n].table, x->table, sizeof(x->table));
+		memcpy(requests[n].column, x->column, sizeof(x->column));
+		requests[n].key = x->key;
+		out[n] = (struct series){.buckets = buckets[n]};
+		asked[n++] = x;
 	}
-	err = r->n ? series_run(view, requests, r->n, to_ns, step_ns, columns, out, NULL) : 0;
-	for (size_t i = 0; !err && i < r->n; i++) {
-		double before = past(&r->list[i], &out[i], from_ns, buckets[i]);
+	err = n ? series_run(view, requests, n, to_ns, step_ns, columns, out, NULL) : 0;
+	for (size_t i = 0; !err && i < n; i++) {
+		double before = past(asked[i], &out[i], from_ns, buckets[i]);
 
 		/* What the user chose to compare with; else what came before. */
-		say_change(&r->list[i], lens->has_baseline ? r->list[i].before : before, lens->has_baseline);
+		say_change(asked[i], lens->has_baseline ? asked[i]->before : before, lens->has_baseline);
 	}
 	return err;
 }

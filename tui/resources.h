@@ -18,6 +18,7 @@ struct resource {
 	int8_t spark[RESOURCE_SPARK];
 	size_t nspark;
 	bool warn;           /* use, wait or error is beyond what is healthy */
+	bool momentary;      /* without its past: to read ten minutes of all processes for one of them would take longer than all the rest */
 	/* Private: where its past comes from. */
 	char table[32], column[32];
 	struct row_key key;

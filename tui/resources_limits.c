@@ -72,6 +72,7 @@ static void ask_files(struct resources *r, const struct resources_who *who)
 	x = resources_add_known(r, &top->key, "process", "fd_use", top->value, CULPRIT_PERCENT, 100);
 	if (!x)
 		return;
+	x->momentary = true;
 	snprintf(x->name, sizeof(x->name), "open files");
 	most_by(x, top);
 	x->warn = top->value >= files_full;
@@ -107,6 +108,7 @@ static void ask_locks(struct resources *r, const struct resources_who *who)
 	x = resources_add_known(r, &top->key, "process", "time_lock", top->value, CULPRIT_PERCENT, 0);
 	if (!x)
 		return;
+	x->momentary = true;
 	snprintf(x->name, sizeof(x->name), "locks");
 	snprintf(x->use, sizeof(x->use), "%.1f", top->value / 100);
 	snprintf(x->wait, sizeof(x->wait), "threads wait");

@@ -131,6 +131,14 @@ static void find_victim(struct query *q, struct finding *x)
 	findings_process_name(q, best, x->victim.name, sizeof(x->victim.name));
 }
 
+enum { EARLY_MS = 2500 };
+
+/* Of the first seconds, beginning to watch is a part, and the programs in the kernel are not loaded yet. */
+bool findings_too_early(const struct findings *f)
+{
+	return f->data_ns < EARLY_MS * 1000000ull && f->window_ns >= 2 * EARLY_MS * 1000000ull;
+}
+
 static bool add(struct findings *f, const struct finding_rule *rule, const struct lens *whole, uint64_t to_ns)
 {
 	struct finding *x = &f->list[f->n];
@@ -183,7 +191,7 @@ void findings_judge(struct findings *f, struct view *view, const struct lens *le
 		f->facts.stopped.row = f->facts.full.row = f->facts.pids.row = SIZE_MAX;
 	if (!f->sources[TAKEN_LISTEN].measured)
 		f->facts.listener.row = SIZE_MAX;
-	if (!f->query || !f->data_ns)
+	if (!f->query || !f->data_ns || findings_too_early(f))
 		return;
 	for (size_t i = 0; i < nfinding_rules_machine && f->n < FINDINGS_MAX; i++)
 		add(f, &finding_rules_machine[i], &whole, to_ns);

@@ -34,6 +34,8 @@ extern const size_t nfinding_rules_machine, nfinding_rules_waits;
 
 double findings_number(struct query *, size_t row, const char *column); /* NaN: none */
 void findings_text(struct query *, size_t row, const char *column, char *out, size_t cap);
+/* There is too little of the window to say anything. */
+bool findings_too_early(const struct findings *);
 /* Who has most of that column of process: where a rule holds that needs it. */
 void findings_top_of(struct query *processes, const char *column, struct process_top *);
 /* Where no process has half of `of` (of these columns, NULL-terminated, added up), whether all of one name do; it is the cause then.

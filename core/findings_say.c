@@ -106,6 +106,10 @@ static void say_nothing(const struct findings *f, size_t width, char *buf, size_
 		snprintf(buf, cap, width >= 44 ? "no verdict yet: needs a second sample" : "no verdict yet");
 		return;
 	}
+	if (findings_too_early(f)) {
+		snprintf(buf, cap, "no verdict yet: %s of data", span);
+		return;
+	}
 	if (!missing) {
 		snprintf(buf, cap, "no bottleneck found in %s%s; every layer measured", span, of);
 		if (strlen(buf) > width)
@@ -143,7 +147,7 @@ static void who(const struct finding_who *w, char *out, size_t cap)
 
 static void say_head(const struct findings *f, size_t width, char *buf, size_t cap)
 {
-	static const char *const words[] = {[FINDING_CANNOT_TELL] = "CANNOT TELL", [FINDING_LIKELY] = "LIKELY ", [FINDING_CERTAIN] = "CERTAIN"};
+	static const char *const words[] = {[FINDING_CANNOT_TELL] = "CANNOT TELL", [FINDING_LIKELY] = "LIKELY", [FINDING_CERTAIN] = "CERTAIN"};
 	const struct finding *x = &f->list[0];
 	char span[24], a[96] = "", b[96] = "", tails[4][200];
 	const char *mark = x->rule->weight >= 2 ? "!!" : "  ";
@@ -177,7 +181,7 @@ static void say_head(const struct findings *f, size_t width, char *buf, size_t c
 	else if (provisional(f))
 		snprintf(buf, cap, "%s %s (%s of data)  %s %s", mark, words[x->confidence], data(f, span, sizeof(span)), x->object, x->state);
 	else
-		snprintf(buf, cap, "%s %s  %s %s", mark, words[x->confidence], x->object, x->state);
+		snprintf(buf, cap, "%s %-7s  %s %s", mark, words[x->confidence], x->object, x->state);
 	len = strlen(buf);
 	for (size_t i = 0; i < n; i++) {
 		if (len + strlen(tails[i]) > width && i + 1 < n)

@@ -283,6 +283,9 @@ static int draw_verdict(const struct overview *o, struct surface *s, struct rect
 			surface_fill(s, (struct rect){r.x, r.y, r.w, 1}, ROLE_SELECT, ' ');
 		surface_put(s, o->findings.n ? r.x : r.x + 1, r.y + i, room, i == 0 && o->on_verdict ? ROLE_SELECT : i == 0 && bad ? ROLE_WARN : ROLE_TEXT,
 			    0, line, strlen(line));
+		/* Not by colour alone. */
+		if (i == 0 && o->on_verdict)
+			surface_glyph(s, r.x, r.y, ROLE_SELECT, GLYPH_SELECTED);
 		if (last)
 			surface_say_right(s, r.x + r.w - (int)strlen(key), r.y + i, (int)strlen(key), ROLE_MUTED, key);
 	}

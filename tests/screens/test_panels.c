@@ -73,6 +73,28 @@ static void overview_tells_of_tails(void **state)
 	stage_close(&s);
 }
 
+/* Up from the first process stands the verdict; Enter there leads to who it means. */
+static void verdict_leads_to_who_it_means(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	stage_open(&s, NULL, 180, "overview", 80, 24, TEXT_ASCII);
+	assert_shows(&s, "[Up Enter]");
+	stage_press(&s, "Up");
+	stage_check(&s, "overview-verdict-selected");
+	stage_press(&s, "Enter");
+	assert_shows(&s, "HOST > restic 9911");
+	stage_press(&s, "Backspace");
+	assert_shows(&s, " [Enter]");
+	/* And down again to the list, as it was. */
+	stage_press(&s, "Down");
+	assert_shows(&s, "[Up Enter]");
+	stage_press(&s, "Enter");
+	assert_shows(&s, "HOST > sh 4242");
+	stage_close(&s);
+}
+
 static void overview_when_calm_and_without_pressure(void **state)
 {
 	struct made_host_options calm = {.calm = true}, no_psi = {.no_psi = true};
@@ -671,6 +693,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(panels_look),
+		cmocka_unit_test(verdict_leads_to_who_it_means),
 		cmocka_unit_test(overview_when_calm_and_without_pressure),
 		cmocka_unit_test(overview_tells_of_tails),
 		cmocka_unit_test(processes_sort_and_filter),

@@ -343,6 +343,9 @@ static void little_data_is_provisional(void **state)
 	s = look(&m, 0, 1);
 	assert_in(s->line[0], "no verdict yet");
 	free(s);
+	s = look(&m, 0, 3);
+	assert_string_equal(s->line[0], "no verdict yet: 2 s of data");
+	free(s);
 	m.p[JAVA].files = 99;
 	s = look(&m, 0, 6);
 	assert_in(s->line[0], "(5 s of data)");

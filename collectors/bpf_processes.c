@@ -11,7 +11,8 @@
 #include "bpf.h"
 
 enum {
-	IDLE = 3,   /* after so many samples without an event it is looked whether a process is still there */
+	IDLE = 3,   /* after so many samples without an event it is looked whether a process is still there, */
+	AGAIN = 8,  /* and again after so many others: a system call each */
 	STALE = 600 /* after so many others get its element, for where that cannot be seen */
 };
 
@@ -81,7 +82,7 @@ static bool is_gone(const struct culprit_host *host, const struct bpf_processes_
 {
 	char name[24];
 
-	if (row->idle < IDLE)
+	if (row->idle < IDLE || (row->idle < STALE && (row->idle - IDLE) % AGAIN))
 		return false;
 	snprintf(name, sizeof(name), "%llu", (unsigned long long)pid);
 	return row->idle >= STALE || faccessat(host->proc_fd, name, F_OK, 0) != 0;

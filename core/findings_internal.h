@@ -38,6 +38,9 @@ void findings_text(struct query *, size_t row, const char *column, char *out, si
 bool findings_too_early(const struct findings *);
 /* Who has most of that column of process: where a rule holds that needs it. */
 void findings_top_of(struct query *processes, const char *column, struct process_top *);
+/* The same, where each is counted for its nearest ancestor that has been there for ten seconds: a compiler's driver ends as soon as what
+ * it began; who builds stays. */
+void findings_by_ancestor(struct query *processes, const char *column, struct process_top *);
 /* Where no process has half of `of` (of these columns, NULL-terminated, added up), whether all of one name do; it is the cause then.
  * Where none does, that is said. */
 void findings_by_name(struct findings *, struct finding *, const char *const *columns, double of);

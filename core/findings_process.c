@@ -1,6 +1,7 @@
 /* Who uses most of what: one walk over all processes; and what they are called. */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "findings_internal.h"
@@ -246,4 +247,107 @@ void findings_by_name(struct findings *fs, struct finding *x, const char *const 
 		x->nobody = true;
 		x->confidence = FINDING_CANNOT_TELL;
 	}
+}
+
+/* --- whose doing it is, where who does it ends at once ----------------------------------------------------------- */
+
+enum { ANCESTORS = 24, CLIMB = 12 };
+#define LIVED_NS 10000000000ull /* so long one must have been there to be named */
+
+struct relative {
+	uint64_t pid, ppid;
+	size_t row;
+	bool stays;
+};
+
+static struct relative *relative_at(struct relative *table, size_t size, uint64_t pid)
+{
+	size_t at = (size_t)(pid * 0x9e3779b97f4a7c15ull >> 20) & (size - 1);
+
+	while (table[at].pid && table[at].pid != pid)
+		at = (at + 1) & (size - 1);
+	return &table[at];
+}
+
+/* All processes by pid. NULL: out of memory. */
+static struct relative *relatives(struct query *q, size_t *ret_size)
+{
+	int columns[2] = {query_column_find(q, "pid"), query_column_find(q, "ppid")};
+	size_t n = query_nrows(q), size = 64;
+	struct relative *table;
+	struct query_info info;
+
+	query_info(q, &info);
+	while (size < 2 * n)
+		size *= 2;
+	table = calloc(size, sizeof(*table));
+	for (size_t i = 0; table && i < n; i++) {
+		struct value v[2];
+		struct relative *r;
+		struct query_row row;
+		double pid, ppid;
+
+		query_values(q, i, columns, 2, v);
+		if (!value_number(&v[0], &pid) || !(pid > 0) || !query_row(q, i, &row))
+			continue;
+		r = relative_at(table, size, (uint64_t)pid);
+		/* Of several with that pid the one that is there now. */
+		if (r->pid && row.ended_ns)
+			continue;
+		*r = (struct relative){.pid = (uint64_t)pid, .row = i};
+		r->ppid = value_number(&v[1], &ppid) && ppid > 0 ? (uint64_t)ppid : 0;
+		r->stays = !row.ended_ns && (!row.began_ns || info.used_to_ns >= row.began_ns + LIVED_NS);
+	}
+	*ret_size = size;
+	return table;
+}
+
+/* The process itself or its nearest ancestor that stays. */
+static size_t who_stays(struct relative *table, size_t size, uint64_t pid)
+{
+	const struct relative *r = relative_at(table, size, pid), *up = r;
+
+	for (int i = 0; i < CLIMB && up->pid && !up->stays && up->ppid > 1; i++)
+		up = relative_at(table, size, up->ppid);
+	return up->pid && up->stays ? up->row : r->row;
+}
+
+void findings_by_ancestor(struct query *q, const char *column, struct process_top *t)
+{
+	struct {
+		size_t row;
+		double sum;
+	} by[ANCESTORS];
+	size_t n = 0, size, best = SIZE_MAX, second = SIZE_MAX;
+	struct relative *table = relatives(q, &size);
+	int at = query_column_find(q, column), pid = query_column_find(q, "pid");
+
+	memset(t, 0, sizeof(*t));
+	for (size_t i = 0; table && i < query_nrows(q); i++) {
+		double use = number_of(q, i, at);
+		size_t row, k;
+
+		if (!(use > 0))
+			continue;
+		t->sum += use;
+		row = who_stays(table, size, (uint64_t)number_max(number_of(q, i, pid), 0));
+		for (k = 0; k < n && by[k].row != row; k++)
+			;
+		if (k == ANCESTORS)
+			continue;
+		if (k == n) {
+			by[k].row = row;
+			by[k].sum = 0;
+			n++;
+		}
+		by[k].sum += use;
+	}
+	for (size_t k = 0; k < n; k++) {
+		double sum = t->sum;
+
+		take_use(t, by[k].sum, by[k].row, &best, &second);
+		t->sum = sum;
+	}
+	name_top(t, q, best, second);
+	free(table);
 }

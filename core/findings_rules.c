@@ -7,7 +7,6 @@
 #include "number.h"
 
 const char *const finding_by_cpu[] = {"cpu", NULL};
-const char *const finding_by_short[] = {"short_children_cpu", NULL};
 const char *const finding_by_bytes[] = {"read_rate", "write_rate", NULL};
 const char *const finding_by_writes[] = {"write_rate", NULL};
 

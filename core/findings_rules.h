@@ -8,7 +8,7 @@
 enum { STALLED_CPU, STALLED_MEMORY, STALLED_IO };
 
 /* Columns of process, NULL-terminated. */
-extern const char *const finding_by_cpu[], *const finding_by_short[], *const finding_by_bytes[], *const finding_by_writes[];
+extern const char *const finding_by_cpu[], *const finding_by_bytes[], *const finding_by_writes[];
 
 void finding_is(struct finding *, enum finding_confidence, double effect, const char *object, const char *state);
 /* Where its past is. */

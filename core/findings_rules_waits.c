@@ -200,13 +200,16 @@ static bool fork_storm(const struct facts *f, struct finding *x)
 
 static void parent(struct findings *fs, const struct lens *lens, struct finding *x)
 {
-	const struct process_top *t = &fs->facts.top[TOP_SHORT];
+	struct process_top t;
 
 	(void)lens;
-	finding_is_top(x, t, t->sum, "of them");
+	findings_by_ancestor(fs->processes, "short_children_cpu", &t);
+	finding_is_top(x, &t, t.sum, "of them");
 	x->began = true;
 	finding_doubt(x);
-	findings_by_name(fs, x, finding_by_short, t->sum);
+	x->nobody = x->share < 30;
+	if (x->nobody)
+		x->confidence = FINDING_CANNOT_TELL;
 }
 
 /* > 90 % of its limit (node-mixin). */

@@ -44,7 +44,9 @@ ITEMS = [
     ('what its time goes into', 1.5, r'busyloop.*CCC'),
     ('the hottest CPU', 1.5, r'\n +cpu\d+ +\d'),
     ('what the hypervisor took: steal', 1.5, r'(?i)steal|\bst ?\d'),
-    ('a verdict', 10.0, r'LIKELY|no bottleneck|nothing found|cannot tell'),
+    ('a verdict, called provisional', 5.0, r'(LIKELY|CERTAIN|CANNOT TELL) \(\d+ s of data\)|(found|nothing found) in \d+ s of data'),
+    ('a verdict', 10.0, r'(LIKELY|CERTAIN|CANNOT TELL)  |(no bottleneck|nothing) found in \d+ s[;,]'),
+    ('the verdict names who: the busy loop', 10.0, r'\n!! [^\n]*busyloop'),
     ('what its own watching costs', 1.5, r'self \d'),
 ]
 # Keys of a person who knows nothing else: what, keys, within, pattern.

@@ -190,11 +190,16 @@ void query_children_finish(struct query *q)
 
 static int fit_links(uint32_t **links, size_t *cap, size_t n)
 {
-	uint32_t *fit = query_misfit(*cap, n) ? realloc(*links, (n + n / 8 + 1) * sizeof(**links)) : *links;
+	size_t more = n + n / 8 + 1;
+	uint32_t *fit;
 
-	if (!fit && n)
+	if (!query_misfit(*cap, n))
+		return 0;
+	fit = realloc(*links, more * sizeof(**links));
+	if (!fit)
 		return -ENOMEM;
-	*cap = fit != *links || !*cap ? n + n / 8 + 1 : *cap;
+	/* Also where it stays in its place, which is what a smaller one mostly does. */
+	*cap = more;
 	*links = fit;
 	return 0;
 }

@@ -1,4 +1,6 @@
 /* Which rolled-up columns are computed together, and that each is right however it came to be computed. */
+#include <malloc.h>
+
 #include "query_internal.h"
 #include "unit/query_test.h"
 
@@ -157,10 +159,55 @@ static void test_several_columns(void **state)
 	tear_down(&b);
 }
 
+/* A tick of so many processes, each of one thread. */
+static void crowd(struct bench *b, unsigned second, unsigned n)
+{
+	size_t cap = 128 * (size_t)n + 256, len;
+	char *text = malloc(cap);
+
+	assert_non_null(text);
+	len = (size_t)snprintf(text, cap, "tick %us\nsample process\n", second);
+	for (unsigned i = 1; i <= n; i++)
+		len += (size_t)snprintf(text + len, cap - len, "row process pid=%u start=5\n", i);
+	len += (size_t)snprintf(text + len, cap - len, "sample thread\n");
+	for (unsigned i = 1; i <= n; i++)
+		len += (size_t)snprintf(text + len, cap - len, "row thread tid=%u start=5 pid=%u pstart=5 utime=%ums stime=0 lat=0/0\n",
+					i, i, second * 100);
+	add(b, text);
+	free(text);
+}
+
+/* realloc() makes a block smaller where it is, mostly: what is noted as room must be there all the same, or the next longer list is
+ * written behind its end. */
+static void test_room_is_known_when_rows_become_few(void **state)
+{
+	static const unsigned crowds[] = {3, 6000, 20, 2500, 40, 6000};
+	struct bench b;
+
+	(void)state;
+	set_up(&b, with(tasks, "tick 1s\nsample process\nrow process pid=1 start=5\n"));
+	for (unsigned i = 0; i < sizeof(crowds) / sizeof(crowds[0]); i++) {
+		crowd(&b, 100 * (i + 1), crowds[i]);
+		crowd(&b, 100 * (i + 1) + 1, crowds[i]);
+		run(&b, "process", 100 * (i + 1), 100 * (i + 1) + 1);
+		expect(&b, 1, "user", 100e6);
+		expect(&b, crowds[i], "user", 100e6);
+		assert_true(b.query->nchildren > 0);
+		for (size_t k = 0; k < b.query->nchildren; k++) {
+			const struct qchildren *c = &b.query->children[k];
+
+			assert_true(malloc_usable_size(c->first) >= c->first_cap * sizeof(*c->first));
+			assert_true(malloc_usable_size(c->next) >= c->next_cap * sizeof(*c->next));
+		}
+		assert_true(malloc_usable_size(b.query->rows) >= b.query->rows_cap * sizeof(*b.query->rows));
+	}
+	tear_down(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rollups),
+		cmocka_unit_test(test_rollups), cmocka_unit_test(test_room_is_known_when_rows_become_few),
 		cmocka_unit_test(test_along),
 		cmocka_unit_test(test_few),
 		cmocka_unit_test(test_several_columns),

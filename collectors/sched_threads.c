@@ -71,7 +71,7 @@ static const struct culprit_derived derived[] = {
 	TIME_SHARE("memory_pct", "memory", "Time in page faults and reclaim, percent of the window"),
 	TIME_SHARE("pipe_pct", "pipe", "Time waiting for a local peer, percent of the window"),
 	TIME_SHARE("other_pct", "other", "Time blocked for another reason, percent of the window"),
-	TIME_SHARE("stalled_pct", "lock+network", "Time waiting for somebody else: a lock or the network, percent of the window"),
+	TIME_SHARE("stalled_pct", "disk+lock+network+other", "Time waiting for a disk, a lock, the network or another such reason, percent of the window"),
 	TIME_SHARE("idle_pct", "idle", "Time with nothing to do, percent of the window"),
 	TIME_SHARE("idle_maybe_pct", "idle_maybe", "Time on a condition, for input or asynchronous I/O: idle?, percent of the window"),
 	TIME_SHARE("all_pct", BUSY "+idle+idle_maybe", "All of it, percent of the window: 100 but for what is measured at its ends"),
@@ -99,7 +99,7 @@ static const struct culprit_rollup rollups[] = {
 	BOTH("pipe_pct", "time_pipe", "waiting for a local peer"),
 	BOTH("other_pct", "time_other", "blocked for another reason"),
 	ROLL("stalled_pct", "process", "time_stalled", SUM,
-	     "time its threads spent waiting for a lock or the network: 100 % is one thread all the time"),
+	     "time its threads spent waiting for disks, locks, the network and other such reasons: 100 % is one thread all the time"),
 	ROLL("busy_now", "process", "busy_threads", SUM, "threads that were not idle all of the last tick"),
 };
 

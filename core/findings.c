@@ -148,7 +148,7 @@ static bool add(struct findings *f, const struct finding_rule *rule, const struc
 	x->share = x->other_share = NAN;
 	if (!rule->holds(&f->facts, x))
 		return false;
-	if (rule->stuck && !findings_stuck(f, f->view, to_ns, x))
+	if (rule->stuck && !findings_stuck(f, f->view, whole, to_ns, x))
 		return false;
 	if (rule->who)
 		rule->who(f, whole, x);

@@ -117,8 +117,9 @@ struct facts {
 	struct {
 		struct row_key key;
 		char name[FINDINGS_NAME_MAX];
-	} stuck[4]; /* main threads that are in state D at the window's end */
-	size_t nstuck;
+	} stuck[4], /* main threads that are in state D at the window's end */
+		waiting[4]; /* processes of several threads of which one may have waited for ten seconds in one go */
+	size_t nstuck, nwaiting;
 	double one_thread; /* CPU of the busiest thread of TOP_CPU's process */
 	bool waits_known, short_known;
 };

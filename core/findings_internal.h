@@ -11,6 +11,9 @@ enum findings_table {
 	TAKEN_SHORT, TAKEN
 };
 
+/* Percent times seconds: who has waited for ten seconds in one go has at least so much, but for what is measured at its ends. */
+#define FINDINGS_STUCK_LEAST 900.0
+
 struct finding_rule {
 	const char *name;
 	enum findings_layer layer;
@@ -48,7 +51,7 @@ void findings_by_name(struct findings *, struct finding *, const char *const *co
 const char *findings_word(enum findings_table);
 const char *findings_table_name(size_t);
 /* Which of those that are in state D has been so for 10 s without a break; false: none. */
-bool findings_stuck(struct findings *, struct view *, uint64_t to_ns, struct finding *);
+bool findings_stuck(struct findings *, struct view *, const struct lens *whole, uint64_t to_ns, struct finding *);
 void findings_since(struct findings *, struct view *, uint64_t to_ns, struct finding *);
 
 #endif

@@ -43,8 +43,8 @@ void findings_name_of(struct query *q, uint64_t pid, char *out, size_t cap)
 
 /* What is asked of all; then what is added up from threads, which costs most: only where it makes a difference. */
 static const char *const names[] = {"cpu",	     "short_children_cpu", "rss",	    "read_rate", "write_rate", "fd_use", "state",
-				    "time_stalled", "own_read_rate",	   "own_write_rate", "time_disk", "time_lock",  "time_net"};
-enum { CPU, SHORT, RSS, READ, WRITE, FILES, STATE, STALLED, OF_ALL, OWN_READ = OF_ALL, OWN_WRITE, DISK, LOCK, NET, NAMES };
+				    "time_stalled", "own_read_rate",	   "own_write_rate", "time_disk", "time_lock",  "time_net",   "time_other"};
+enum { CPU, SHORT, RSS, READ, WRITE, FILES, STATE, STALLED, OF_ALL, OWN_READ = OF_ALL, OWN_WRITE, DISK, LOCK, NET, OTHER, NAMES };
 _Static_assert(sizeof(names) / sizeof(names[0]) == NAMES, "each has its name");
 
 enum { STALLED_LEAST = 10 /* percent of one thread's time: of less no rule says anything */ };
@@ -60,7 +60,8 @@ static double number_of(struct query *q, size_t row, int column)
 	return value_number(&v, &n) ? n : NAN;
 }
 
-static void use_of(struct facts *f, struct query *q, size_t row, const int *at, double *use, bool *stuck)
+/* stuck: its main thread is in state D; waits: for disks and other such things, percent of one thread's time. */
+static void use_of(struct facts *f, struct query *q, size_t row, const int *at, double *use, bool *stuck, double *waits)
 {
 	struct value values[OF_ALL];
 	double v[NAMES];
@@ -80,8 +81,11 @@ static void use_of(struct facts *f, struct query *q, size_t row, const int *at, 
 		v[LOCK] = number_of(q, row, at[LOCK]);
 		v[NET] = number_of(q, row, at[NET]);
 	}
-	if (v[LOCK] > number_max(v[CPU], 0))
+	if (v[STALLED] >= STALLED_LEAST || v[LOCK] > number_max(v[CPU], 0))
 		v[DISK] = number_of(q, row, at[DISK]);
+	if (v[STALLED] >= STALLED_LEAST)
+		v[OTHER] = number_of(q, row, at[OTHER]);
+	*waits = number_max(v[DISK], 0) + number_max(v[OTHER], 0);
 	if (v[READ] != 0)
 		v[OWN_READ] = number_of(q, row, at[OWN_READ]);
 	if (v[WRITE] != 0)
@@ -111,6 +115,19 @@ static void note_stuck(struct facts *f, struct query *q, size_t row)
 	f->stuck[f->nstuck].key = r.key;
 	findings_process_name(q, row, f->stuck[f->nstuck].name, sizeof(f->stuck[0].name));
 	f->nstuck++;
+}
+
+static void note_waiting(struct facts *f, struct query *q, size_t row)
+{
+	struct query_row r;
+
+	if (f->nwaiting == sizeof(f->waiting) / sizeof(f->waiting[0]) || !(findings_number(q, row, "threads") > 1))
+		return;
+	if (!query_row(q, row, &r) || r.ended_ns || r.folds)
+		return;
+	f->waiting[f->nwaiting].key = r.key;
+	findings_process_name(q, row, f->waiting[f->nwaiting].name, sizeof(f->waiting[0].name));
+	f->nwaiting++;
 }
 
 /* Row i uses so much: one of the two that use most? */
@@ -159,10 +176,13 @@ void findings_take_processes(struct findings *fs, struct query *q)
 	size_t n = query_nrows(q), best[TOPS], second[TOPS];
 	struct query_info info;
 	int at[NAMES];
+	double span_s;
 
 	memset(f->top, 0, sizeof(f->top));
 	f->waits_known = f->short_known = false;
-	f->nstuck = 0;
+	f->nstuck = f->nwaiting = 0;
+	query_info(q, &info);
+	span_s = (double)(info.used_to_ns - info.used_from_ns) / 1e9;
 	f->one_thread = NAN;
 	for (int k = 0; k < NAMES; k++)
 		at[k] = n ? query_column_find(q, names[k]) : -1;
@@ -170,11 +190,14 @@ void findings_take_processes(struct findings *fs, struct query *q)
 		best[k] = second[k] = n;
 	for (size_t i = 0; i < n; i++) {
 		double use[TOPS];
+		double waits;
 		bool stuck;
 
-		use_of(f, q, i, at, use, &stuck);
+		use_of(f, q, i, at, use, &stuck, &waits);
 		if (stuck)
 			note_stuck(f, q, i);
+		else if (waits * span_s >= FINDINGS_STUCK_LEAST)
+			note_waiting(f, q, i);
 		for (int k = 0; k < TOPS; k++)
 			take_use(&f->top[k], use[k], i, &best[k], &second[k]);
 	}
@@ -184,7 +207,6 @@ void findings_take_processes(struct findings *fs, struct query *q)
 	if (best[TOP_CPU] < n && f->top[TOP_CPU].value >= 90)
 		f->one_thread = findings_number(q, best[TOP_CPU], "threads") == 1 ? findings_number(q, best[TOP_CPU], "cpu") :
 										   findings_number(q, best[TOP_CPU], "busiest_thread");
-	query_info(q, &info);
 	fs->sources[TAKEN_PROCESS].measured = n && (info.state == CULPRIT_FRESH || info.state == CULPRIT_RESTING);
 	fs->sources[TAKEN_WAITS].measured = f->waits_known;
 	fs->sources[TAKEN_SHORT].measured = f->short_known;

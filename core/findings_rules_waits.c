@@ -108,12 +108,12 @@ static void peer_who(struct findings *fs, const struct lens *lens, struct findin
 	}
 }
 
-/* A main thread in state D now: whether it has been so for 10 s is looked for in the samples (findings_since.c). */
+/* A thread in state D now: whether it has been so for 10 s is looked for in the samples (findings_since.c). */
 static bool hung(const struct facts *f, struct finding *x)
 {
-	if (!f->nstuck)
+	if (!f->nstuck && !f->nwaiting)
 		return false;
-	finding_is(x, FINDING_CERTAIN, 1, f->stuck[0].name, "hung in the kernel (state D)");
+	finding_is(x, FINDING_CERTAIN, 1, "", "hung in the kernel (state D)");
 	return true;
 }
 

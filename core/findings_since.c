@@ -205,27 +205,63 @@ static bool may_be_stuck(const struct findings *f, const struct row_key *key)
 	return isnan(blocked) || blocked * f->facts.data_s >= 100.0 * STUCK_NS * 0.9;
 }
 
-bool findings_stuck(struct findings *f, struct view *view, uint64_t to_ns, struct finding *x)
+/* A thread that may be stuck, and its process. */
+struct candidate {
+	struct row_key thread, process;
+	const char *name;
+};
+
+static size_t main_threads(const struct findings *f, struct candidate *c)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->facts.nstuck && n < STUCK_MOST; i++)
+		if (may_be_stuck(f, &f->facts.stuck[i].key))
+			c[n++] = (struct candidate){f->facts.stuck[i].key, f->facts.stuck[i].key, f->facts.stuck[i].name};
+	return n;
+}
+
+/* Of processes of several threads, those threads that wait uninterruptibly now and did so for long. */
+static size_t other_threads(struct findings *f, const struct lens *whole, struct candidate *c, size_t n)
+{
+	for (size_t i = 0; i < f->facts.nwaiting && n < STUCK_MOST; i++) {
+		const struct row_key *process = &f->facts.waiting[i].key;
+		struct lens lens = *whole;
+
+		lens_scope_process(&lens, process->bits[0], process->bits[1]);
+		query_sort(f->query, NULL, false);
+		if (query_run(f->query, &lens, "thread_time", QUERY_OWN, NULL))
+			continue;
+		for (size_t k = 0; k < query_nrows(f->query) && n < STUCK_MOST; k++) {
+			double waits = number_max(findings_number(f->query, k, "disk_pct"), 0) + number_max(findings_number(f->query, k, "other_pct"), 0);
+			struct query_row r;
+			char now[16];
+
+			findings_text(f->query, k, "now", now, sizeof(now));
+			if (!(waits * f->facts.data_s >= FINDINGS_STUCK_LEAST) || (strcmp(now, "disk") != 0 && strcmp(now, "other") != 0) ||
+			    !query_row(f->query, k, &r) || r.ended_ns)
+				continue;
+			c[n++] = (struct candidate){r.key, *process, f->facts.waiting[i].name};
+		}
+	}
+	return n;
+}
+
+bool findings_stuck(struct findings *f, struct view *view, const struct lens *whole, uint64_t to_ns, struct finding *x)
 {
 	struct series_request requests[STUCK_ASKED * STUCK_MOST];
 	struct series_bucket buckets[STUCK_ASKED * STUCK_MOST][STUCK_COLUMNS];
 	struct series out[STUCK_ASKED * STUCK_MOST];
 	static const char *const columns[STUCK_ASKED] = {"blocked", "voluntary_rate", "cpu"};
 	uint64_t tick = series_tick_ns(view), longest = 0;
-	size_t n = 0, hang = 0;
-	size_t at[STUCK_MOST];
+	struct candidate c[STUCK_MOST], *worst = NULL;
+	size_t n = other_threads(f, whole, c, main_threads(f, c)), hang = 0;
 	char place[48] = "";
 	ssize_t row;
 
-	for (size_t i = 0; i < f->facts.nstuck && n < STUCK_MOST; i++) {
-		if (!may_be_stuck(f, &f->facts.stuck[i].key))
-			continue;
-		at[n] = i;
-		for (size_t k = 0; k < STUCK_ASKED; k++) {
-			want(&requests[n * STUCK_ASKED + k], "thread", columns[k], &f->facts.stuck[i].key);
-			out[n * STUCK_ASKED + k] = (struct series){.buckets = buckets[n * STUCK_ASKED + k]};
-		}
-		n++;
+	for (size_t i = 0; i < n * STUCK_ASKED; i++) {
+		want(&requests[i], "thread", columns[i % STUCK_ASKED], &c[i / STUCK_ASKED].thread);
+		out[i] = (struct series){.buckets = buckets[i]};
 	}
 	if (!n || series_run(view, requests, n * STUCK_ASKED, to_ns, tick, STUCK_COLUMNS, out, NULL))
 		return false;
@@ -238,22 +274,27 @@ bool findings_stuck(struct findings *f, struct view *view, uint64_t to_ns, struc
 		if (held <= longest)
 			continue;
 		longest = held;
-		snprintf(x->victim.name, sizeof(x->victim.name), "%s", f->facts.stuck[at[i]].name);
-		x->victim.key = f->facts.stuck[at[i]].key;
-		x->victim.pid = x->victim.key.bits[0];
-		x->since_ns = to_ns > held ? to_ns - held : 0;
-		x->since_step_ns = tick;
-		x->before = held >= (STUCK_COLUMNS - 1) * tick;
+		worst = &c[i];
 	}
-	if (!hang)
+	if (!worst)
 		return false;
+	snprintf(x->victim.name, sizeof(x->victim.name), "%.*s", FINDINGS_NAME_MAX - 1, worst->name);
+	x->victim.key = worst->process;
+	x->victim.pid = worst->process.bits[0];
+	x->since_ns = to_ns > longest ? to_ns - longest : 0;
+	x->since_step_ns = tick;
+	x->before = longest >= (STUCK_COLUMNS - 1) * tick;
 	snprintf(x->object, sizeof(x->object), "%.39s %llu", x->victim.name, (unsigned long long)x->victim.pid);
-	row = f->processes ? query_find(f->processes, &x->victim.key) : -1;
-	if (row >= 0)
-		findings_text(f->processes, (size_t)row, "wchan", place, sizeof(place));
-	if (place[0])
-		snprintf(x->evidence, sizeof(x->evidence), "in %s", place);
+	if (worst->thread.bits[0] != x->victim.pid) {
+		snprintf(x->evidence, sizeof(x->evidence), "its thread %llu", (unsigned long long)worst->thread.bits[0]);
+	} else {
+		row = f->processes ? query_find(f->processes, &x->victim.key) : -1;
+		if (row >= 0)
+			findings_text(f->processes, (size_t)row, "wchan", place, sizeof(place));
+		if (place[0])
+			snprintf(x->evidence, sizeof(x->evidence), "in %s", place);
+	}
 	if (hang > 1)
-		snprintf(x->evidence, sizeof(x->evidence), "%s%zu processes for 10 s and more", f->facts.nstuck > STUCK_MOST - 1 ? "at least " : "", hang);
+		snprintf(x->evidence, sizeof(x->evidence), "%s%zu threads for 10 s and more", hang == STUCK_MOST ? "at least " : "", hang);
 	return true;
 }

@@ -49,6 +49,9 @@ static const char tables[] =
 	"table tcp_peer state key=tcp_peer peer=key:text side=attribute:text answer_p99=gauge:f64:ns\n"
 	"table oom_kill event time=time:u64:mono_ns comm=attribute:text pid=attribute:u64 why=attribute:text cgroup=attribute:text\n"
 	"table thread state key=thread tid=key:u64 start=key:u64:ticks blocked=gauge:u64:count voluntary_rate=gauge:f64:count/s cpu=gauge:f64:percent\n"
+	"table thread_time state key=thread tid=key:u64 start=key:u64:ticks pid=attribute:u64 process_start=attribute:u64:ticks "
+	"now=attribute:text disk_pct=gauge:f64:percent other_pct=gauge:f64:percent\n"
+	"parent thread_time process pid process_start\n"
 	"table process state key=process pid=key:u64 start=key:u64:ticks ppid=attribute:u64 comm=attribute:text state=attribute:text kthread=attribute:bool "
 	"wchan=attribute:text threads=gauge:u64:count rss=gauge:u64:bytes cpu=gauge:f64:percent busiest_thread=gauge:f64:percent "
 	"short_children_cpu=gauge:f64:percent read_rate=gauge:f64:bytes/s write_rate=gauge:f64:bytes/s rss_growth=gauge:f64:bytes "
@@ -83,6 +86,8 @@ struct machine {
 	bool no_root, no_psi, fs_remote_stuck, oom_event;
 	unsigned cpus;
 	double drivers;
+	double worker; /* a thread of java that waits for a disk now, and did so for so much of the window */
+	double worker_switches;
 	struct process p[PROCESSES];
 };
 
@@ -198,6 +203,11 @@ static void tell(struct text *t, const struct machine *m, int second, bool last)
 	for (int i = 0; i < PROCESSES; i++)
 		add(t, "row thread tid=%u start=1 blocked=%d voluntary_rate=%g cpu=%g\n", m->p[i].pid, m->p[i].state[0] == 'D', m->p[i].switches,
 		    m->p[i].cpu);
+	add(t, "row thread tid=2001 start=1 blocked=%d voluntary_rate=%g cpu=0\n", m->worker > 0, m->worker > 0 ? m->worker_switches : 3);
+	if (!m->no_root)
+		add(t, "sample thread_time\nrow thread_time tid=%u start=1 pid=%u process_start=1 now=idle disk_pct=0 other_pct=0\n"
+		       "row thread_time tid=2001 start=1 pid=%u process_start=1 now=%s disk_pct=%g other_pct=0\n",
+		    m->p[JAVA].pid, m->p[JAVA].pid, m->p[JAVA].pid, m->worker > 0 ? "disk" : "idle", m->worker);
 	add(t, "sample process\n");
 	/* A compiler's driver that was there for a moment, whose children are shorter still. */
 	if (m->drivers > 0 && last)
@@ -211,7 +221,7 @@ static void tell(struct text *t, const struct machine *m, int second, bool last)
 		    p->pid, p->ppid, p->comm, p->state, p->cpu, p->thread, p->shorts, p->written, p->grew, p->files);
 		if (!m->no_root)
 			add(t, " time_busy=%g time_runq=%g time_throttled=%g time_disk=%g time_lock=%g time_net=%g time_memory=%g time_stolen=0 time_other=0 time_stalled=%g",
-			    p->busy, p->runq, p->throttled, p->disk, p->lock, p->net, p->memory, p->lock + p->net);
+			    p->busy, p->runq, p->throttled, p->disk, p->lock, p->net, p->memory, p->disk + p->lock + p->net);
 		add(t, "\n");
 	}
 }
@@ -667,6 +677,21 @@ static void hung(void **state)
 	assert_in(s->line[0], "!! CERTAIN  cp 40 hung in the kernel (state D), in percpu_rwsem_wait");
 	assert_in(s->line[1], "since 14:00:2");
 	free(s);
+	/* A worker of a process whose main thread only waits for it. */
+	m = well();
+	m.worker = m.p[JAVA].disk = 30;
+	s = look(&m, 30, 12);
+	assert_true(s->f.n == 1);
+	assert_in(s->line[0], "!! CERTAIN  java 20 hung in the kernel (state D), its thread 2001");
+	free(s);
+	innocent.worker = innocent.p[JAVA].disk = 90;
+	innocent.worker_switches = 200;
+	assert_calm(&innocent);
+	innocent = well();
+	m = well();
+	m.p[COPY].state = "D";
+	m.p[COPY].switches = m.p[COPY].cpu = 0;
+	m.p[COPY].busy = 40;
 	/* Not yet ten seconds. */
 	s = look(&m, 30, 8);
 	assert_int_equal(s->f.n, 0);

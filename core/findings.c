@@ -116,7 +116,8 @@ static void find_victim(struct query *q, struct finding *x)
 			best = i;
 		}
 	}
-	if (best == SIZE_MAX) {
+	/* What others wait may be nothing beside it. */
+	if (best == SIZE_MAX || (self != SIZE_MAX && most < own / 10)) {
 		if (self == SIZE_MAX)
 			return;
 		best = self;

@@ -242,13 +242,17 @@ static bool disk_saturated(const struct facts *f, struct finding *x)
 	double reach = f->stalled_now[STALLED_IO] > 2 * f->stalled[STALLED_IO] ? 30 : 95; /* it began within the window */
 	char what[48], one[32], two[32];
 
-	if (!d || !waits || !((d->busy >= reach && (slow || d->queue >= 1)) || d->queue >= 10 || (slow && d->busy >= 20)))
+	/* Quick, and yet somebody waits for it half of the time: it is what that one is bound by. */
+	bool bound = finding_stalled(f, STALLED_IO) >= 50 && d && d->busy >= 50;
+
+	if (!d || !waits || !((d->busy >= reach && (slow || d->queue >= 1)) || d->queue >= 10 || (slow && d->busy >= 20) || bound))
 		return false;
 	if (isnan(f->stalled[STALLED_IO]) && !slow && !(d->queue >= 10))
 		return false;
 	snprintf(what, sizeof(what), "disk %s", d->name);
 	/* Slow with nothing behind it is the device's own fault, or that of who shares it elsewhere. */
-	finding_is(x, FINDING_LIKELY, number_max(finding_stalled(f, STALLED_IO), 10) / 100, what, d->busy >= 60 || d->queue >= 2 ? "saturated" : "slow");
+	finding_is(x, FINDING_LIKELY, number_max(finding_stalled(f, STALLED_IO), 10) / 100, what, !slow && d->busy < 95 && d->queue < 10 ? "busy" :
+		   d->busy >= 60 || d->queue >= 2 ? "saturated" : "slow");
 	if (t)
 		snprintf(x->evidence, sizeof(x->evidence), "%.10s p99 %s", t->operation, units_format_short(one, sizeof(one), t->p99, CULPRIT_NS));
 	else if (!isnan(d->await))
@@ -296,7 +300,7 @@ static void disk_who(struct findings *fs, const struct lens *lens, struct findin
 	}
 	/* A small process that syncs waits as long as the large writer in front of it: requests do not tell who fills the queue,
 	 * bytes do where they are told apart. */
-	if (a->second.bytes > 4 * a->first.bytes) {
+	if (a->second.bytes > 4 * a->first.bytes && a->second.in_flight >= 0.1 * a->first.in_flight) {
 		struct finding_who who = x->cause;
 		double swap = x->share;
 
@@ -313,6 +317,9 @@ static void disk_who(struct findings *fs, const struct lens *lens, struct findin
 		x->share_of = "of its bytes";
 	}
 	finding_doubt(x);
+	findings_by_name(fs, x, finding_by_bytes, d->read + d->written);
+	if (x->cause.several)
+		x->share_of = "of its bytes";
 }
 
 /* --- file systems ------------------------------------------------------------------------------------------------ */

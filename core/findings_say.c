@@ -6,7 +6,7 @@
 #include "findings_internal.h"
 #include "units.h"
 
-enum { PROVISIONAL_S = 9 /* ten from the start */, NAME = 24 };
+enum { PROVISIONAL_S = 9 /* ten from the start */, MUCH_STALLED = 10 /* percent, as the resources' !! */, NAME = 24 };
 
 static const char *const layer_names[LAYERS] = {"cpu", "mem", "disk", "net", "locks", "limits"};
 
@@ -95,6 +95,19 @@ static bool provisional(const struct findings *f)
 
 /* --- nothing found ----------------------------------------------------------------------------------------------- */
 
+/* "; stalled cpu 21% disk 12%": what is much, and no trouble yet. */
+static const char *say_stalled(const struct findings *f, char *out, size_t cap)
+{
+	static const char *const names[3] = {"cpu", "memory", "disk"};
+	size_t len = 0;
+
+	out[0] = '\0';
+	for (int k = 0; k < 3; k++)
+		if (f->facts.stalled[k] >= MUCH_STALLED)
+			len += (size_t)snprintf(out + len, cap - len, "%s %s %.0f%%", len ? "" : "; stalled", names[k], f->facts.stalled[k]);
+	return out;
+}
+
 static void say_nothing(const struct findings *f, size_t width, char *buf, size_t cap)
 {
 	size_t missing = count_missing(f);
@@ -111,7 +124,9 @@ static void say_nothing(const struct findings *f, size_t width, char *buf, size_
 		return;
 	}
 	if (!missing) {
-		snprintf(buf, cap, "no bottleneck found in %s%s; every layer measured", span, of);
+		snprintf(buf, cap, "no bottleneck found in %s%s; every layer measured%s", span, of, say_stalled(f, list, sizeof(list)));
+		if (strlen(buf) > width)
+			snprintf(buf, cap, "no bottleneck found in %s%s; every layer measured", span, of);
 		if (strlen(buf) > width)
 			snprintf(buf, cap, "no bottleneck found in %s%s", span, of);
 		return;

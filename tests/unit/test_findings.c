@@ -317,6 +317,10 @@ static void calm_is_said_in_one_line(void **state)
 	assert_int_equal(findings_lines(&s->f), 1);
 	assert_string_equal(s->line[0], "no bottleneck found in 60 s; every layer measured");
 	free(s);
+	m.psi[0] = 21;
+	s = look(&m, 0, 61);
+	assert_string_equal(s->line[0], "no bottleneck found in 60 s; every layer measured; stalled cpu 21%");
+	free(s);
 }
 
 /* What says that all is well must have looked. */
@@ -601,6 +605,16 @@ static void disk_saturated(void **state)
 	s = look(&m, 0, 30);
 	assert_in(s->line[1], "since before I looked");
 	free(s);
+	/* A quick disk that one waits for all the time: that one's bound, and no queue. */
+	m = well();
+	m.psi[2] = 70;
+	m.disk_busy = 70;
+	m.queue = 1.5;
+	m.await = m.p99 = 2e5;
+	m.asks[COPY] = 1.4;
+	m.p[COPY].disk = 140;
+	m.p[COPY].busy = 160;
+	assert_says(&m, "disk-saturated", "LIKELY   disk vda busy: cp 40", "hurts cp 40");
 	/* A lone reader that keeps the device busy and nobody minds. */
 	innocent.disk_busy = 100;
 	innocent.queue = 1;

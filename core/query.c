@@ -346,6 +346,7 @@ int query_run(struct query *q, const struct lens *lens, const char *table, unsig
 		from = to;
 	if (query_stands(q) && q->from_ns == from && q->to_ns == to && q->flags == flags && !strcmp(q->table, table) &&
 	    lens_equal(&q->lens, lens) && q->place->from_ns == q->placed_from_ns && q->place->to_ns == to) {
+		view_place_used(q->view, q->place, table);
 		if (q->err && error)
 			*error = q->error;
 		return q->err;

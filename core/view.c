@@ -59,6 +59,7 @@ int view_add_source(struct view *v, struct source *source)
 static void answers_change(struct view *v)
 {
 	v->generation++;
+	v->turns++;
 	for (size_t i = 0; i < v->nplaces; i++)
 		v->places[i]->place.generation = ++v->place_generations;
 }
@@ -217,6 +218,7 @@ int view_refresh(struct view *v, struct culprit_error *error)
 	}
 	v->refreshed = true;
 	v->refreshes++;
+	v->turns += changed;
 	v->has = false;
 	for (size_t i = 0; i < v->nholders; i++) {
 		const struct holder *h = &v->holders[i];
@@ -230,7 +232,7 @@ int view_refresh(struct view *v, struct culprit_error *error)
 		v->has = true;
 	}
 	for (size_t i = v->nplaces; i-- > 1;) {
-		if (v->refreshes - v->places[i]->used > view_place_idle(v->places[i])) {
+		if (v->turns - v->places[i]->turn > view_place_idle(v->places[i])) {
 			view_place_destroy(v->places[i]);
 			v->places[i] = v->places[--v->nplaces];
 		}

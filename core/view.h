@@ -106,6 +106,8 @@ int view_place(struct view *, uint64_t from_ns, uint64_t to_ns, const char *cons
  * for all who ask. view_late(): that first one, where it lies within the window; 0: not known. first_ns 0: it was not so. */
 void view_note_late(struct view *, const struct source *, const char *table, uint64_t from_ns, uint64_t first_ns);
 uint64_t view_late(const struct view *, const struct source *, const char *table, uint64_t from_ns, uint64_t to_ns);
+/* What a query asked of it before, for this table, is its answer now, too: it is in use. Of a place that stands (below). */
+void view_place_used(struct view *, struct place *, const char *table);
 /* Is it still there and where it was? */
 bool view_place_stands(const struct view *, const struct place *, uint64_t generation);
 /* The sources, in order; NULL behind the last. */

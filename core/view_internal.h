@@ -16,7 +16,7 @@ enum {
 	LATE_MAX = 32,
 	PLACE_ROWS_FEW = 1024, /* rows that nobody asked for may be moved on along with those that were */
 	MISSING_KEPT = 4, /* refreshes for which one that was asked for is told */
-	PLACE_IDLE = 16, /* refreshes after which an unused place gives its memory back; */
+	PLACE_IDLE = 16, /* turns after which an unused place gives its memory back; */
 	PLACE_IDLE_LARGE = 3, /* one of many rows, which may be megabytes: who comes back to it has it read anew */
 	PLACE_ROWS_MANY = 8192,
 	STALE_TRIES = 4,
@@ -50,8 +50,7 @@ struct own_place {
 	char tables[PLACE_TABLES_MAX][SCHEMA_NAME_MAX + 1];
 	uint64_t asked[PLACE_TABLES_MAX]; /* turn in which each was last asked for */
 	size_t ntables, nwished, wished_rows;
-	uint64_t used; /* refresh in which it was last used; */
-	uint64_t turn; /* turn */
+	uint64_t turn; /* in which it was last used; see view_turn() */
 	size_t keep_most;
 	uint64_t shared; /* turn in which a query joined another one here */
 	uint64_t ahead;  /* who looked ahead here last: view.aheads; until when */
@@ -75,6 +74,8 @@ struct view {
 	size_t keep_most; /* see view_keep_most() */
 	const struct patience *patience; /* of who looks ahead; NULL: nobody does */
 	uint64_t aheads;
+	uint64_t turns;
+	bool asked; /* in this turn, by who doesn't look ahead */
 	const char *const *expected; /* see view_expect() */
 	struct route routes[ROUTES_MAX];
 	size_t nroutes;
@@ -107,7 +108,7 @@ void view_refresh_once(struct view *);
 uint64_t view_turn(const struct view *);
 /* NULL-safe; its cursors too. */
 void view_place_destroy(struct own_place *);
-/* After how many refreshes in which nobody asks it gives its memory back. */
+/* After how many turns in which nobody asks it gives its memory back. */
 uint64_t view_place_idle(const struct own_place *);
 
 #endif

@@ -234,7 +234,7 @@ static void place_expect(struct view *v, struct own_place *p, const struct sourc
 
 uint64_t view_turn(const struct view *v)
 {
-	return v->generation + v->aheads;
+	return v->turns;
 }
 
 static struct own_place *place_choose(struct view *v, const struct place *last, uint64_t last_generation,
@@ -288,7 +288,12 @@ static struct own_place *place_choose(struct view *v, const struct place *last, 
 void view_set_patience(struct view *v, const struct patience *patience)
 {
 	v->patience = patience;
-	v->aheads += patience != NULL;
+	if (!patience)
+		return;
+	v->aheads++;
+	/* What is asked for from here on is another draw's; of pieces of one, the first. */
+	v->turns += v->asked;
+	v->asked = false;
 }
 
 double view_gone(const struct view *v)
@@ -307,6 +312,16 @@ bool view_place_stands(const struct view *v, const struct place *place, uint64_t
 		if (&v->places[i]->place == place)
 			return place->generation == generation;
 	return false;
+}
+
+void view_place_used(struct view *v, struct place *place, const char *table)
+{
+	struct route *route = view_route_of(v, table);
+
+	((struct own_place *)place)->turn = v->turns;
+	v->asked = v->asked || !v->patience;
+	if (route)
+		route->refresh = v->refreshes;
 }
 
 static struct late *late_of(const struct view *v, const struct source *source, const char *table)
@@ -441,7 +456,7 @@ int view_place(struct view *v, uint64_t from_ns, uint64_t to_ns, const char *con
 	}
 	place_asked(p, tables, ntables, turn);
 	p->turn = turn;
-	p->used = v->refreshes;
+	v->asked = v->asked || !v->patience;
 	p->stamp = ++v->stamps;
 	if (v->patience) {
 		p->ahead = v->aheads;

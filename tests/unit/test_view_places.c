@@ -141,6 +141,38 @@ static void test_places_of_a_panel_that_was_left(void **state)
 	tear_down(&b);
 }
 
+/* A recording that is looked at for long: nothing is new, nobody asks anew, and what was asked can be drawn. */
+static void test_what_is_looked_at_stays(void **state)
+{
+	struct bench b;
+	struct query *other;
+	struct value v;
+	uint64_t before;
+
+	(void)state;
+	set_up(&b, with(tables, tick(1, 1)));
+	other = query_create(b.view);
+	for (int second = 2; second <= 40; second++)
+		add(&b, tick(second, 1));
+	ask(other, "host", 30, 40, 1);
+	ask(b.query, "proc", 10, 40, 20);
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(view_refresh(b.view, NULL), 0);
+	query_value(b.query, 0, (size_t)query_column_find(b.query, "used"), &v);
+	assert_int_equal(v.u, 300);
+	/* Paused while there is more and more: it is asked again and again, and answered from where it stands. */
+	before = view_source(b.view, 0)->decoded;
+	for (int second = 41; second <= 90; second++) {
+		add(&b, tick(second, 1));
+		ask(b.query, "proc", 10, 40, 20);
+	}
+	assert_int_equal(view_source(b.view, 0)->decoded, before);
+	query_value(b.query, 0, (size_t)query_column_find(b.query, "used"), &v);
+	assert_int_equal(v.u, 300);
+	query_destroy(other);
+	tear_down(&b);
+}
+
 /* What is expected is read with the first. */
 static void test_expected(void **state)
 {
@@ -171,6 +203,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_second_costs_what_it_brings),
 		cmocka_unit_test(test_places_of_a_panel_that_was_left),
+		cmocka_unit_test(test_what_is_looked_at_stays),
 		cmocka_unit_test(test_expected),
 	};
 

@@ -105,14 +105,6 @@ static bool value_of(struct console_data *d, size_t row, const char *column, str
 	return v->state == VALUE_OK;
 }
 
-static double number_of(struct console_data *d, size_t row, const char *column)
-{
-	struct value v;
-	double n;
-
-	return value_of(d, row, column, &v) && value_number(&v, &n) ? n : NAN;
-}
-
 static bool text_is(const struct value *v, const char *text)
 {
 	return v->type == CULPRIT_TEXT && v->text.len == strlen(text) && !memcmp(v->text.p, text, v->text.len);
@@ -130,9 +122,9 @@ static void ask_host(struct console_data *d, const struct lens *lens)
 		snprintf(d->now.summary, sizeof(d->now.summary), "%llucpu", cpus);
 		return;
 	}
-	load1 = number_of(d, 0, "load1");
-	load5 = number_of(d, 0, "load5");
-	load15 = number_of(d, 0, "load15");
+	load1 = query_number(d->query, 0, "load1");
+	load5 = query_number(d->query, 0, "load5");
+	load15 = query_number(d->query, 0, "load15");
 	if (isnan(load1))
 		snprintf(d->now.summary, sizeof(d->now.summary), "%llucpu", cpus);
 	else
@@ -158,7 +150,7 @@ static void ask_collectors(struct console_data *d, const struct lens *lens)
 		if (!value_of(d, i, "name", &name) || !value_of(d, i, "state", &state))
 			continue;
 		if (text_is(&name, "(culprit)")) {
-			d->now.self_percent = number_of(d, i, "cpu");
+			d->now.self_percent = query_number(d->query, i, "cpu");
 			continue;
 		}
 		if (text_is(&state, "off") || text_is(&state, "loading"))
@@ -221,7 +213,7 @@ static void put_marks(struct console_data *d, uint64_t to_ns, uint64_t step_ns, 
 		return;
 	n = query_nrows(d->query);
 	for (size_t i = 0; i < n; i++) {
-		double when = number_of(d, i, "time");
+		double when = query_number(d->query, i, "time");
 		double at = (when - (double)s->from_ns) / (double)step_ns;
 
 		if (at >= 0 && at < (double)s->n)

@@ -126,7 +126,7 @@ static void find_victim(struct query *q, struct finding *x)
 	if (!query_row(q, best, &r))
 		return;
 	x->waiting = most / 100;
-	x->busy = number_max(findings_number(q, best, "time_busy"), most) / 100;
+	x->busy = number_max(query_number(q, best, "time_busy"), most) / 100;
 	x->victim.key = r.key;
 	x->victim.pid = r.key.bits[0];
 	findings_process_name(q, best, x->victim.name, sizeof(x->victim.name));
@@ -217,7 +217,11 @@ int findings_ask(struct findings *f, struct view *view, const struct lens *lens,
 	whole.filter[0] = '\0';
 	whole.has_range = whole.has_baseline = false;
 	for (size_t t = 0; !err && t < TAKEN_PROCESS; t++) {
-		int one = query_run(q, &whole, findings_table_name(t), QUERY_OWN, NULL);
+		int one;
+
+		/* Of many disks those are taken that come first. */
+		query_sort(q, t == TAKEN_DISK ? "busy" : NULL, true);
+		one = query_run(q, &whole, findings_table_name(t), QUERY_OWN, NULL);
 
 		findings_take(f, q, findings_table_name(t), one);
 	}

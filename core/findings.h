@@ -15,7 +15,8 @@
 
 #include "query.h"
 
-enum { FINDINGS_MAX = 16, FINDINGS_NAME_MAX = 40, FINDINGS_DISKS = 16, FINDINGS_LINE_MAX = 400, FINDINGS_LINES = 3 };
+enum { FINDINGS_MAX = 24 /* more than there are rules */, FINDINGS_NAME_MAX = 40, FINDINGS_DISKS = 16, FINDINGS_LINE_MAX = 400, FINDINGS_LINES = 3 };
+enum { FINDINGS_STALLED_MUCH = 10 }; /* percent of the window in which somebody stood still: worth a word, and `!!` at the resource */
 
 /* --- what is known of the window --------------------------------------------------------------------------------- */
 
@@ -80,7 +81,7 @@ struct facts {
 	double cpus, load1;
 	double cpu_busy, cpu_steal, cpu_hottest, cpu_others, cpu_soft; /* soft: interrupts, of the CPU that has most of them */
 	int64_t hottest, softest;
-	struct row_key cpu_all, cpu_hot;
+	struct row_key cpu_all, cpu_hot, cpu_softest;
 	double runq_waiting, runq_p99;
 	double stalled[3], stalled_now[3]; /* cpu, memory, io: share of the window; the kernel's mean of the last 10 s */
 	double available_pct, swap_used_pct;

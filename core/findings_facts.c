@@ -8,31 +8,6 @@
 #include "number.h"
 #include "text.h"
 
-double findings_number(struct query *q, size_t row, const char *column)
-{
-	int c = query_column_find(q, column);
-	struct value v;
-	double n;
-
-	if (c < 0 || row >= query_nrows(q))
-		return NAN;
-	query_value(q, row, (size_t)c, &v);
-	return value_number(&v, &n) ? n : NAN;
-}
-
-void findings_text(struct query *q, size_t row, const char *column, char *out, size_t cap)
-{
-	int c = query_column_find(q, column);
-	struct value v;
-
-	out[0] = '\0';
-	if (c < 0 || row >= query_nrows(q))
-		return;
-	query_value(q, row, (size_t)c, &v);
-	if (v.state == VALUE_OK && v.type == CULPRIT_TEXT)
-		snprintf(out, cap, "%.*s", (int)(v.text.len < cap ? v.text.len : cap), v.text.p);
-}
-
 static void key_of(struct query *q, size_t row, struct row_key *key)
 {
 	struct query_row r;
@@ -46,8 +21,8 @@ static void key_of(struct query *q, size_t row, struct row_key *key)
 
 static void take_host(struct facts *f, struct query *q, size_t n)
 {
-	f->cpus = n ? findings_number(q, 0, "cpus") : NAN;
-	f->load1 = n ? findings_number(q, 0, "load1") : NAN;
+	f->cpus = n ? query_number(q, 0, "cpus") : NAN;
+	f->load1 = n ? query_number(q, 0, "load1") : NAN;
 }
 
 static void take_cpu(struct facts *f, struct query *q, size_t n)
@@ -58,22 +33,23 @@ static void take_cpu(struct facts *f, struct query *q, size_t n)
 	f->cpu_busy = f->cpu_steal = f->cpu_others = f->cpu_hottest = f->cpu_soft = NAN;
 	f->hottest = f->softest = -1;
 	for (size_t i = 0; i < n; i++) {
-		double cpu = findings_number(q, i, "cpu"), busy = findings_number(q, i, "busy"), soft;
+		double cpu = query_number(q, i, "cpu"), busy = query_number(q, i, "busy"), soft;
 
 		if (isnan(cpu) || isnan(busy))
 			continue;
 		if (cpu < 0) {
 			f->cpu_busy = busy;
-			f->cpu_steal = findings_number(q, i, "steal_pct");
+			f->cpu_steal = query_number(q, i, "steal_pct");
 			key_of(q, i, &f->cpu_all);
 			continue;
 		}
 		sum += busy;
 		others++;
-		soft = number_max(findings_number(q, i, "softirq_pct"), 0) + number_max(findings_number(q, i, "irq_pct"), 0);
+		soft = number_max(query_number(q, i, "softirq_pct"), 0) + number_max(query_number(q, i, "irq_pct"), 0);
 		if (soft > soft_most) {
 			soft_most = f->cpu_soft = soft;
 			f->softest = (int64_t)cpu;
+			key_of(q, i, &f->cpu_softest);
 		}
 		if (busy > most) {
 			most = f->cpu_hottest = busy;
@@ -94,12 +70,12 @@ static void take_psi(struct facts *f, struct query *q, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		char name[16];
 
-		findings_text(q, i, "resource", name, sizeof(name));
+		query_text(q, i, "resource", name, sizeof(name));
 		for (int k = 0; k < 3; k++) {
 			if (strcmp(name, names[k]) != 0)
 				continue;
-			f->stalled[k] = findings_number(q, i, "some_share");
-			f->stalled_now[k] = findings_number(q, i, "some_avg10");
+			f->stalled[k] = query_number(q, i, "some_share");
+			f->stalled_now[k] = query_number(q, i, "some_avg10");
 		}
 	}
 }
@@ -108,10 +84,10 @@ static void take_runq(struct facts *f, struct query *q, size_t n)
 {
 	f->runq_waiting = f->runq_p99 = NAN;
 	for (size_t i = 0; i < n; i++) {
-		if (!(findings_number(q, i, "cpu") < 0))
+		if (!(query_number(q, i, "cpu") < 0))
 			continue;
-		f->runq_waiting = findings_number(q, i, "waiting");
-		f->runq_p99 = findings_number(q, i, "wait_p99");
+		f->runq_waiting = query_number(q, i, "waiting");
+		f->runq_p99 = query_number(q, i, "wait_p99");
 	}
 }
 
@@ -119,8 +95,8 @@ static void take_runq(struct facts *f, struct query *q, size_t n)
 
 static void take_memory(struct facts *f, struct query *q, size_t n)
 {
-	f->available_pct = n ? findings_number(q, 0, "available_pct") : NAN;
-	f->swap_used_pct = n ? findings_number(q, 0, "swap_used_pct") : NAN;
+	f->available_pct = n ? query_number(q, 0, "available_pct") : NAN;
+	f->swap_used_pct = n ? query_number(q, 0, "swap_used_pct") : NAN;
 }
 
 static void take_vmstat(struct facts *f, struct query *q, size_t n)
@@ -135,7 +111,7 @@ static void take_vmstat(struct facts *f, struct query *q, size_t n)
 	};
 
 	for (size_t i = 0; i < sizeof(of) / sizeof(of[0]); i++)
-		*of[i].to = n ? findings_number(q, 0, of[i].column) : NAN;
+		*of[i].to = n ? query_number(q, 0, of[i].column) : NAN;
 }
 
 /* --- disks, file systems ----------------------------------------------------------------------------------------- */
@@ -147,10 +123,10 @@ static void take_tails(struct facts *f, struct query *q, size_t n)
 		struct disk_tail t;
 		size_t k;
 
-		findings_text(q, i, "name", t.disk, sizeof(t.disk));
-		findings_text(q, i, "operation", t.operation, sizeof(t.operation));
-		t.p99 = findings_number(q, i, "service_p99");
-		if (isnan(t.p99) || !(findings_number(q, i, "requests") >= 100))
+		query_text(q, i, "name", t.disk, sizeof(t.disk));
+		query_text(q, i, "operation", t.operation, sizeof(t.operation));
+		t.p99 = query_number(q, i, "service_p99");
+		if (isnan(t.p99) || !(query_number(q, i, "requests") >= 100))
 			continue;
 		for (k = 0; k < f->ntails && strcmp(f->tails[k].disk, t.disk) != 0; k++)
 			;
@@ -165,14 +141,14 @@ static void take_askers(struct facts *f, struct query *q, size_t n)
 {
 	f->naskers = 0;
 	for (size_t i = 0; i < n; i++) {
-		double share = findings_number(q, i, "in_flight"), written = number_max(findings_number(q, i, "write_rate"), 0),
-		       bytes = written + number_max(findings_number(q, i, "read_rate"), 0);
+		double share = query_number(q, i, "in_flight"), written = number_max(query_number(q, i, "write_rate"), 0),
+		       bytes = written + number_max(query_number(q, i, "read_rate"), 0);
 		struct disk_askers *a;
 		struct disk_asker one;
 		char disk[20];
 		size_t k;
 
-		findings_text(q, i, "name", disk, sizeof(disk));
+		query_text(q, i, "name", disk, sizeof(disk));
 		if (!(share > 0))
 			continue;
 		for (k = 0; k < f->naskers && strcmp(f->askers[k].disk, disk) != 0; k++)
@@ -190,9 +166,9 @@ static void take_askers(struct facts *f, struct query *q, size_t n)
 		a->bytes += bytes;
 		one.in_flight = share;
 		one.bytes = bytes;
-		one.pid = (uint64_t)number_max(findings_number(q, i, "pid"), 0);
-		one.process = (struct row_key){.n = 2, .bits = {one.pid, (uint64_t)number_max(findings_number(q, i, "start"), 0)}};
-		findings_text(q, i, "comm", one.comm, sizeof(one.comm));
+		one.pid = (uint64_t)number_max(query_number(q, i, "pid"), 0);
+		one.process = (struct row_key){.n = 2, .bits = {one.pid, (uint64_t)number_max(query_number(q, i, "start"), 0)}};
+		query_text(q, i, "comm", one.comm, sizeof(one.comm));
 		if (share > a->first.in_flight) {
 			a->second = a->first;
 			a->first = one;
@@ -209,16 +185,16 @@ static void take_disks(struct facts *f, struct query *q, size_t n)
 		struct facts_disk *d = &f->disks[f->ndisks];
 		char kind[16];
 
-		findings_text(q, i, "kind", kind, sizeof(kind));
+		query_text(q, i, "kind", kind, sizeof(kind));
 		/* What a partition or a stacked device does, the disks below it do. */
 		if (!strcmp(kind, "partition") || !strcmp(kind, "stacked"))
 			continue;
-		findings_text(q, i, "name", d->name, sizeof(d->name));
-		d->busy = findings_number(q, i, "busy");
-		d->queue = findings_number(q, i, "queue");
-		d->await = findings_number(q, i, "await");
-		d->read = number_max(findings_number(q, i, "read_rate"), 0);
-		d->written = number_max(findings_number(q, i, "write_rate"), 0);
+		query_text(q, i, "name", d->name, sizeof(d->name));
+		d->busy = query_number(q, i, "busy");
+		d->queue = query_number(q, i, "queue");
+		d->await = query_number(q, i, "await");
+		d->read = number_max(query_number(q, i, "read_rate"), 0);
+		d->written = number_max(query_number(q, i, "write_rate"), 0);
 		key_of(q, i, &d->key);
 		f->ndisks += d->busy > 0;
 	}
@@ -249,20 +225,20 @@ static void take_filesystems(struct facts *f, struct query *q, size_t n)
 		char type[24];
 
 		memset(&one, 0, sizeof(one));
-		findings_text(q, i, "mount", one.mount, sizeof(one.mount));
+		query_text(q, i, "mount", one.mount, sizeof(one.mount));
 		query_value(q, i, (size_t)used, &v);
 		if (v.state == VALUE_UNREAD) {
-			findings_text(q, i, "fstype", type, sizeof(type));
+			query_text(q, i, "fstype", type, sizeof(type));
 			if (is_remote(type))
 				snprintf(f->fs_stuck, sizeof(f->fs_stuck), "%s", one.mount);
 			continue;
 		}
-		one.used = findings_number(q, i, "used_pct");
-		one.inodes = findings_number(q, i, "inode_pct");
-		one.available = findings_number(q, i, "available");
-		one.growth = findings_number(q, i, "growth");
+		one.used = query_number(q, i, "used_pct");
+		one.inodes = query_number(q, i, "inode_pct");
+		one.available = query_number(q, i, "available");
+		one.growth = query_number(q, i, "growth");
 		key_of(q, i, &one.key);
-		if (isnan(one.used) || findings_number(q, i, "read_only") > 0)
+		if (isnan(one.used) || query_number(q, i, "read_only") > 0)
 			continue;
 		if (!(number_max(one.used, number_max(one.inodes, 0)) <= number_max(f->fullest.used, number_max(f->fullest.inodes, -1))))
 			f->fullest = one;
@@ -279,16 +255,16 @@ static void take_nfs(struct facts *f, struct query *q, size_t n)
 
 	memset(&f->nfs, 0, sizeof(f->nfs));
 	for (size_t i = 0; i < n; i++) {
-		double timeouts = number_max(findings_number(q, i, "timeouts"), 0), await = number_max(findings_number(q, i, "await"), 0);
+		double timeouts = number_max(query_number(q, i, "timeouts"), 0), await = number_max(query_number(q, i, "await"), 0);
 
 		if (timeouts * 1e12 + await <= worst)
 			continue;
 		worst = timeouts * 1e12 + await;
-		findings_text(q, i, "mount", f->nfs.mount, sizeof(f->nfs.mount));
-		findings_text(q, i, "server", f->nfs.server, sizeof(f->nfs.server));
+		query_text(q, i, "mount", f->nfs.mount, sizeof(f->nfs.mount));
+		query_text(q, i, "server", f->nfs.server, sizeof(f->nfs.server));
 		f->nfs.timeouts = timeouts;
 		f->nfs.await = await;
-		f->nfs.retrans = findings_number(q, i, "retrans_pct");
+		f->nfs.retrans = query_number(q, i, "retrans_pct");
 	}
 }
 
@@ -299,27 +275,27 @@ static void take_net(struct facts *f, struct query *q, size_t n)
 	f->net[0] = '\0';
 	f->net_drop_pct = f->net_drops = NAN;
 	for (size_t i = 0; i < n; i++) {
-		double drop = findings_number(q, i, "rx_drop_pct"), rate = findings_number(q, i, "drop_rate");
+		double drop = query_number(q, i, "rx_drop_pct"), rate = query_number(q, i, "drop_rate");
 
 		if (isnan(drop) || drop <= number_max(f->net_drop_pct, -1))
 			continue;
 		f->net_drop_pct = drop;
 		f->net_drops = rate;
-		findings_text(q, i, "name", f->net, sizeof(f->net));
+		query_text(q, i, "name", f->net, sizeof(f->net));
 	}
 }
 
 static void take_tcp(struct facts *f, struct query *q, size_t n)
 {
-	f->retrans_pct = n ? findings_number(q, 0, "retrans_pct") : NAN;
-	f->retrans_rate = n ? findings_number(q, 0, "retrans_rate") : NAN;
-	f->overflows = n ? findings_number(q, 0, "listen_overflow_rate") : NAN;
+	f->retrans_pct = n ? query_number(q, 0, "retrans_pct") : NAN;
+	f->retrans_rate = n ? query_number(q, 0, "retrans_rate") : NAN;
+	f->overflows = n ? query_number(q, 0, "listen_overflow_rate") : NAN;
 }
 
 static void take_netstack(struct facts *f, struct query *q, size_t n)
 {
-	f->softnet_drops = n ? findings_number(q, 0, "softnet_drop_rate") : NAN;
-	f->conntrack = n ? findings_number(q, 0, "conntrack_pct") : NAN;
+	f->softnet_drops = n ? query_number(q, 0, "softnet_drop_rate") : NAN;
+	f->conntrack = n ? query_number(q, 0, "conntrack_pct") : NAN;
 }
 
 static void take_listeners(struct facts *f, struct query *q, size_t n)
@@ -329,7 +305,7 @@ static void take_listeners(struct facts *f, struct query *q, size_t n)
 	memset(&f->listener, 0, sizeof(f->listener));
 	f->listener.row = SIZE_MAX;
 	for (size_t i = 0; i < n; i++) {
-		double drops = findings_number(q, i, "drops_window"), full = findings_number(q, i, "queue_pct");
+		double drops = query_number(q, i, "drops_window"), full = query_number(q, i, "queue_pct");
 		double bad = (drops > 0 ? 1e6 * drops : 0) + (full >= 100 ? full : 0);
 
 		if (bad > most) {
@@ -339,15 +315,15 @@ static void take_listeners(struct facts *f, struct query *q, size_t n)
 	}
 	if (f->listener.row == SIZE_MAX)
 		return;
-	f->listener.port = findings_number(q, f->listener.row, "port");
-	f->listener.pid = findings_number(q, f->listener.row, "pid");
-	f->listener.drops = findings_number(q, f->listener.row, "drops_window");
-	f->listener.queue_pct = findings_number(q, f->listener.row, "queue_pct");
-	f->listener.accept_p99 = findings_number(q, f->listener.row, "accept_wait_p99");
-	findings_text(q, f->listener.row, "comm", f->listener.comm, sizeof(f->listener.comm));
+	f->listener.port = query_number(q, f->listener.row, "port");
+	f->listener.pid = query_number(q, f->listener.row, "pid");
+	f->listener.drops = query_number(q, f->listener.row, "drops_window");
+	f->listener.queue_pct = query_number(q, f->listener.row, "queue_pct");
+	f->listener.accept_p99 = query_number(q, f->listener.row, "accept_wait_p99");
+	query_text(q, f->listener.row, "comm", f->listener.comm, sizeof(f->listener.comm));
 	key_of(q, f->listener.row, &f->listener.key);
 	f->listener.process = (struct row_key){
-		.n = 2, .bits = {(uint64_t)number_max(f->listener.pid, 0), (uint64_t)number_max(findings_number(q, f->listener.row, "process_start"), 0)}};
+		.n = 2, .bits = {(uint64_t)number_max(f->listener.pid, 0), (uint64_t)number_max(query_number(q, f->listener.row, "process_start"), 0)}};
 }
 
 /* --- control groups ---------------------------------------------------------------------------------------------- */
@@ -362,11 +338,11 @@ static void group_name(struct query *q, struct facts_group *g)
 {
 	char path[256], *last;
 
-	findings_text(q, g->row, "name", g->name, sizeof(g->name));
+	query_text(q, g->row, "name", g->name, sizeof(g->name));
 	key_of(q, g->row, &g->key);
 	if (g->name[0])
 		return;
-	findings_text(q, g->row, "path", path, sizeof(path));
+	query_text(q, g->row, "path", path, sizeof(path));
 	last = strrchr(path, '/');
 	snprintf(g->name, sizeof(g->name), "%.*s", (int)sizeof(g->name) - 1, last && last[1] ? last + 1 : path);
 }
@@ -389,8 +365,8 @@ static void take_groups(struct facts *f, struct query *q, size_t n)
 	memset(&f->pids, 0, sizeof(f->pids));
 	f->stopped.row = f->full.row = f->pids.row = SIZE_MAX;
 	for (size_t i = 0; i < n; i++) {
-		double periods = findings_number(q, i, "throttled_pct"), rate = findings_number(q, i, "throttled_rate"),
-		       share = findings_number(q, i, "memory_pct"), pids = findings_number(q, i, "pids_pct"), bad = 0, kills, again;
+		double periods = query_number(q, i, "throttled_pct"), rate = query_number(q, i, "throttled_rate"),
+		       share = query_number(q, i, "memory_pct"), pids = query_number(q, i, "pids_pct"), bad = 0, kills, again;
 
 		if (pids >= most) {
 			most = pids;
@@ -407,8 +383,8 @@ static void take_groups(struct facts *f, struct query *q, size_t n)
 		/* A kill below counts above, too: only where the limit is. */
 		if (isnan(share))
 			continue;
-		kills = number_max(findings_number(q, i, "oom_kills"), 0);
-		again = number_max(findings_number(q, i, "refaults"), findings_number(q, i, "pgmajfault")) / s;
+		kills = number_max(query_number(q, i, "oom_kills"), 0);
+		again = number_max(query_number(q, i, "refaults"), query_number(q, i, "pgmajfault")) / s;
 		bad += 1e12 * kills;
 		bad += share >= memory_full && again >= thrash ? again : 0;
 		if (bad > 0)
@@ -424,7 +400,7 @@ static void take_groups(struct facts *f, struct query *q, size_t n)
 	f->stopped.others -= f->stopped.others > 0;
 	f->full.others -= f->full.others > 0;
 	if (f->stopped.row != SIZE_MAX) {
-		f->stopped.of_limit = findings_number(q, f->stopped.row, "cpu_of_limit");
+		f->stopped.of_limit = query_number(q, f->stopped.row, "cpu_of_limit");
 		group_name(q, &f->stopped);
 	}
 	if (f->full.row != SIZE_MAX)

@@ -35,8 +35,6 @@ struct finding_rule {
 extern const struct finding_rule finding_rules_machine[], finding_rules_waits[];
 extern const size_t nfinding_rules_machine, nfinding_rules_waits;
 
-double findings_number(struct query *, size_t row, const char *column); /* NaN: none */
-void findings_text(struct query *, size_t row, const char *column, char *out, size_t cap);
 /* There is too little of the window to say anything. */
 bool findings_too_early(const struct findings *);
 /* Who has most of that column of process: where a rule holds that needs it. */

@@ -16,7 +16,7 @@ size_t findings_process_name(struct query *q, size_t row, char *out, size_t cap)
 	char comm[40], name[64];
 	struct value v;
 
-	findings_text(q, row, "comm", comm, sizeof(comm));
+	query_text(q, row, "comm", comm, sizeof(comm));
 	snprintf(out, cap, "%s", comm);
 	if (cmdline < 0)
 		return strlen(out);
@@ -49,17 +49,6 @@ _Static_assert(sizeof(names) / sizeof(names[0]) == NAMES, "each has its name");
 
 enum { STALLED_LEAST = 10 /* percent of one thread's time: of less no rule says anything */ };
 
-static double number_of(struct query *q, size_t row, int column)
-{
-	struct value v;
-	double n;
-
-	if (column < 0)
-		return NAN;
-	query_value(q, row, (size_t)column, &v);
-	return value_number(&v, &n) ? n : NAN;
-}
-
 /* stuck: its main thread is in state D; waits: for disks and other such things, percent of one thread's time. */
 static void use_of(struct facts *f, struct query *q, size_t row, const int *at, double *use, bool *stuck, double *waits)
 {
@@ -78,18 +67,18 @@ static void use_of(struct facts *f, struct query *q, size_t row, const int *at, 
 	for (int k = OF_ALL; k < NAMES; k++)
 		v[k] = k == OWN_READ || k == OWN_WRITE ? 0 : NAN;
 	if (stalls) {
-		v[LOCK] = number_of(q, row, at[LOCK]);
-		v[NET] = number_of(q, row, at[NET]);
+		v[LOCK] = query_number_at(q, row, at[LOCK]);
+		v[NET] = query_number_at(q, row, at[NET]);
 	}
 	if (v[STALLED] >= STALLED_LEAST || v[LOCK] > number_max(v[CPU], 0))
-		v[DISK] = number_of(q, row, at[DISK]);
+		v[DISK] = query_number_at(q, row, at[DISK]);
 	if (v[STALLED] >= STALLED_LEAST)
-		v[OTHER] = number_of(q, row, at[OTHER]);
+		v[OTHER] = query_number_at(q, row, at[OTHER]);
 	*waits = number_max(v[DISK], 0) + number_max(v[OTHER], 0);
 	if (v[READ] != 0)
-		v[OWN_READ] = number_of(q, row, at[OWN_READ]);
+		v[OWN_READ] = query_number_at(q, row, at[OWN_READ]);
 	if (v[WRITE] != 0)
-		v[OWN_WRITE] = number_of(q, row, at[OWN_WRITE]);
+		v[OWN_WRITE] = query_number_at(q, row, at[OWN_WRITE]);
 	f->waits_known |= !isnan(v[STALLED]) || !isnan(v[LOCK]);
 	f->short_known |= !isnan(v[SHORT]);
 	/* What its own threads did; where they aren't known, the process's figure, which jumps when a child ends. */
@@ -108,7 +97,7 @@ static void note_stuck(struct facts *f, struct query *q, size_t row)
 {
 	struct query_row r;
 
-	if (f->nstuck == sizeof(f->stuck) / sizeof(f->stuck[0]) || findings_number(q, row, "kthread") > 0)
+	if (f->nstuck == sizeof(f->stuck) / sizeof(f->stuck[0]) || query_number(q, row, "kthread") > 0)
 		return;
 	if (!query_row(q, row, &r) || r.ended_ns || r.folds)
 		return;
@@ -121,7 +110,7 @@ static void note_waiting(struct facts *f, struct query *q, size_t row)
 {
 	struct query_row r;
 
-	if (f->nwaiting == sizeof(f->waiting) / sizeof(f->waiting[0]) || !(findings_number(q, row, "threads") > 1))
+	if (f->nwaiting == sizeof(f->waiting) / sizeof(f->waiting[0]) || !(query_number(q, row, "threads") > 1))
 		return;
 	if (!query_row(q, row, &r) || r.ended_ns || r.folds)
 		return;
@@ -166,7 +155,7 @@ void findings_top_of(struct query *q, const char *column, struct process_top *t)
 
 	memset(t, 0, sizeof(*t));
 	for (size_t i = 0; i < n; i++)
-		take_use(t, number_of(q, i, at), i, &best, &second);
+		take_use(t, query_number_at(q, i, at), i, &best, &second);
 	name_top(t, q, best, second);
 }
 
@@ -205,8 +194,8 @@ void findings_take_processes(struct findings *fs, struct query *q)
 		name_top(&f->top[k], q, best[k], second[k]);
 	/* A process of one thread says itself how busy that is. */
 	if (best[TOP_CPU] < n && f->top[TOP_CPU].value >= 90)
-		f->one_thread = findings_number(q, best[TOP_CPU], "threads") == 1 ? findings_number(q, best[TOP_CPU], "cpu") :
-										   findings_number(q, best[TOP_CPU], "busiest_thread");
+		f->one_thread = query_number(q, best[TOP_CPU], "threads") == 1 ? query_number(q, best[TOP_CPU], "cpu") :
+										   query_number(q, best[TOP_CPU], "busiest_thread");
 	fs->sources[TAKEN_PROCESS].measured = n && (info.state == CULPRIT_FRESH || info.state == CULPRIT_RESTING);
 	fs->sources[TAKEN_WAITS].measured = f->waits_known;
 	fs->sources[TAKEN_SHORT].measured = f->short_known;
@@ -346,13 +335,13 @@ void findings_by_ancestor(struct query *q, const char *column, struct process_to
 
 	memset(t, 0, sizeof(*t));
 	for (size_t i = 0; table && i < query_nrows(q); i++) {
-		double use = number_of(q, i, at);
+		double use = query_number_at(q, i, at);
 		size_t row, k;
 
 		if (!(use > 0))
 			continue;
 		t->sum += use;
-		row = who_stays(table, size, (uint64_t)number_max(number_of(q, i, pid), 0));
+		row = who_stays(table, size, (uint64_t)number_max(query_number_at(q, i, pid), 0));
 		for (k = 0; k < n && by[k].row != row; k++)
 			;
 		if (k == ANCESTORS)

@@ -57,6 +57,17 @@ void finding_is_top(struct finding *x, const struct process_top *t, double of, c
 	x->other_share = finding_share(t->second.value, of);
 }
 
+void finding_swap(struct finding *x)
+{
+	struct finding_who who = x->cause;
+	double share = x->share;
+
+	x->cause = x->other;
+	x->share = x->other_share;
+	x->other = who;
+	x->other_share = share;
+}
+
 void finding_doubt(struct finding *x)
 {
 	if (!x->other.name[0] || isnan(x->share) || isnan(x->other_share))

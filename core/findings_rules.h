@@ -21,6 +21,8 @@ double finding_stalled(const struct facts *, int what);
 double finding_share(double part, double of);
 /* The cause is who uses most; its shares are of `of`. */
 void finding_is_top(struct finding *, const struct process_top *, double of, const char *share_of);
+/* The other one is the cause, and the cause the other one. */
+void finding_swap(struct finding *);
 /* Two that come near each other, of which none has most: who it is cannot be told from shares. */
 void finding_doubt(struct finding *);
 

@@ -89,7 +89,7 @@ static bool interrupts(const struct facts *f, struct finding *x)
 	snprintf(what, sizeof(what), "cpu%lld", (long long)f->softest);
 	finding_is(x, FINDING_LIKELY, f->cpu_soft / 100, what, "busy with interrupts");
 	snprintf(x->evidence, sizeof(x->evidence), "%.0f%% of it", f->cpu_soft);
-	finding_past(x, "cpu", "softirq_pct", &f->cpu_hot);
+	finding_past(x, "cpu", "softirq_pct", &f->cpu_softest);
 	return true;
 }
 
@@ -180,10 +180,10 @@ static void oom_who(struct findings *fs, const struct lens *lens, struct finding
 
 	if (query_run(fs->query, lens, "oom_kill", QUERY_OWN, NULL) || !(n = query_nrows(fs->query)))
 		return;
-	findings_text(fs->query, n - 1, "comm", x->victim.name, sizeof(x->victim.name));
-	x->victim.pid = (uint64_t)number_max(findings_number(fs->query, n - 1, "pid"), 0);
-	findings_text(fs->query, n - 1, "why", why, sizeof(why));
-	findings_text(fs->query, n - 1, "cgroup", group, sizeof(group));
+	query_text(fs->query, n - 1, "comm", x->victim.name, sizeof(x->victim.name));
+	x->victim.pid = (uint64_t)number_max(query_number(fs->query, n - 1, "pid"), 0);
+	query_text(fs->query, n - 1, "why", why, sizeof(why));
+	query_text(fs->query, n - 1, "cgroup", group, sizeof(group));
 	last = strrchr(group, '/');
 	snprintf(x->state, sizeof(x->state), "ran out, killed %.20s %llu", x->victim.name, (unsigned long long)x->victim.pid);
 	if (!strcmp(why, "cgroup"))
@@ -301,13 +301,7 @@ static void disk_who(struct findings *fs, const struct lens *lens, struct findin
 	/* A small process that syncs waits as long as the large writer in front of it: requests do not tell who fills the queue,
 	 * bytes do where they are told apart. */
 	if (a->second.bytes > 4 * a->first.bytes && a->second.in_flight >= 0.1 * a->first.in_flight) {
-		struct finding_who who = x->cause;
-		double swap = x->share;
-
-		x->cause = x->other;
-		x->other = who;
-		x->share = x->other_share;
-		x->other_share = swap;
+		finding_swap(x);
 		x->share = finding_share(a->second.bytes, d->read + d->written);
 		x->other_share = finding_share(a->first.bytes, d->read + d->written);
 		x->share_of = "of its bytes";

@@ -67,13 +67,13 @@ static void peer_who(struct findings *fs, const struct lens *lens, struct findin
 			struct flow one_flow;
 			double open;
 
-			if (findings_number(fs->query, i, "pid") != (double)t->key.bits[0])
+			if (query_number(fs->query, i, "pid") != (double)t->key.bits[0])
 				continue;
-			findings_text(fs->query, i, "side", side, sizeof(side));
-			open = number_max(findings_number(fs->query, i, "open"), 0) + number_max(findings_number(fs->query, i, "opened"), 0);
-			if (strcmp(side, "out") != 0 || !(open > 0) || !(findings_number(fs->query, i, "segments") > 0))
+			query_text(fs->query, i, "side", side, sizeof(side));
+			open = number_max(query_number(fs->query, i, "open"), 0) + number_max(query_number(fs->query, i, "opened"), 0);
+			if (strcmp(side, "out") != 0 || !(open > 0) || !(query_number(fs->query, i, "segments") > 0))
 				continue;
-			findings_text(fs->query, i, "peer", one_flow.peer, sizeof(one_flow.peer));
+			query_text(fs->query, i, "peer", one_flow.peer, sizeof(one_flow.peer));
 			one_flow.weight = open;
 			if (one_flow.weight > first.weight) {
 				second = first;
@@ -93,10 +93,10 @@ static void peer_who(struct findings *fs, const struct lens *lens, struct findin
 		for (size_t i = 0; i < query_nrows(fs->query); i++) {
 			char name[64];
 
-			findings_text(fs->query, i, "peer", name, sizeof(name));
-			findings_text(fs->query, i, "side", side, sizeof(side));
+			query_text(fs->query, i, "peer", name, sizeof(name));
+			query_text(fs->query, i, "side", side, sizeof(side));
 			if (!strcmp(name, first.peer) && !strcmp(side, "out"))
-				p99 = findings_number(fs->query, i, "answer_p99");
+				p99 = query_number(fs->query, i, "answer_p99");
 		}
 	}
 	snprintf(x->object, sizeof(x->object), "peer %s", first.peer);

@@ -6,7 +6,7 @@
 #include "findings_internal.h"
 #include "units.h"
 
-enum { PROVISIONAL_S = 9 /* ten from the start */, MUCH_STALLED = 10 /* percent, as the resources' !! */, NAME = 24 };
+enum { PROVISIONAL_S = 9 /* ten from the start */, NAME = 24 };
 
 static const char *const layer_names[LAYERS] = {"cpu", "mem", "disk", "net", "locks", "limits"};
 
@@ -103,7 +103,7 @@ static const char *say_stalled(const struct findings *f, char *out, size_t cap)
 
 	out[0] = '\0';
 	for (int k = 0; k < 3; k++)
-		if (f->facts.stalled[k] >= MUCH_STALLED)
+		if (f->facts.stalled[k] >= FINDINGS_STALLED_MUCH)
 			len += (size_t)snprintf(out + len, cap - len, "%s %s %.0f%%", len ? "" : "; stalled", names[k], f->facts.stalled[k]);
 	return out;
 }
@@ -117,6 +117,11 @@ static void say_nothing(const struct findings *f, size_t width, char *buf, size_
 	data(f, span, sizeof(span));
 	if (!f->data_ns || !f->sources[TAKEN_CPU].measured) {
 		snprintf(buf, cap, width >= 44 ? "no verdict yet: needs a second sample" : "no verdict yet");
+		return;
+	}
+	/* Nothing could be judged. */
+	if (!f->query) {
+		snprintf(buf, cap, "no verdict: out of memory");
 		return;
 	}
 	if (findings_too_early(f)) {

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "findings_internal.h"
+#include "findings_rules.h"
 #include "number.h"
 #include "series.h"
 
@@ -89,17 +89,6 @@ static bool who_changed(struct view *view, struct finding *x, uint64_t to_ns, si
 	return true;
 }
 
-static void swap_candidates(struct finding *x)
-{
-	struct finding_who who = x->cause;
-	double other = x->other_share;
-
-	x->cause = x->other;
-	x->other = who;
-	x->other_share = x->share;
-	x->share = other;
-}
-
 static void take_change(struct findings *f, struct view *view, struct finding *x, uint64_t to_ns, size_t begun)
 {
 	struct findings_changed *c = &f->changed;
@@ -132,7 +121,7 @@ static void take_change(struct findings *f, struct view *view, struct finding *x
 	if (!(by[0] > 0) && !(by[1] > 0))
 		return;
 	if (x->other.name[0] && x->other.key.n && by[1] > by[0]) {
-		swap_candidates(x);
+		finding_swap(x);
 		by[0] = by[1];
 		by[1] = c->by[turned];
 	}
@@ -200,8 +189,8 @@ static bool may_be_stuck(const struct findings *f, const struct row_key *key)
 
 	if (row < 0)
 		return false;
-	blocked = findings_number(f->processes, (size_t)row, "time_busy") - number_max(findings_number(f->processes, (size_t)row, "time_cpu"), 0) -
-		  number_max(findings_number(f->processes, (size_t)row, "time_runq"), 0);
+	blocked = query_number(f->processes, (size_t)row, "time_busy") - number_max(query_number(f->processes, (size_t)row, "time_cpu"), 0) -
+		  number_max(query_number(f->processes, (size_t)row, "time_runq"), 0);
 	return isnan(blocked) || blocked * f->facts.data_s >= 100.0 * STUCK_NS * 0.9;
 }
 
@@ -233,11 +222,11 @@ static size_t other_threads(struct findings *f, const struct lens *whole, struct
 		if (query_run(f->query, &lens, "thread_time", QUERY_OWN, NULL))
 			continue;
 		for (size_t k = 0; k < query_nrows(f->query) && n < STUCK_MOST; k++) {
-			double waits = number_max(findings_number(f->query, k, "disk_pct"), 0) + number_max(findings_number(f->query, k, "other_pct"), 0);
+			double waits = number_max(query_number(f->query, k, "disk_pct"), 0) + number_max(query_number(f->query, k, "other_pct"), 0);
 			struct query_row r;
 			char now[16];
 
-			findings_text(f->query, k, "now", now, sizeof(now));
+			query_text(f->query, k, "now", now, sizeof(now));
 			if (!(waits * f->facts.data_s >= FINDINGS_STUCK_LEAST) || (strcmp(now, "disk") != 0 && strcmp(now, "other") != 0) ||
 			    !query_row(f->query, k, &r) || r.ended_ns)
 				continue;
@@ -290,7 +279,7 @@ bool findings_stuck(struct findings *f, struct view *view, const struct lens *wh
 	} else {
 		row = f->processes ? query_find(f->processes, &x->victim.key) : -1;
 		if (row >= 0)
-			findings_text(f->processes, (size_t)row, "wchan", place, sizeof(place));
+			query_text(f->processes, (size_t)row, "wchan", place, sizeof(place));
 		if (place[0])
 			snprintf(x->evidence, sizeof(x->evidence), "in %s", place);
 	}

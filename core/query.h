@@ -117,6 +117,12 @@ ssize_t query_find_serial(struct query *, uint64_t serial);
 void query_value(struct query *, size_t row, size_t column, struct value *);
 /* Several columns of a row, which is looked up once; -1: no such column. Of histograms, the last one's counts alone are valid. */
 void query_values(struct query *, size_t row, const int *columns, size_t n, struct value *values);
+/* By the column's name, in its unit; NaN: no number is there (no such row, column, unread). The query may be NULL. For a few cells; who
+ * asks row by row looks the column up once (query_column_find(); -1: none). */
+double query_number(struct query *, size_t row, const char *column);
+double query_number_at(struct query *, size_t row, int column);
+/* Its raw bytes, as many as fit, NUL-terminated; "" where there is no text. */
+void query_text(struct query *, size_t row, const char *column, char *out, size_t cap);
 /* The same row's value in the lens's baseline, joined by key content; false: no baseline, or no such row there. Where the
  * baseline is another recording, processes and threads whose keys it does not have are joined by name: the k-th of a name
  * here with the k-th there. */

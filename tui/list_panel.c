@@ -314,27 +314,12 @@ size_t figures_ask_with(struct figures *f, struct view *view, const struct lens 
 
 double figures_number(struct figures *f, size_t row, const char *column)
 {
-	int c = f->query ? query_column_find(f->query, column) : -1;
-	struct value v;
-	double n;
-
-	if (c < 0 || row >= query_nrows(f->query))
-		return NAN;
-	query_value(f->query, row, (size_t)c, &v);
-	return value_number(&v, &n) ? n : NAN;
+	return query_number(f->query, row, column);
 }
 
 void figures_text(struct figures *f, size_t row, const char *column, char *out, size_t cap)
 {
-	int c = f->query ? query_column_find(f->query, column) : -1;
-	struct value v;
-
-	out[0] = '\0';
-	if (c < 0 || row >= query_nrows(f->query))
-		return;
-	query_value(f->query, row, (size_t)c, &v);
-	if (v.state == VALUE_OK && v.type == CULPRIT_TEXT)
-		snprintf(out, cap, "%.*s", (int)(v.text.len < cap ? v.text.len : cap), v.text.p);
+	query_text(f->query, row, column, out, cap);
 }
 
 size_t figures_most(struct query *q, const char *const *columns, double least, bool alive, size_t cap, struct figures_most *ret)

@@ -173,7 +173,7 @@ static void say_kernel(struct overview *o, struct view *view, const struct lens 
 
 /* What the resources are asked of, beside the processes. */
 static const char *const also[] = {"psi", "runq", "cpu", "vmstat", "memory", "disk_latency", "disk_user", "disk", "filesystem", "tcp",
-				   "net", "cgroup", "tcp_listen", "host", "kernel_log_class", NULL};
+				   "net", "netstack", "nfs", "cgroup", "tcp_listen", "host", "kernel_log_class", NULL};
 
 static int overview_update(void *self, struct view *view, const struct lens *lens, const struct panel_time *time,
 			   struct culprit_error *error)

@@ -17,7 +17,7 @@ enum { GAP_MAX = 4 }; /* columns */
 enum { DISKS_MAX = 3, FILESYSTEMS_MAX = 2, NETS_MAX = 2 };
 
 /* Beyond these something is wrong or soon will be (the figures of common alerting rules). */
-static const double cpu_full = 90, busy_pct = 50, memory_full = 95, disk_full = 95, filesystem_full = 90, line_full = 80, stalled = 10;
+static const double cpu_full = 90, busy_pct = 50, memory_full = 95, disk_full = 95, filesystem_full = 90, line_full = 80;
 
 void resources_finish(struct resources *r)
 {
@@ -27,27 +27,12 @@ void resources_finish(struct resources *r)
 
 double resources_number(struct resources *r, size_t row, const char *column)
 {
-	int c = query_column_find(r->query, column);
-	struct value v;
-	double n;
-
-	if (c < 0)
-		return NAN;
-	query_value(r->query, row, (size_t)c, &v);
-	return value_number(&v, &n) ? n : NAN;
+	return query_number(r->query, row, column);
 }
 
 void resources_text(struct resources *r, size_t row, const char *column, char *out, size_t cap)
 {
-	int c = query_column_find(r->query, column);
-	struct value v;
-
-	out[0] = '\0';
-	if (c < 0)
-		return;
-	query_value(r->query, row, (size_t)c, &v);
-	if (v.state == VALUE_OK && v.type == CULPRIT_TEXT)
-		snprintf(out, cap, "%.*s", (int)(v.text.len < cap ? v.text.len : cap), v.text.p);
+	query_text(r->query, row, column, out, cap);
 }
 
 size_t resources_ask(struct resources *r, const struct lens *lens, const char *table, const char *sort)
@@ -213,7 +198,7 @@ static void ask_cpus(struct resources *r, const struct lens *lens, const struct 
 				resources_say_number(x->wait, r->wait_cap, "steal", resources_number(r, i, "steal_pct"), CULPRIT_PERCENT);
 			resources_say_number(x->wait, r->wait_cap, "runq p99", queue, CULPRIT_NS);
 			resources_say_number(x->wait, r->wait_cap, "stalled", p->cpu, CULPRIT_PERCENT);
-			x->warn = busy >= cpu_full || p->cpu >= stalled || resources_number(r, i, "steal_pct") >= stalled;
+			x->warn = busy >= cpu_full || p->cpu >= FINDINGS_STALLED_MUCH || resources_number(r, i, "steal_pct") >= FINDINGS_STALLED_MUCH;
 		} else if (busy > hottest) {
 			hottest = busy;
 			hot = i;
@@ -246,7 +231,7 @@ static void ask_memory(struct resources *r, const struct lens *lens, const struc
 	resources_say_number(x->wait, r->wait_cap, "stalled", p->memory, CULPRIT_PERCENT);
 	resources_say_number(x->wait, r->wait_cap, "swap", resources_number(r, 0, "swap_used_pct"), CULPRIT_PERCENT);
 	resources_say_number(x->error, r->error_cap, "oom", oom, CULPRIT_COUNT);
-	x->warn = x->now >= memory_full || p->memory >= stalled || oom > 0 || swap_rate > 0;
+	x->warn = x->now >= memory_full || p->memory >= FINDINGS_STALLED_MUCH || oom > 0 || swap_rate > 0;
 }
 
 /* Who uses most of this disk. What the kernel writes of the page cache it writes for whoever wrote most into that. */
@@ -300,7 +285,7 @@ static void ask_disks(struct resources *r, const struct lens *lens, const struct
 		if (!shown)
 			resources_say_number(x->wait, r->wait_cap, "stalled", p->io, CULPRIT_PERCENT);
 		resources_say_number(x->wait, r->wait_cap, "await", resources_number(r, i, "await"), CULPRIT_NS);
-		x->warn = x->now >= disk_full || (!shown && p->io >= stalled);
+		x->warn = x->now >= disk_full || (!shown && p->io >= FINDINGS_STALLED_MUCH);
 		shown++;
 	}
 }

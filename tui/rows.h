@@ -173,6 +173,10 @@ double rows_number(struct rows *, size_t row, const char *column, double otherwi
 /* Text of at most cap - 1 bytes, NUL-terminated, raw. */
 void rows_text(struct rows *, size_t row, const char *column, char *out, size_t cap);
 
+/* Raw bytes, as many as fit. */
+void rows_cell_text(struct list_cell *, const char *text, size_t n);
+/* How much the row's value differs from the baseline; `column` of the query. */
+void rows_cell_change(struct rows *, size_t row, size_t column, struct list_cell *);
 /* One value as a list shows it. */
 void rows_cell_value(const struct value *, struct list_cell *);
 /* A percentage with one decimal: "0%", "0.4%", "12.0%", "212%". Returns `buf`. */

@@ -1,0 +1,434 @@
+/* The rules of findings: each fires for its trouble and not for the innocent that looks like it, and names the cause and not the victim. */
+#include "unit/findings_test.h"
+
+/* --- CPU --------------------------------------------------------------------------------------------------------- */
+
+static void cpu_saturated(void **state)
+{
+	struct machine m = well(), innocent = well();
+
+	(void)state;
+	m.busy = m.hot = 99;
+	m.waiting = 600;
+	m.psi[0] = 80;
+	m.p[MAKE].cpu = 310;
+	m.p[MAKE].busy = 400;
+	m.p[MYSQLD].runq = 90;
+	assert_says(&m, "cpu-saturated", "LIKELY   cpu saturated: make 12 added 78% of the cpu time",
+		    "hurts mysqld 10: 75% of its busy time spent waiting");
+	/* Who waits most is no cause. */
+	m.p[MYSQLD].runq = 900;
+	m.p[MYSQLD].busy = 1000;
+	assert_says(&m, "cpu-saturated", ": make 12", "hurts mysqld 10: 9 of 10 busy threads");
+	/* Two of the same size: it cannot be told; unless one of them was always so. */
+	m.p[MAKE].cpu = 190;
+	m.p[RESTIC].cpu = 185;
+	assert_says(&m, "cpu-saturated", "CANNOT TELL  cpu saturated: make 12 (48%) or restic 14 (47%)", NULL);
+	/* Busy, and nobody waits: well used. */
+	innocent.busy = innocent.hot = 97;
+	innocent.psi[0] = 3;
+	innocent.waiting = 10;
+	innocent.p[MAKE].cpu = 380;
+	innocent.p[MAKE].thread = 60;
+	assert_calm(&innocent);
+}
+
+/* It began some seconds ago: the mean of a long window does not hide it. */
+static void cpu_saturated_since_a_moment(void **state)
+{
+	struct machine m = well();
+	struct said *s;
+
+	(void)state;
+	m.busy = m.hot = 45; /* of the window */
+	m.now[0] = 85;
+	m.waiting = 200;
+	m.p[MAKE].cpu = 160;
+	s = look(&m, 40, 20);
+	assert_true(s->f.n == 1);
+	assert_string_equal(s->f.list[0].rule->name, "cpu-saturated");
+	assert_in(s->line[1], "since 14:00:39Z (+-1s)");
+	free(s);
+}
+
+static void one_thread(void **state)
+{
+	struct machine m = well(), innocent;
+
+	(void)state;
+	m.p[RESTIC].cpu = 99;
+	m.p[RESTIC].thread = 99;
+	m.busy = 30;
+	m.hot = 99;
+	m.waiting = 2;
+	assert_says(&m, "one-thread", "LIKELY   one thread has all of a cpu: restic 14", "2.8 of 4 cpus idle");
+	/* Three threads of 33 % each need no larger CPU; one CPU alone has none to spare. */
+	innocent = m;
+	innocent.p[RESTIC].thread = 33;
+	innocent.hot = 60;
+	assert_calm(&innocent);
+	innocent = m;
+	innocent.cpus = 1;
+	innocent.busy = 97;
+	assert_calm(&innocent);
+}
+
+static void quota_before_neighbours(void **state)
+{
+	struct machine m = well(), innocent = well();
+
+	(void)state;
+	m.stopped = 60;
+	m.now[0] = 90; /* stopped tasks look as if they wanted a CPU */
+	m.busy = 50;
+	m.p[JAVA].throttled = 300;
+	m.p[JAVA].busy = 400;
+	assert_says(&m, "throttled", "CERTAIN  checkout stopped by its cpu limit", "hurts java 20: 3.0 of 4.0 busy threads are stopped");
+	innocent.stopped = 12;
+	assert_calm(&innocent);
+}
+
+static void hypervisor_and_interrupts(void **state)
+{
+	struct machine m = well(), innocent;
+
+	(void)state;
+	m.steal = 24;
+	assert_says(&m, "steal", "CERTAIN  hypervisor takes cpu time from this machine, steal 24%", NULL);
+	m = well();
+	m.soft = 70;
+	m.hot = 99;
+	assert_says(&m, "interrupts", "LIKELY   cpu0 busy with interrupts, 70% of it", NULL);
+	/* Not on the CPU that is busiest: what was before is asked of the one that is meant. */
+	m.hot = 60;
+	m.soft_cpu = 2;
+	assert_says(&m, "interrupts", "LIKELY   cpu2 busy with interrupts, 70% of it", "since 14:00:59Z");
+	m = well();
+	m.hot = 100;
+	m.busy = 30;
+	m.waiting = 150;
+	m.p[MYSQLD].runq = 60;
+	assert_says(&m, "hot-cpu", "cpu0 full, others are idle", "hurts mysqld 10");
+	innocent = m;
+	innocent.waiting = 3;
+	assert_calm(&innocent);
+	innocent = well();
+	innocent.steal = 3;
+	innocent.soft = 9;
+	assert_calm(&innocent);
+}
+
+static void fork_storm(void **state)
+{
+	struct machine m = well(), innocent = well();
+
+	(void)state;
+	m.busy = m.hot = 99;
+	m.waiting = 300;
+	m.psi[0] = 70;
+	m.p[MAKE].shorts = 250;
+	/* One finding, not two: the CPUs are full of them. */
+	assert_says(&m, "fork-storm", "LIKELY   short processes take cpu: make 12 began 100% of them", "2.5 of 4 cpus");
+	/* Who began them is as short: whoever stays behind all of them is meant. */
+	m.p[MAKE].shorts = 0;
+	m.drivers = 250;
+	assert_says(&m, "fork-storm", "LIKELY   short processes take cpu: make 12 began 100% of them", "2.5 of 4 cpus");
+	innocent.p[MAKE].shorts = 15;
+	assert_calm(&innocent);
+}
+
+/* --- memory ------------------------------------------------------------------------------------------------------ */
+
+static void memory_short(void **state)
+{
+	struct machine m = well(), innocent = well();
+
+	(void)state;
+	m.psi[1] = 44;
+	m.swap_out = 5000;
+	m.major = 900;
+	m.refault = 8800;
+	m.available = 2;
+	m.p[JAVA].grew = 1.8e9;
+	m.p[MYSQLD].memory = 85;
+	/* The disk is full of what is swapped. */
+	m.psi[2] = 50;
+	m.disk_busy = 99;
+	m.queue = 20;
+	m.p99 = 90e6;
+	assert_says(&m, "memory-short", "LIKELY   memory thrashes: java 20 has 100% of what grew", "hurts mysqld 10: 71% of its busy time");
+	/* Nobody grew: the largest is not guilty for that. */
+	m.p[JAVA].grew = 0;
+	assert_says(&m, "memory-short", "CANNOT TELL  memory thrashes", NULL);
+	/* A cache that is turned over, with nobody waiting. */
+	innocent.refault = 4000;
+	innocent.psi[1] = 1;
+	innocent.major = 600;
+	assert_calm(&innocent);
+}
+
+static void memory_limit_of_a_group(void **state)
+{
+	struct machine m = well();
+
+	(void)state;
+	m.full = 99;
+	m.reread = 500000;
+	m.psi[1] = 20;
+	m.major = 900;
+	assert_says(&m, "group-memory", "CERTAIN  checkout at its memory limit", NULL);
+	/* Near its limit with what is cached: that is what memory is for. */
+	m.reread = 10;
+	m.psi[1] = m.major = 0;
+	assert_calm(&m);
+}
+
+static void out_of_memory(void **state)
+{
+	struct machine m = well();
+
+	(void)state;
+	m.oom = 1;
+	m.oom_event = true;
+	assert_says(&m, "oom", "CERTAIN  memory ran out, killed python3 77, at the limit of batch; 1 killed", NULL);
+}
+
+/* --- disks ------------------------------------------------------------------------------------------------------- */
+
+static void disk_saturated(void **state)
+{
+	struct machine m = backup(), innocent = well();
+	struct said *s;
+
+	(void)state;
+	assert_says(&m, "disk-saturated", "!! LIKELY   disk vda saturated: restic 14 added 90% of its bytes",
+		    "hurts mysqld 10: 38 of 41 busy threads wait for it");
+	/* The database syncs, and so has more requests in the queue than who fills it. */
+	m.asks[MYSQLD] = 10;
+	assert_says(&m, "disk-saturated", ": restic 14", "hurts mysqld 10");
+	s = look(&m, 60, 60);
+	assert_in(s->line[1], "since 14:00:59Z (+-1s)");
+	assert_in(s->line[2], "ruled out cpu mem net locks limits");
+	free(s);
+	/* It was so when we came: who began it is not known. */
+	s = look(&m, 0, 30);
+	assert_in(s->line[1], "since before I looked");
+	free(s);
+	/* A quick disk that one waits for all the time: that one's bound, and no queue. */
+	m = well();
+	m.psi[2] = 70;
+	m.disk_busy = 70;
+	m.queue = 1.5;
+	m.await = m.p99 = 2e5;
+	m.asks[COPY] = 1.4;
+	m.p[COPY].disk = 140;
+	m.p[COPY].busy = 160;
+	assert_says(&m, "disk-saturated", "LIKELY   disk vda busy: cp 40", "hurts cp 40");
+	/* A lone reader that keeps the device busy and nobody minds. */
+	innocent.disk_busy = 100;
+	innocent.queue = 1;
+	innocent.await = 2e5;
+	innocent.asks[COPY] = 1;
+	innocent.writes[COPY] = 200e6;
+	assert_calm(&innocent);
+}
+
+/* Who writes most, always, is no cause of what began now. */
+static void who_changed_did_it(void **state)
+{
+	struct machine m = backup();
+
+	(void)state;
+	m.asks[MYSQLD] = 6;
+	m.writes[MYSQLD] = 30e6;
+	m.writes[RESTIC] = 28e6;
+	m.written = 58e6;
+	m.p[MYSQLD].written = 6e6; /* as before */
+	m.p[RESTIC].written = 28e6;
+	assert_says(&m, "disk-saturated", "LIKELY   disk vda saturated: restic 14 added", "hurts mysqld 10");
+}
+
+static void without_programs_who_waits_is_not_told(void **state)
+{
+	struct machine m = backup();
+	struct said *s;
+
+	(void)state;
+	m.no_root = true;
+	s = look(&m, 60, 60);
+	assert_in(s->line[0], "disk vda saturated: restic 14");
+	assert_not_in(s->line[1], "hurts");
+	assert_in(s->line[2], "not measured");
+	assert_not_in(s->line[2], "nothing");
+	assert_not_in(s->line[2], "locks");
+	free(s);
+}
+
+static void file_systems(void **state)
+{
+	struct machine m = well();
+
+	(void)state;
+	m.fs_used = 100;
+	m.p[RESTIC].written = 40e6;
+	assert_says(&m, "filesystem-full", "CERTAIN  fs /var full: restic 14", NULL);
+	m.fs_used = 91;
+	m.fs_growth = 60 * 40e6;
+	assert_says(&m, "filesystem-filling", "LIKELY   fs /var full in 3m45s as it fills now: restic 14", "91% used");
+	/* Full enough, and still. */
+	m.fs_growth = 0;
+	assert_calm(&m);
+	m = well();
+	m.nfs_timeouts = 3;
+	assert_says(&m, "remote-stalled", "CERTAIN  nfs /home does not answer: filer:/home", NULL);
+	m.nfs_timeouts = 0;
+	m.fs_remote_stuck = true;
+	assert_says(&m, "remote-stalled", "LIKELY   fs /home does not answer", NULL);
+}
+
+static void hung(void **state)
+{
+	struct machine m = well(), innocent = well();
+	struct said *s;
+
+	(void)state;
+	m.p[COPY].state = "D";
+	m.p[COPY].switches = m.p[COPY].cpu = 0;
+	m.p[COPY].busy = 40; /* of the window, the last 12 s */
+	s = look(&m, 30, 12);
+	assert_true(s->f.n == 1);
+	assert_in(s->line[0], "!! CERTAIN  cp 40 hung in the kernel (state D), in percpu_rwsem_wait");
+	assert_in(s->line[1], "since 14:00:2");
+	free(s);
+	/* A worker of a process whose main thread only waits for it. */
+	m = well();
+	m.worker = m.p[JAVA].disk = 30;
+	s = look(&m, 30, 12);
+	assert_true(s->f.n == 1);
+	assert_in(s->line[0], "!! CERTAIN  java 20 hung in the kernel (state D), its thread 2001");
+	free(s);
+	innocent.worker = innocent.p[JAVA].disk = 90;
+	innocent.worker_switches = 200;
+	assert_calm(&innocent);
+	innocent = well();
+	m = well();
+	m.p[COPY].state = "D";
+	m.p[COPY].switches = m.p[COPY].cpu = 0;
+	m.p[COPY].busy = 40;
+	/* Not yet ten seconds. */
+	s = look(&m, 30, 8);
+	assert_int_equal(s->f.n, 0);
+	free(s);
+	/* In that state in each sample, but it goes on: it reads. */
+	innocent.p[COPY].state = "D";
+	innocent.p[COPY].switches = 300;
+	innocent.p[COPY].busy = 90;
+	assert_calm(&innocent);
+}
+
+/* --- waits, network, limits -------------------------------------------------------------------------------------- */
+
+static void lock_contention(void **state)
+{
+	struct machine m = well(), innocent = well();
+
+	(void)state;
+	m.p[JAVA].lock = 450;
+	m.p[JAVA].busy = 500;
+	assert_says(&m, "lock-contention", "LIKELY   locks in java 20 fought for", "hurts java 20: 4.5 of 5.0 busy threads wait for locks");
+	innocent.p[JAVA].lock = 80;
+	assert_calm(&innocent);
+}
+
+static void slow_peer(void **state)
+{
+	struct machine m = well(), innocent = well();
+
+	(void)state;
+	m.peers[0] = "10.2.7.9:5432";
+	m.peers[1] = "10.2.7.20:6379";
+	m.peer_open[0] = 10;
+	m.peer_open[1] = 1;
+	m.p[JAVA].net = 2200;
+	m.p[JAVA].busy = 2400;
+	assert_says(&m, "slow-peer", "LIKELY   peer 10.2.7.9:5432 slow, its answers p99 84.0ms", "hurts java 20: 22 of 24 busy threads wait for it");
+	m.peer_open[1] = 9;
+	assert_says(&m, "slow-peer", "CANNOT TELL  peer 10.2.7.9:5432 or 10.2.7.20:6379 slow", NULL);
+	/* Connections that are kept open, and threads with something else to do. */
+	innocent.peers[0] = "10.2.7.9:5432";
+	innocent.peer_open[0] = 100;
+	innocent.p[JAVA].net = 30;
+	assert_calm(&innocent);
+}
+
+static void accept_queue(void **state)
+{
+	struct machine m = well(), innocent = well();
+	struct said *s;
+
+	(void)state;
+	m.queue_pct = 125;
+	m.drops = 57;
+	m.retrans = 40; /* of those that were dropped */
+	assert_says(&m, "accept-queue", "CERTAIN  port 8443 accept queue full: java 20 accepts too slowly", "57 connections dropped");
+	/* Its server fights for locks: that it accepts too slowly is a sign of that. */
+	m.p[JAVA].lock = 450;
+	m.p[JAVA].busy = 500;
+	s = look(&m, 60, 60);
+	assert_int_equal(s->f.n, 1);
+	assert_string_equal(s->f.list[0].rule->name, "lock-contention");
+	assert_int_equal(s->f.absorbed, 2);
+	free(s);
+	/* Half full. */
+	innocent.queue_pct = 50;
+	assert_calm(&innocent);
+	/* Without programs its port is not known, but it happens. */
+	m = well();
+	m.no_root = true;
+	m.overflows = 4;
+	assert_says(&m, "accept-queue", "CERTAIN  accept queue overflows; port not known", NULL);
+}
+
+static void limits_and_losses(void **state)
+{
+	struct machine m = well();
+
+	(void)state;
+	m.p[JAVA].files = 99;
+	assert_says(&m, "file-descriptors", "CERTAIN  java 20 nearly out of file descriptors, 99% of its limit", NULL);
+	m.p[JAVA].files = 60;
+	assert_calm(&m);
+	m.conntrack = 99;
+	assert_says(&m, "network", "CERTAIN  conntrack table full", NULL);
+	m = well();
+	m.retrans = 6;
+	assert_says(&m, "network", "LIKELY   network loses packets, 6.0% of segments sent again", NULL);
+	m.retrans = 0.3;
+	assert_calm(&m);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(cpu_saturated),
+		cmocka_unit_test(cpu_saturated_since_a_moment),
+		cmocka_unit_test(one_thread),
+		cmocka_unit_test(quota_before_neighbours),
+		cmocka_unit_test(hypervisor_and_interrupts),
+		cmocka_unit_test(fork_storm),
+		cmocka_unit_test(memory_short),
+		cmocka_unit_test(memory_limit_of_a_group),
+		cmocka_unit_test(out_of_memory),
+		cmocka_unit_test(disk_saturated),
+		cmocka_unit_test(who_changed_did_it),
+		cmocka_unit_test(without_programs_who_waits_is_not_told),
+		cmocka_unit_test(file_systems),
+		cmocka_unit_test(hung),
+		cmocka_unit_test(lock_contention),
+		cmocka_unit_test(slow_peer),
+		cmocka_unit_test(accept_queue),
+		cmocka_unit_test(limits_and_losses),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -128,11 +128,15 @@ static void fork_storm(void **state)
 	m.psi[0] = 70;
 	m.p[MAKE].shorts = 250;
 	/* One finding, not two: the CPUs are full of them. */
-	assert_says(&m, "fork-storm", "LIKELY   short processes take cpu: make 12 began 100% of them", "2.5 of 4 cpus");
+	assert_says(&m, "fork-storm", "LIKELY   short processes take cpu: make 12 began 100% of them", "they took 2.5 of 4 cpus");
+	/* No more than there are. */
+	m.p[MAKE].shorts = 520;
+	assert_says(&m, "fork-storm", "make 12", "they took 4.0 of 4 cpus");
+	m.p[MAKE].shorts = 250;
 	/* Who began them is as short: whoever stays behind all of them is meant. */
 	m.p[MAKE].shorts = 0;
 	m.drivers = 250;
-	assert_says(&m, "fork-storm", "LIKELY   short processes take cpu: make 12 began 100% of them", "2.5 of 4 cpus");
+	assert_says(&m, "fork-storm", "LIKELY   short processes take cpu: make 12 began 100% of them", "they took 2.5 of 4 cpus");
 	innocent.p[MAKE].shorts = 15;
 	assert_calm(&innocent);
 }

@@ -10,6 +10,7 @@
 enum {
 	SOURCES_MAX = 16,
 	PLACES_MAX = 12,
+	PLACES_OF_ONE = 2, /* that follow the same tables at different windows in one draw, before one of them is moved to and fro */
 	PLACE_TABLES_MAX = 64,
 	ROUTES_MAX = 64,
 	MISSING_MAX = 32,

@@ -203,14 +203,25 @@ static uint64_t place_far(const struct own_place *p, uint64_t from_ns, uint64_t 
 	return to_ns - p->place.to_ns + (from_ns - p->place.from_ns);
 }
 
+/* How many places were asked for these tables in this turn. */
+static size_t places_asked(const struct view *v, const struct source *source, const char *const *tables, size_t n, uint64_t turn)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < v->nplaces; i++)
+		count += v->places[i]->turn == turn && v->places[i]->place.source == source && place_has(v->places[i], tables, n);
+	return count;
+}
+
 /* May it be moved to this window; `mine`: by who used it last? One that others need again where it would be if it went on with time
- * may not: it would have to be brought back. */
-static bool place_may(const struct own_place *p, uint64_t turn, bool mine, uint64_t from_ns, uint64_t to_ns)
+ * may not: it would have to be brought back. `many`: who asks has several already; one that asks for one window after the other (of a
+ * recording, anywhere) shall not fill the memory with them. */
+static bool place_may(const struct own_place *p, uint64_t turn, bool mine, bool many, uint64_t from_ns, uint64_t to_ns)
 {
 	bool onward = place_far(p, from_ns, to_ns) != UINT64_MAX;
 
 	if (mine && p->shared != turn)
-		return onward || p->turn != turn;
+		return onward || many || p->turn != turn;
 	if (p->turn == turn)
 		return false;
 	/* Of a panel that was left. */
@@ -243,9 +254,11 @@ static struct own_place *place_choose(struct view *v, const struct place *last, 
 {
 	struct own_place *best = v->patience ? place_ahead(v, source, tables, ntables) : NULL, *oldest = NULL;
 	uint64_t best_far = 0, turn = view_turn(v);
+	bool many;
 
 	if (best)
 		return best;
+	many = places_asked(v, source, tables, ntables, turn) >= PLACES_OF_ONE;
 	/* One that follows these tables already: moving it on costs what changed, opening one anew costs all there is. */
 	for (size_t i = 0; i < v->nplaces; i++) {
 		struct own_place *p = v->places[i];
@@ -253,7 +266,7 @@ static struct own_place *place_choose(struct view *v, const struct place *last, 
 		uint64_t far = place_far(p, from_ns, to_ns);
 
 		if (!p->place.end || !p->place.start || p->place.source != source || is_ahead(v, p) ||
-		    !place_may(p, turn, mine, from_ns, to_ns) || !place_is_fit(p, tables, ntables))
+		    !place_may(p, turn, mine, many, from_ns, to_ns) || !place_is_fit(p, tables, ntables))
 			continue;
 		if (!best || far < best_far || (far == best_far && (mine || p->ntables < best->ntables))) {
 			best = p;

@@ -1,5 +1,6 @@
 /* Which pair of cursors a query gets, and what that costs: what is drawn each second may decode what the second brought, and no more. */
 #include "unit/query_test.h"
+#include "view_internal.h"
 
 enum { SMALL = 6, LATE = 50 };
 
@@ -173,6 +174,24 @@ static void test_what_is_looked_at_stays(void **state)
 	tear_down(&b);
 }
 
+/* Who goes through a recording, from one time to any other, holds two windows of it, not as many as there may be. */
+static void test_windows_one_after_the_other(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	set_up(&b, with(tables, tick(1, 1)));
+	for (int second = 2; second <= 60; second++)
+		add(&b, tick(second, 1));
+	for (int i = 0; i < 25; i++) {
+		int to = 35 + i * 7 % 25;
+
+		ask(b.query, "proc", to - 30, to, 20);
+	}
+	assert_in_range(b.view->nplaces, 1, 2);
+	tear_down(&b);
+}
+
 /* What is expected is read with the first. */
 static void test_expected(void **state)
 {
@@ -204,6 +223,7 @@ int main(void)
 		cmocka_unit_test(test_each_second_costs_what_it_brings),
 		cmocka_unit_test(test_places_of_a_panel_that_was_left),
 		cmocka_unit_test(test_what_is_looked_at_stays),
+		cmocka_unit_test(test_windows_one_after_the_other),
 		cmocka_unit_test(test_expected),
 	};
 

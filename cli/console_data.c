@@ -19,13 +19,15 @@ int console_data_init(struct console_data *d, struct view *view)
 	d->view = view;
 	d->query = query_create(view);
 	d->now.self_percent = NAN;
-	return d->query ? 0 : -ENOMEM;
+	d->marks = query_create(view);
+	return d->query && d->marks ? 0 : -ENOMEM;
 }
 
 void console_data_finish(struct console_data *d)
 {
 	query_destroy(d->query);
-	d->query = NULL;
+	query_destroy(d->marks);
+	d->query = d->marks = NULL;
 }
 
 /* A filter that is wrong is said at once where there are rows to try it on. */
@@ -209,11 +211,11 @@ static void put_marks(struct console_data *d, uint64_t to_ns, uint64_t step_ns, 
 		if (at >= 0 && at < (double)s->n)
 			t->marks[(size_t)at] = true;
 	}
-	if (query_run(d->query, &lens, "mark", 0, NULL))
+	if (query_run(d->marks, &lens, "mark", 0, NULL))
 		return;
-	n = query_nrows(d->query);
+	n = query_nrows(d->marks);
 	for (size_t i = 0; i < n; i++) {
-		double when = query_number(d->query, i, "time");
+		double when = query_number(d->marks, i, "time");
 		double at = (when - (double)s->from_ns) / (double)step_ns;
 
 		if (at >= 0 && at < (double)s->n)

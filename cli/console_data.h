@@ -11,6 +11,7 @@
 struct console_data {
 	struct view *view;
 	struct query *query;
+	struct query *marks; /* one of its own: its window does not move as theirs */
 	uint64_t generation; /* of the view, when asked last */
 	struct console_now now;
 };

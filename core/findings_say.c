@@ -4,11 +4,34 @@
 #include <string.h>
 
 #include "findings_internal.h"
+#include "text.h"
 #include "units.h"
 
 enum { PROVISIONAL_S = 9 /* ten from the start */, NAME = 24 };
 
 static const char *const layer_names[LAYERS] = {"cpu", "mem", "disk", "net", "locks", "limits"};
+
+/* Columns that it takes on any terminal: names are raw bytes, and longer where they are escaped. */
+static size_t columns(const char *text)
+{
+	return text_width(text, strlen(text), TEXT_ASCII);
+}
+
+/* So many bytes of a name take at most so many columns. */
+static int name_fit(const char *name, size_t most)
+{
+	struct text_iter it;
+	struct text_unit unit;
+	size_t taken = 0;
+	int n = 0;
+
+	text_iter_init(&it, name, strlen(name), TEXT_ASCII);
+	while (text_next(&it, &unit) && taken + unit.width <= most) {
+		taken += unit.width;
+		n += unit.len;
+	}
+	return n;
+}
 
 /* --- what is not measured ---------------------------------------------------------------------------------------- */
 
@@ -74,7 +97,7 @@ static void say_missing(const struct findings *f, size_t width, char *out, size_
 		said++;
 	}
 	if (!said)
-		snprintf(out, cap, "%zu things", all);
+		snprintf(out, cap, "%zu thing%s", all, all > 1 ? "s" : "");
 	else if (said < all && len + 16 < cap)
 		snprintf(out + len, cap - len, " and %zu more", all - said);
 }
@@ -158,11 +181,11 @@ static void say_nothing(const struct findings *f, size_t width, char *buf, size_
 static void who(const struct finding_who *w, char *out, size_t cap)
 {
 	if (w->several)
-		snprintf(out, cap, "%.*s (%zu processes)", NAME, w->name, w->several);
+		snprintf(out, cap, "%.*s (%zu processes)", name_fit(w->name, NAME), w->name, w->several);
 	else if (w->pid)
-		snprintf(out, cap, "%.*s %llu", NAME, w->name, (unsigned long long)w->pid);
+		snprintf(out, cap, "%.*s %llu", name_fit(w->name, NAME), w->name, (unsigned long long)w->pid);
 	else
-		snprintf(out, cap, "%.*s", NAME * 2, w->name);
+		snprintf(out, cap, "%.*s", name_fit(w->name, NAME * 2), w->name);
 }
 
 static void say_head(const struct findings *f, size_t width, char *buf, size_t cap)
@@ -183,7 +206,7 @@ static void say_head(const struct findings *f, size_t width, char *buf, size_t c
 		if (!isnan(x->share) && !isnan(x->other_share))
 			snprintf(tails[n++], sizeof(tails[0]), ": %s (%.0f%%) or %s (%.0f%%) %s", a, x->share, b, x->other_share, x->share_of);
 		snprintf(tails[n++], sizeof(tails[0]), ": %s or %s", a, b);
-		snprintf(tails[n++], sizeof(tails[0]), ": %.15s or %.15s", x->cause.name, x->other.name);
+		snprintf(tails[n++], sizeof(tails[0]), ": %.*s or %.*s", name_fit(x->cause.name, 15), x->cause.name, name_fit(x->other.name, 15), x->other.name);
 	} else if (a[0]) {
 		if (!isnan(x->share) && x->share_of)
 			snprintf(tails[n++], sizeof(tails[0]), ": %s %s%.0f%% %s", a, x->added ? "added " : x->began ? "began " : "has ", x->share, x->share_of);
@@ -204,7 +227,7 @@ static void say_head(const struct findings *f, size_t width, char *buf, size_t c
 		snprintf(buf, cap, "%s %-7s  %s %s", mark, words[x->confidence], x->object, x->state);
 	len = strlen(buf);
 	for (size_t i = 0; i < n; i++) {
-		if (len + strlen(tails[i]) > width && i + 1 < n)
+		if (columns(buf) + columns(tails[i]) > width && i + 1 < n)
 			continue;
 		snprintf(buf + len, cap - len, "%s", tails[i]);
 		return;
@@ -254,20 +277,21 @@ static void say_victim(const struct finding *x, char *out, size_t cap)
 /* `left`, parts of it dropped from the end, and `right` at the line's end where there is room. */
 static void join(const char *const *parts, size_t n, const char *right, size_t width, char *buf, size_t cap)
 {
-	size_t len = (size_t)snprintf(buf, cap, "   "), r = strlen(right);
+	size_t len = (size_t)snprintf(buf, cap, "   "), at = len, r = strlen(right);
 	bool any = false;
 
 	for (size_t i = 0; i < n; i++) {
-		size_t need = strlen(parts[i]) + (any ? 2 : 0);
+		size_t need = strlen(parts[i]) + (any ? 2 : 0), takes = columns(parts[i]) + (any ? 2 : 0);
 
 		/* The first one comes before what stands at the right. */
-		if (!parts[i][0] || len + need + (any && r ? r + 2 : 0) > width || len + need + 1 > cap)
+		if (!parts[i][0] || at + takes + (any && r ? r + 2 : 0) > width || len + need + 1 > cap)
 			continue;
 		len += (size_t)snprintf(buf + len, cap - len, "%s%s", any ? "; " : "", parts[i]);
+		at += takes;
 		any = true;
 	}
-	if (r && len + 2 + r <= width && width < cap)
-		snprintf(buf + len, cap - len, "%*s%s", (int)(width - len - r), "", right);
+	if (r && at + 2 + r <= width && len + (width - at) < cap)
+		snprintf(buf + len, cap - len, "%*s%s", (int)(width - at - r), "", right);
 }
 
 static void say_hurts(const struct findings *f, size_t width, char *buf, size_t cap)

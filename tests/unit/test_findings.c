@@ -3,6 +3,7 @@
 #include "unit/findings_test.h"
 
 #include "support/made_host.h"
+#include "text.h"
 
 /* --- calm, and blind --------------------------------------------------------------------------------------------- */
 
@@ -103,6 +104,28 @@ static void others_are_counted(void **state)
 	free(s);
 }
 
+/* Names are what processes call themselves: escaped, they are longer, and the numbers behind them are not cut. */
+static void hostile_names(void **state)
+{
+	static const char hostile[] = "\033[2J\033]0;x\007\233\377\200\342";
+	struct machine m = backup();
+	struct said *s = look(&m, 60, 60);
+	char line[FINDINGS_LINE_MAX];
+
+	(void)state;
+	snprintf(s->f.list[0].cause.name, sizeof(s->f.list[0].cause.name), "%s", hostile);
+	snprintf(s->f.list[0].victim.name, sizeof(s->f.list[0].victim.name), "%s", hostile);
+	for (size_t w = 60; w < 120; w++) {
+		for (size_t i = 0; i < FINDINGS_LINES; i++) {
+			findings_line(&s->f, i, w, line, sizeof(line));
+			assert_true(text_width(line, strlen(line), TEXT_ASCII) <= w);
+		}
+		findings_line(&s->f, 0, w, line, sizeof(line));
+		assert_in(line, w < 64 ? "disk vda saturated" : "disk vda saturated: \033[2J\033]0;x");
+	}
+	free(s);
+}
+
 /* Lines lose parts, never half a number, and never what makes them true. */
 static void narrow(void **state)
 {
@@ -180,6 +203,7 @@ int main(void)
 		cmocka_unit_test(what_could_not_be_judged_is_not_calm),
 		cmocka_unit_test(little_data_is_provisional),
 		cmocka_unit_test(others_are_counted),
+		cmocka_unit_test(hostile_names),
 		cmocka_unit_test(narrow),
 		cmocka_unit_test(real_tables),
 	};

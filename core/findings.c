@@ -194,6 +194,7 @@ void findings_judge(struct findings *f, struct view *view, const struct lens *le
 		f->facts.listener.row = SIZE_MAX;
 	if (!f->query || !f->data_ns || findings_too_early(f))
 		return;
+	findings_recent(f, view, to_ns);
 	for (size_t i = 0; i < nfinding_rules_machine && f->n < FINDINGS_MAX; i++)
 		add(f, &finding_rules_machine[i], &whole, to_ns);
 	for (size_t i = 0; i < nfinding_rules_waits && f->n < FINDINGS_MAX; i++)

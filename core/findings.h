@@ -122,6 +122,9 @@ struct facts {
 		waiting[4]; /* processes of several threads of which one may have waited for ten seconds in one go */
 	size_t nstuck, nwaiting;
 	double one_thread; /* CPU of the busiest thread of TOP_CPU's process */
+	double one_waits;  /* how much its threads wait for a CPU */
+	/* Both, and how busy all CPUs were, in the last ten seconds, which a long window hides; NaN: not asked. */
+	double one_thread_now, one_waits_now, cpu_busy_now;
 	bool waits_known, short_known;
 };
 

@@ -14,6 +14,11 @@ enum findings_table {
 /* Percent times seconds: who has waited for ten seconds in one go has at least so much, but for what is measured at its ends. */
 #define FINDINGS_STUCK_LEAST 900.0
 
+/* Of whose busiest thread it is asked whether that needs a whole CPU: percent of one CPU that the process has in the window. */
+#define FINDINGS_ONE_LEAST 10.0
+/* And it has no more: else others of its threads work, too. */
+#define FINDINGS_ONE_MOST 130.0
+
 struct finding_rule {
 	const char *name;
 	enum findings_layer layer;
@@ -51,5 +56,7 @@ const char *findings_table_name(size_t);
 /* Which of those that are in state D has been so for 10 s without a break; false: none. */
 bool findings_stuck(struct findings *, struct view *, const struct lens *whole, uint64_t to_ns, struct finding *);
 void findings_since(struct findings *, struct view *, uint64_t to_ns, struct finding *);
+/* What the last ten seconds tell of the busiest thread, where the window is longer. */
+void findings_recent(struct findings *, struct view *, uint64_t to_ns);
 
 #endif

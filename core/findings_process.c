@@ -172,7 +172,7 @@ void findings_take_processes(struct findings *fs, struct query *q)
 	f->nstuck = f->nwaiting = 0;
 	query_info(q, &info);
 	span_s = (double)(info.used_to_ns - info.used_from_ns) / 1e9;
-	f->one_thread = NAN;
+	f->one_thread = f->one_waits = NAN;
 	for (int k = 0; k < NAMES; k++)
 		at[k] = n ? query_column_find(q, names[k]) : -1;
 	for (int k = 0; k < TOPS; k++)
@@ -193,9 +193,11 @@ void findings_take_processes(struct findings *fs, struct query *q)
 	for (int k = 0; k < TOPS; k++)
 		name_top(&f->top[k], q, best[k], second[k]);
 	/* A process of one thread says itself how busy that is. */
-	if (best[TOP_CPU] < n && f->top[TOP_CPU].value >= 90)
+	if (best[TOP_CPU] < n && f->top[TOP_CPU].value >= FINDINGS_ONE_LEAST) {
 		f->one_thread = query_number(q, best[TOP_CPU], "threads") == 1 ? query_number(q, best[TOP_CPU], "cpu") :
 										   query_number(q, best[TOP_CPU], "busiest_thread");
+		f->one_waits = query_number(q, best[TOP_CPU], "runq");
+	}
 	fs->sources[TAKEN_PROCESS].measured = n && (info.state == CULPRIT_FRESH || info.state == CULPRIT_RESTING);
 	fs->sources[TAKEN_WAITS].measured = f->waits_known;
 	fs->sources[TAKEN_SHORT].measured = f->short_known;

@@ -42,15 +42,22 @@ static void cpu_who(struct findings *fs, const struct lens *lens, struct finding
 	findings_by_name(fs, x, finding_by_cpu, f->cpu_busy * f->cpus);
 }
 
-/* A thread that needs a whole CPU (95 %) while others idle: more CPUs would not help it (USE). */
+/* A thread that needs a whole CPU (95 %) while others idle: more CPUs would not help it (USE). What it waits for a CPU it would have used;
+ * where others idle that is little, but on few CPUs whoever watches pushes it aside now and then. */
 static bool one_thread(const struct facts *f, struct finding *x)
 {
 	const struct process_top *t = &f->top[TOP_CPU];
+	double has = f->one_thread, wants = has + number_max(f->one_waits, 0), busy = f->cpu_busy;
 
-	if (!(f->one_thread >= 95) || !(t->value <= 130) || !(f->cpus >= 2) || !(f->cpu_busy <= 100 - 100 / f->cpus + 10))
+	if (!(has >= 80) || !(wants >= 95) || !(t->value <= FINDINGS_ONE_MOST)) {
+		has = f->one_thread_now;
+		wants = has + number_max(f->one_waits_now, 0);
+		busy = f->cpu_busy_now;
+	}
+	if (!(has >= 80) || !(wants >= 95) || !(f->cpus >= 2) || !(f->cpus * (100 - busy) >= 25))
 		return false;
-	finding_is(x, FINDING_LIKELY, 0.3, "one thread", "has all of a cpu");
-	snprintf(x->evidence, sizeof(x->evidence), "%.1f of %.0f cpus idle", f->cpus * (100 - f->cpu_busy) / 100, f->cpus);
+	finding_is(x, FINDING_LIKELY, 0.3, "one thread", has >= 95 ? "has all of a cpu" : "wants all of a cpu");
+	snprintf(x->evidence, sizeof(x->evidence), "%.1f of %.0f cpus idle", f->cpus * (100 - busy) / 100, f->cpus);
 	finding_past(x, "process", "cpu", &t->key);
 	return true;
 }

@@ -10,6 +10,8 @@
 
 enum { COLUMNS = 120, CHANGES = 2, CANDIDATES = 2, LOW_RUN = 3, BEFORE_FEWEST = 5 };
 #define FIRST_NS 10000000000ull
+#define LATE_NS 5000000000ull /* so long it may take until all is measured */
+#define SECOND_NS 1000000000ull
 
 struct past {
 	struct series_bucket buckets[CHANGES * CANDIDATES][COLUMNS];
@@ -39,8 +41,8 @@ static double mean(const struct series *s, size_t from, size_t to)
 }
 
 /* The bucket with which it began: behind the last run of buckets that were less than half of what it is now. s->n: not known; 0: it was
- * so at their beginning. */
-static size_t began_at(const struct series *s)
+ * so when what is held begins, which is bucket `held`. Who is first seen well after that was not there before, or did nothing. */
+static size_t began_at(const struct series *s, size_t held)
 {
 	size_t first = s->n, begun, low = 0;
 	double now = mean(s, s->n > 5 ? s->n - 5 : 0, s->n);
@@ -61,6 +63,8 @@ static size_t began_at(const struct series *s)
 			break;
 		}
 	}
+	if (first > held + (LATE_NS + s->step_ns - 1) / s->step_ns)
+		return begun;
 	return begun == first || (low < LOW_RUN && begun <= first + low) ? 0 : begun;
 }
 
@@ -146,7 +150,7 @@ void findings_since(struct findings *f, struct view *view, uint64_t to_ns, struc
 	x->since_step_ns = series_step(to_ns - held, to_ns, COLUMNS - 1, tick);
 	if (series_run(view, &request, 1, to_ns, x->since_step_ns, COLUMNS, &out, NULL))
 		return;
-	begun = began_at(&out);
+	begun = began_at(&out, (int64_t)(first - out.from_ns) > 0 ? (size_t)((first - out.from_ns) / out.step_ns) : 0);
 	if (begun == out.n)
 		return;
 	x->before = begun == 0;
@@ -154,6 +158,39 @@ void findings_since(struct findings *f, struct view *view, uint64_t to_ns, struc
 		return;
 	x->since_ns = out.from_ns + begun * x->since_step_ns;
 	take_change(f, view, x, to_ns, begun);
+}
+
+/* --- the last ten seconds ---------------------------------------------------------------------------------------- */
+
+enum { RECENT = 10 };
+
+void findings_recent(struct findings *f, struct view *view, uint64_t to_ns)
+{
+	static const char *const columns[] = {"busiest_thread", "cpu", "runq"};
+	const struct process_top *t = &f->facts.top[TOP_CPU];
+	struct series_bucket buckets[4][RECENT];
+	struct series_request requests[4];
+	struct series out[4];
+	uint64_t tick = series_tick_ns(view), step = tick >= SECOND_NS ? tick : SECOND_NS / tick * tick;
+
+	f->facts.one_thread_now = f->facts.one_waits_now = f->facts.cpu_busy_now = NAN;
+	if (!t->key.n || isnan(f->facts.one_thread) || f->data_ns <= RECENT * step)
+		return;
+	for (size_t i = 0; i < 4; i++) {
+		if (i < 3)
+			want(&requests[i], "process", columns[i], &t->key);
+		else
+			want(&requests[i], "cpu", "busy", &f->facts.cpu_all);
+		out[i] = (struct series){.buckets = buckets[i]};
+	}
+	if (series_run(view, requests, 4, to_ns, step, RECENT, out, NULL))
+		return;
+	f->facts.cpu_busy_now = mean(&out[3], 0, RECENT);
+	/* Of several threads one runs. */
+	if (!(mean(&out[1], 0, RECENT) <= FINDINGS_ONE_MOST))
+		return;
+	f->facts.one_thread_now = mean(&out[0], 0, RECENT);
+	f->facts.one_waits_now = mean(&out[2], 0, RECENT);
 }
 
 /* --- who hangs --------------------------------------------------------------------------------------------------- */

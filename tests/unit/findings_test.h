@@ -53,7 +53,7 @@ static const char tables[] =
 	"parent thread_time process pid process_start\n"
 	"table process state key=process pid=key:u64 start=key:u64:ticks ppid=attribute:u64 comm=attribute:text state=attribute:text kthread=attribute:bool "
 	"wchan=attribute:text threads=gauge:u64:count rss=gauge:u64:bytes cpu=gauge:f64:percent busiest_thread=gauge:f64:percent "
-	"short_children_cpu=gauge:f64:percent read_rate=gauge:f64:bytes/s write_rate=gauge:f64:bytes/s rss_growth=gauge:f64:bytes "
+	"runq=gauge:f64:percent short_children_cpu=gauge:f64:percent read_rate=gauge:f64:bytes/s write_rate=gauge:f64:bytes/s rss_growth=gauge:f64:bytes "
 	"fd_use=gauge:f64:percent time_busy=gauge:f64:percent time_runq=gauge:f64:percent time_throttled=gauge:f64:percent "
 	"time_disk=gauge:f64:percent time_lock=gauge:f64:percent time_net=gauge:f64:percent time_memory=gauge:f64:percent "
 	"time_stolen=gauge:f64:percent time_other=gauge:f64:percent "
@@ -87,6 +87,9 @@ struct machine {
 	double drivers;
 	double worker; /* a thread of java that waits for a disk now, and did so for so much of the window */
 	double worker_switches;
+	double one_window; /* what restic and its busiest thread have of a CPU in a window that hides its last ten seconds */
+	bool new_group; /* it was not there when the machine was well */
+	bool no_group; /* its one control group is not there */
 	struct process p[PROCESSES];
 };
 
@@ -166,7 +169,9 @@ static inline void tell_kernel(struct text *t, const struct machine *m)
 	add(t, "sample net\nrow net name=eth0 rx_drop_pct=0 drop_rate=0\n");
 	add(t, "sample tcp\nrow tcp id=0 retrans_pct=%g retrans_rate=%g listen_overflow_rate=%g\n", m->retrans, m->retrans * 10, m->overflows);
 	add(t, "sample netstack\nrow netstack id=0 softnet_drop_rate=0 conntrack_pct=%g\n", m->conntrack);
-	add(t, "sample cgroup\nrow cgroup path=/shop/checkout throttled_pct=%g throttled_rate=%g memory_pct=%g oom_kills=0 refaults=%g pgmajfault=0 "
+	add(t, "sample cgroup\n");
+	if (!m->no_group)
+		add(t, "row cgroup path=/shop/checkout throttled_pct=%g throttled_rate=%g memory_pct=%g oom_kills=0 refaults=%g pgmajfault=0 "
 	       "pids_pct=10 cpu_of_limit=99\n",
 	    m->stopped, m->stopped * 1e7, m->full, m->reread);
 	for (size_t i = 0; i < 4 && m->no_root; i++)
@@ -214,10 +219,12 @@ static inline void tell(struct text *t, const struct machine *m, int second, boo
 			add(t, "born process pid=%u start=9 ppid=%u comm=gcc state=S short_children_cpu=%g cpu=0\n", 200 + i, m->p[MAKE].pid, m->drivers / 4);
 	for (int i = 0; i < PROCESSES; i++) {
 		const struct process *p = &m->p[i];
+		bool hidden = i == RESTIC && last && m->one_window > 0;
 
 		add(t, "row process pid=%u start=1 ppid=%u comm=%s state=%s kthread=false wchan=percpu_rwsem_wait threads=4 rss=1000000 cpu=%g busiest_thread=%g "
-		       "short_children_cpu=%g read_rate=0 write_rate=%g rss_growth=%g fd_use=%g",
-		    p->pid, p->ppid, p->comm, p->state, p->cpu, p->thread, p->shorts, p->written, p->grew, p->files);
+		       "runq=%g short_children_cpu=%g read_rate=0 write_rate=%g rss_growth=%g fd_use=%g",
+		    p->pid, p->ppid, p->comm, p->state, hidden ? m->one_window : p->cpu, hidden ? m->one_window : p->thread,
+		    p->runq, p->shorts, p->written, p->grew, p->files);
 		if (!m->no_root)
 			add(t, " time_busy=%g time_runq=%g time_throttled=%g time_disk=%g time_lock=%g time_net=%g time_memory=%g time_stolen=0 time_other=0 time_stalled=%g",
 			    p->busy, p->runq, p->throttled, p->disk, p->lock, p->net, p->memory, p->disk + p->lock + p->net);
@@ -248,6 +255,7 @@ static inline struct said *look(const struct machine *m, int before, int seconds
 	add(&t, "%s", tables);
 	calm.cpus = m->cpus;
 	calm.no_root = m->no_root;
+	calm.no_group = m->new_group;
 	for (int i = 0; i < before + seconds; i++)
 		tell(&t, i < before ? &calm : m, i, i + 1 == before + seconds);
 	frames = textframes_create(t.bytes, &e);

@@ -71,6 +71,58 @@ static void one_thread(void **state)
 	innocent.cpus = 1;
 	innocent.busy = 97;
 	assert_calm(&innocent);
+	/* Pushed aside now and then, on two CPUs of which others use some. */
+	m.cpus = 2;
+	m.busy = 66;
+	m.p[RESTIC].cpu = m.p[RESTIC].thread = 92;
+	m.p[RESTIC].runq = 6;
+	assert_says(&m, "one-thread", "LIKELY   one thread wants all of a cpu: restic 14", "0.7 of 2 cpus idle");
+	innocent = m;
+	innocent.p[RESTIC].runq = 1;
+	assert_calm(&innocent);
+	innocent = m;
+	innocent.busy = 89;
+	assert_calm(&innocent);
+}
+
+/* A long window does not hide that it began some seconds ago. */
+static void one_thread_since_a_moment(void **state)
+{
+	struct machine m = well();
+	struct said *s;
+
+	(void)state;
+	m.p[RESTIC].cpu = m.p[RESTIC].thread = 99;
+	m.p[RESTIC].runq = 4;
+	m.one_window = 35;
+	s = look(&m, 40, 12);
+	assert_int_equal(s->f.n, 1);
+	assert_in(s->line[0], "LIKELY   one thread wants all of a cpu: restic 14");
+	assert_in(s->line[1], "since 14:00:39Z");
+	free(s);
+	/* Its last ten seconds are no more than the others. */
+	m.p[RESTIC].cpu = m.p[RESTIC].thread = 60;
+	s = look(&m, 40, 12);
+	assert_int_equal(s->f.n, 0);
+	free(s);
+}
+
+/* Who was not there before, or did nothing, began when it came. */
+static void what_is_new_began_when_it_came(void **state)
+{
+	struct machine m = well();
+	struct said *s;
+
+	(void)state;
+	m.stopped = 60;
+	m.new_group = true;
+	s = look(&m, 40, 20);
+	assert_in(s->line[0], "checkout stopped by its cpu limit");
+	assert_in(s->line[1], "since 14:00:39Z");
+	free(s);
+	s = look(&m, 3, 20);
+	assert_in(s->line[1], "since before I looked");
+	free(s);
 }
 
 static void quota_before_neighbours(void **state)
@@ -417,6 +469,8 @@ int main(void)
 		cmocka_unit_test(cpu_saturated),
 		cmocka_unit_test(cpu_saturated_since_a_moment),
 		cmocka_unit_test(one_thread),
+		cmocka_unit_test(one_thread_since_a_moment),
+		cmocka_unit_test(what_is_new_began_when_it_came),
 		cmocka_unit_test(quota_before_neighbours),
 		cmocka_unit_test(hypervisor_and_interrupts),
 		cmocka_unit_test(fork_storm),

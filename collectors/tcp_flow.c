@@ -399,7 +399,7 @@ static int watch_pass(struct tcp_flow_self *s, uint64_t begun_ns, uint64_t *ret_
 static int tcp_flow_sample(void *self, struct culprit_frame *f)
 {
 	struct tcp_flow_self *s = self;
-	const char *why = s->watch ? tcp_watch_reason(s->watch, TCP_FILES) : NULL;
+	const char *why = s->watch ? tcp_watch_reason(s->watch, tcp_watch_files(s->watch)) : NULL;
 	uint64_t begun_ns = s->host->now_ns(s->host, CULPRIT_MONOTONIC), took_ns, owners_ns = 0;
 	int err;
 
@@ -413,7 +413,7 @@ static int tcp_flow_sample(void *self, struct culprit_frame *f)
 	}
 	if (s->diag)
 		err = tcp_diag_pass(s->diag, s->flows);
-	else if (tcp_watch_is_on(s->watch, TCP_FILES) || !why)
+	else if (tcp_watch_is_on(s->watch, tcp_watch_files(s->watch)) || !why)
 		err = watch_pass(s, begun_ns, &owners_ns);
 	else
 		err = -ENOTSUP;

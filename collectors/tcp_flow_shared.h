@@ -5,7 +5,7 @@
 #include "bpf_shared.h"
 
 /* In the order of the hooks in tcp_flow.c. */
-enum tcp_flow_program { TCP_STATE, TCP_SEGMENT, TCP_READ, TCP_FILES, TCP_SOCKETS, TCP_PROGRAMS };
+enum tcp_flow_program { TCP_STATE, TCP_SEGMENT, TCP_READ, TCP_FILES, TCP_SOCKETS, TCP_FILES_READ, TCP_PROGRAMS };
 
 enum {
 	TCP_PORTS = 64,   /* listening ports that have figures of their own */

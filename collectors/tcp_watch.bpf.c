@@ -496,27 +496,44 @@ int BPF_PROG(tcp_read, struct sock *sk)
 
 /* Who holds a socket: told of one that listens, of a connection that nothing could be kept of, and where nobody else tells;
  * else noted with the connection, for tcp_sockets. */
+static __always_inline struct socket *tcp_socket_of(struct file *file)
+{
+	struct socket *socket = file ? bpf_sock_from_file(file) : NULL;
+	struct sock *sk = socket ? socket->sk : NULL;
+
+	return sk && sk->sk_protocol == IPPROTO_TCP && socket->type == 1 && sk->__sk_common.skc_state != CLOSE ? socket : NULL;
+}
+
+static __always_inline void tell(struct bpf_iter__task_file *ctx, struct tcp_record *r)
+{
+	struct task_struct *task = ctx->task;
+
+	if (!task || !r->socket)
+		return;
+	r->pid = task->tgid;
+	r->start = task->group_leader->start_boottime;
+	__builtin_memcpy(r->comm, task->group_leader->comm, sizeof(r->comm));
+	/* What has no room in the reader's buffer is shown to us again with the next read: nothing is lost. */
+	bpf_seq_write(ctx->meta->seq, r, sizeof(*r));
+}
+
 SEC("iter/task_file")
 int tcp_files(struct bpf_iter__task_file *ctx)
 {
 	struct task_struct *task = ctx->task;
-	struct file *file = ctx->file;
+	struct socket *socket = tcp_socket_of(ctx->file);
 	struct tcp_record r = {};
 	struct connection *c;
-	struct socket *socket;
 	struct tcp_sock *tp;
 	struct bpf_cost *cost;
 	struct sock *sk;
 	bool listens;
 	__u64 start;
 
-	if (!task || !file)
-		return 0;
-	socket = bpf_sock_from_file(file);
-	if (!socket)
+	if (!task || !socket)
 		return 0;
 	sk = socket->sk;
-	if (!sk || sk->sk_protocol != IPPROTO_TCP || socket->type != 1 || sk->__sk_common.skc_state == CLOSE)
+	if (!sk)
 		return 0;
 	cost = bpf_cost_begin(TCP_FILES, &start);
 	if (!cost)
@@ -535,13 +552,47 @@ int tcp_files(struct bpf_iter__task_file *ctx)
 		fill(&r, sk, tp);
 		r.side = c ? c->side : port_slot(r.local_port, false, cost) ? TCP_IN : TCP_OUT;
 	}
-	if (r.socket) {
-		r.pid = task->tgid;
-		r.start = task->group_leader->start_boottime;
-		__builtin_memcpy(r.comm, task->group_leader->comm, sizeof(r.comm));
-		/* What has no room in the reader's buffer is shown to us again with the next read: nothing is lost. */
-		bpf_seq_write(ctx->meta->seq, &r, sizeof(r));
+	tell(ctx, &r);
+	bpf_cost_end(cost, start);
+	return 0;
+}
+
+/* The same where the kernel does not trust the sock behind a socket: it may be read, and nothing be noted with it. So all are told of. */
+SEC("iter/task_file")
+int tcp_files_read(struct bpf_iter__task_file *ctx)
+{
+	struct socket *socket = tcp_socket_of(ctx->file);
+	struct tcp_record r = {};
+	struct tcp_sock *tp;
+	struct bpf_cost *cost;
+	struct sock *sk;
+	__u64 start;
+
+	if (!ctx->task || !socket)
+		return 0;
+	sk = socket->sk;
+	if (!sk)
+		return 0;
+	cost = bpf_cost_begin(TCP_FILES_READ, &start);
+	if (!cost)
+		return 0;
+	if (sk->__sk_common.skc_state == LISTEN) {
+		fill_listener(&r, sk);
+		port_slot(r.local_port, true, cost);
+	} else {
+		fill_ends(&r, sk);
+		/* A stream of TCP: nothing else it can be. */
+		tp = (struct tcp_sock *)sk;
+		r.sent = sent_once(BPF_CORE_READ(tp, bytes_sent), BPF_CORE_READ(tp, bytes_retrans), BPF_CORE_READ(tp, bytes_acked),
+				   BPF_CORE_READ(tp, snd_nxt), BPF_CORE_READ(tp, snd_una));
+		r.received = BPF_CORE_READ(tp, bytes_received);
+		r.segments_out = BPF_CORE_READ(tp, segs_out);
+		r.retransmits = BPF_CORE_READ(tp, total_retrans);
+		r.rtt_us = BPF_CORE_READ(tp, srtt_us) >> 3;
+		r.rtt_min_us = BPF_CORE_READ(tp, rtt_min.s[0].v);
+		r.side = port_slot(r.local_port, false, cost) ? TCP_IN : TCP_OUT;
 	}
+	tell(ctx, &r);
 	bpf_cost_end(cost, start);
 	return 0;
 }

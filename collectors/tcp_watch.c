@@ -24,6 +24,7 @@ static const struct bpf_hook hooks[] = {
 	[TCP_READ] = {.name = "tcp_read", .hook = "tracepoint tcp_rcv_space_adjust"},
 	[TCP_FILES] = {.name = "tcp_files", .hook = "iterator task_file", .iterator = true},
 	[TCP_SOCKETS] = {.name = "tcp_sockets", .hook = "iterator bpf_sk_storage_map", .iterator = true, .over = "tcp_connections"},
+	[TCP_FILES_READ] = {.name = "tcp_files_read", .hook = "iterator task_file", .iterator = true},
 };
 
 struct tcp_watch {
@@ -38,6 +39,7 @@ struct tcp_watch {
 	/* Connections that were met before the socket that listens for them, which is as new as they are: that has the next say. */
 	struct tcp_record early[EARLY_MOST];
 	unsigned nearly;
+	enum tcp_flow_program files; /* the iterator over files that this kernel takes */
 	uint64_t told; /* connections that the last look at files told of, because nothing was noted with them */
 };
 
@@ -96,11 +98,21 @@ struct tcp_watch *tcp_watch_create(const struct culprit_host *host, struct tcp_f
 		tcp_watch_destroy(w);
 		return NULL;
 	}
+	w->files = TCP_FILES;
 	bpf_attach(w->unit, TCP_FILES);
+	if (!bpf_is_on(w->unit, TCP_FILES)) {
+		bpf_attach(w->unit, TCP_FILES_READ);
+		w->files = bpf_is_on(w->unit, TCP_FILES_READ) ? TCP_FILES_READ : TCP_FILES;
+	}
 	bpf_attach(w->unit, TCP_SOCKETS);
 	/* Without it nobody ever tells. */
-	w->skeleton->bss->tcp_ports_known = !bpf_is_on(w->unit, TCP_FILES);
+	w->skeleton->bss->tcp_ports_known = !bpf_is_on(w->unit, w->files);
 	return w;
+}
+
+enum tcp_flow_program tcp_watch_files(const struct tcp_watch *w)
+{
+	return w->files;
 }
 
 bool tcp_watch_is_on(const struct tcp_watch *w, enum tcp_flow_program program)
@@ -117,7 +129,7 @@ static void take_living(struct tcp_watch *w, enum tcp_flow_program which, const 
 {
 	bool listens = r->state == TCP_LISTENING;
 
-	w->told += which == TCP_FILES && !listens;
+	w->told += which == w->files && !listens;
 	if (!listens && !r->pid && r->side == TCP_IN && w->nearly < EARLY_MOST && !tcp_flows_listens(w->flows, r->local_port))
 		w->early[w->nearly++] = *r;
 	else
@@ -168,7 +180,7 @@ int tcp_watch_pass(struct tcp_watch *w, bool owners, uint64_t *ret_owners_ns)
 	if (owners) {
 		w->told = 0;
 		w->skeleton->bss->tcp_files_tell = !sockets;
-		r = read_records(w, TCP_FILES);
+		r = read_records(w, w->files);
 		if (!r)
 			w->skeleton->bss->tcp_ports_known = 1;
 		*ret_owners_ns = w->host->now_ns(w->host, CULPRIT_MONOTONIC) - begun_ns;

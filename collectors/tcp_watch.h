@@ -15,6 +15,8 @@ struct tcp_watch;
 /* NULL with a sentence: programs can't be loaded here. `flows` gets what they tell, and outlives it. */
 struct tcp_watch *tcp_watch_create(const struct culprit_host *, struct tcp_flows *flows, struct culprit_error *);
 void tcp_watch_destroy(struct tcp_watch *); /* NULL-safe */
+/* Which of the two iterators over files this kernel takes; TCP_FILES: it takes none, or that one. */
+enum tcp_flow_program tcp_watch_files(const struct tcp_watch *);
 bool tcp_watch_is_on(const struct tcp_watch *, enum tcp_flow_program);
 /* Why it is not; NULL: it is. */
 const char *tcp_watch_reason(const struct tcp_watch *, enum tcp_flow_program);
@@ -45,6 +47,7 @@ static inline struct tcp_watch *tcp_watch_create(const struct culprit_host *host
 	return NULL;
 }
 #define tcp_watch_destroy(w) ((void)(w))
+#define tcp_watch_files(w) ((void)(w), TCP_FILES)
 #define tcp_watch_is_on(w, program) ((void)(w), false)
 #define tcp_watch_reason(w, program) ((const char *)(w))
 #define tcp_watch_pass(w, owners, ret_owners_ns) ((void)(w), (void)(owners), *(ret_owners_ns) = 0, 0)

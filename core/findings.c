@@ -106,7 +106,7 @@ static void find_victim(struct query *q, struct finding *x)
 		query_value(q, i, (size_t)column, &v);
 		if (!value_number(&v, &wait) || !(wait > most || (wait >= VICTIM_LEAST && self == SIZE_MAX)))
 			continue;
-		if (!query_row(q, i, &r) || r.folds)
+		if (!query_row(q, i, &r) || r.folds || (!x->victim.pid && query_number(q, i, "kthread") > 0))
 			continue;
 		if (is_cause(q, i, &r, x)) {
 			own = wait;
@@ -132,6 +132,16 @@ static void find_victim(struct query *q, struct finding *x)
 	findings_process_name(q, best, x->victim.name, sizeof(x->victim.name));
 }
 
+/* What a process does to itself is over with it, also where the window still has it. */
+static bool is_over(const struct findings *f, const struct finding *x)
+{
+	const struct finding_who *of = x->cause.pid ? &x->cause : &x->victim;
+	ssize_t row = x->rule->alone && f->processes && of->pid ? query_find(f->processes, &of->key) : -1;
+	struct query_row r;
+
+	return row >= 0 && query_row(f->processes, (size_t)row, &r) && r.ended_ns;
+}
+
 enum { EARLY_MS = 2500 };
 
 /* Of the first seconds, beginning to watch is a part, and the programs in the kernel are not loaded yet. */
@@ -151,8 +161,12 @@ static bool add(struct findings *f, const struct finding_rule *rule, const struc
 		return false;
 	if (rule->stuck && !findings_stuck(f, f->view, whole, to_ns, x))
 		return false;
+	if (rule->steady && !findings_steady(f->view, to_ns, x))
+		return false;
 	if (rule->who)
 		rule->who(f, whole, x);
+	x->over = is_over(f, x);
+	x->minor |= x->over;
 	f->ill[rule->layer] = true;
 	f->n++;
 	return true;

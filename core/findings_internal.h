@@ -35,6 +35,8 @@ struct finding_rule {
 	bool stuck; /* it must have been so for 10 s */
 	/* Names of rules whose finding this one is only a sign of, where both hold. */
 	const char *absorbed_by[6];
+	bool alone;  /* the trouble of one process: over when that has ended */
+	bool steady; /* what its past is asked of must have gone up again and again */
 };
 
 extern const struct finding_rule finding_rules_machine[], finding_rules_waits[];
@@ -55,6 +57,8 @@ const char *findings_word(enum findings_table);
 const char *findings_table_name(size_t);
 /* Which of those that are in state D has been so for 10 s without a break; false: none. */
 bool findings_stuck(struct findings *, struct view *, const struct lens *whole, uint64_t to_ns, struct finding *);
+/* Whether it goes up still, and did so in half of the last minute: a file that was written once does not fill a file system. */
+bool findings_steady(struct view *, uint64_t to_ns, const struct finding *);
 void findings_since(struct findings *, struct view *, uint64_t to_ns, struct finding *);
 /* What the last ten seconds tell of the busiest thread, where the window is longer. */
 void findings_recent(struct findings *, struct view *, uint64_t to_ns);

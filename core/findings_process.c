@@ -119,6 +119,18 @@ static void note_waiting(struct facts *f, struct query *q, size_t row)
 	f->nwaiting++;
 }
 
+/* The kernel's own threads write what others have written, and ask nobody; who has ended holds nothing any more. */
+static double counts(enum findings_top what, const struct process_top *t, struct query *q, size_t row, double use)
+{
+	struct query_row r;
+
+	if ((what == TOP_WRITTEN || what == TOP_DISK) && use > 0 && query_number(q, row, "kthread") > 0)
+		return 0;
+	if ((what == TOP_FILES || what == TOP_MEMORY) && use > t->second.value && query_row(q, row, &r) && r.ended_ns)
+		return 0;
+	return use;
+}
+
 /* Row i uses so much: one of the two that use most? */
 static void take_use(struct process_top *t, double use, size_t i, size_t *best, size_t *second)
 {
@@ -188,7 +200,7 @@ void findings_take_processes(struct findings *fs, struct query *q)
 		else if (waits * span_s >= FINDINGS_STUCK_LEAST)
 			note_waiting(f, q, i);
 		for (int k = 0; k < TOPS; k++)
-			take_use(&f->top[k], use[k], i, &best[k], &second[k]);
+			take_use(&f->top[k], counts((enum findings_top)k, &f->top[k], q, i, use[k]), i, &best[k], &second[k]);
 	}
 	for (int k = 0; k < TOPS; k++)
 		name_top(&f->top[k], q, best[k], second[k]);

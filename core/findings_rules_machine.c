@@ -323,15 +323,33 @@ static void disk_who(struct findings *fs, const struct lens *lens, struct findin
 		x->share_of = "of its bytes";
 }
 
+/* Somebody stands still for i/o a third of the time, and all disks together are busy a third of that at most: it waits before it gets there. */
+static bool io_held_back(const struct facts *f, struct finding *x)
+{
+	double busy = 0, still = f->stalled[STALLED_IO];
+
+	for (size_t i = 0; i < f->ndisks; i++)
+		busy += number_max(f->disks[i].busy, 0) + (f->disks[i].queue >= 2 ? 100 : 0);
+	if (!(still >= 33) || busy > still / 3)
+		return false;
+	finding_is(x, FINDING_LIKELY, still / 100, "i/o", "waits, and no disk is busy");
+	snprintf(x->evidence, sizeof(x->evidence), "a group's i/o limit, or a remote file system?");
+	return true;
+}
+
 /* --- file systems ------------------------------------------------------------------------------------------------ */
 
 static bool fs_full(const struct facts *f, struct finding *x)
 {
-	char what[96];
+	char what[96], one[32];
 
 	if (!(f->fullest.used >= 99.5) && !(f->fullest.inodes >= 99.5))
 		return false;
 	snprintf(what, sizeof(what), "fs %.47s", f->fullest.mount);
+	if (f->fullest.used >= 99.5 && f->fullest.growth > 0)
+		snprintf(x->evidence, sizeof(x->evidence), "it grew by %s in the window", units_format_short(one, sizeof(one), f->fullest.growth, CULPRIT_BYTES));
+	else if (f->fullest.used >= 99.5)
+		snprintf(x->evidence, sizeof(x->evidence), "nothing was added in the window");
 	finding_is(x, FINDING_CERTAIN, 1, what, f->fullest.used >= 99.5 ? "full" : "out of inodes");
 	finding_past(x, "filesystem", f->fullest.used >= 99.5 ? "used_pct" : "inode_pct", &f->fullest.key);
 	return true;
@@ -346,7 +364,9 @@ static bool fs_fills(const struct facts *f, struct finding *x, double window_s)
 	if (!(left <= 8 * 3600) || !(f->filling.used >= 80 || left <= 1800) || f->filling.used >= 99.5)
 		return false;
 	snprintf(what, sizeof(what), "fs %.47s", f->filling.mount);
-	snprintf(state, sizeof(state), "full in %s as it fills now", units_duration(in, sizeof(in), (uint64_t)left * 1000000000u));
+	/* No more of it than it is good for. */
+	left -= fmod(left, left < 120 ? 10 : 60);
+	snprintf(state, sizeof(state), "full in about %s as it fills now", units_duration(in, sizeof(in), (uint64_t)number_max(left, 1) * 1000000000u));
 	finding_is(x, FINDING_LIKELY, left <= 7200 ? 0.6 : 0.2, what, state);
 	snprintf(x->evidence, sizeof(x->evidence), "%.0f%% used", f->filling.used);
 	finding_past(x, "filesystem", "used_pct", &f->filling.key);
@@ -358,14 +378,30 @@ static bool fs_filling(const struct facts *f, struct finding *x)
 	return fs_fills(f, x, f->data_s);
 }
 
-static void writer(struct findings *fs, const struct lens *lens, struct finding *x)
+/* Who wrote most of all, if that is as much as came in addition: on a file system that is full and still, who writes elsewhere is no cause. */
+static void writer_of(struct findings *fs, struct finding *x, double growth)
 {
 	const struct process_top *t = &fs->facts.top[TOP_WRITTEN];
 
-	(void)lens;
+	if (!(growth > 0) || !(t->value * fs->facts.data_s >= growth / 2)) {
+		x->nobody = true;
+		return;
+	}
 	finding_is_top(x, t, t->sum, "of all written bytes");
 	x->confidence = x->confidence == FINDING_CERTAIN ? FINDING_CERTAIN : FINDING_LIKELY;
 	finding_doubt(x);
+}
+
+static void writer_of_fullest(struct findings *fs, const struct lens *lens, struct finding *x)
+{
+	(void)lens;
+	writer_of(fs, x, fs->facts.fullest.growth);
+}
+
+static void writer_of_filling(struct findings *fs, const struct lens *lens, struct finding *x)
+{
+	(void)lens;
+	writer_of(fs, x, fs->facts.filling.growth);
 }
 
 /* No answer in time (the kernel's major timeouts), an operation that takes a second, or how full it is is not said. */
@@ -393,7 +429,7 @@ static bool remote_stalled(const struct facts *f, struct finding *x)
 const struct finding_rule finding_rules_machine[] = {
 	{"remote-stalled", LAYER_DISK, 3, "time_other", "wait", "disks", remote_stalled, NULL, NULL, false, {NULL}},
 	{"oom", LAYER_MEMORY, 3, NULL, NULL, "events", oom, oom_who, NULL, false, {NULL}},
-	{"filesystem-full", LAYER_DISK, 3, NULL, NULL, "disks", fs_full, writer, finding_by_writes, false, {NULL}},
+	{"filesystem-full", LAYER_DISK, 3, NULL, NULL, "disks", fs_full, writer_of_fullest, finding_by_writes, false, {NULL}},
 	{"throttled", LAYER_LIMITS, 2, "time_throttled", "are stopped by it", "cgroups", quota, NULL, NULL, false, {NULL}},
 	{"steal", LAYER_CPU, 2, "time_stolen", "wait for it", "overview", steal, NULL, NULL, false, {NULL}},
 	{"cpu-saturated", LAYER_CPU, 2, "time_runq", "wait for a cpu", "processes", cpu_saturated, cpu_who, finding_by_cpu, false, {"fork-storm", "steal"}},
@@ -401,10 +437,12 @@ const struct finding_rule finding_rules_machine[] = {
 	{"memory-short", LAYER_MEMORY, 2, "time_memory", "wait for memory", "memory", memory_short, grower, NULL, false, {"oom"}},
 	{"disk-saturated", LAYER_DISK, 2, "time_disk", "wait for it", "disks", disk_saturated, disk_who, finding_by_bytes, false,
 	 {"memory-short", "group-memory"}},
+	{"io-held-back", LAYER_DISK, 2, "time_disk", "wait for it", "disks", io_held_back, NULL, NULL, false,
+	 {"memory-short", "group-memory", "remote-stalled", "disk-saturated"}, false, false},
 	{"interrupts", LAYER_CPU, 1, "time_runq", "wait for a cpu", "overview", interrupts, NULL, NULL, false, {"cpu-saturated"}},
-	{"one-thread", LAYER_CPU, 1, NULL, NULL, "threads", one_thread, one_who, NULL, false, {"throttled", "cpu-saturated"}},
+	{"one-thread", LAYER_CPU, 1, NULL, NULL, "threads", one_thread, one_who, NULL, false, {"throttled", "cpu-saturated"}, true, false},
 	{"hot-cpu", LAYER_CPU, 2, "time_runq", "wait for a cpu", "overview", hot_cpu, NULL, NULL, false,
 	 {"interrupts", "one-thread", "cpu-saturated", "fork-storm", "throttled"}},
-	{"filesystem-filling", LAYER_DISK, 1, NULL, NULL, "disks", fs_filling, writer, finding_by_writes, false, {"filesystem-full"}},
+	{"filesystem-filling", LAYER_DISK, 1, NULL, NULL, "disks", fs_filling, writer_of_filling, finding_by_writes, false, {"filesystem-full"}, false, true},
 };
 const size_t nfinding_rules_machine = sizeof(finding_rules_machine) / sizeof(finding_rules_machine[0]);

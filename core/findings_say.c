@@ -171,7 +171,9 @@ static void say_nothing(const struct findings *f, size_t width, char *buf, size_
 		}
 	}
 	say_missing(f, width > 46 ? width - 46 : 0, list, sizeof(list));
-	snprintf(buf, cap, "nothing found in %s%s, but %s not measured", span, of, list);
+	snprintf(buf, cap, "nothing found in %s%s, but %s not measured%s", span, of, list, say_stalled(f, why, sizeof(why)));
+	if (strlen(buf) > width)
+		snprintf(buf, cap, "nothing found in %s%s, but %s not measured", span, of, list);
 	if (strlen(buf) > width)
 		snprintf(buf, cap, "nothing found, but %zu not measured", missing);
 }
@@ -193,7 +195,7 @@ static void say_head(const struct findings *f, size_t width, char *buf, size_t c
 	static const char *const words[] = {[FINDING_CANNOT_TELL] = "CANNOT TELL", [FINDING_LIKELY] = "LIKELY", [FINDING_CERTAIN] = "CERTAIN"};
 	const struct finding *x = &f->list[0];
 	char span[24], a[96] = "", b[96] = "", tails[4][200];
-	const char *mark = x->rule->weight >= 2 ? "!!" : "  ";
+	const char *mark = findings_grave(f) ? "!!" : "  ";
 	size_t n = 0, len;
 
 	who(&x->cause, a, sizeof(a));
@@ -213,7 +215,7 @@ static void say_head(const struct findings *f, size_t width, char *buf, size_t c
 		else if (x->share_of)
 			snprintf(tails[n++], sizeof(tails[0]), ": %s %s", a, x->share_of);
 		snprintf(tails[n++], sizeof(tails[0]), ": %s", a);
-	} else if (x->rule->who && x->rule->change) {
+	} else if (x->rule->who && x->rule->change && !x->nobody) {
 		snprintf(tails[n++], sizeof(tails[0]), "; by whom is not measured");
 	} else if (x->evidence[0]) {
 		snprintf(tails[n++], sizeof(tails[0]), ", %s", x->evidence);
@@ -249,6 +251,10 @@ static void say_since(const struct findings *f, const struct finding *x, char *o
 	char at[32], step[24];
 
 	out[0] = '\0';
+	if (x->over) {
+		snprintf(out, cap, "it has ended");
+		return;
+	}
 	if (x->before) {
 		snprintf(out, cap, "since before I looked");
 		return;
@@ -318,6 +324,10 @@ static bool ruled_out(const struct findings *f, enum findings_layer layer)
 
 	if (f->ill[layer])
 		return false;
+	/* Somebody stands still for it, and no rule knows why: it is not innocent for that. */
+	if ((layer == LAYER_CPU && f->facts.stalled[0] >= FINDINGS_STALLED_MUCH) || (layer == LAYER_MEMORY && f->facts.stalled[1] >= FINDINGS_STALLED_MUCH) ||
+	    (layer == LAYER_DISK && f->facts.stalled[2] >= FINDINGS_STALLED_MUCH))
+		return false;
 	for (size_t i = 0; i < 3; i++)
 		if (!f->sources[needs[layer][i]].measured)
 			return false;
@@ -352,7 +362,7 @@ static void say_rest(const struct findings *f, size_t width, char *buf, size_t c
 
 bool findings_grave(const struct findings *f)
 {
-	return f->n && f->list[0].rule->weight >= 2;
+	return f->n && f->list[0].rule->weight >= 2 && !f->list[0].over;
 }
 
 size_t findings_lines(const struct findings *f)

@@ -193,6 +193,30 @@ void findings_recent(struct findings *f, struct view *view, uint64_t to_ns)
 	f->facts.one_waits_now = mean(&out[2], 0, RECENT);
 }
 
+enum { STEADY_COLUMNS = 12, STEADY_FEWEST = 3, STEADY_LATE = 2 };
+#define STEADY_STEP_NS 5000000000ull
+
+bool findings_steady(struct view *view, uint64_t to_ns, const struct finding *x)
+{
+	uint64_t tick = series_tick_ns(view);
+	struct series_request request;
+	struct series_bucket buckets[STEADY_COLUMNS];
+	struct series out = {.buckets = buckets};
+	size_t grew = 0, known = 0, late = 0;
+
+	want(&request, x->table, "growth", &x->key);
+	if (series_run(view, &request, 1, to_ns, tick > STEADY_STEP_NS ? tick : STEADY_STEP_NS, STEADY_COLUMNS, &out, NULL))
+		return false;
+	for (size_t i = out.n; i-- > 0;) {
+		if (!out.buckets[i].data)
+			continue;
+		known++;
+		grew += out.buckets[i].mean > 0;
+		late += known <= STEADY_LATE && out.buckets[i].mean > 0;
+	}
+	return grew >= STEADY_FEWEST && 2 * grew >= known && late;
+}
+
 /* --- who hangs --------------------------------------------------------------------------------------------------- */
 
 enum { STUCK_COLUMNS = 60, STUCK_NS = 10, STUCK_ASKED = 3, STUCK_MOST = 4 };

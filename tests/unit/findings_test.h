@@ -68,6 +68,7 @@ struct process {
 	double cpu, thread, shorts, written, grew, files;
 	double busy, runq, throttled, disk, lock, net, memory;
 	unsigned ppid;
+	bool kthread, ended;
 	double switches; /* of its main thread, a second */
 };
 
@@ -77,6 +78,7 @@ struct machine {
 	double disk_busy, queue, await, p99, written;
 	double asks[PROCESSES], writes[PROCESSES]; /* requests in progress at vda, bytes a second to it */
 	double fs_used, fs_growth, nfs_timeouts;
+	bool fs_once; /* it grew in the last second only */
 	double retrans, overflows, conntrack;
 	double stopped, full, reread;
 	double queue_pct, drops;
@@ -137,7 +139,7 @@ static inline void add(struct text *t, const char *format, ...)
 	t->len += (size_t)n;
 }
 
-static inline void tell_kernel(struct text *t, const struct machine *m)
+static inline void tell_kernel(struct text *t, const struct machine *m, bool last)
 {
 	static const char *const resources[] = {"cpu", "memory", "io"};
 	static const char *const missing[] = {"runq", "disk_latency", "disk_user", "tcp_listen"};
@@ -160,7 +162,7 @@ static inline void tell_kernel(struct text *t, const struct machine *m)
 	add(t, "sample disk\nrow disk name=vda kind=disk busy=%g queue=%g await=%g read_rate=0 write_rate=%g\n", m->disk_busy, m->queue, m->await,
 	    m->written);
 	add(t, "sample filesystem\nrow filesystem mount=/var fstype=ext4 used_pct=%g inode_pct=5 available=%g growth=%g read_only=0\n", m->fs_used,
-	    (100 - m->fs_used) * 1e9, m->fs_growth);
+	    (100 - m->fs_used) * 1e9, m->fs_once && !last ? 0 : m->fs_growth);
 	if (m->fs_remote_stuck)
 		add(t, "row filesystem mount=/home fstype=nfs4 used_pct=?\"blocked for 200 ms\"\n");
 	add(t, "sample nfs\n");
@@ -199,7 +201,7 @@ static inline void tell_kernel(struct text *t, const struct machine *m)
 static inline void tell(struct text *t, const struct machine *m, int second, bool last)
 {
 	add(t, "tick %ds wall=%llds\n", 1000 + second, 1772373600LL + second);
-	tell_kernel(t, m);
+	tell_kernel(t, m, last);
 	add(t, "sample oom_kill\n");
 	if (m->oom_event && last)
 		add(t, "event oom_kill time=%ds comm=python3 pid=77 why=cgroup cgroup=/shop/batch\n", 999 + second);
@@ -221,9 +223,11 @@ static inline void tell(struct text *t, const struct machine *m, int second, boo
 		const struct process *p = &m->p[i];
 		bool hidden = i == RESTIC && last && m->one_window > 0;
 
-		add(t, "row process pid=%u start=1 ppid=%u comm=%s state=%s kthread=false wchan=percpu_rwsem_wait threads=4 rss=1000000 cpu=%g busiest_thread=%g "
+		if (p->ended && last)
+			continue;
+		add(t, "row process pid=%u start=1 ppid=%u comm=%s state=%s kthread=%s wchan=percpu_rwsem_wait threads=4 rss=1000000 cpu=%g busiest_thread=%g "
 		       "runq=%g short_children_cpu=%g read_rate=0 write_rate=%g rss_growth=%g fd_use=%g",
-		    p->pid, p->ppid, p->comm, p->state, hidden ? m->one_window : p->cpu, hidden ? m->one_window : p->thread,
+		    p->pid, p->ppid, p->comm, p->state, p->kthread ? "true" : "false", hidden ? m->one_window : p->cpu, hidden ? m->one_window : p->thread,
 		    p->runq, p->shorts, p->written, p->grew, p->files);
 		if (!m->no_root)
 			add(t, " time_busy=%g time_runq=%g time_throttled=%g time_disk=%g time_lock=%g time_net=%g time_memory=%g time_stolen=0 time_other=0 time_stalled=%g",

@@ -326,11 +326,25 @@ static void file_systems(void **state)
 
 	(void)state;
 	m.fs_used = 100;
+	m.fs_growth = 60 * 30e6;
 	m.p[RESTIC].written = 40e6;
 	assert_says(&m, "filesystem-full", "CERTAIN  fs /var full: restic 14", NULL);
+	/* The kernel writes for others what they have written. */
+	m.p[MAKE].kthread = true;
+	m.p[MAKE].written = 80e6;
+	assert_says(&m, "filesystem-full", "CERTAIN  fs /var full: restic 14 added 89% of all written bytes", NULL);
+	m.p[MAKE] = well().p[MAKE];
+	/* It came to that before; or by somebody who wrote more than all that are there. */
+	m.fs_growth = 0;
+	assert_says(&m, "filesystem-full", "CERTAIN  fs /var full, nothing was added in the window", NULL);
+	m.fs_growth = 60 * 900e6;
+	assert_says(&m, "filesystem-full", "CERTAIN  fs /var full, it grew by 50.3G in the window", NULL);
 	m.fs_used = 91;
 	m.fs_growth = 60 * 40e6;
-	assert_says(&m, "filesystem-filling", "LIKELY   fs /var full in 3m45s as it fills now: restic 14", "91% used");
+	assert_says(&m, "filesystem-filling", "LIKELY   fs /var full in about 3m as it fills now: restic 14", "91% used");
+	/* A file was written, and that is it: it does not fill so. */
+	m.fs_once = true;
+	assert_calm(&m);
 	/* Full enough, and still. */
 	m.fs_growth = 0;
 	assert_calm(&m);
@@ -394,6 +408,29 @@ static void lock_contention(void **state)
 	assert_says(&m, "lock-contention", "LIKELY   locks in java 20 fought for", "hurts java 20: 4.5 of 5.0 busy threads wait for locks");
 	innocent.p[JAVA].lock = 80;
 	assert_calm(&innocent);
+	/* It has ended: that is said, and no alarm any more. */
+	m.p[JAVA].ended = true;
+	assert_says(&m, "lock-contention", "   LIKELY   locks in java 20 fought for", "it has ended");
+}
+
+/* Held back by a limit: nobody sees a busy disk, and yet it is no innocent. */
+static void io_held_back(void **state)
+{
+	struct machine m = well(), innocent = well();
+	struct said *s;
+
+	(void)state;
+	m.psi[2] = 48;
+	m.p[MYSQLD].disk = 90;
+	assert_says(&m, "io-held-back", "LIKELY   i/o waits, and no disk is busy", "hurts mysqld 10: 75% of its busy time");
+	/* A little of it is no trouble yet, and does not say that disks are well. */
+	innocent.psi[2] = 15;
+	assert_calm(&innocent);
+	innocent.p[JAVA].lock = 450;
+	innocent.p[JAVA].busy = 500;
+	s = look(&innocent, 60, 60);
+	assert_in(s->line[2], "ruled out cpu mem net limits");
+	free(s);
 }
 
 static void slow_peer(void **state)
@@ -483,6 +520,7 @@ int main(void)
 		cmocka_unit_test(file_systems),
 		cmocka_unit_test(hung),
 		cmocka_unit_test(lock_contention),
+		cmocka_unit_test(io_held_back),
 		cmocka_unit_test(slow_peer),
 		cmocka_unit_test(accept_queue),
 		cmocka_unit_test(limits_and_losses),

@@ -33,7 +33,7 @@ static bool of_the_same(const struct finding *x, const struct finding *of)
 
 static bool explains(const struct finding *x)
 {
-	return x && !x->minor;
+	return x && !x->minor && !x->ended_ns;
 }
 
 static void absorb(struct findings *f)
@@ -60,7 +60,8 @@ static void absorb(struct findings *f)
 
 static double rank(const struct finding *x)
 {
-	return (x->minor ? 1 : x->rule->weight) * 10 + x->effect;
+	/* What is over comes behind what is. */
+	return (x->minor ? 1 : x->rule->weight) * 10 + x->effect - (x->ended_ns || x->over ? 100 : 0);
 }
 
 static void order(struct findings *f)
@@ -75,6 +76,13 @@ static void order(struct findings *f)
 }
 
 enum { VICTIM_LEAST = 5 /* percent of one thread's time */ };
+#define VICTIM_LIVED_NS 5000000000ull
+
+/* Of those that come and go each would be it for a second. */
+static bool stays(const struct query_row *r, uint64_t now_ns)
+{
+	return !r->ended_ns && (!r->began || now_ns >= r->began_ns + VICTIM_LIVED_NS);
+}
 
 static bool is_cause(struct query *q, size_t row, const struct query_row *r, const struct finding *x)
 {
@@ -94,26 +102,34 @@ static void find_victim(struct query *q, struct finding *x)
 	int column = x->rule->waits ? query_column_find(q, x->rule->waits) : -1;
 	double most = VICTIM_LEAST, own = 0;
 	size_t best = SIZE_MAX, self = SIZE_MAX;
+	bool best_stays = false;
+	struct query_info info;
 	struct query_row r;
 	struct value v;
 	double wait;
 
 	if (column < 0)
 		return;
+	query_info(q, &info);
 	for (size_t i = 0; i < query_nrows(q); i++) {
 		if (x->victim.pid && (!query_row(q, i, &r) || !row_key_equal(&r.key, &x->victim.key)))
 			continue;
 		query_value(q, i, (size_t)column, &v);
-		if (!value_number(&v, &wait) || !(wait > most || (wait >= VICTIM_LEAST && self == SIZE_MAX)))
+		if (!value_number(&v, &wait) || !(wait > most || (wait >= VICTIM_LEAST && (self == SIZE_MAX || !best_stays))))
 			continue;
 		if (!query_row(q, i, &r) || r.folds || (!x->victim.pid && query_number(q, i, "kthread") > 0))
 			continue;
 		if (is_cause(q, i, &r, x)) {
 			own = wait;
 			self = i;
-		} else if (wait > most) {
-			most = wait;
-			best = i;
+		} else {
+			bool one_stays = stays(&r, info.used_to_ns);
+
+			if (one_stays == best_stays ? wait > most : one_stays) {
+				most = wait;
+				best = i;
+				best_stays = one_stays;
+			}
 		}
 	}
 	/* What others wait may be nothing beside it. */
@@ -162,6 +178,9 @@ static bool add(struct findings *f, const struct finding_rule *rule, const struc
 	if (rule->stuck && !findings_stuck(f, f->view, whole, to_ns, x))
 		return false;
 	if (rule->steady && !findings_steady(f->view, to_ns, x))
+		return false;
+	findings_ended(f, f->view, to_ns, x);
+	if (x->was && !x->ended_ns)
 		return false;
 	if (rule->who)
 		rule->who(f, whole, x);

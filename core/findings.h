@@ -160,6 +160,9 @@ struct finding {
 	uint64_t since_ns;         /* CLOCK_MONOTONIC; 0: not known */
 	uint64_t since_step_ns;    /* to about that */
 	bool before;               /* it was so when what is held begins */
+	uint64_t ended_ns;         /* CLOCK_MONOTONIC; it has not been so since then; 0: it is */
+	bool was;                  /* it holds of the window as a whole: no finding unless it has ended */
+	uint64_t at_ns;            /* CLOCK_MONOTONIC; it happened then; 0: no event */
 	/* Where its past is: what is asked for `since`. */
 	char table[32], column[32];
 	struct row_key key;

@@ -60,6 +60,8 @@ bool findings_stuck(struct findings *, struct view *, const struct lens *whole, 
 /* Whether it goes up still, and did so in half of the last minute: a file that was written once does not fill a file system. */
 bool findings_steady(struct view *, uint64_t to_ns, const struct finding *);
 void findings_since(struct findings *, struct view *, uint64_t to_ns, struct finding *);
+/* When it ended, where it did within the window: the mean of a minute is high for long after that. */
+void findings_ended(struct findings *, struct view *, uint64_t to_ns, struct finding *);
 /* What the last ten seconds tell of the busiest thread, where the window is longer. */
 void findings_recent(struct findings *, struct view *, uint64_t to_ns);
 

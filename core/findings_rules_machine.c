@@ -18,13 +18,16 @@ static bool cpu_saturated(const struct facts *f, struct finding *x)
 	bool full = f->cpu_busy >= 90 && waits;
 	/* It began within the window, whose mean is still low. A group's quota makes tasks look runnable, too. */
 	bool soon = f->cpu_busy >= 25 && now >= 60 && f->stopped.row == SIZE_MAX && !(waiting < 50);
+	/* Somebody waited most of a window in which they were busy as long; whether that is over the samples tell. */
+	bool was = f->stalled[STALLED_CPU] >= 40 && f->cpu_busy >= 40 && !(waiting < 50) && f->stopped.row == SIZE_MAX;
 	char one[32];
 
-	if (!full && !soon)
+	if (!full && !soon && !was)
 		return false;
+	x->was = !full && !soon;
 	finding_is(x, FINDING_LIKELY, number_max(finding_stalled(f, STALLED_CPU), 50) / 100, "cpu", "saturated");
 	if (!isnan(waiting))
-		snprintf(x->evidence, sizeof(x->evidence), "%.1f threads wait for a cpu", waiting / 100);
+		snprintf(x->evidence, sizeof(x->evidence), "%s threads wait for a cpu", units_format_short(one, sizeof(one), waiting / 100, CULPRIT_COUNT));
 	else if (!isnan(f->stalled[STALLED_CPU]))
 		snprintf(x->evidence, sizeof(x->evidence), "somebody waits %s of the time",
 			 units_format_short(one, sizeof(one), finding_stalled(f, STALLED_CPU), CULPRIT_PERCENT));
@@ -35,11 +38,16 @@ static bool cpu_saturated(const struct facts *f, struct finding *x)
 static void cpu_who(struct findings *fs, const struct lens *lens, struct finding *x)
 {
 	const struct facts *f = &fs->facts;
+	struct process_top all;
+	double of;
 
 	(void)lens;
-	finding_is_top(x, &f->top[TOP_CPU], f->cpu_busy * f->cpus, "of the cpu time");
+	/* What a process has is told of its life, which may be shorter than the window: of what all have in theirs. */
+	findings_top_of(fs->processes, "cpu", &all);
+	of = number_max(f->cpu_busy * f->cpus, all.sum);
+	finding_is_top(x, &f->top[TOP_CPU], of, "of the cpu time");
 	finding_doubt(x);
-	findings_by_name(fs, x, finding_by_cpu, f->cpu_busy * f->cpus);
+	findings_by_name(fs, x, finding_by_cpu, of);
 }
 
 /* A thread that needs a whole CPU (95 %) while others idle: more CPUs would not help it (USE). What it waits for a CPU it would have used;
@@ -192,6 +200,8 @@ static void oom_who(struct findings *fs, const struct lens *lens, struct finding
 	query_text(fs->query, n - 1, "why", why, sizeof(why));
 	query_text(fs->query, n - 1, "cgroup", group, sizeof(group));
 	last = strrchr(group, '/');
+	x->at_ns = (uint64_t)number_max(query_number(fs->query, n - 1, "time"), 0);
+	findings_name_of(fs->processes, x->victim.pid, x->victim.name, sizeof(x->victim.name));
 	snprintf(x->state, sizeof(x->state), "ran out, killed %.20s %llu", x->victim.name, (unsigned long long)x->victim.pid);
 	if (!strcmp(why, "cgroup"))
 		snprintf(x->evidence, sizeof(x->evidence), "at the limit of %.40s; %.0f killed", last && last[1] ? last + 1 : group, fs->facts.oom_kills);

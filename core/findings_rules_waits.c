@@ -84,7 +84,9 @@ static void peer_who(struct findings *fs, const struct lens *lens, struct findin
 		}
 	}
 	if (!first.peer[0]) {
+		/* It may wait for those who ask it. */
 		x->confidence = FINDING_CANNOT_TELL;
+		x->minor = true;
 		snprintf(x->object, sizeof(x->object), "network");
 		snprintf(x->state, sizeof(x->state), "waited for; peer not known");
 		return;

@@ -52,7 +52,7 @@ static size_t count_missing(const struct findings *f)
 /* Why, where it is the same for all; cut to what brings it. "": it differs, or is not known. */
 static void why_missing(const struct findings *f, char *out, size_t cap)
 {
-	static const char *const ends[] = {" or ", ": sudo", "; "};
+	static const char *const ends[] = {" or ", ": sudo", "; ", " ("};
 	const char *why = NULL;
 
 	out[0] = '\0';
@@ -134,7 +134,7 @@ static const char *say_stalled(const struct findings *f, char *out, size_t cap)
 static void say_nothing(const struct findings *f, size_t width, char *buf, size_t cap)
 {
 	size_t missing = count_missing(f);
-	char span[24], why[80], list[200];
+	char span[24], why[80], list[200], stalled[80];
 	const char *of = provisional(f) ? " of data" : "";
 
 	data(f, span, sizeof(span));
@@ -160,7 +160,9 @@ static void say_nothing(const struct findings *f, size_t width, char *buf, size_
 		return;
 	}
 	why_missing(f, why, sizeof(why));
-	if (why[0]) {
+	say_stalled(f, stalled, sizeof(stalled));
+	/* That somebody stood still comes before why something is not measured. */
+	if (why[0] && !stalled[0]) {
 		size_t fixed = strlen("nothing found in , but  not measured: ") + strlen(span) + strlen(of) + strlen(why);
 
 		if (width >= fixed + 12) {
@@ -170,10 +172,12 @@ static void say_nothing(const struct findings *f, size_t width, char *buf, size_
 				return;
 		}
 	}
-	say_missing(f, width > 46 ? width - 46 : 0, list, sizeof(list));
-	snprintf(buf, cap, "nothing found in %s%s, but %s not measured%s", span, of, list, say_stalled(f, why, sizeof(why)));
+	say_missing(f, width > 46 + strlen(stalled) ? width - 46 - strlen(stalled) : 0, list, sizeof(list));
+	snprintf(buf, cap, "nothing found in %s%s, but %s not measured%s", span, of, list, stalled);
 	if (strlen(buf) > width)
-		snprintf(buf, cap, "nothing found in %s%s, but %s not measured", span, of, list);
+		snprintf(buf, cap, "nothing found in %s%s, but %zu not measured%s", span, of, missing, stalled);
+	if (strlen(buf) > width)
+		snprintf(buf, cap, "nothing found, but %zu not measured%s", missing, width > 42 ? stalled : "");
 	if (strlen(buf) > width)
 		snprintf(buf, cap, "nothing found, but %zu not measured", missing);
 }
@@ -190,12 +194,23 @@ static void who(const struct finding_who *w, char *out, size_t cap)
 		snprintf(out, cap, "%.*s", name_fit(w->name, NAME * 2), w->name);
 }
 
+static bool has_ended(const struct finding *x)
+{
+	return x->over || x->ended_ns;
+}
+
+/* Not what is over, nor what is no trouble maybe. */
+static bool is_grave(const struct finding *x)
+{
+	return x->rule->weight >= 2 && !has_ended(x) && !(x->minor && x->confidence == FINDING_CANNOT_TELL);
+}
+
 static void say_head(const struct findings *f, size_t width, char *buf, size_t cap)
 {
 	static const char *const words[] = {[FINDING_CANNOT_TELL] = "CANNOT TELL", [FINDING_LIKELY] = "LIKELY", [FINDING_CERTAIN] = "CERTAIN"};
 	const struct finding *x = &f->list[0];
 	char span[24], a[96] = "", b[96] = "", tails[4][200];
-	const char *mark = findings_grave(f) ? "!!" : "  ";
+	const char *mark = is_grave(x) ? "!!" : "  ", *word = has_ended(x) ? "ENDED" : words[x->confidence];
 	size_t n = 0, len;
 
 	who(&x->cause, a, sizeof(a));
@@ -222,11 +237,11 @@ static void say_head(const struct findings *f, size_t width, char *buf, size_t c
 	}
 	tails[n++][0] = '\0';
 	if (width < 60)
-		snprintf(buf, cap, "%s %s%s %s", mark, x->confidence == FINDING_CANNOT_TELL ? "cannot tell who: " : "", x->object, x->state);
+		snprintf(buf, cap, "%s %s%s %s", mark, has_ended(x) ? "ended: " : x->confidence == FINDING_CANNOT_TELL ? "cannot tell who: " : "", x->object, x->state);
 	else if (provisional(f))
-		snprintf(buf, cap, "%s %s (%s of data)  %s %s", mark, words[x->confidence], data(f, span, sizeof(span)), x->object, x->state);
+		snprintf(buf, cap, "%s %s (%s of data)  %s %s", mark, word, data(f, span, sizeof(span)), x->object, x->state);
 	else
-		snprintf(buf, cap, "%s %-7s  %s %s", mark, words[x->confidence], x->object, x->state);
+		snprintf(buf, cap, "%s %-7s  %s %s", mark, word, x->object, x->state);
 	len = strlen(buf);
 	for (size_t i = 0; i < n; i++) {
 		if (columns(buf) + columns(tails[i]) > width && i + 1 < n)
@@ -245,7 +260,7 @@ static bool head_has_evidence(const struct findings *f, size_t width)
 	return !f->list[0].cause.name[0] && f->list[0].evidence[0] && strstr(line, f->list[0].evidence);
 }
 
-/* "since 14:01:07Z (+-1s)" */
+/* "since 14:01:07Z (+-1s)", "until ...", "at ..." */
 static void say_since(const struct findings *f, const struct finding *x, char *out, size_t cap)
 {
 	char at[32], step[24];
@@ -253,6 +268,16 @@ static void say_since(const struct findings *f, const struct finding *x, char *o
 	out[0] = '\0';
 	if (x->over) {
 		snprintf(out, cap, "it has ended");
+		return;
+	}
+	if (x->at_ns) {
+		units_clock(at, sizeof(at), (int64_t)x->at_ns + f->wall_offset_ns, f->zone_offset_s);
+		snprintf(out, cap, "at %s", at);
+		return;
+	}
+	if (x->ended_ns) {
+		units_clock(at, sizeof(at), (int64_t)x->ended_ns + f->wall_offset_ns, f->zone_offset_s);
+		snprintf(out, cap, "until %s (+-%s)", at, units_duration(step, sizeof(step), x->since_step_ns));
 		return;
 	}
 	if (x->before) {
@@ -267,6 +292,7 @@ static void say_since(const struct findings *f, const struct finding *x, char *o
 
 static void say_victim(const struct finding *x, char *out, size_t cap)
 {
+	const char *hurts = has_ended(x) ? "hurt" : "hurts";
 	char a[96];
 
 	out[0] = '\0';
@@ -274,10 +300,10 @@ static void say_victim(const struct finding *x, char *out, size_t cap)
 		return;
 	who(&x->victim, a, sizeof(a));
 	if (x->busy >= 1.5)
-		snprintf(out, cap, "hurts %s: %.*f of %.*f busy threads %s", a, x->busy >= 9.5 ? 0 : 1, x->waiting, x->busy >= 9.5 ? 0 : 1, x->busy,
-			 x->rule->wait_for);
+		snprintf(out, cap, "%s %s: %.*f of %.*f busy threads %s", hurts, a, x->busy >= 9.5 ? 0 : 1, x->waiting, x->busy >= 9.5 ? 0 : 1,
+			 x->busy, has_ended(x) ? "waited" : x->rule->wait_for);
 	else
-		snprintf(out, cap, "hurts %s: %.0f%% of its busy time spent waiting", a, 100 * x->waiting / x->busy);
+		snprintf(out, cap, "%s %s: %.0f%% of its busy time spent waiting", hurts, a, 100 * x->waiting / x->busy);
 }
 
 /* `left`, parts of it dropped from the end, and `right` at the line's end where there is room. */
@@ -362,7 +388,7 @@ static void say_rest(const struct findings *f, size_t width, char *buf, size_t c
 
 bool findings_grave(const struct findings *f)
 {
-	return f->n && f->list[0].rule->weight >= 2 && !f->list[0].over;
+	return f->n && is_grave(&f->list[0]);
 }
 
 size_t findings_lines(const struct findings *f)

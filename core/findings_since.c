@@ -143,7 +143,7 @@ void findings_since(struct findings *f, struct view *view, uint64_t to_ns, struc
 	uint64_t first, last, tick = series_tick_ns(view), held;
 	size_t begun;
 
-	if (!x->table[0] || !view_extent(view, &first, &last) || first >= to_ns)
+	if (x->ended_ns || !x->table[0] || !view_extent(view, &first, &last) || first >= to_ns)
 		return;
 	held = to_ns - first < 600000000000u ? to_ns - first : 600000000000u;
 	want(&request, x->table, x->column, &x->key);
@@ -158,6 +158,41 @@ void findings_since(struct findings *f, struct view *view, uint64_t to_ns, struc
 		return;
 	x->since_ns = out.from_ns + begun * x->since_step_ns;
 	take_change(f, view, x, to_ns, begun);
+}
+
+/* --- is it over -------------------------------------------------------------------------------------------------- */
+
+enum { ENDED_COLUMNS = 64, ENDED_LOW = 4 };
+
+/* In the last samples it was less than half of what it was while it was. */
+void findings_ended(struct findings *f, struct view *view, uint64_t to_ns, struct finding *x)
+{
+	struct series_request request;
+	struct series_bucket buckets[ENDED_COLUMNS];
+	struct series out = {.buckets = buckets};
+	/* A group that does nothing has no periods in which it could be stopped. */
+	bool absent_is_low = !strcmp(x->column, "throttled_pct");
+	uint64_t span = f->data_ns < f->window_ns ? f->data_ns : f->window_ns, step;
+	size_t n, last, low = 0;
+	double most = 0;
+
+	if (!x->table[0] || x->since_ns || span > to_ns || span < 10 * SECOND_NS)
+		return;
+	want(&request, x->table, x->column, &x->key);
+	step = series_step(to_ns - span, to_ns, ENDED_COLUMNS - 2, series_tick_ns(view));
+	n = (size_t)(span / step) + 1;
+	if (n > ENDED_COLUMNS || series_run(view, &request, 1, to_ns, step, n, &out, NULL))
+		return;
+	for (size_t i = 0; i < n; i++)
+		if (buckets[i].data && buckets[i].mean > most)
+			most = buckets[i].mean;
+	for (last = n; last > 0 && !(buckets[last - 1].data && buckets[last - 1].mean >= most / 2); last--)
+		/* The newest may have no sample yet. */
+		low += buckets[last - 1].data || (absent_is_low && last < n);
+	if (most > 0 && last && low >= ENDED_LOW)
+		x->ended_ns = out.from_ns + last * step;
+	if (x->ended_ns)
+		x->since_step_ns = step;
 }
 
 /* --- the last ten seconds ---------------------------------------------------------------------------------------- */

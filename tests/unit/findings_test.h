@@ -90,6 +90,8 @@ struct machine {
 	double worker; /* a thread of java that waits for a disk now, and did so for so much of the window */
 	double worker_switches;
 	double one_window; /* what restic and its busiest thread have of a CPU in a window that hides its last ten seconds */
+	unsigned over; /* then it is well for so many seconds more, while the figures, which are those of the window, stay */
+	double kthread; /* a thread of the kernel waits so much for a CPU */
 	bool new_group; /* it was not there when the machine was well */
 	bool no_group; /* its one control group is not there */
 	struct process p[PROCESSES];
@@ -218,7 +220,10 @@ static inline void tell(struct text *t, const struct machine *m, int second, boo
 	/* A compiler's driver that was there for a moment, whose children are shorter still. */
 	if (m->drivers > 0 && last)
 		for (unsigned i = 0; i < 4; i++)
-			add(t, "born process pid=%u start=9 ppid=%u comm=gcc state=S short_children_cpu=%g cpu=0\n", 200 + i, m->p[MAKE].pid, m->drivers / 4);
+			add(t, "born process pid=%u start=9 ppid=%u comm=gcc state=S short_children_cpu=%g cpu=0 time_busy=95 time_runq=95\n", 200 + i,
+			    m->p[MAKE].pid, m->drivers / 4);
+	if (m->kthread > 0)
+		add(t, "row process pid=7 start=1 ppid=2 comm=kworker state=R kthread=true cpu=0 time_busy=%g time_runq=%g\n", m->kthread, m->kthread);
 	for (int i = 0; i < PROCESSES; i++) {
 		const struct process *p = &m->p[i];
 		bool hidden = i == RESTIC && last && m->one_window > 0;
@@ -260,8 +265,8 @@ static inline struct said *look(const struct machine *m, int before, int seconds
 	calm.cpus = m->cpus;
 	calm.no_root = m->no_root;
 	calm.no_group = m->new_group;
-	for (int i = 0; i < before + seconds; i++)
-		tell(&t, i < before ? &calm : m, i, i + 1 == before + seconds);
+	for (int i = 0; i < before + seconds + (int)m->over; i++)
+		tell(&t, i < before || i >= before + seconds ? &calm : m, i, i + 1 == before + seconds);
 	frames = textframes_create(t.bytes, &e);
 	if (!frames)
 		fail_msg("%s", e.sentence);
@@ -270,8 +275,18 @@ static inline struct said *look(const struct machine *m, int before, int seconds
 	assert_int_equal(view_add_source(view, textframes_source(frames)), 0);
 	view_refresh(view, &e);
 	assert_true(view_extent(view, &first, &newest));
+	if (m->over)
+		lens = lens_window(newest - (m->over + 60) * SECOND, newest - m->over * SECOND);
 	if (findings_ask(&s->f, view, &lens, newest, &e))
 		fail_msg("%s", e.sentence);
+	if (m->over) {
+		struct query *p = query_create(view);
+
+		assert_int_equal(query_run(p, &lens, "process", 0, &e), 0);
+		lens = lens_live(60 * SECOND);
+		findings_judge(&s->f, view, &lens, newest, p);
+		query_destroy(p);
+	}
 	for (size_t i = 0; i < findings_lines(&s->f); i++)
 		findings_line(&s->f, i, 80, s->line[i], sizeof(s->line[i]));
 	findings_finish(&(struct findings){.query = s->f.query});

@@ -44,6 +44,16 @@ static void blind_is_not_calm(void **state)
 		assert_true(strlen(line) <= w);
 	}
 	free(s);
+	/* Nor is it when somebody stood still and no rule says why. */
+	m.psi[0] = 21;
+	s = look(&m, 0, 61);
+	assert_in(s->line[0], "not measured; stalled cpu 21%");
+	for (size_t w = 34; w < 120; w++) {
+		findings_line(&s->f, 0, w, line, sizeof(line));
+		assert_in(line, "not measured");
+		assert_true(strlen(line) <= w);
+	}
+	free(s);
 	m.no_psi = true;
 	s = look(&m, 0, 61);
 	assert_in(s->line[0], "pressure");

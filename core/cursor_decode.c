@@ -314,25 +314,96 @@ static int table_apply(struct cursor_table *const *tables, uint32_t ntables, str
 	return e ? e : get_ended(r, t, keep, segment);
 }
 
-int cursor_apply(struct cursor_table *const *tables, uint32_t ntables, struct segment *segment,
-		 const struct segment_frame *frame, bool keep, struct cursor_scratch *scratch)
-{
-	const uint8_t *payload;
+/* A frame that is read piece by piece. Those of a ring are copied out of it, and most of a large one is of tables that a cursor does not
+ * have: those bytes are not touched. */
+struct look {
+	struct segment *segment;
+	const struct segment_frame *frame;
+	size_t end; /* of the piece, in the frame's payload */
 	struct rbuf r;
-	int e = segment_frame(segment, frame, &payload, NULL);
+};
+
+enum {
+	LOOK = 1 << 12,
+	SECTION_HEAD = 30, /* its type, its length, the number of its table */
+};
+
+static size_t look_left(const struct look *l)
+{
+	return l->frame->size - l->end + rbuf_left(&l->r);
+}
+
+/* Sees to it that the next `n` bytes are in the piece, as far as the frame has them. */
+static int look_at(struct look *l, size_t n)
+{
+	size_t left = look_left(l);
+	const uint8_t *bytes;
+	int e;
+
+	if (n <= rbuf_left(&l->r) || left <= rbuf_left(&l->r))
+		return 0;
+	if (n < LOOK)
+		n = LOOK;
+	if (n > left)
+		n = left;
+	e = segment_frame(l->segment, l->frame, l->frame->size - left, n, &bytes, NULL);
+	if (e)
+		return e;
+	l->end = l->frame->size - left + n;
+	rbuf_init(&l->r, bytes, n);
+	return 0;
+}
+
+/* Past the next `n` bytes, which the frame has. */
+static void look_past(struct look *l, size_t n)
+{
+	size_t here = rbuf_left(&l->r);
+
+	if (n <= here) {
+		rbuf_bytes(&l->r, n);
+	} else {
+		l->end += n - here;
+		l->r.p = l->r.end;
+	}
+}
+
+static int section_apply(struct cursor_table *const *tables, uint32_t ntables, struct look *l, bool keep, struct cursor_scratch *scratch)
+{
+	uint64_t type, size, id;
+	struct rbuf section;
+	int e = look_at(l, SECTION_HEAD);
 
 	if (e)
 		return e;
-	rbuf_init(&r, payload, frame->size);
-	rbuf_bytes(&r, 16); /* its times, known from the segment's list */
-	rbuf_varint(&r);
-	while (!r.err && !e && rbuf_left(&r)) {
-		uint64_t type = rbuf_varint(&r);
-		struct rbuf section = rbuf_sub(&r, rbuf_bounded(&r, rbuf_left(&r)));
-
-		if (type == FORMAT_TABLE && !r.err)
-			e = table_apply(tables, ntables, &section, segment, frame, keep, scratch);
+	type = rbuf_varint(&l->r);
+	size = rbuf_varint(&l->r);
+	if (l->r.err || size > look_left(l))
+		return -EBADMSG;
+	section = l->r;
+	id = rbuf_varint(&section);
+	if (type != FORMAT_TABLE || (!section.err && id < ntables && !tables[id])) {
+		look_past(l, size);
+		return 0;
 	}
+	e = look_at(l, size);
+	if (e)
+		return e;
+	section = rbuf_sub(&l->r, size);
+	return table_apply(tables, ntables, &section, l->segment, l->frame, keep, scratch);
+}
+
+int cursor_apply(struct cursor_table *const *tables, uint32_t ntables, struct segment *segment,
+		 const struct segment_frame *frame, bool keep, struct cursor_scratch *scratch)
+{
+	struct look l = {.segment = segment, .frame = frame};
+	int e = look_at(&l, frame->size <= WBUF_KEEP ? frame->size : LOOK);
+
+	if (e)
+		return e;
+	rbuf_bytes(&l.r, 16); /* its times, known from the segment's list */
+	rbuf_varint(&l.r);
+	while (!l.r.err && !e && look_left(&l))
+		e = section_apply(tables, ntables, &l, keep, scratch);
 	segment_frame_done(segment);
-	return e ? e : r.err;
+	return e ? e : l.r.err;
 }

@@ -469,19 +469,20 @@ static int parse_more(struct segment *s, struct culprit_error *error)
 	return r;
 }
 
-int segment_frame(struct segment *s, const struct segment_frame *f, const uint8_t **ret, struct culprit_error *error)
+int segment_frame(struct segment *s, const struct segment_frame *f, size_t from, size_t n, const uint8_t **ret,
+		  struct culprit_error *error)
 {
 	int r;
 
 	if (!s->lean) {
-		*ret = s->bytes.data + f->offset;
+		*ret = s->bytes.data + f->offset + from;
 		return 0;
 	}
 	if (!s->of)
 		return error_set(error, -ESTALE, "what segment %llu was read from is not there any more", (unsigned long long)s->meta.seq);
 	wbuf_clear(&s->of->frame);
-	r = s->of->ops->again(s->of, s->shown_seq, f->offset, f->size, &s->of->frame, error);
-	if (!r && s->of->frame.len < f->size)
+	r = s->of->ops->again(s->of, s->shown_seq, f->offset + from, n, &s->of->frame, error);
+	if (!r && s->of->frame.len < n)
 		r = error_set(error, -ESTALE, "segment %llu is not what it was", (unsigned long long)s->meta.seq);
 	if (!r)
 		*ret = s->of->frame.data;
@@ -490,7 +491,7 @@ int segment_frame(struct segment *s, const struct segment_frame *f, const uint8_
 
 void segment_frame_done(struct segment *s)
 {
-	/* A key frame is large, and comes seldom: its memory goes with the next small one. */
+	/* A large table in a key frame comes seldom: its memory goes with the next small one. */
 	if (s->lean && s->of && s->of->frame.len <= WBUF_KEEP)
 		wbuf_give_back(&s->of->frame);
 }

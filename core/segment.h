@@ -54,8 +54,9 @@ void segment_unlock(struct segment *); /* NULL-safe */
 /* Reads what the source has beyond what is here, and parses it. 0; -ESTALE: gone; -EBADMSG: damaged (frames before the
  * damage are usable, `damage` says what); -ENOMEM. */
 int segment_update(struct segment *, struct source *, uint64_t seq, struct culprit_error *);
-/* The payload of a frame. Borrowed until segment_frame_done(), before which no other frame of the same source is asked for. 0; -ESTALE: overwritten since; -ENOMEM. */
-int segment_frame(struct segment *, const struct segment_frame *, const uint8_t **ret, struct culprit_error *);
+/* `n` bytes of a frame's payload, from byte `from` on, all of them within it. Borrowed until the next call for the same source, or
+ * segment_frame_done(). 0; -ESTALE: overwritten since; -ENOMEM. */
+int segment_frame(struct segment *, const struct segment_frame *, size_t from, size_t n, const uint8_t **ret, struct culprit_error *);
 void segment_frame_done(struct segment *);
 /* segment_update() from bytes at hand, for tests and fuzzing. */
 int segment_parse(struct segment *, const void *bytes, size_t n, struct culprit_error *);

@@ -19,6 +19,7 @@
 static const char head[] =
 	"table disk state key=device name=key:text who=attribute:text ops=counter:u64 depth=gauge:u64 lat=histogram:edges(0/10/20):ns\n"
 	"table mark event time=time:u64:mono_ns text=attribute:text\n"
+	"table many state key=number number=key:u64 what=attribute:text\n"
 	"tick 1s\nsample disk\nrow disk name=vda who=nobody ops=1 depth=1 lat=1/0/0\n";
 
 struct fixture {
@@ -236,15 +237,81 @@ static void test_source_gone(void **state)
 		tick(f);
 	assert_int_equal(cursor_seek(a, UINT64_MAX, NULL), 0);
 	s = segment_lock(cursor_segment(a));
-	assert_int_equal(segment_frame(s, &s->frames[3], &payload, &e), 0);
+	assert_int_equal(segment_frame(s, &s->frames[3], 0, s->frames[3].size, &payload, &e), 0);
 	segment_frame_done(s);
 	cursor_destroy(a);
 	source_destroy(f->lean);
 	f->lean = NULL;
-	assert_int_equal(segment_frame(s, &s->frames[3], &payload, &e), -ESTALE);
+	assert_int_equal(segment_frame(s, &s->frames[3], 0, s->frames[3].size, &payload, &e), -ESTALE);
 	assert_true(e.sentence[0]);
 	assert_null(segment_text(s, UINT64_MAX, &n));
 	segment_unlock(s);
+}
+
+static size_t copied;
+
+static int counted(struct source *source, uint64_t seq, uint64_t offset, size_t n, struct wbuf *out, struct culprit_error *error)
+{
+	copied += n;
+	return behind->again(source, seq, offset, n, out, error);
+}
+
+/* Of a key frame that is large, only the tables that are wanted leave the ring, wherever they stand in it. */
+static void test_large_frames(void **state)
+{
+	static const char *const sets[][4] = {{"disk", "mark"}, {"many"}, {"mark"}, {"disk", "many", "mark"}};
+	struct fixture *f = *state;
+	char *text = malloc(1 << 20);
+	struct culprit_error e = {""};
+	struct source_ops ops;
+	size_t n = 0, all;
+
+	for (int t = 0; t < 3; t++) {
+		n = (size_t)sprintf(text, "%stick %ds\nsample many\n", t ? "" : "segment\n", ++f->ticks);
+		for (int i = 0; i < 6000; i++)
+			n += (size_t)sprintf(text + n, "row many number=%d what=\"thing %d\"\n", i * 7 + t, i % 3000);
+		n += (size_t)sprintf(text + n, "sample disk\nrow disk name=vda who=me ops=%d depth=2 lat=1/2/3\n", f->ticks);
+		sprintf(text + n, "sample mark\nevent mark time=%ds text=\"mark %d\"\n", f->ticks, f->ticks);
+		if (textframes_add(f->frames, text, &e))
+			fail_msg("%s", e.sentence);
+	}
+	behind = f->lean->ops;
+	ops = *behind;
+	ops.again = counted;
+	f->lean->ops = &ops;
+	for (size_t i = 0; i < sizeof(sets) / sizeof(*sets); i++) {
+		struct cursor *a = cursor_create(f->lean, sets[i]), *b = cursor_create(f->whole, sets[i]);
+		struct table_view x, y;
+
+		copied = 0;
+		assert_int_equal(cursor_seek(a, UINT64_MAX, NULL), 0);
+		assert_int_equal(cursor_seek(b, UINT64_MAX, NULL), 0);
+		all = cursor_segment(b)->bytes.len;
+		assert_true(all > 4 * WBUF_KEEP);
+		for (const char *const *t = sets[i]; *t; t++) {
+			assert_true(cursor_table(a, *t, &x) && cursor_table(b, *t, &y));
+			assert_int_equal(x.nrows, y.nrows);
+			assert_int_equal(cursor_nevents(a, x.schema), cursor_nevents(b, y.schema));
+			for (size_t k = 0; k < x.nrows; k++) {
+				struct row mine, other;
+				const struct row *p = cursor_row(a, x.schema, k, &mine), *q = cursor_row(b, y.schema, k, &other);
+
+				assert_int_equal(!p, !q);
+				if (p && !strcmp(*t, "many"))
+					assert_int_equal(row_cell(p, 0), row_cell(q, 0));
+				if (p && !strcmp(*t, "many"))
+					same_text(p, q, 1);
+				else
+					same_row(p, q);
+			}
+		}
+		if (strcmp(sets[i][0], "many") && !sets[i][2])
+			assert_true(copied < all / 4);
+		cursor_destroy(a);
+		cursor_destroy(b);
+	}
+	f->lean->ops = behind;
+	free(text);
 }
 
 int main(void)
@@ -253,6 +320,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_same, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_overwritten, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_source_gone, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_large_frames, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,6 +24,7 @@ struct program {
 	unsigned hz, every;
 	struct culprit_error reason;
 	bool failed;  /* cannot be loaded or attached here */
+	bool aside;   /* of a way that is not taken */
 	bool dropped; /* by the budget */
 	bool called;  /* by another program: as good as attached */
 	bool elsewhere; /* attached by its collector */
@@ -107,6 +108,48 @@ static struct bpf_object *object_of(const struct bpf_unit *u)
 	return *u->kit->skeleton(u->skeleton)->obj;
 }
 
+static unsigned first_way = 1;
+
+void bpf_first_way(unsigned way)
+{
+	first_way = way;
+}
+
+unsigned bpf_way(const struct bpf_hook *hooks, unsigned nhooks, const bool *failed)
+{
+	unsigned last = 0, best = 0, best_lacks = 0;
+
+	for (unsigned i = 0; i < nhooks; i++)
+		last = hooks[i].way > last ? hooks[i].way : last;
+	for (unsigned way = first_way; way <= last; way++) {
+		unsigned lacks = 0;
+
+		for (unsigned i = 0; i < nhooks; i++)
+			lacks += hooks[i].way == way && failed[i];
+		if (best && lacks >= best_lacks)
+			continue;
+		best = way;
+		best_lacks = lacks;
+	}
+	return best;
+}
+
+/* Of all that is known to fail. true: nothing of the way taken does. */
+static bool take_way(struct bpf_unit *u)
+{
+	bool failed[BPF_PROGRAMS_MAX] = {false}, whole = true;
+	unsigned way;
+
+	for (unsigned i = 0; i < u->kit->nhooks; i++)
+		failed[i] = u->programs[i].failed;
+	way = bpf_way(u->kit->hooks, u->kit->nhooks, failed);
+	for (unsigned i = 0; i < u->kit->nhooks; i++) {
+		u->programs[i].aside = u->kit->hooks[i].way && u->kit->hooks[i].way != way;
+		whole &= !u->kit->hooks[i].way || u->programs[i].aside || !failed[i];
+	}
+	return whole;
+}
+
 /* Opens and loads the object with those programs that are not known to fail, or with `only` one of them. 0 or -errno. */
 static int try_load(struct bpf_unit *u, void *arg, int only)
 {
@@ -128,7 +171,7 @@ static int try_load(struct bpf_unit *u, void *arg, int only)
 			bpf_why_program(&u->setting, u->kit->hooks[i].hook, -ESRCH, "", &u->programs[i].reason);
 		}
 		if (p)
-			bpf_program__set_autoload(p, only < 0 ? !u->programs[i].failed : (unsigned)only == i);
+			bpf_program__set_autoload(p, only < 0 ? !u->programs[i].failed && !u->programs[i].aside : (unsigned)only == i);
 	}
 	costs = bpf_object__find_map_by_name(object_of(u), "bpf_costs");
 	r = costs ? bpf_map__set_max_entries(costs, bpf_cpus()) : 0;
@@ -146,15 +189,19 @@ static void drop_skeleton(struct bpf_unit *u)
 		u->programs[i].program = NULL;
 }
 
-/* All at once; where that fails, each by itself, and then those together that can be. */
+/* All of the first way at once; where that fails, each by itself, and then those together that can be. */
 static int load_what_can_be(struct bpf_unit *u, void *arg, struct culprit_error *error)
 {
 	unsigned good = 0;
-	int r = try_load(u, arg, -1), first = r;
+	int r, first;
 
-	if (!r)
+	take_way(u);
+	first = r = try_load(u, arg, -1);
+	/* A program may have been left out because the kernel has nothing like it. */
+	if (!r && take_way(u))
 		return 0;
-	bpf_why_object(&u->setting, r, bpf_said(), error);
+	if (r)
+		bpf_why_object(&u->setting, r, bpf_said(), error);
 	drop_skeleton(u);
 	for (unsigned i = 0; i < u->kit->nhooks && u->kit->nhooks > 1; i++) {
 		struct program *p = &u->programs[i];
@@ -171,6 +218,7 @@ static int load_what_can_be(struct bpf_unit *u, void *arg, struct culprit_error 
 			bpf_why_program(&u->setting, u->kit->hooks[0].hook, first, bpf_said(), error);
 		return first;
 	}
+	take_way(u);
 	r = try_load(u, arg, -1);
 	if (r) {
 		bpf_why_object(&u->setting, r, bpf_said(), error);
@@ -226,7 +274,7 @@ static int attach(struct bpf_unit *u, unsigned i)
 
 	if (is_attached(p))
 		return 0;
-	if (p->failed || !p->program)
+	if (p->failed || p->aside || !p->program)
 		return -ENOENT;
 	if (u->kit->hooks[i].called) {
 		p->called = true;
@@ -304,6 +352,8 @@ struct bpf_unit *bpf_load(const struct culprit_host *host, const struct bpf_kit 
 		u->costs = bpf_view(u, costs, true);
 	reckon_maps(u);
 	for (unsigned i = 0; i < kit->nhooks; i++) {
+		if (u->programs[i].aside)
+			continue;
 		if (kit->hooks[i].interest || kit->hooks[i].iterator) {
 			on += !u->programs[i].failed;
 			continue;
@@ -322,7 +372,7 @@ struct bpf_unit *bpf_load(const struct culprit_host *host, const struct bpf_kit 
 		return NULL;
 	}
 	for (unsigned i = 0; i < kit->nhooks; i++)
-		if (u->programs[i].failed && !kit->hooks[i].alternative && host->log)
+		if (u->programs[i].failed && !u->programs[i].aside && host->log)
 			host->log(host, CULPRIT_LOG_WARNING, u->programs[i].reason.sentence);
 	return u;
 }
@@ -349,6 +399,11 @@ bool bpf_is_on(const struct bpf_unit *u, unsigned i)
 	return is_attached(&u->programs[i]);
 }
 
+bool bpf_is_aside(const struct bpf_unit *u, unsigned i)
+{
+	return u->programs[i].aside;
+}
+
 uint32_t bpf_thinning(const struct bpf_unit *u, unsigned i)
 {
 	return u->programs[i].thinning;
@@ -358,7 +413,7 @@ int bpf_called_fd(const struct bpf_unit *u, unsigned i)
 {
 	const struct program *p = &u->programs[i];
 
-	return p->failed || !p->program ? -1 : bpf_program__fd(p->program);
+	return p->failed || p->aside || !p->program ? -1 : bpf_program__fd(p->program);
 }
 
 unsigned bpf_hz(const struct bpf_unit *u, unsigned i)
@@ -383,7 +438,7 @@ const char *bpf_reason(const struct bpf_unit *u, unsigned i)
 {
 	const struct program *p = &u->programs[i];
 
-	return p->reason.sentence[0] ? p->reason.sentence : NULL;
+	return p->reason.sentence[0] && !p->aside ? p->reason.sentence : NULL;
 }
 
 int bpf_attach(struct bpf_unit *u, unsigned i)
@@ -517,8 +572,7 @@ size_t bpf_programs(struct bpf_unit *u, const struct culprit_program **ret_list)
 		struct bpf_cost sum = sum_cost(u, i);
 
 		reckon(p, &sum);
-		/* The other of the two stands for it. */
-		if (hook->alternative && p->failed)
+		if (p->aside)
 			continue;
 		u->at[n] = i;
 		u->list[n++] = (struct culprit_program){

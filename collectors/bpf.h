@@ -22,7 +22,8 @@ struct bpf_map;
 struct bpf_hook {
 	const char *name; /* of the function in X.bpf.c */
 	const char *hook; /* for people: "tracepoint sched_switch" */
-	bool alternative; /* of two that do the same on different kernels; that it cannot be loaded is no news */
+	unsigned way;     /* of several to do the same, which this program is part of: one of them is loaded, see bpf_way(). 0: it is
+			   * part of all */
 	bool interest;    /* attached only while somebody looks: bpf_attach() */
 	bool thins;       /* asks bpf_thinned_out(); else it can only be dropped */
 	bool last;  /* see struct culprit_program */
@@ -72,6 +73,12 @@ struct bpf_kit {
 
 struct bpf_unit;
 
+/* The way (struct bpf_hook) to take where the programs marked in `failed` can't be loaded: the first from 1 on that lacks none of its
+ * programs, else the one that lacks the fewest, of those the first. 0: there are none to choose from. */
+unsigned bpf_way(const struct bpf_hook *hooks, unsigned nhooks, const bool *failed);
+/* For tests, before bpf_load(): ways before this one are left out, as if this kernel did not take them. */
+void bpf_first_way(unsigned way);
+
 /* For a collector's probe(): may anything be loaded here at all? Loads nothing. -errno with the sentence. */
 int bpf_probe(const struct culprit_host *, struct culprit_error *);
 /* CPUs that can ever be there: elements of maps that have one a CPU. */
@@ -92,6 +99,8 @@ void *bpf_skeleton(struct bpf_unit *);
 
 /* Is program `index` attached? */
 bool bpf_is_on(const struct bpf_unit *, unsigned index);
+/* Is it of a way that is not taken? Then it is not missed, and there is no reason. */
+bool bpf_is_aside(const struct bpf_unit *, unsigned index);
 /* It looks at one event in so many. */
 uint32_t bpf_thinning(const struct bpf_unit *, unsigned index);
 /* Of a program that others are to call, its descriptor; -1: it is not loaded here. Borrowed. */

@@ -384,14 +384,13 @@ static uint64_t next_after(const struct tcp_flow_self *s, uint64_t begun_ns, uin
 /* *ret_owners_ns: of its time, what doesn't delay the next pass. */
 static int watch_pass(struct tcp_flow_self *s, uint64_t begun_ns, uint64_t *ret_owners_ns)
 {
-	bool needs = tcp_watch_needs_owners(s->watch);
-	bool owners = needs || begun_ns >= s->owners_ns;
-	int err = tcp_watch_pass(s->watch, owners, ret_owners_ns);
+	bool due = begun_ns >= s->owners_ns;
+	int err = tcp_watch_pass(s->watch, due || tcp_watch_needs_owners(s->watch), ret_owners_ns);
 
-	if (owners)
+	if (*ret_owners_ns)
 		s->owners_ns = next_after(s, begun_ns, *ret_owners_ns, OWNERS_SHARE, owners_at_latest_ns);
-	/* Where each pass is such a one, that is what a pass takes. */
-	if (needs && tcp_watch_needs_owners(s->watch))
+	/* One that was not due is part of what a pass takes: where each has to be such a one, they come less often. */
+	if (!due)
 		*ret_owners_ns = 0;
 	return err;
 }
@@ -399,7 +398,7 @@ static int watch_pass(struct tcp_flow_self *s, uint64_t begun_ns, uint64_t *ret_
 static int tcp_flow_sample(void *self, struct culprit_frame *f)
 {
 	struct tcp_flow_self *s = self;
-	const char *why = s->watch ? tcp_watch_reason(s->watch, tcp_watch_files(s->watch)) : NULL;
+	const char *why = s->watch ? tcp_watch_reason(s->watch, TCP_FILES) : NULL;
 	uint64_t begun_ns = s->host->now_ns(s->host, CULPRIT_MONOTONIC), took_ns, owners_ns = 0;
 	int err;
 
@@ -413,7 +412,7 @@ static int tcp_flow_sample(void *self, struct culprit_frame *f)
 	}
 	if (s->diag)
 		err = tcp_diag_pass(s->diag, s->flows);
-	else if (tcp_watch_is_on(s->watch, tcp_watch_files(s->watch)) || !why)
+	else if (tcp_watch_is_on(s->watch, TCP_FILES) || !why)
 		err = watch_pass(s, begun_ns, &owners_ns);
 	else
 		err = -ENOTSUP;

@@ -4,8 +4,9 @@
 
 #include "bpf_shared.h"
 
-/* In the order of the hooks in tcp_flow.c. */
-enum tcp_flow_program { TCP_STATE, TCP_SEGMENT, TCP_READ, TCP_FILES, TCP_SOCKETS, TCP_FILES_READ, TCP_PROGRAMS };
+/* In the order of the hooks in tcp_watch.c. TCP_FILES_READ and TCP_NET are in place of TCP_FILES and TCP_SOCKETS, where a kernel does not
+ * take those. */
+enum tcp_flow_program { TCP_STATE, TCP_SEGMENT, TCP_READ, TCP_FILES, TCP_SOCKETS, TCP_FILES_READ, TCP_NET, TCP_PROGRAMS };
 
 enum {
 	TCP_PORTS = 64,   /* listening ports that have figures of their own */
@@ -56,6 +57,7 @@ struct tcp_record {
 	unsigned char local[TCP_ADDRESS], remote[TCP_ADDRESS];
 	unsigned short local_port, remote_port;
 	unsigned char state, side, what, pad;
+	unsigned int net;          /* inode of its network namespace, where TCP_FILES_READ found it; 0: there is but one */
 	char comm[16];
 };
 

@@ -83,7 +83,7 @@ volatile __u32 tcp_ports_used, tcp_peers_used;
 /* Set by user space, once the iterator has told of all ports that somebody listens on: which side of a connection that was there
  * before us is asked is not known until then. */
 volatile __u32 tcp_ports_known;
-/* Set by user space: sockets can't be asked by themselves here (tcp_sockets), so the iterator over files tells of them all. */
+/* Set by user space: sockets can't be asked by themselves here (tcp_sockets), so tcp_files tells of them all. */
 volatile __u32 tcp_files_tell;
 
 static __always_inline void mapped(unsigned char to[TCP_ADDRESS], __u32 ipv4)
@@ -162,6 +162,13 @@ static __always_inline void know(struct connection *c, const struct sock *sk, __
 	c->peer = peer_slot(&key, cost);
 }
 
+static __always_inline void held_by(struct tcp_record *r, const struct task_struct *task)
+{
+	r->pid = task->tgid;
+	r->start = task->group_leader->start_boottime;
+	__builtin_memcpy(r->comm, task->group_leader->comm, sizeof(r->comm));
+}
+
 static __always_inline void owned_by(struct connection *c, const struct task_struct *task)
 {
 	c->pid = task->tgid;
@@ -222,6 +229,21 @@ static __always_inline void fill(struct tcp_record *r, const struct sock *sk, co
 	r->retransmits = tp->total_retrans;
 	r->rtt_us = tp->srtt_us >> 3;
 	r->rtt_min_us = tp->rtt_min.s[0].v;
+}
+
+/* The same of a socket that the verifier does not trust to be one. */
+static __always_inline void fill_plain(struct tcp_record *r, const struct sock *sk)
+{
+	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
+
+	fill_ends(r, sk);
+	r->sent = sent_once(BPF_CORE_READ(tp, bytes_sent), BPF_CORE_READ(tp, bytes_retrans), BPF_CORE_READ(tp, bytes_acked),
+			    BPF_CORE_READ(tp, snd_nxt), BPF_CORE_READ(tp, snd_una));
+	r->received = BPF_CORE_READ(tp, bytes_received);
+	r->segments_out = BPF_CORE_READ(tp, segs_out);
+	r->retransmits = BPF_CORE_READ(tp, total_retrans);
+	r->rtt_us = BPF_CORE_READ(tp, srtt_us) >> 3;
+	r->rtt_min_us = BPF_CORE_READ(tp, rtt_min.s[0].v);
 }
 
 static __always_inline void fill_listener(struct tcp_record *r, const struct sock *sk)
@@ -494,34 +516,26 @@ int BPF_PROG(tcp_read, struct sock *sk)
 	return 0;
 }
 
+static __always_inline struct sock *tcp_of(struct file *file)
+{
+	struct socket *socket = bpf_sock_from_file(file);
+	struct sock *sk;
+
+	if (!socket)
+		return NULL;
+	sk = socket->sk;
+	if (!sk || sk->sk_protocol != IPPROTO_TCP || socket->type != 1 || sk->__sk_common.skc_state == CLOSE)
+		return NULL;
+	return sk;
+}
+
 /* Who holds a socket: told of one that listens, of a connection that nothing could be kept of, and where nobody else tells;
  * else noted with the connection, for tcp_sockets. */
-static __always_inline struct socket *tcp_socket_of(struct file *file)
-{
-	struct socket *socket = file ? bpf_sock_from_file(file) : NULL;
-	struct sock *sk = socket ? socket->sk : NULL;
-
-	return sk && sk->sk_protocol == IPPROTO_TCP && socket->type == 1 && sk->__sk_common.skc_state != CLOSE ? socket : NULL;
-}
-
-static __always_inline void tell(struct bpf_iter__task_file *ctx, struct tcp_record *r)
-{
-	struct task_struct *task = ctx->task;
-
-	if (!task || !r->socket)
-		return;
-	r->pid = task->tgid;
-	r->start = task->group_leader->start_boottime;
-	__builtin_memcpy(r->comm, task->group_leader->comm, sizeof(r->comm));
-	/* What has no room in the reader's buffer is shown to us again with the next read: nothing is lost. */
-	bpf_seq_write(ctx->meta->seq, r, sizeof(*r));
-}
-
 SEC("iter/task_file")
 int tcp_files(struct bpf_iter__task_file *ctx)
 {
 	struct task_struct *task = ctx->task;
-	struct socket *socket = tcp_socket_of(ctx->file);
+	struct file *file = ctx->file;
 	struct tcp_record r = {};
 	struct connection *c;
 	struct tcp_sock *tp;
@@ -530,9 +544,9 @@ int tcp_files(struct bpf_iter__task_file *ctx)
 	bool listens;
 	__u64 start;
 
-	if (!task || !socket)
+	if (!task || !file)
 		return 0;
-	sk = socket->sk;
+	sk = tcp_of(file);
 	if (!sk)
 		return 0;
 	cost = bpf_cost_begin(TCP_FILES, &start);
@@ -552,47 +566,11 @@ int tcp_files(struct bpf_iter__task_file *ctx)
 		fill(&r, sk, tp);
 		r.side = c ? c->side : port_slot(r.local_port, false, cost) ? TCP_IN : TCP_OUT;
 	}
-	tell(ctx, &r);
-	bpf_cost_end(cost, start);
-	return 0;
-}
-
-/* The same where the kernel does not trust the sock behind a socket: it may be read, and nothing be noted with it. So all are told of. */
-SEC("iter/task_file")
-int tcp_files_read(struct bpf_iter__task_file *ctx)
-{
-	struct socket *socket = tcp_socket_of(ctx->file);
-	struct tcp_record r = {};
-	struct tcp_sock *tp;
-	struct bpf_cost *cost;
-	struct sock *sk;
-	__u64 start;
-
-	if (!ctx->task || !socket)
-		return 0;
-	sk = socket->sk;
-	if (!sk)
-		return 0;
-	cost = bpf_cost_begin(TCP_FILES_READ, &start);
-	if (!cost)
-		return 0;
-	if (sk->__sk_common.skc_state == LISTEN) {
-		fill_listener(&r, sk);
-		port_slot(r.local_port, true, cost);
-	} else {
-		fill_ends(&r, sk);
-		/* A stream of TCP: nothing else it can be. */
-		tp = (struct tcp_sock *)sk;
-		r.sent = sent_once(BPF_CORE_READ(tp, bytes_sent), BPF_CORE_READ(tp, bytes_retrans), BPF_CORE_READ(tp, bytes_acked),
-				   BPF_CORE_READ(tp, snd_nxt), BPF_CORE_READ(tp, snd_una));
-		r.received = BPF_CORE_READ(tp, bytes_received);
-		r.segments_out = BPF_CORE_READ(tp, segs_out);
-		r.retransmits = BPF_CORE_READ(tp, total_retrans);
-		r.rtt_us = BPF_CORE_READ(tp, srtt_us) >> 3;
-		r.rtt_min_us = BPF_CORE_READ(tp, rtt_min.s[0].v);
-		r.side = port_slot(r.local_port, false, cost) ? TCP_IN : TCP_OUT;
+	if (r.socket) {
+		held_by(&r, task);
+		/* What has no room in the reader's buffer is shown to us again with the next read: nothing is lost. */
+		bpf_seq_write(ctx->meta->seq, &r, sizeof(r));
 	}
-	tell(ctx, &r);
 	bpf_cost_end(cost, start);
 	return 0;
 }
@@ -624,6 +602,81 @@ int tcp_sockets(struct bpf_iter__bpf_sk_storage_map *ctx)
 	fill_owner(&r, c);
 	if (r.socket)
 		bpf_seq_write(ctx->meta->seq, &r, sizeof(r));
+	bpf_cost_end(cost, start);
+	return 0;
+}
+
+/* In place of tcp_files, where the verifier does not trust a socket found in a file (6.18): read, and no more. All are told of, and in
+ * which network namespace tcp_net finds them. */
+SEC("iter/task_file")
+int tcp_files_read(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct tcp_record r = {};
+	struct bpf_cost *cost;
+	struct sock *sk;
+	__u64 start;
+
+	if (!task || !file)
+		return 0;
+	sk = tcp_of(file);
+	if (!sk)
+		return 0;
+	cost = bpf_cost_begin(TCP_FILES_READ, &start);
+	if (!cost)
+		return 0;
+	if (sk->__sk_common.skc_state == LISTEN) {
+		fill_listener(&r, sk);
+		port_slot(r.local_port, true, cost);
+	} else {
+		fill_plain(&r, sk);
+		r.side = port_slot(r.local_port, false, cost) ? TCP_IN : TCP_OUT;
+	}
+	if (bpf_core_field_exists(sk->__sk_common.skc_net.net))
+		r.net = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	held_by(&r, task);
+	bpf_seq_write(ctx->meta->seq, &r, sizeof(r));
+	bpf_cost_end(cost, start);
+	return 0;
+}
+
+/* In place of tcp_sockets, where a kernel lets nobody iterate over a map's elements: each socket of the network namespace that the
+ * iterator was made in, whether something was kept of it or not. */
+SEC("iter/tcp")
+int tcp_net(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *skc = ctx->sk_common;
+	struct tcp_record r = {.what = TCP_KNOWN};
+	struct connection *c;
+	struct bpf_cost *cost;
+	struct tcp_sock *tp;
+	struct sock *sk;
+	__u64 start;
+
+	if (!skc)
+		return 0;
+	/* Not one that is only asked for yet, or waits for its time to be over. */
+	tp = bpf_skc_to_tcp_sock(skc);
+	if (!tp)
+		return 0;
+	sk = (struct sock *)tp;
+	if (sk->__sk_common.skc_state == CLOSE)
+		return 0;
+	cost = bpf_cost_begin(TCP_NET, &start);
+	if (!cost)
+		return 0;
+	c = bpf_sk_storage_get(&tcp_connections, tp, 0, 0);
+	if (sk->__sk_common.skc_state == LISTEN) {
+		fill_listener(&r, sk);
+		port_slot(r.local_port, true, cost);
+	} else {
+		fill(&r, sk, tp);
+		r.side = c ? c->side : port_slot(r.local_port, false, cost) ? TCP_IN : TCP_OUT;
+	}
+	if (c)
+		fill_owner(&r, c);
+	bpf_seq_write(ctx->meta->seq, &r, sizeof(r));
 	bpf_cost_end(cost, start);
 	return 0;
 }

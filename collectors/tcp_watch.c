@@ -11,6 +11,7 @@
 
 #include "bpf.h"
 #include "bpf_ring.h"
+#include "tcp_nets.h"
 #include "tcp_watch.skel.h"
 
 enum {
@@ -22,9 +23,10 @@ static const struct bpf_hook hooks[] = {
 	[TCP_STATE] = {.name = "tcp_state", .hook = "tracepoint inet_sock_set_state"},
 	[TCP_SEGMENT] = {.name = "tcp_segment", .hook = "tracepoint tcp_probe"},
 	[TCP_READ] = {.name = "tcp_read", .hook = "tracepoint tcp_rcv_space_adjust"},
-	[TCP_FILES] = {.name = "tcp_files", .hook = "iterator task_file", .iterator = true},
-	[TCP_SOCKETS] = {.name = "tcp_sockets", .hook = "iterator bpf_sk_storage_map", .iterator = true, .over = "tcp_connections"},
-	[TCP_FILES_READ] = {.name = "tcp_files_read", .hook = "iterator task_file", .iterator = true},
+	[TCP_FILES] = {.name = "tcp_files", .hook = "iterator task_file", .iterator = true, .way = 1},
+	[TCP_SOCKETS] = {.name = "tcp_sockets", .hook = "iterator bpf_sk_storage_map", .iterator = true, .over = "tcp_connections", .way = 1},
+	[TCP_FILES_READ] = {.name = "tcp_files_read", .hook = "iterator task_file", .iterator = true, .way = 2},
+	[TCP_NET] = {.name = "tcp_net", .hook = "iterator tcp", .iterator = true, .way = 2},
 };
 
 struct tcp_watch {
@@ -39,8 +41,9 @@ struct tcp_watch {
 	/* Connections that were met before the socket that listens for them, which is as new as they are: that has the next say. */
 	struct tcp_record early[EARLY_MOST];
 	unsigned nearly;
-	enum tcp_flow_program files; /* the iterator over files that this kernel takes */
-	uint64_t told; /* connections that the last look at files told of, because nothing was noted with them */
+	uint64_t told; /* connections that only a look at files tells of: nothing was noted with them, or their namespace is closed to us */
+	struct tcp_nets nets; /* as the last look at files found them, for TCP_NET */
+	bool learning; /* of the ports and namespaces; what is told of sockets is not taken yet */
 };
 
 static int configure(void *skeleton, void *arg)
@@ -76,6 +79,14 @@ void tcp_watch_destroy(struct tcp_watch *w)
 	free(w);
 }
 
+/* It, or the one in its place here. */
+static enum tcp_flow_program taken(const struct tcp_watch *w, enum tcp_flow_program program)
+{
+	if (!bpf_is_aside(w->unit, program))
+		return program;
+	return program == TCP_FILES ? TCP_FILES_READ : program == TCP_SOCKETS ? TCP_NET : program;
+}
+
 struct tcp_watch *tcp_watch_create(const struct culprit_host *host, struct tcp_flows *flows, struct culprit_error *error)
 {
 	struct tcp_watch *w = bpf_probe(host, error) ? NULL : calloc(1, sizeof(*w));
@@ -85,6 +96,7 @@ struct tcp_watch *tcp_watch_create(const struct culprit_host *host, struct tcp_f
 	w->host = host;
 	w->flows = flows;
 	w->told = 1;
+	tcp_nets_init(&w->nets, host->proc_fd);
 	w->unit = bpf_load(host, &tcp_watch_kit, NULL, error);
 	if (!w->unit) {
 		tcp_watch_destroy(w);
@@ -98,53 +110,44 @@ struct tcp_watch *tcp_watch_create(const struct culprit_host *host, struct tcp_f
 		tcp_watch_destroy(w);
 		return NULL;
 	}
-	w->files = TCP_FILES;
-	bpf_attach(w->unit, TCP_FILES);
-	if (!bpf_is_on(w->unit, TCP_FILES)) {
-		bpf_attach(w->unit, TCP_FILES_READ);
-		w->files = bpf_is_on(w->unit, TCP_FILES_READ) ? TCP_FILES_READ : TCP_FILES;
-	}
-	bpf_attach(w->unit, TCP_SOCKETS);
+	bpf_attach(w->unit, taken(w, TCP_FILES));
+	bpf_attach(w->unit, taken(w, TCP_SOCKETS));
 	/* Without it nobody ever tells. */
-	w->skeleton->bss->tcp_ports_known = !bpf_is_on(w->unit, w->files);
+	w->skeleton->bss->tcp_ports_known = !tcp_watch_is_on(w, TCP_FILES);
 	return w;
-}
-
-enum tcp_flow_program tcp_watch_files(const struct tcp_watch *w)
-{
-	return w->files;
 }
 
 bool tcp_watch_is_on(const struct tcp_watch *w, enum tcp_flow_program program)
 {
-	return bpf_is_on(w->unit, program);
+	return bpf_is_on(w->unit, taken(w, program));
 }
 
 const char *tcp_watch_reason(const struct tcp_watch *w, enum tcp_flow_program program)
 {
-	return bpf_reason(w->unit, program);
+	return bpf_reason(w->unit, taken(w, program));
 }
 
 static void take_living(struct tcp_watch *w, enum tcp_flow_program which, const struct tcp_record *r)
 {
 	bool listens = r->state == TCP_LISTENING;
 
-	w->told += which == w->files && !listens;
+	if (which == TCP_FILES_READ)
+		tcp_nets_held(&w->nets, r->net, r->pid);
+	if (w->learning)
+		return;
+	w->told += which == TCP_FILES && !listens;
 	if (!listens && !r->pid && r->side == TCP_IN && w->nearly < EARLY_MOST && !tcp_flows_listens(w->flows, r->local_port))
 		w->early[w->nearly++] = *r;
 	else
 		tcp_flows_living(w->flows, r);
 }
 
-/* Reads all records of one iterator. 0 or -errno. */
-static int read_records(struct tcp_watch *w, enum tcp_flow_program which)
+/* Reads all that is left in one iterator. 0 or -errno. */
+static int read_all(struct tcp_watch *w, enum tcp_flow_program which, int fd)
 {
-	int fd = bpf_iterate(w->unit, which);
 	size_t have = 0;
 	ssize_t n;
 
-	if (fd < 0)
-		return fd;
 	while ((n = read(fd, (char *)w->records + have, sizeof(w->records) - have)) != 0) {
 		size_t whole;
 
@@ -159,34 +162,88 @@ static int read_records(struct tcp_watch *w, enum tcp_flow_program which)
 		have -= whole * sizeof(struct tcp_record);
 		memmove(w->records, &w->records[whole], have);
 	}
-	n = n < 0 ? -errno : 0;
+	return n < 0 ? -errno : 0;
+}
+
+static int read_records(struct tcp_watch *w, enum tcp_flow_program which)
+{
+	int fd = bpf_iterate(w->unit, which), r;
+
+	if (fd < 0)
+		return fd;
+	r = read_all(w, which, fd);
 	close(fd);
-	return (int)n;
+	return r;
+}
+
+static int iterate_net(void *self)
+{
+	struct tcp_watch *w = self;
+
+	return bpf_iterate(w->unit, TCP_NET);
+}
+
+/* Iterators over the sockets of other namespaces, for read_nets(). false: there are sockets that only a look at files tells of. */
+static bool open_nets(struct tcp_watch *w)
+{
+	return !bpf_is_on(w->unit, TCP_NET) || tcp_nets_open(&w->nets, w->host->proc_fd, iterate_net, w);
+}
+
+static void read_nets(struct tcp_watch *w)
+{
+	for (unsigned i = 0; i < w->nets.n; i++) {
+		if (w->nets.list[i].fd >= 0 && read_all(w, TCP_NET, w->nets.list[i].fd))
+			w->told++;
+	}
+	tcp_nets_close(&w->nets);
+}
+
+/* The look at all files. 0 or -errno. */
+static int read_owners(struct tcp_watch *w)
+{
+	enum tcp_flow_program files = taken(w, TCP_FILES);
+	int r = 0;
+
+	w->told = 0;
+	w->skeleton->bss->tcp_files_tell = !tcp_watch_is_on(w, TCP_SOCKETS);
+	tcp_nets_forget(&w->nets);
+	/* Which side of a connection is asked, tcp_files_read can tell only when it knows all ports. */
+	if (files == TCP_FILES_READ && !w->skeleton->bss->tcp_ports_known) {
+		w->learning = true;
+		r = read_records(w, files);
+		w->learning = false;
+	}
+	if (!r)
+		r = read_records(w, files);
+	if (!r)
+		w->skeleton->bss->tcp_ports_known = 1;
+	return r;
 }
 
 bool tcp_watch_needs_owners(const struct tcp_watch *w)
 {
-	return w->told || !bpf_is_on(w->unit, TCP_SOCKETS) || !bpf_is_on(w->unit, TCP_STATE) || !bpf_is_on(w->unit, TCP_READ);
+	return w->told || !tcp_watch_is_on(w, TCP_SOCKETS) || !bpf_is_on(w->unit, TCP_STATE) || !bpf_is_on(w->unit, TCP_READ);
 }
 
 int tcp_watch_pass(struct tcp_watch *w, bool owners, uint64_t *ret_owners_ns)
 {
-	bool sockets = bpf_is_on(w->unit, TCP_SOCKETS);
 	uint64_t begun_ns = w->host->now_ns(w->host, CULPRIT_MONOTONIC);
 	int r = 0;
 
 	*ret_owners_ns = 0;
 	tcp_flows_begin(w->flows);
+	/* By a process that has ended no namespace is found any more, but maybe by another. */
+	if (!owners)
+		owners = !open_nets(w);
 	if (owners) {
-		w->told = 0;
-		w->skeleton->bss->tcp_files_tell = !sockets;
-		r = read_records(w, w->files);
-		if (!r)
-			w->skeleton->bss->tcp_ports_known = 1;
+		tcp_nets_close(&w->nets);
+		r = read_owners(w);
 		*ret_owners_ns = w->host->now_ns(w->host, CULPRIT_MONOTONIC) - begun_ns;
+		w->told += !open_nets(w);
 	}
-	if (!r && sockets)
-		r = read_records(w, TCP_SOCKETS);
+	if (!r && tcp_watch_is_on(w, TCP_SOCKETS))
+		r = read_records(w, taken(w, TCP_SOCKETS));
+	read_nets(w);
 	for (unsigned i = 0; i < w->nearly; i++)
 		tcp_flows_living(w->flows, &w->early[i]);
 	w->nearly = 0;

@@ -15,13 +15,12 @@ struct tcp_watch;
 /* NULL with a sentence: programs can't be loaded here. `flows` gets what they tell, and outlives it. */
 struct tcp_watch *tcp_watch_create(const struct culprit_host *, struct tcp_flows *flows, struct culprit_error *);
 void tcp_watch_destroy(struct tcp_watch *); /* NULL-safe */
-/* Which of the two iterators over files this kernel takes; TCP_FILES: it takes none, or that one. */
-enum tcp_flow_program tcp_watch_files(const struct tcp_watch *);
 bool tcp_watch_is_on(const struct tcp_watch *, enum tcp_flow_program);
 /* Why it is not; NULL: it is. */
 const char *tcp_watch_reason(const struct tcp_watch *, enum tcp_flow_program);
 /* One pass over all sockets; `owners`: also over the open files of all processes, for whose they are and how many hold those that
- * listen. That takes long where there are many processes: *ret_owners_ns. 0 or -errno. */
+ * listen. That takes long where there are many processes: *ret_owners_ns. It may turn out to be needed although nobody asked. 0 or
+ * -errno. */
 int tcp_watch_pass(struct tcp_watch *, bool owners, uint64_t *ret_owners_ns);
 /* Must the next pass be with owners? Not all sockets are known without: they were there before us, or not all programs are on. */
 bool tcp_watch_needs_owners(const struct tcp_watch *);
@@ -47,7 +46,6 @@ static inline struct tcp_watch *tcp_watch_create(const struct culprit_host *host
 	return NULL;
 }
 #define tcp_watch_destroy(w) ((void)(w))
-#define tcp_watch_files(w) ((void)(w), TCP_FILES)
 #define tcp_watch_is_on(w, program) ((void)(w), false)
 #define tcp_watch_reason(w, program) ((const char *)(w))
 #define tcp_watch_pass(w, owners, ret_owners_ns) ((void)(w), (void)(owners), *(ret_owners_ns) = 0, 0)

@@ -371,7 +371,7 @@ static bool fs_fills(const struct facts *f, struct finding *x, double window_s)
 	double left = f->filling.growth > 0 && window_s >= 10 ? f->filling.available / f->filling.growth * window_s : INFINITY;
 	char what[96], state[64], in[32];
 
-	if (!(left <= 8 * 3600) || !(f->filling.used >= 80 || left <= 1800) || f->filling.used >= 99.5)
+	if (!(left <= 8 * 3600) || !(f->filling.used >= 80 || (left <= 1800 && window_s >= 30)) || f->filling.used >= 99.5)
 		return false;
 	snprintf(what, sizeof(what), "fs %.47s", f->filling.mount);
 	/* No more of it than it is good for. */

@@ -223,7 +223,11 @@ static void say_head(const struct findings *f, size_t width, char *buf, size_t c
 		if (!isnan(x->share) && !isnan(x->other_share))
 			snprintf(tails[n++], sizeof(tails[0]), ": %s (%.0f%%) or %s (%.0f%%) %s", a, x->share, b, x->other_share, x->share_of);
 		snprintf(tails[n++], sizeof(tails[0]), ": %s or %s", a, b);
-		snprintf(tails[n++], sizeof(tails[0]), ": %.*s or %.*s", name_fit(x->cause.name, 15), x->cause.name, name_fit(x->other.name, 15), x->other.name);
+		if (!strcmp(x->cause.name, x->other.name) && x->cause.pid)
+			snprintf(tails[n++], sizeof(tails[0]), ": %.*s %llu or %llu", name_fit(x->cause.name, 15), x->cause.name, (unsigned long long)x->cause.pid,
+				 (unsigned long long)x->other.pid);
+		else
+			snprintf(tails[n++], sizeof(tails[0]), ": %.*s or %.*s", name_fit(x->cause.name, 15), x->cause.name, name_fit(x->other.name, 15), x->other.name);
 	} else if (a[0]) {
 		if (!isnan(x->share) && x->share_of)
 			snprintf(tails[n++], sizeof(tails[0]), ": %s %s%.0f%% %s", a, x->added ? "added " : x->began ? "began " : "has ", x->share, x->share_of);

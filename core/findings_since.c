@@ -254,24 +254,24 @@ bool findings_steady(struct view *view, uint64_t to_ns, const struct finding *x)
 
 /* --- who hangs --------------------------------------------------------------------------------------------------- */
 
-enum { STUCK_COLUMNS = 60, STUCK_NS = 10, STUCK_ASKED = 3, STUCK_MOST = 4 };
+enum { STUCK_COLUMNS = 60, STUCK_NS = 10, STUCK_ASKED = 3, STUCK_MOST = 4, STUCK_GAP = 5 };
 
 /* Since when, in buckets from the end, it has been in state D in every sample and was not given a CPU meanwhile. */
 static size_t stuck_for(const struct series *blocked, const struct series *switches, const struct series *cpu)
 {
-	size_t n = 0;
+	size_t n = 0, gap = 0;
 
-	for (size_t i = blocked->n; i-- > 0;) {
-		/* The newest may have no sample yet. */
+	for (size_t i = blocked->n; i-- > 0 && gap <= STUCK_GAP;) {
+		/* The newest may have no sample yet, and a busy box is sampled less often. */
 		if (!blocked->buckets[i].data) {
-			if (i + 1 == blocked->n)
-				continue;
-			break;
+			gap++;
+			continue;
 		}
 		if (blocked->buckets[i].min < 1 || (switches->buckets[i].data && switches->buckets[i].max > 0) ||
 		    (cpu->buckets[i].data && cpu->buckets[i].max > 0))
 			break;
-		n++;
+		n = blocked->n - i;
+		gap = 0;
 	}
 	return n;
 }
@@ -332,6 +332,41 @@ static size_t other_threads(struct findings *f, const struct lens *whole, struct
 	return n;
 }
 
+/* Of more threads than are read, none has a row. A process of one thread that is in state D now and had no CPU since stood there all the time. */
+static uint64_t still_for(struct findings *f, struct view *view, uint64_t to_ns, uint64_t tick, const struct candidate *c)
+{
+	struct series_bucket buckets[STUCK_COLUMNS];
+	struct series out = {.buckets = buckets};
+	struct series_request request;
+	ssize_t row = f->processes ? query_find(f->processes, &c->process) : -1;
+	uint64_t n = 0;
+	size_t gap = 0;
+
+	want(&request, "process", "cpu", &c->process);
+	if (row < 0 || c->thread.bits[0] != c->process.bits[0] || query_number(f->processes, (size_t)row, "threads") != 1 ||
+	    series_run(view, &request, 1, to_ns, tick, STUCK_COLUMNS, &out, NULL))
+		return 0;
+	for (size_t i = out.n; i-- > 0 && gap <= STUCK_GAP;) {
+		if (!out.buckets[i].data) {
+			gap++;
+			continue;
+		}
+		if (out.buckets[i].max > 0)
+			break;
+		n = out.n - i;
+		gap = 0;
+	}
+	return n * tick;
+}
+
+static bool any_data(const struct series *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->buckets[i].data)
+			return true;
+	return false;
+}
+
 bool findings_stuck(struct findings *f, struct view *view, const struct lens *whole, uint64_t to_ns, struct finding *x)
 {
 	struct series_request requests[STUCK_ASKED * STUCK_MOST];
@@ -348,10 +383,15 @@ bool findings_stuck(struct findings *f, struct view *view, const struct lens *wh
 		want(&requests[i], "thread", columns[i % STUCK_ASKED], &c[i / STUCK_ASKED].thread);
 		out[i] = (struct series){.buckets = buckets[i]};
 	}
-	if (!n || series_run(view, requests, n * STUCK_ASKED, to_ns, tick, STUCK_COLUMNS, out, NULL))
+	if (!n)
 		return false;
+	if (series_run(view, requests, n * STUCK_ASKED, to_ns, tick, STUCK_COLUMNS, out, NULL))
+		for (size_t i = 0; i < n * STUCK_ASKED; i++)
+			out[i].n = 0;
 	for (size_t i = 0; i < n; i++) {
-		uint64_t held = stuck_for(&out[i * STUCK_ASKED], &out[i * STUCK_ASKED + 1], &out[i * STUCK_ASKED + 2]) * tick;
+		uint64_t held = any_data(&out[i * STUCK_ASKED])
+					? stuck_for(&out[i * STUCK_ASKED], &out[i * STUCK_ASKED + 1], &out[i * STUCK_ASKED + 2]) * tick
+					: still_for(f, view, to_ns, tick, &c[i]);
 
 		if (held < STUCK_NS * 1000000000ull)
 			continue;

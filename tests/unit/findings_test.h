@@ -78,6 +78,8 @@ struct machine {
 	double disk_busy, queue, await, p99, written;
 	double asks[PROCESSES], writes[PROCESSES]; /* requests in progress at vda, bytes a second to it */
 	double fs_used, fs_growth, nfs_timeouts;
+	bool rarely;       /* tasks are sampled every third second */
+	bool many_threads; /* none has a row; processes have one */
 	bool fs_once; /* it grew in the last second only */
 	double retrans, overflows, conntrack;
 	double stopped, full, reread;
@@ -207,8 +209,10 @@ static inline void tell(struct text *t, const struct machine *m, int second, boo
 	add(t, "sample oom_kill\n");
 	if (m->oom_event && last)
 		add(t, "event oom_kill time=%ds comm=python3 pid=77 why=cgroup cgroup=/shop/batch\n", 999 + second);
+	if (m->rarely && second % 3 && !last)
+		return;
 	add(t, "sample thread\n");
-	for (int i = 0; i < PROCESSES; i++)
+	for (int i = 0; i < PROCESSES && !m->many_threads; i++)
 		add(t, "row thread tid=%u start=1 blocked=%d voluntary_rate=%g cpu=%g\n", m->p[i].pid, m->p[i].state[0] == 'D', m->p[i].switches,
 		    m->p[i].cpu);
 	add(t, "row thread tid=2001 start=1 blocked=%d voluntary_rate=%g cpu=0\n", m->worker > 0, m->worker > 0 ? m->worker_switches : 3);
@@ -230,9 +234,9 @@ static inline void tell(struct text *t, const struct machine *m, int second, boo
 
 		if (p->ended && last)
 			continue;
-		add(t, "row process pid=%u start=1 ppid=%u comm=%s state=%s kthread=%s wchan=percpu_rwsem_wait threads=4 rss=1000000 cpu=%g busiest_thread=%g "
+		add(t, "row process pid=%u start=1 ppid=%u comm=%s state=%s kthread=%s wchan=percpu_rwsem_wait threads=%d rss=1000000 cpu=%g busiest_thread=%g "
 		       "runq=%g short_children_cpu=%g read_rate=0 write_rate=%g rss_growth=%g fd_use=%g",
-		    p->pid, p->ppid, p->comm, p->state, p->kthread ? "true" : "false", hidden ? m->one_window : p->cpu, hidden ? m->one_window : p->thread,
+		    p->pid, p->ppid, p->comm, p->state, p->kthread ? "true" : "false", m->many_threads ? 1 : 4, hidden ? m->one_window : p->cpu, hidden ? m->one_window : p->thread,
 		    p->runq, p->shorts, p->written, p->grew, p->files);
 		if (!m->no_root)
 			add(t, " time_busy=%g time_runq=%g time_throttled=%g time_disk=%g time_lock=%g time_net=%g time_memory=%g time_stolen=0 time_other=0 time_stalled=%g",

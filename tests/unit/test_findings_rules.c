@@ -449,6 +449,24 @@ static void hung(void **state)
 	assert_in(s->line[0], "!! CERTAIN  cp 40 hung in the kernel (state D), in percpu_rwsem_wait");
 	assert_in(s->line[1], "since 14:00:2");
 	free(s);
+	/* A box so busy that it is sampled less often. */
+	m.rarely = true;
+	s = look(&m, 30, 14);
+	assert_true(s->f.n == 1);
+	assert_in(s->line[0], "!! CERTAIN  cp 40 hung in the kernel (state D)");
+	free(s);
+	m.rarely = false;
+	/* Of more threads than are read its process tells. */
+	m.many_threads = true;
+	m.p[COPY].busy = 100;
+	s = look(&m, 0, 12);
+	assert_true(s->f.n == 1);
+	assert_in(s->line[0], "!! CERTAIN  cp 40 hung in the kernel (state D), in percpu_rwsem_wait");
+	free(s);
+	m.p[COPY].cpu = 0.1;
+	s = look(&m, 0, 12);
+	assert_int_equal(s->f.n, 0);
+	free(s);
 	/* A worker of a process whose main thread only waits for it. */
 	m = well();
 	m.worker = m.p[JAVA].disk = 30;

@@ -47,6 +47,8 @@ static const char *const names[] = {"cpu",	     "short_children_cpu", "rss",	   
 enum { CPU, SHORT, RSS, READ, WRITE, FILES, STATE, STALLED, OF_ALL, OWN_READ = OF_ALL, OWN_WRITE, DISK, LOCK, NET, OTHER, NAMES };
 _Static_assert(sizeof(names) / sizeof(names[0]) == NAMES, "each has its name");
 
+#define YOUNG_NS 3000000000ull
+
 enum { STALLED_LEAST = 10 /* percent of one thread's time: of less no rule says anything */ };
 
 /* stuck: its main thread is in state D; waits: for disks and other such things, percent of one thread's time. */
@@ -120,10 +122,13 @@ static void note_waiting(struct facts *f, struct query *q, size_t row)
 }
 
 /* The kernel's own threads write what others have written, and ask nobody; who has ended holds nothing any more. */
-static double counts(enum findings_top what, const struct process_top *t, struct query *q, size_t row, double use)
+static double counts(enum findings_top what, const struct process_top *t, struct query *q, size_t row, double use, uint64_t now_ns)
 {
 	struct query_row r;
 
+	/* Who has run since a moment has all of a CPU since then, and another one a second later. */
+	if (what == TOP_CPU && use > t->second.value && query_row(q, row, &r) && r.began && now_ns < r.began_ns + YOUNG_NS)
+		return use * (double)(now_ns > r.began_ns ? now_ns - r.began_ns : 0) / (double)YOUNG_NS;
 	if ((what == TOP_WRITTEN || what == TOP_DISK) && use > 0 && query_number(q, row, "kthread") > 0)
 		return 0;
 	if ((what == TOP_FILES || what == TOP_MEMORY) && use > t->second.value && query_row(q, row, &r) && r.ended_ns)
@@ -200,7 +205,7 @@ void findings_take_processes(struct findings *fs, struct query *q)
 		else if (waits * span_s >= FINDINGS_STUCK_LEAST)
 			note_waiting(f, q, i);
 		for (int k = 0; k < TOPS; k++)
-			take_use(&f->top[k], counts((enum findings_top)k, &f->top[k], q, i, use[k]), i, &best[k], &second[k]);
+			take_use(&f->top[k], counts((enum findings_top)k, &f->top[k], q, i, use[k], info.used_to_ns), i, &best[k], &second[k]);
 	}
 	for (int k = 0; k < TOPS; k++)
 		name_top(&f->top[k], q, best[k], second[k]);
@@ -260,18 +265,22 @@ void findings_by_name(struct findings *fs, struct finding *x, const char *const 
 		if (by[k].sum > by[best].sum)
 			best = k;
 	}
-	if (n && by[best].n > 1 && by[best].sum >= 0.5 * of) {
+	if (n && by[best].n > 1 && (by[best].sum >= 0.5 * of || (x->share < 30 && by[best].sum >= 0.015 * x->share * of))) {
 		memset(&x->cause, 0, sizeof(x->cause));
 		memcpy(x->cause.name, by[best].name, sizeof(by[best].name));
 		x->cause.several = by[best].n;
 		x->other.name[0] = '\0';
 		x->share = number_min(100 * by[best].sum / of, 100);
 		x->other_share = NAN;
-		x->confidence = FINDING_LIKELY;
-	} else if (x->share < 30) {
-		x->nobody = true;
-		x->confidence = FINDING_CANNOT_TELL;
+		/* They have the largest part, clearly more than any one process. */
+		x->nobody = x->share < 50;
+	} else {
+		x->nobody = x->share < 30;
 	}
+	if (x->nobody)
+		x->confidence = FINDING_CANNOT_TELL;
+	else if (x->cause.several)
+		x->confidence = FINDING_LIKELY;
 }
 
 /* --- whose doing it is, where who does it ends at once ----------------------------------------------------------- */

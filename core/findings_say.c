@@ -7,7 +7,7 @@
 #include "text.h"
 #include "units.h"
 
-enum { PROVISIONAL_S = 9 /* ten from the start */, NAME = 24 };
+enum { PROVISIONAL_S = 9 /* ten from the start */, NAME = 24, LARGE = 20 /* percent: of who has less nobody says a name */ };
 
 static const char *const layer_names[LAYERS] = {"cpu", "mem", "disk", "net", "locks", "limits"};
 
@@ -215,9 +215,15 @@ static void say_head(const struct findings *f, size_t width, char *buf, size_t c
 
 	who(&x->cause, a, sizeof(a));
 	who(&x->other, b, sizeof(b));
-	if (x->nobody && a[0]) {
+	if (x->nobody && a[0] && x->share < LARGE) {
+		/* Which one has a little more than the others is another one each second. */
+		snprintf(tails[n++], sizeof(tails[0]), ", by many; none %s %d%% %s", x->began ? "began" : "has", LARGE, x->share_of);
+		snprintf(tails[n++], sizeof(tails[0]), ", by many");
+	} else if (x->nobody && a[0]) {
 		if (!isnan(x->share))
 			snprintf(tails[n++], sizeof(tails[0]), ", by many; %s %s %.0f%% %s", a, x->began ? "began" : "has", x->share, x->share_of);
+		if (!isnan(x->share))
+			snprintf(tails[n++], sizeof(tails[0]), ", by many; %s %s %.0f%%", a, x->began ? "began" : "has", x->share);
 		snprintf(tails[n++], sizeof(tails[0]), ", by many");
 	} else if (x->confidence == FINDING_CANNOT_TELL && a[0] && b[0]) {
 		if (!isnan(x->share) && !isnan(x->other_share))

@@ -88,7 +88,7 @@ struct machine {
 	double peer_open[2];
 	bool no_root, no_psi, fs_remote_stuck, oom_event;
 	unsigned cpus, soft_cpu;
-	double drivers;
+	double drivers, driver_cpu;
 	double worker; /* a thread of java that waits for a disk now, and did so for so much of the window */
 	double worker_switches;
 	double one_window; /* what restic and its busiest thread have of a CPU in a window that hides its last ten seconds */
@@ -224,8 +224,8 @@ static inline void tell(struct text *t, const struct machine *m, int second, boo
 	/* A compiler's driver that was there for a moment, whose children are shorter still. */
 	if (m->drivers > 0 && last)
 		for (unsigned i = 0; i < 4; i++)
-			add(t, "born process pid=%u start=9 ppid=%u comm=gcc state=S short_children_cpu=%g cpu=0 time_busy=95 time_runq=95\n", 200 + i,
-			    m->p[MAKE].pid, m->drivers / 4);
+			add(t, "born process pid=%u start=9 ppid=%u comm=gcc state=S short_children_cpu=%g cpu=%g time_busy=95 time_runq=95\n", 200 + i,
+			    m->p[MAKE].pid, m->drivers / 4, m->driver_cpu);
 	if (m->kthread > 0)
 		add(t, "row process pid=7 start=1 ppid=2 comm=kworker state=R kthread=true cpu=0 time_busy=%g time_runq=%g\n", m->kthread, m->kthread);
 	for (int i = 0; i < PROCESSES; i++) {

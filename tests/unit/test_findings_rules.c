@@ -187,6 +187,42 @@ static void what_is_over_is_said_to_be(void **state)
 	free(s);
 }
 
+/* No process has much; those of one name have. */
+static void many_of_one_name(void **state)
+{
+	struct machine m = well();
+
+	(void)state;
+	m.busy = m.hot = 99;
+	m.waiting = 600;
+	m.psi[0] = 80;
+	m.p[RESTIC].comm = m.p[MAKE].comm = m.p[COPY].comm = "cc1";
+	m.p[RESTIC].cpu = m.p[MAKE].cpu = m.p[COPY].cpu = 50;
+	m.p[MYSQLD].cpu = 60;
+	m.p[JAVA].cpu = 55;
+	assert_says(&m, "cpu-saturated", "CANNOT TELL  cpu saturated, by many; cc1 (3 processes) has 38%", NULL);
+	m.p[RESTIC].comm = "restic";
+	m.p[MAKE].cpu = m.p[COPY].cpu = 40;
+	assert_says(&m, "cpu-saturated", "CANNOT TELL  cpu saturated, by many; none has 20% of the cpu time", NULL);
+	m.p[MYSQLD].cpu = 90;
+	assert_says(&m, "cpu-saturated", "CANNOT TELL  cpu saturated, by many; mysqld 10 has 23% of the cpu time", NULL);
+}
+
+/* Each second another compiler has all of a CPU since it began. */
+static void who_has_just_begun(void **state)
+{
+	struct machine m = well();
+	struct said *s;
+
+	(void)state;
+	m.p[MAKE].cpu = 70;
+	m.drivers = 4;
+	m.driver_cpu = 99;
+	s = look(&m, 30, 60);
+	assert_string_equal(s->f.facts.top[TOP_CPU].name, "make");
+	free(s);
+}
+
 static void victims_are_there(void **state)
 {
 	struct machine m = well();
@@ -607,6 +643,8 @@ int main(void)
 		cmocka_unit_test(what_is_new_began_when_it_came),
 		cmocka_unit_test(shares_of_who_is_new),
 		cmocka_unit_test(what_is_over_is_said_to_be),
+		cmocka_unit_test(many_of_one_name),
+		cmocka_unit_test(who_has_just_begun),
 		cmocka_unit_test(victims_are_there),
 		cmocka_unit_test(quota_before_neighbours),
 		cmocka_unit_test(hypervisor_and_interrupts),

@@ -316,7 +316,7 @@ static void threads_draw(void *self, struct surface *s, struct rect r)
 		rows_draw(&t->rows, s, list);
 	if (t->rows.query && !t->rows.failed && !query_nrows(t->rows.query) && list.h > 2)
 		surface_say(s, r.x + 1, r.y + 2, r.w - 1, ROLE_MUTED,
-			    some_are_not_read(t) ? "none of its threads was read so far" : "none of its threads lived in this window");
+			    some_are_not_read(t) ? "none of its threads was read so far" : "no thread of it is known in this window: it ended before, or was not read");
 	if (!foot)
 		return;
 	if (below) {

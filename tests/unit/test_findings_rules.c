@@ -16,6 +16,14 @@ static void cpu_saturated(void **state)
 	m.p[MYSQLD].runq = 90;
 	assert_says(&m, "cpu-saturated", "LIKELY   cpu saturated: make 12 added 78% of the cpu time",
 		    "hurts mysqld 10: 75% of its busy time spent waiting");
+	/* Neither the kernel's own thread nor the console is who suffers. */
+	m.p[COPY].runq = 95;
+	m.p[COPY].kthread = true;
+	m.p[RESTIC].comm = "culprit";
+	m.p[RESTIC].runq = 93;
+	assert_says(&m, "cpu-saturated", "LIKELY   cpu saturated: make 12", "hurts mysqld 10: 75% of its busy time spent waiting");
+	m.p[RESTIC] = well().p[RESTIC];
+	m.p[COPY] = well().p[COPY];
 	/* Who waits most is no cause. */
 	m.p[MYSQLD].runq = 900;
 	m.p[MYSQLD].busy = 1000;
@@ -31,6 +39,29 @@ static void cpu_saturated(void **state)
 	innocent.p[MAKE].cpu = 380;
 	innocent.p[MAKE].thread = 60;
 	assert_calm(&innocent);
+}
+
+/* By many: to all of them, not to the one of hundreds that happened to wait longest. */
+static void by_many_leads_to_many(void **state)
+{
+	struct machine m = well();
+	struct finding_who who;
+	const char *panel;
+	struct said *s;
+
+	(void)state;
+	m.busy = m.hot = 99;
+	m.waiting = 600;
+	m.psi[0] = 80;
+	m.p[MAKE].cpu = 60;
+	m.p[MYSQLD].runq = 90;
+	s = look(&m, 60, 60);
+	assert_in(s->line[0], "CANNOT TELL  cpu saturated, by many");
+	assert_in(s->line[1], "hurts mysqld 10");
+	assert_true(findings_target(&s->f, &panel, &who));
+	assert_string_equal(panel, "processes");
+	assert_true(!who.pid);
+	free(s);
 }
 
 /* It began some seconds ago: the mean of a long window does not hide it. */
@@ -637,6 +668,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(cpu_saturated),
+		cmocka_unit_test(by_many_leads_to_many),
 		cmocka_unit_test(cpu_saturated_since_a_moment),
 		cmocka_unit_test(one_thread),
 		cmocka_unit_test(one_thread_since_a_moment),

@@ -61,7 +61,7 @@ static void absorb(struct findings *f)
 static double rank(const struct finding *x)
 {
 	/* What is over comes behind what is. */
-	return (x->minor ? 1 : x->rule->weight) * 10 + x->effect - (x->ended_ns || x->over ? 100 : 0);
+	return (x->minor ? 1 : x->rule->weight) * 10 + x->effect - (x->ended_ns ? 100 : 0);
 }
 
 static void order(struct findings *f)
@@ -157,14 +157,14 @@ static void find_victim(struct query *q, struct finding *x)
 	findings_process_name(q, best, x->victim.name, sizeof(x->victim.name));
 }
 
-/* What a process does to itself is over with it, also where the window still has it. */
-static bool is_over(const struct findings *f, const struct finding *x)
+/* What a process does to itself is over with it, also where the window still has it. When it ended; 0: it is there. */
+static uint64_t ended_with(const struct findings *f, const struct finding *x)
 {
 	const struct finding_who *of = x->cause.pid ? &x->cause : &x->victim;
 	ssize_t row = x->rule->alone && f->processes && of->pid ? query_find(f->processes, &of->key) : -1;
 	struct query_row r;
 
-	return row >= 0 && query_row(f->processes, (size_t)row, &r) && r.ended_ns;
+	return row >= 0 && query_row(f->processes, (size_t)row, &r) ? r.ended_ns : 0;
 }
 
 enum { EARLY_MS = 2500 };
@@ -193,8 +193,8 @@ static bool add(struct findings *f, const struct finding_rule *rule, const struc
 		return false;
 	if (rule->who)
 		rule->who(f, whole, x);
-	x->over = is_over(f, x);
-	x->minor |= x->over;
+	if (!x->ended_ns)
+		x->ended_ns = ended_with(f, x);
 	f->ill[rule->layer] = true;
 	f->n++;
 	return true;

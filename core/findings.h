@@ -152,7 +152,6 @@ struct finding {
 	double share, other_share; /* the cause's share of `share_of`, percent; NaN: none is said */
 	const char *share_of;      /* "of its bytes" */
 	bool minor;                /* it holds, but explains no other */
-	bool over;                 /* the process whose trouble it was has ended */
 	bool nobody;               /* no cause has most of it: the one named has the largest part */
 	bool began;                /* what it has a share of, it began */
 	bool added;                /* it is the share of what came in addition since it began */

@@ -194,15 +194,10 @@ static void who(const struct finding_who *w, char *out, size_t cap)
 		snprintf(out, cap, "%.*s", name_fit(w->name, NAME * 2), w->name);
 }
 
-static bool has_ended(const struct finding *x)
-{
-	return x->over || x->ended_ns;
-}
-
 /* Not what is over, nor what is no trouble maybe. */
 static bool is_grave(const struct finding *x)
 {
-	return x->rule->weight >= 2 && !has_ended(x) && !(x->minor && x->confidence == FINDING_CANNOT_TELL);
+	return x->rule->weight >= 2 && !x->ended_ns && !(x->minor && x->confidence == FINDING_CANNOT_TELL);
 }
 
 static void say_head(const struct findings *f, size_t width, char *buf, size_t cap)
@@ -210,7 +205,7 @@ static void say_head(const struct findings *f, size_t width, char *buf, size_t c
 	static const char *const words[] = {[FINDING_CANNOT_TELL] = "CANNOT TELL", [FINDING_LIKELY] = "LIKELY", [FINDING_CERTAIN] = "CERTAIN"};
 	const struct finding *x = &f->list[0];
 	char span[24], a[96] = "", b[96] = "", tails[4][200];
-	const char *mark = is_grave(x) ? "!!" : "  ", *word = has_ended(x) ? "ENDED" : words[x->confidence];
+	const char *mark = is_grave(x) ? "!!" : "  ", *word = x->ended_ns ? "ENDED" : words[x->confidence];
 	size_t n = 0, len;
 
 	who(&x->cause, a, sizeof(a));
@@ -247,7 +242,7 @@ static void say_head(const struct findings *f, size_t width, char *buf, size_t c
 	}
 	tails[n++][0] = '\0';
 	if (width < 60)
-		snprintf(buf, cap, "%s %s%s %s", mark, has_ended(x) ? "ended: " : x->confidence == FINDING_CANNOT_TELL ? "cannot tell who: " : "", x->object, x->state);
+		snprintf(buf, cap, "%s %s%s %s", mark, x->ended_ns ? "ended: " : x->confidence == FINDING_CANNOT_TELL ? "cannot tell who: " : "", x->object, x->state);
 	else if (provisional(f))
 		snprintf(buf, cap, "%s %s (%s of data)  %s %s", mark, word, data(f, span, sizeof(span)), x->object, x->state);
 	else
@@ -270,39 +265,30 @@ static bool head_has_evidence(const struct findings *f, size_t width)
 	return !f->list[0].cause.name[0] && f->list[0].evidence[0] && strstr(line, f->list[0].evidence);
 }
 
-/* "since 14:01:07Z (+-1s)", "until ...", "at ..." */
-static void say_since(const struct findings *f, const struct finding *x, char *out, size_t cap)
+/* "since 14:01:07Z (+-1s)", "until ...", "at ..."; where there is less room without how exact it is. */
+static void say_since(const struct findings *f, const struct finding *x, size_t width, char *out, size_t cap)
 {
+	uint64_t when = x->at_ns ? x->at_ns : x->ended_ns ? x->ended_ns : x->since_ns;
+	const char *word = x->at_ns ? "at" : x->ended_ns ? "until" : "since";
 	char at[32], step[24];
 
 	out[0] = '\0';
-	if (x->over) {
-		snprintf(out, cap, "it has ended");
-		return;
-	}
-	if (x->at_ns) {
-		units_clock(at, sizeof(at), (int64_t)x->at_ns + f->wall_offset_ns, f->zone_offset_s);
-		snprintf(out, cap, "at %s", at);
-		return;
-	}
-	if (x->ended_ns) {
-		units_clock(at, sizeof(at), (int64_t)x->ended_ns + f->wall_offset_ns, f->zone_offset_s);
-		snprintf(out, cap, "until %s (+-%s)", at, units_duration(step, sizeof(step), x->since_step_ns));
-		return;
-	}
-	if (x->before) {
+	if (x->before && !x->at_ns && !x->ended_ns) {
 		snprintf(out, cap, "since before I looked");
 		return;
 	}
-	if (!x->since_ns)
+	if (!when)
 		return;
-	units_clock(at, sizeof(at), (int64_t)x->since_ns + f->wall_offset_ns, f->zone_offset_s);
-	snprintf(out, cap, "since %s (+-%s)", at, units_duration(step, sizeof(step), x->since_step_ns));
+	units_clock(at, sizeof(at), (int64_t)when + f->wall_offset_ns, f->zone_offset_s);
+	if (!x->at_ns && x->since_step_ns)
+		snprintf(out, cap, "%s %s (+-%s)", word, at, units_duration(step, sizeof(step), x->since_step_ns));
+	if (!out[0] || strlen(out) > width)
+		snprintf(out, cap, "%s %s", word, at);
 }
 
 static void say_victim(const struct finding *x, char *out, size_t cap)
 {
-	const char *hurts = has_ended(x) ? "hurt" : "hurts";
+	const char *hurts = x->ended_ns ? "hurt" : "hurts";
 	char a[96];
 
 	out[0] = '\0';
@@ -311,7 +297,7 @@ static void say_victim(const struct finding *x, char *out, size_t cap)
 	who(&x->victim, a, sizeof(a));
 	if (x->busy >= 1.5)
 		snprintf(out, cap, "%s %s: %.*f of %.*f busy threads %s", hurts, a, x->busy >= 9.5 ? 0 : 1, x->waiting, x->busy >= 9.5 ? 0 : 1,
-			 x->busy, has_ended(x) ? "waited" : x->rule->wait_for);
+			 x->busy, x->ended_ns ? "waited" : x->rule->wait_for);
 	else
 		snprintf(out, cap, "%s %s: %.0f%% of its busy time spent waiting", hurts, a, 100 * x->waiting / x->busy);
 }
@@ -340,10 +326,12 @@ static void say_hurts(const struct findings *f, size_t width, char *buf, size_t 
 {
 	const struct finding *x = &f->list[0];
 	char victim[200], since[64];
+	size_t first;
 	const char *parts[2] = {victim, head_has_evidence(f, width) ? "" : x->evidence};
 
 	say_victim(x, victim, sizeof(victim));
-	say_since(f, x, since, sizeof(since));
+	first = 5 + columns(victim[0] ? victim : parts[1]);
+	say_since(f, x, width > first ? width - first : 0, since, sizeof(since));
 	join(parts, 2, since, width, buf, cap);
 }
 

@@ -146,6 +146,15 @@ static void narrow(void **state)
 	(void)state;
 	findings_line(&s->f, 0, 39, line, sizeof(line));
 	assert_string_equal(line, "!! disk vda saturated: restic 14");
+	/* When it began matters more than how exactly that is known. */
+	for (size_t w = 100; w > 40; w--) {
+		findings_line(&s->f, 1, w, line, sizeof(line));
+		if (strstr(line, "(+-"))
+			continue;
+		assert_true(w < 99);
+		assert_in(line, "since 14:00:59Z");
+		break;
+	}
 	for (size_t w = 24; w < 100; w++) {
 		findings_line(&s->f, 0, w, line, sizeof(line));
 		assert_in(line, "disk vda saturated");

@@ -574,7 +574,7 @@ static void lock_contention(void **state)
 	assert_calm(&innocent);
 	/* It has ended: that is said, and no alarm any more. */
 	m.p[JAVA].ended = true;
-	assert_says(&m, "lock-contention", "   ENDED    locks in java 20 fought for", "it has ended");
+	assert_says(&m, "lock-contention", "   ENDED    locks in java 20 fought for", "until 14:01:5");
 }
 
 /* Held back by a limit: nobody sees a busy disk, and yet it is no innocent. */

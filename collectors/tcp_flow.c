@@ -22,9 +22,9 @@ enum { FLOW_TABLE, PEER_TABLE, LISTEN_TABLE };
 enum { PASS_SHARE = 500, OWNERS_SHARE = 4000 };
 static const uint64_t pass_at_latest_ns = 5000000000u, owners_at_latest_ns = 10000000000u;
 
-#define SOCK "struct tcp_sock, by BPF iterators bpf_sk_storage_map and task_file and tracepoint inet_sock_set_state"
+#define SOCK "struct tcp_sock, by BPF iterators bpf_sk_storage_map (or tcp) and task_file and tracepoint inet_sock_set_state"
 #define SEGMENT "tracepoint tcp_probe"
-#define LISTENER "struct sock, by BPF iterators bpf_sk_storage_map and task_file"
+#define LISTENER "struct sock, by BPF iterators bpf_sk_storage_map (or tcp) and task_file"
 
 static const struct culprit_bounds answer_bounds = {.kind = CULPRIT_LOG_LINEAR, .count = BPF_HIST_SLOTS};
 

@@ -202,22 +202,20 @@ static void read_nets(struct tcp_watch *w)
 static int read_owners(struct tcp_watch *w)
 {
 	enum tcp_flow_program files = taken(w, TCP_FILES);
+	volatile __u32 *ports_known = &w->skeleton->bss->tcp_ports_known;
 	int r = 0;
 
 	w->told = 0;
 	w->skeleton->bss->tcp_files_tell = !tcp_watch_is_on(w, TCP_SOCKETS);
 	tcp_nets_forget(&w->nets);
-	/* Which side of a connection is asked, tcp_files_read can tell only when it knows all ports. */
-	if (files == TCP_FILES_READ && !w->skeleton->bss->tcp_ports_known) {
+	/* Which side of a connection is asked can be told when all ports are known that somebody listens on. */
+	if (!*ports_known) {
 		w->learning = true;
 		r = read_records(w, files);
 		w->learning = false;
+		*ports_known = !r;
 	}
-	if (!r)
-		r = read_records(w, files);
-	if (!r)
-		w->skeleton->bss->tcp_ports_known = 1;
-	return r;
+	return r ? r : read_records(w, files);
 }
 
 bool tcp_watch_needs_owners(const struct tcp_watch *w)

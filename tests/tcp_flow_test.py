@@ -4,6 +4,8 @@
 Tables tcp_flow, tcp_peer and tcp_listen against a server and a client in this process, on loopback: what they did is known
 exactly, how long it took they measure themselves, and `ss` says what the kernel thinks.
 
+A process in a network namespace of its own (`--elsewhere` in such a one) has its row, too.
+
 Before that what is known without programs in the kernel (--safe), and both ways in a network namespace that loses segments
 (`tests/tcp_flow_test.py --lossy CULPRIT` in such a one), where `ss` says what was sent again.
 
@@ -22,6 +24,9 @@ import time
 
 LOSSY = sys.argv[1:2] == ['--lossy']
 if LOSSY:
+    del sys.argv[1]
+ELSEWHERE = sys.argv[1:2] == ['--elsewhere']
+if ELSEWHERE:
     del sys.argv[1]
 CULPRIT = sys.argv[1] if len(sys.argv) > 1 else os.environ.get('CULPRIT', 'build/culprit')
 ROUNDS, REQUESTS, REFUSED = 30, 10, 7
@@ -119,6 +124,21 @@ def serve_http2(listener):
         while connection.recv(4096):
             connection.sendall(b'\0\0\0\4\0\0\0\0\0')  # a frame of settings
         connection.close()
+
+
+def elsewhere():
+    """In a namespace of our own: somebody who listens, and a connection to it; ASK goes over it for each line that we read."""
+    subprocess.run(['ip', 'link', 'set', 'lo', 'up'], check=True)
+    listener = socket.socket()
+    listener.bind(('127.0.0.1', 0))
+    listener.listen(4)
+    client = socket.create_connection(listener.getsockname())
+    server = listener.accept()[0]
+    print(listener.getsockname()[1], flush=True)
+    for line in sys.stdin:
+        client.sendall(ASK)
+        whole(server, len(ASK))
+        print(line, end='', flush=True)
 
 
 def percentile(values, p):
@@ -314,6 +334,12 @@ def main():
     talker_port = talker.getsockname()[1]
     threading.Thread(target=talk, args=(talker,), daemon=True).start()
 
+    away = None
+    if shutil.which('unshare') and shutil.which('ip'):
+        away = subprocess.Popen(['unshare', '-n', sys.executable, os.path.abspath(__file__), '--elsewhere'], stdin=subprocess.PIPE,
+                                stdout=subprocess.PIPE, text=True)
+        away_port = int(away.stdout.readline())
+
     folder = tempfile.mkdtemp(prefix='culprit-tcp-')
     file = os.path.join(folder, 'flows.culprit')
     recorder = subprocess.Popen([CULPRIT, 'record', '-o', file, '--collect', 'tcp_flow,task,reclaim', '--interval', '500ms'],
@@ -347,6 +373,10 @@ def main():
                 pass
         old.sendall(ASK)
         whole(old, len(ANSWER))
+        for _ in range(REQUESTS if away else 0):
+            away.stdin.write('again\n')
+            away.stdin.flush()
+            away.stdout.readline()
         waiting = [socket.create_connection(('127.0.0.1', full.getsockname()[1])) for _ in range(3)]
         for _ in range(6):
             c = socket.socket()
@@ -442,12 +472,24 @@ def main():
     row = listening.get(port)
     ok(row is not None and row['pid'] == me and row['accepted'] == ROUNDS,
        'accepted %s, not %d' % (row and row['accepted'], ROUNDS))
+    if away:
+        row = listening.get(away_port)
+        ok(row is not None and row['pid'] == away.pid and row['holders'] == 1, 'listens in another namespace: %s' % row)
+        rows = {r['side']: r for r in dump('tcp_flow', file, '--raw')
+                if r['pid'] == away.pid and (r['listen'] == away_port or r['peer'] == '127.0.0.1:%d' % away_port)}
+        ok(set(rows) == {'in', 'out'} and rows['out']['sent'] == rows['in']['received'] == REQUESTS * len(ASK) and
+           rows['out']['open'] == rows['in']['open'] == 1, 'talks in another namespace: %s' % rows)
+        away.stdin.close()
+        away.wait()
     for c in waiting:
         c.close()
     os.environ.get("KEEP") or shutil.rmtree(folder)
 
 
 skipped = 0
+if ELSEWHERE:
+    elsewhere()
+    sys.exit(0)
 try:
     if LOSSY:
         skipped = lossy()

@@ -197,7 +197,7 @@ static void who(const struct finding_who *w, char *out, size_t cap)
 /* Not what is over, nor what is no trouble maybe. */
 static bool is_grave(const struct finding *x)
 {
-	return x->rule->weight >= 2 && !x->ended_ns && !(x->minor && x->confidence == FINDING_CANNOT_TELL);
+	return x->rule->weight >= 2 && !x->ended_ns && !x->minor;
 }
 
 static void say_head(const struct findings *f, size_t width, char *buf, size_t cap)

@@ -335,6 +335,11 @@ static void fork_storm(void **state)
 	m.p[MAKE].shorts = 0;
 	m.drivers = 250;
 	assert_says(&m, "fork-storm", "LIKELY   short processes take cpu: make 12 began 100% of them", "they took 2.5 of 4 cpus");
+	/* There are CPUs left: no alarm. */
+	m.busy = m.hot = 50;
+	m.waiting = m.psi[0] = 2;
+	m.drivers = 190;
+	assert_says(&m, "fork-storm", "   LIKELY   short processes take cpu: make 12", NULL);
 	innocent.p[MAKE].shorts = 15;
 	assert_calm(&innocent);
 }

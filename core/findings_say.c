@@ -204,7 +204,7 @@ static void say_head(const struct findings *f, size_t width, char *buf, size_t c
 {
 	static const char *const words[] = {[FINDING_CANNOT_TELL] = "CANNOT TELL", [FINDING_LIKELY] = "LIKELY", [FINDING_CERTAIN] = "CERTAIN"};
 	const struct finding *x = &f->list[0];
-	char span[24], a[96] = "", b[96] = "", tails[4][200];
+	char span[24], a[96] = "", b[96] = "", tails[5][200];
 	const char *mark = is_grave(x) ? "!!" : "  ", *word = x->ended_ns ? "ENDED" : words[x->confidence];
 	size_t n = 0, len;
 
@@ -219,6 +219,8 @@ static void say_head(const struct findings *f, size_t width, char *buf, size_t c
 			snprintf(tails[n++], sizeof(tails[0]), ", by many; %s %s %.0f%% %s", a, x->began ? "began" : "has", x->share, x->share_of);
 		if (!isnan(x->share))
 			snprintf(tails[n++], sizeof(tails[0]), ", by many; %s %s %.0f%%", a, x->began ? "began" : "has", x->share);
+		if (x->cause.several)
+			snprintf(tails[n++], sizeof(tails[0]), ", most by %zu %.*s", x->cause.several, name_fit(x->cause.name, NAME), x->cause.name);
 		snprintf(tails[n++], sizeof(tails[0]), ", by many");
 	} else if (x->confidence == FINDING_CANNOT_TELL && a[0] && b[0]) {
 		if (!isnan(x->share) && !isnan(x->other_share))

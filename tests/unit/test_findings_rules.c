@@ -222,6 +222,7 @@ static void what_is_over_is_said_to_be(void **state)
 static void many_of_one_name(void **state)
 {
 	struct machine m = well();
+	struct said *s;
 
 	(void)state;
 	m.busy = m.hot = 99;
@@ -232,6 +233,11 @@ static void many_of_one_name(void **state)
 	m.p[MYSQLD].cpu = 60;
 	m.p[JAVA].cpu = 55;
 	assert_says(&m, "cpu-saturated", "CANNOT TELL  cpu saturated, by many; cc1 (3 processes) has 38%", NULL);
+	s = look(&m, 0, 6);
+	assert_in(s->line[0], "CANNOT TELL (5 s of data)  cpu saturated, by many; cc1 (3 processes) has 38%");
+	findings_line(&s->f, 0, 72, s->line[0], sizeof(s->line[0]));
+	assert_string_equal(s->line[0], "!! CANNOT TELL (5 s of data)  cpu saturated, most by 3 cc1");
+	free(s);
 	m.p[RESTIC].comm = "restic";
 	m.p[MAKE].cpu = m.p[COPY].cpu = 40;
 	assert_says(&m, "cpu-saturated", "CANNOT TELL  cpu saturated, by many; none has 20% of the cpu time", NULL);

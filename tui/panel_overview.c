@@ -107,7 +107,7 @@ static struct rows *all_processes(struct overview *o, struct view *view, const s
 }
 
 /* "Debian 12 (bookworm), kernel 6.18, 2 cpus, 23.5G, up 3h12m": in 78 columns on nearly every box */
-static void say_box(struct overview *o, struct view *view, const struct lens *lens)
+static void say_box(struct overview *o, struct view *view, struct query *q)
 {
 	const struct host_info *host = view_host(view);
 	char up[32], memory[32], system[64], *gnu;
@@ -116,8 +116,7 @@ static void say_box(struct overview *o, struct view *view, const struct lens *le
 	o->box[0] = '\0';
 	if (!host)
 		return;
-	query_info(o->rows.query, &info);
-	(void)lens;
+	query_info(q, &info);
 	units_duration(up, sizeof(up),
 		       info.used_to_wall_ns > host->boot_wall_ns ? (uint64_t)(info.used_to_wall_ns - host->boot_wall_ns) : 0);
 	units_format_short(memory, sizeof(memory), (double)host->memory_bytes, CULPRIT_BYTES);
@@ -189,11 +188,12 @@ static int overview_update(void *self, struct view *view, const struct lens *len
 	view_expect(view, also);
 	r = rows_update(&o->rows, view, lens, 0, error);
 	view_expect(view, NULL);
-	if (r && r != -EBADMSG)
+	/* A filter that cannot be understood leaves the list empty; the machine is there all the same. */
+	if (r && r != -EBADMSG && !lens->filter[0])
 		return r;
 	who.self = all_processes(o, view, lens);
 	findings_take_processes(&o->findings, ((struct rows *)who.self)->query);
-	say_box(o, view, lens);
+	say_box(o, view, ((struct rows *)who.self)->query);
 	say_kernel(o, view, lens, time);
 	e = resources_update(&o->resources, view, lens, time, &widths, &who, error);
 	findings_judge(&o->findings, view, lens, time->newest_ns, ((struct rows *)who.self)->query);

@@ -95,6 +95,21 @@ static void verdict_leads_to_who_it_means(void **state)
 	stage_close(&s);
 }
 
+/* Of a filter with a mistake the list is empty, and the footer says what it is; verdict and resources are of the machine. */
+static void a_wrong_filter_hides_no_machine(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	stage_open(&s, NULL, 180, "overview", 80, 24, TEXT_ASCII);
+	stage_type(&s, "\\cpu>");
+	stage_press(&s, "Enter");
+	assert_shows(&s, "a value was expected");
+	assert_shows(&s, "[Up Enter]");
+	assert_shows(&s, "disk vda");
+	stage_close(&s);
+}
+
 static void overview_when_calm_and_without_pressure(void **state)
 {
 	struct made_host_options calm = {.calm = true}, no_psi = {.no_psi = true};
@@ -694,6 +709,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(panels_look),
 		cmocka_unit_test(verdict_leads_to_who_it_means),
+		cmocka_unit_test(a_wrong_filter_hides_no_machine),
 		cmocka_unit_test(overview_when_calm_and_without_pressure),
 		cmocka_unit_test(overview_tells_of_tails),
 		cmocka_unit_test(processes_sort_and_filter),

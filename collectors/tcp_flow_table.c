@@ -300,7 +300,7 @@ static void listener_living(struct tcp_flows *t, const struct tcp_record *r)
 			l->start_ns = r->start;
 			memcpy(l->comm, r->comm, sizeof(l->comm));
 		}
-		l->holders++;
+		l->holders += r->what != TCP_KNOWN || r->pid;
 	}
 	l->pass = t->pass;
 	l->backlog = r->backlog;

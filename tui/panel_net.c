@@ -183,7 +183,7 @@ static void say_listener(struct net *n, size_t rows)
 	list_panel_say(&n->list.head, dropped > 0 || queue > limit / 2 ? ROLE_WARN : ROLE_TEXT,
 		       strchr(address, ':') ? "listening: [%s]:%.0f %s, queue %.0f/%.0f%s%s%s, dropped %s%s" :
 		       "listening: %s:%.0f %s, queue %.0f/%.0f%s%s%s, dropped %s%s", address,
-		       figures_number(&n->figures, worst, "port"), name, queue, limit, isnan(wait) ? "" : ", read after ",
+		       figures_number(&n->figures, worst, "port"), name[0] ? name : "(whose is not known)", queue, limit, isnan(wait) ? "" : ", read after ",
 		       isnan(wait) ? "" : units_format_short(a, sizeof(a), wait, CULPRIT_NS), isnan(wait) ? "" : " p99",
 		       isnan(dropped) ? "-" : units_format_short(b, sizeof(b), dropped, CULPRIT_COUNT),
 		       rows > 1 ? (snprintf(c, sizeof(c), "; +%zu", rows - 1), c) : "");

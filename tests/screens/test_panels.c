@@ -287,7 +287,7 @@ static void who_uses_a_mount(void **state)
 /* Who listens: the owner, the queue, what it dropped. */
 static void listening_sockets(void **state)
 {
-	static const struct made_host_options sockets = {.sockets = true};
+	static const struct made_host_options sockets = {.sockets = true}, nobody = {.sockets = true, .nobody_listens = true};
 	struct stage s;
 
 	(void)state;
@@ -312,6 +312,10 @@ static void listening_sockets(void **state)
 	stage_open(&s, &sockets, 180, "net", 40, 12, TEXT_ASCII);
 	stage_press(&s, "o");
 	stage_check(&s, "listening-40x12");
+	stage_close(&s);
+	/* The kernel's own, or a process's whose files are hidden from us. */
+	stage_open(&s, &nobody, 180, "net", 120, 24, TEXT_ASCII);
+	assert_shows(&s, "listening: 0.0.0.0:2049 (whose is not known), queue 0/64");
 	stage_close(&s);
 }
 

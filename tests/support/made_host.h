@@ -16,6 +16,7 @@ struct made_host_options {
 	const char *record; /* also into this file, as culprit record does; it is whole once the host is destroyed */
 	bool nfs;       /* a file server is mounted, and slow */
 	bool sockets;   /* who listens and who talks to whom; one accepts too slowly */
+	bool nobody_listens; /* with `sockets`: but for one socket, whose is not known */
 	bool pods;      /* control groups: services, pods and their containers, one stopped by its CPU limit */
 	bool family;    /* a login that builds something, a shop in python3 and one in node, in control groups of their own */
 	bool latencies; /* what only programs in the kernel see: waits for CPUs, the backup's writes on the disk */

@@ -312,18 +312,21 @@ static void fill_sockets(struct made_host *m)
 		{"::", "java:api", 8080, 1204, 10204, 130, 128, 3, 25},
 		{"127.0.0.1", "mysqld", 3306, 812, 9812, 0, 151, 0, 1},
 		{"0.0.0.0", "sshd", 22, 700, 9700, 0, 128, 0, 0},
+		{"0.0.0.0", "", 2049, 0, 0, 0, 64, 0, 2},
 	};
+	size_t n = sizeof(listeners) / sizeof(listeners[0]);
 
 	table_begin(m, "tcp_listen");
-	for (size_t i = 0; i < sizeof(listeners) / sizeof(listeners[0]); i++) {
+	for (size_t i = m->options.nobody_listens ? n - 1 : 0; i < (m->options.nobody_listens ? n : n - 1); i++) {
 		culprit_row(m->frame);
 		put_text(m, "address", listeners[i].address);
 		put(m, "port", listeners[i].port);
 		put(m, "socket", i);
 		put(m, "pid", listeners[i].pid);
 		put(m, "process_start", listeners[i].start);
-		put_text(m, "comm", listeners[i].comm);
-		put(m, "holders", 1);
+		if (listeners[i].pid)
+			put_text(m, "comm", listeners[i].comm);
+		put(m, "holders", listeners[i].pid != 0);
 		put(m, "queue", listeners[i].queue);
 		put(m, "queue_limit", listeners[i].limit);
 		put(m, "drops", m->second * listeners[i].drops);

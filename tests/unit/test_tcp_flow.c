@@ -228,6 +228,14 @@ static void holders_are_those_seen_last(void **state)
 	assert_int_equal(tcp_flows_listeners(t, &list), 2);
 	assert_int_equal(list[1].holders, 1);
 	assert_int_equal(list[1].pid, SERVER);
+	/* The kernel's own, or a process's whose files are hidden from us. */
+	fresh.local_port = 8082;
+	fresh.pid = 0;
+	all[3] = fresh;
+	pass(t, &all[2], 2);
+	assert_int_equal(tcp_flows_listeners(t, &list), 2);
+	assert_int_equal(list[1].holders, 0);
+	fresh = all[2];
 	pass(t, &fresh, 1);
 	assert_int_equal(tcp_flows_listeners(t, &list), 1);
 	assert_int_equal(list[0].port, 8081);

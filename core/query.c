@@ -19,7 +19,7 @@ struct query *query_create(struct view *v)
 		return NULL;
 	q->view = v;
 	q->range_column = -1;
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < 2; i++) {
 		q->counts[i] = calloc(SCHEMA_SLOTS_MAX, sizeof(uint64_t));
 		if (!q->counts[i]) {
 			query_destroy(q);
@@ -44,11 +44,32 @@ void query_destroy(struct query *q)
 	key_index_finish(&q->found);
 	segment_unlock(q->segment);
 	schema_unlock(q->schema_ref);
-	for (size_t i = 0; i < 3; i++)
+	for (size_t i = 0; i < 2; i++)
 		free(q->counts[i]);
 	free(q->sort_cells);
 	free(q->rows);
 	free(q);
+}
+
+void query_rest(struct query *q)
+{
+	if (!q)
+		return;
+	q->nrows = q->in_scope = q->nended = 0;
+	q->ran = false;
+	q->generation++;
+	free(q->rows);
+	q->rows = NULL;
+	q->rows_cap = 0;
+	free(q->sort_cells);
+	q->sort_cells = NULL;
+	q->sort_cap = 0;
+	key_index_finish(&q->found);
+	query_children_finish(q);
+	for (size_t i = 0; i < q->nrollups; i++)
+		query_rollup_rest(&q->rollups[i]);
+	query_rest(q->baseline);
+	query_rest(q->scope);
 }
 
 struct query *query_helper(struct query **q, struct view *v)

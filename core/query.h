@@ -34,6 +34,9 @@ enum query_flags {
 
 struct query *query_create(struct view *); /* NULL: out of memory */
 void query_destroy(struct query *);        /* NULL-safe */
+/* Nobody looks at its answer for a while: the memory of its rows is given back, its columns and how it is sorted stay. Then it has no
+ * rows, until it is run. NULL-safe. */
+void query_rest(struct query *);
 
 /* Answers the lens for this table. 0; -ENODATA: no frame yet; -ENOENT: no such table (the sentence names near ones);
  * -EINVAL: the filter is wrong (the sentence says where); -ESTALE: overwritten meanwhile, try again; -EBADMSG: damage:

@@ -143,7 +143,7 @@ struct query {
 	bool baseline_failed;
 	struct query_names *names, *baseline_names; /* query_baseline.c */
 	struct query_walk *walk;
-	uint64_t *counts[3];
+	uint64_t *counts[2];
 };
 
 static inline struct qrow *query_at(const struct query *q, size_t i)
@@ -191,6 +191,7 @@ void query_names_destroy(struct query_names *); /* NULL-safe */
 /* query_rollup.c */
 void query_rollup_value(struct query *, struct qrollup *, const struct qrow *, struct value *);
 void query_rollup_finish(struct qrollup *);
+void query_rollup_rest(struct qrollup *); /* keeps what it is, not what it found out */
 void query_children_finish(struct query *);
 
 /* query_walk.c */

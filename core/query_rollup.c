@@ -21,11 +21,21 @@ static size_t block_words(const struct qrollup *r)
 	return r->bounds ? r->bounds->count : BLOCK_ROWS;
 }
 
-void query_rollup_finish(struct qrollup *r)
+void query_rollup_rest(struct qrollup *r)
 {
 	free(r->states);
 	free(r->blocks);
 	free(r->cells);
+	r->states = NULL;
+	r->blocks = NULL;
+	r->cells = NULL;
+	r->cap = r->nblocks = r->blocks_cap = 0;
+	r->run = 0;
+}
+
+void query_rollup_finish(struct qrollup *r)
+{
+	query_rollup_rest(r);
 	memset(r, 0, sizeof(*r));
 }
 

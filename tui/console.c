@@ -240,8 +240,12 @@ bool console_show_panel(struct console *c, size_t panel)
 {
 	if (panel >= c->npanels)
 		return false;
-	if (panel != c->current)
+	if (panel != c->current) {
 		c->nheld = 0;
+		if (console_panel(c)->rest)
+			console_panel(c)->rest(c->states[c->current]);
+		c->seen_panel = 0;
+	}
 	c->current = panel;
 	c->stale = true;
 	c->trouble[0] = 0;

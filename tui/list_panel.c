@@ -43,6 +43,13 @@ void list_panel_destroy(void *self)
 	free(s);
 }
 
+void list_panel_rest(void *self)
+{
+	struct list_state *s = self;
+
+	rows_rest(&s->rows);
+}
+
 void list_panel_say(struct list_lines *lines, enum role role, const char *format, ...)
 {
 	struct list_line *line;

@@ -66,6 +66,7 @@ void list_panel_switch(struct list_state *, const struct list_panel *);
 /* NULL: out of memory. */
 void *list_panel_create(const struct list_panel *);
 void list_panel_destroy(void *self);
+void list_panel_rest(void *self);
 int list_panel_update(void *self, struct view *, const struct lens *, const struct panel_time *, struct culprit_error *);
 void list_panel_draw(void *self, struct surface *, struct rect);
 enum panel_result list_panel_action(void *self, int action, struct panel_request *);
@@ -84,7 +85,7 @@ void list_panel_status(const void *self, char *out, size_t cap);
 
 /* The functions of a struct panel, but create. */
 #define LIST_PANEL                                                                                                     \
-	.destroy = list_panel_destroy, .update = list_panel_update, .draw = list_panel_draw,                           \
+	.destroy = list_panel_destroy, .rest = list_panel_rest, .update = list_panel_update, .draw = list_panel_draw,                           \
 	.action = list_panel_action, .table = list_panel_table, .command = list_panel_command,                         \
 	.complete = list_panel_complete, .find = list_panel_find, .selection = list_panel_selection,                  \
 	.target = list_panel_target, .escape = list_panel_escape, .keep = list_panel_keep,                              \

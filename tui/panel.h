@@ -84,6 +84,8 @@ struct panel {
 	 * there is none (tests). -errno with a sentence: the console shows it and draws what the panel last had. */
 	int (*update)(void *self, struct view *, const struct lens *, const struct panel_time *,
 		      struct culprit_error *);
+	/* Optional: another panel is looked at from now on. Gives back what update() finds anew. */
+	void (*rest)(void *self);
 	/* Only within the rect. It may keep what scrolling needs (page size). */
 	void (*draw)(void *self, struct surface *, struct rect);
 	/* An action: a move (ACTION_UP .. ACTION_LAST_FOR_PANEL), or one of its own table. */

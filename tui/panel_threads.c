@@ -146,6 +146,14 @@ static void threads_destroy(void *self)
 	free(t);
 }
 
+static void threads_rest(void *self)
+{
+	struct threads *t = self;
+
+	rows_rest(&t->rows);
+	thread_groups_rest(&t->groups);
+}
+
 /* CPU of the selected thread over the window. */
 static void chart_update(struct threads *t)
 {
@@ -571,6 +579,7 @@ const struct panel threads_panel = {
 	.nkeys = sizeof(keys) / sizeof(keys[0]),
 	.create = threads_create,
 	.destroy = threads_destroy,
+	.rest = threads_rest,
 	.update = threads_update,
 	.draw = threads_draw,
 	.action = threads_action,

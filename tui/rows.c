@@ -124,6 +124,12 @@ void rows_finish(struct rows *r)
 	r->choosing = false;
 }
 
+void rows_rest(struct rows *r)
+{
+	query_rest(r->query);
+	rows_tree_finish(&r->tree);
+}
+
 /* Back to the row one stays on, wherever it is now. */
 static void follow(struct rows *r)
 {

@@ -120,6 +120,7 @@ struct rows {
 
 /* `sort`: column at first, descending; NULL: by key. The specs are borrowed. */
 void rows_init(struct rows *, const char *table, const struct rows_column *specs, size_t n, const char *sort);
+void rows_rest(struct rows *); /* gives back the rows, until rows_update(); what is selected, sorted and chosen stays */
 void rows_finish(struct rows *);
 /* Other columns; the place in the list stays. */
 void rows_set_columns(struct rows *, const struct rows_column *specs, size_t n);

@@ -17,6 +17,13 @@ void thread_groups_finish(struct thread_groups *g)
 	memset(g, 0, sizeof(*g));
 }
 
+void thread_groups_rest(struct thread_groups *g)
+{
+	free(g->groups);
+	g->groups = NULL;
+	g->n = g->cap = 0;
+}
+
 static bool is_digit(char c)
 {
 	return c >= '0' && c <= '9';

@@ -31,6 +31,7 @@ struct thread_groups {
 };
 
 void thread_groups_finish(struct thread_groups *);
+void thread_groups_rest(struct thread_groups *); /* gives the groups back; how they are sorted stays */
 /* Gathers all rows of a query of `thread`, and sorts them. -ENOMEM. */
 int thread_groups_gather(struct thread_groups *, struct rows *);
 /* The name without digits; at most cap - 1 bytes. */

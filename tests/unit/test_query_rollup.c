@@ -111,6 +111,37 @@ static void test_along(void **state)
 	tear_down(&b);
 }
 
+/* A query that rests has no rows and no memory for any; run again it says what it said, in the same order. */
+static void test_rest(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	set_up(&b, with(tasks, ""));
+	for (unsigned i = 1; i <= 3; i++)
+		work(&b, i);
+	query_sort(b.query, "user", true);
+	for (unsigned i = 0; i < 2; i++) {
+		run(&b, "process", 1, 3);
+		assert_int_equal(query_nrows(b.query), 2);
+		assert_int_equal(row_of(&b, 2), 0);
+		expect(&b, 2, "user", 400e6);
+		expect(&b, 2, "size_all", 3000);
+		assert_int_equal(value(&b, 2, "lat_all").hist.counts[1], 2);
+		query_rest(b.query);
+		assert_int_equal(query_nrows(b.query), 0);
+		assert_null(b.query->rows);
+		assert_null(b.query->sort_cells);
+		assert_null(b.query->children);
+		for (size_t k = 0; k < b.query->nrollups; k++)
+			assert_null(b.query->rollups[k].cells);
+		/* Its columns are known all the time: keys that are typed ahead mean them. */
+		assert_true(query_column_find(b.query, "user") >= 0);
+	}
+	query_rest(NULL);
+	tear_down(&b);
+}
+
 /* What is asked of all rows does not bring along what is asked of few; the other way round it does. */
 static void test_few(void **state)
 {
@@ -210,6 +241,7 @@ int main(void)
 		cmocka_unit_test(test_rollups), cmocka_unit_test(test_room_is_known_when_rows_become_few),
 		cmocka_unit_test(test_along),
 		cmocka_unit_test(test_few),
+		cmocka_unit_test(test_rest),
 		cmocka_unit_test(test_several_columns),
 	};
 

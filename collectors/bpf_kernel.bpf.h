@@ -247,14 +247,6 @@ struct in6_addr {
 	} in6_u;
 };
 
-struct ns_common {
-	unsigned int inum;
-};
-
-struct net {
-	struct ns_common ns;
-};
-
 typedef struct {
 	struct net *net; /* not there without CONFIG_NET_NS */
 } possible_net_t;
@@ -288,7 +280,20 @@ struct unix_sock {
 	struct sock *peer;
 };
 
+struct ns_common {
+	unsigned int inum;
+};
+
+struct net {
+	struct ns_common ns;
+};
+
+struct nsproxy {
+	struct net *net_ns;
+};
+
 struct task_struct {
+	struct nsproxy *nsproxy; /* NULL: it has ended */
 	int pid, tgid;
 	unsigned int flags;
 	unsigned int in_iowait : 1;

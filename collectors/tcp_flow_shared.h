@@ -56,7 +56,8 @@ struct tcp_record {
 	int error;                 /* errno of one that failed */
 	unsigned char local[TCP_ADDRESS], remote[TCP_ADDRESS];
 	unsigned short local_port, remote_port;
-	unsigned char state, side, what, pad;
+	unsigned char state, side, what;
+	unsigned char inside;      /* the process is in `net` itself: who made a socket may have gone elsewhere, or given it away */
 	unsigned int net;          /* inode of its network namespace, where TCP_FILES_READ found it; 0: there is but one */
 	char comm[16];
 };

@@ -28,8 +28,12 @@ void tcp_nets_held(struct tcp_nets *nets, uint32_t inode, uint32_t pid)
 	if (!inode || inode == nets->own)
 		return;
 	for (unsigned i = 0; i < nets->n; i++) {
-		if (nets->list[i].inode == inode)
-			return;
+		struct tcp_net *net = &nets->list[i];
+
+		if (net->inode != inode)
+			continue;
+		net->pid = net->pid ? net->pid : pid;
+		return;
 	}
 	if (nets->n == TCP_NETS_MAX)
 		nets->more = true;
@@ -52,6 +56,8 @@ static bool enter(int proc_fd, const struct tcp_net *net)
 	bool in = false;
 	int fd;
 
+	if (!net->pid)
+		return false;
 	snprintf(path, sizeof(path), "%u/ns/net", net->pid);
 	fd = openat(proc_fd, path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)

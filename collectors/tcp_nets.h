@@ -13,7 +13,7 @@ struct tcp_nets {
 	unsigned n;
 	bool more; /* than have room */
 	struct tcp_net {
-		uint32_t inode, pid; /* of a process in it */
+		uint32_t inode, pid; /* of a process in it; 0: none is known */
 		int fd;              /* an iterator made in it, or -1 */
 	} list[TCP_NETS_MAX];
 };
@@ -22,7 +22,7 @@ struct tcp_nets {
 void tcp_nets_init(struct tcp_nets *, int proc_fd);
 /* None is known but ours: a look at all files begins. */
 void tcp_nets_forget(struct tcp_nets *);
-/* It found a socket of namespace `inode` (0: there is but one) that `pid` holds. */
+/* It found a socket of namespace `inode` (0: there is but one), held by `pid`, which is in there itself; 0: by one that is not. */
 void tcp_nets_held(struct tcp_nets *, uint32_t inode, uint32_t pid);
 /* Calls iterate(arg) in each namespace but ours, on a thread that ends with the call, and keeps the descriptors that it returns. An open
  * iterator keeps its namespace from ending: tcp_nets_close(). false: some can't be looked at (its process has ended, we may

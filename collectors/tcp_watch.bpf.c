@@ -635,6 +635,7 @@ int tcp_files_read(struct bpf_iter__task_file *ctx)
 	}
 	if (bpf_core_field_exists(sk->__sk_common.skc_net.net))
 		r.net = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	r.inside = r.net && r.net == BPF_CORE_READ(task, nsproxy, net_ns, ns.inum);
 	held_by(&r, task);
 	bpf_seq_write(ctx->meta->seq, &r, sizeof(r));
 	bpf_cost_end(cost, start);

@@ -132,7 +132,7 @@ static void take_living(struct tcp_watch *w, enum tcp_flow_program which, const 
 	bool listens = r->state == TCP_LISTENING;
 
 	if (which == TCP_FILES_READ)
-		tcp_nets_held(&w->nets, r->net, r->pid);
+		tcp_nets_held(&w->nets, r->net, r->inside ? r->pid : 0);
 	if (w->learning)
 		return;
 	w->told += which == TCP_FILES && !listens;

@@ -249,10 +249,11 @@ struct container {
 	int orders, answers;
 };
 
-/* A process in a namespace of its own, and one more that holds the same. On an order it says BYTES bytes. */
-static bool contain(struct container *c)
+/* A process in a namespace of its own, and one more that holds the same. On an order that says BYTES bytes. `returns`: the first goes back
+ * to where it came from. */
+static bool contain(struct container *c, bool returns)
 {
-	int orders[2], answers[2];
+	int orders[2], answers[2], here = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
 	char byte;
 
 	assert_int_equal(pipe2(orders, O_CLOEXEC), 0);
@@ -273,6 +274,7 @@ static bool contain(struct container *c)
 			prctl(PR_SET_PDEATHSIG, 0);
 			alarm(120);
 			close(orders[1]);
+			close(here);
 			/* Until all that give orders have ended. */
 			for (close(answers[0]); read(orders[0], &byte, 1) > 0;) {
 				say(&e);
@@ -280,12 +282,16 @@ static bool contain(struct container *c)
 			}
 			_exit(0);
 		}
+		if (returns && setns(here, CLONE_NEWNET))
+			_exit(1);
+		close(here);
 		(void)!write(answers[1], &e.port, sizeof(e.port));
 		(void)!write(answers[1], &c->other, sizeof(c->other));
 		close(orders[1]);
 		pause();
 		_exit(0);
 	}
+	close(here);
 	close(orders[0]);
 	close(answers[1]);
 	c->orders = orders[1];
@@ -345,7 +351,7 @@ static void known_in_another_namespace(unsigned way)
 	struct world w;
 
 	begin(&w, way);
-	if (!contain(&c)) {
+	if (!contain(&c, false)) {
 		end(&w);
 		bpf_run_skip("no network namespace of our own here");
 	}
@@ -392,6 +398,27 @@ static void administrator(bool is)
 	assert_int_equal(syscall(SYS_capset, &head, data), 0);
 }
 
+/* The first who is found to hold its sockets is not in there. */
+static void made_and_left(unsigned way)
+{
+	struct container c;
+	struct world w;
+
+	begin(&w, way);
+	if (!contain(&c, true)) {
+		end(&w);
+		bpf_run_skip("no network namespace of our own here");
+	}
+	settle(&w);
+	order(&c);
+	pass_without_files(&w);
+	assert_non_null(listener(&w, c.port));
+	assert_int_equal(listener(&w, c.port)->pid, c.pid);
+	assert_int_equal(flow_to(&w, (uint32_t)c.pid, TCP_OUT, c.port)->sent, BYTES);
+	discard(&c, true);
+	end(&w);
+}
+
 static void where_we_may_not_go_files_tell(void **state)
 {
 	struct container c;
@@ -399,7 +426,7 @@ static void where_we_may_not_go_files_tell(void **state)
 
 	(void)state;
 	begin(&w, 2);
-	if (!contain(&c)) {
+	if (!contain(&c, false)) {
 		end(&w);
 		bpf_run_skip("no network namespace of our own here");
 	}
@@ -508,6 +535,18 @@ static void noted_in_another_namespace(void **state)
 	known_in_another_namespace(1);
 }
 
+static void noted_and_left(void **state)
+{
+	(void)state;
+	made_and_left(1);
+}
+
+static void read_and_left(void **state)
+{
+	(void)state;
+	made_and_left(2);
+}
+
 static void ten_thousand_noted(void **state)
 {
 	(void)state;
@@ -538,10 +577,12 @@ int main(void)
 		cmocka_unit_test(noted_beside_sockets),
 		cmocka_unit_test(noted_before_who_listens),
 		cmocka_unit_test(noted_in_another_namespace),
+		cmocka_unit_test(noted_and_left),
 		cmocka_unit_test(ten_thousand_noted),
 		cmocka_unit_test(read_by_namespace),
 		cmocka_unit_test(read_before_who_listens),
 		cmocka_unit_test(read_in_another_namespace),
+		cmocka_unit_test(read_and_left),
 		cmocka_unit_test(where_we_may_not_go_files_tell),
 		cmocka_unit_test(ten_thousand_read),
 	};

@@ -56,6 +56,12 @@ static void each_is_there_once(void **state)
 	tcp_nets_held(&nets, 5, 102);
 	assert_int_equal(nets.n, 2);
 	assert_int_equal(nets.list[0].pid, 100);
+	/* Found by one that is elsewhere; then by one that is there. */
+	tcp_nets_held(&nets, 7, 0);
+	assert_int_equal(nets.list[2].pid, 0);
+	tcp_nets_held(&nets, 7, 103);
+	tcp_nets_held(&nets, 7, 0);
+	assert_int_equal(nets.list[2].pid, 103);
 	tcp_nets_forget(&nets);
 	assert_int_equal(nets.n, 0);
 	assert_true(nets.own != 0);
@@ -97,6 +103,9 @@ static void another_than_was_found_is_not_entered(void **state)
 	assert_int_equal(nets.list[0].fd, -1);
 	tcp_nets_forget(&nets);
 	tcp_nets_held(&nets, nets.own + 1, UINT32_MAX);
+	assert_false(tcp_nets_open(&nets, proc_fd, iterate, &proc_fd));
+	tcp_nets_forget(&nets);
+	tcp_nets_held(&nets, nets.own + 1, 0);
 	assert_false(tcp_nets_open(&nets, proc_fd, iterate, &proc_fd));
 	tcp_nets_close(&nets);
 	close(proc_fd);

@@ -85,6 +85,8 @@ struct facts {
 	double runq_waiting, runq_p99;
 	double stalled[3], stalled_now[3]; /* cpu, memory, io: share of the window; the kernel's mean of the last 10 s */
 	double available_pct, swap_used_pct;
+	struct row_key memory_key;
+	double available, available_growth; /* bytes; over the window */
 	double oom_kills, swap_out, major_faults, direct_scan, allocstall, refaults, steal_pct;
 	struct disk_tail tails[FINDINGS_DISKS];
 	struct disk_askers askers[FINDINGS_DISKS];
@@ -110,6 +112,7 @@ struct facts {
 	struct {
 		size_t row; /* as above */
 		double port, pid, drops, queue_pct, accept_p99;
+		uint64_t ended_ns; /* nobody listens there any more; 0: somebody does */
 		char comm[FINDINGS_NAME_MAX];
 		struct row_key key, process;
 	} listener;
@@ -162,6 +165,7 @@ struct finding {
 	uint64_t ended_ns;         /* CLOCK_MONOTONIC; it has not been so since then; 0: it is */
 	bool was;                  /* it holds of the window as a whole: no finding unless it has ended */
 	uint64_t at_ns;            /* CLOCK_MONOTONIC; it happened then; 0: no event */
+	int steady_sign; /* of a rule that asks for steadiness: -1: it goes down */
 	/* Where its past is: what is asked for `since`. */
 	char table[32], column[32];
 	struct row_key key;

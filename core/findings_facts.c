@@ -97,6 +97,10 @@ static void take_memory(struct facts *f, struct query *q, size_t n)
 {
 	f->available_pct = n ? query_number(q, 0, "available_pct") : NAN;
 	f->swap_used_pct = n ? query_number(q, 0, "swap_used_pct") : NAN;
+	if (n)
+		key_of(q, 0, &f->memory_key);
+	f->available = n ? query_number(q, 0, "available") : NAN;
+	f->available_growth = n ? query_number(q, 0, "available_growth") : NAN;
 }
 
 static void take_vmstat(struct facts *f, struct query *q, size_t n)
@@ -301,6 +305,7 @@ static void take_netstack(struct facts *f, struct query *q, size_t n)
 static void take_listeners(struct facts *f, struct query *q, size_t n)
 {
 	double most = 0;
+	struct query_row r;
 
 	memset(&f->listener, 0, sizeof(f->listener));
 	f->listener.row = SIZE_MAX;
@@ -315,6 +320,8 @@ static void take_listeners(struct facts *f, struct query *q, size_t n)
 	}
 	if (f->listener.row == SIZE_MAX)
 		return;
+	if (query_row(q, f->listener.row, &r))
+		f->listener.ended_ns = r.ended_ns;
 	f->listener.port = query_number(q, f->listener.row, "port");
 	f->listener.pid = query_number(q, f->listener.row, "pid");
 	f->listener.drops = query_number(q, f->listener.row, "drops_window");

@@ -159,6 +159,24 @@ static bool memory_short(const struct facts *f, struct finding *x)
 	return true;
 }
 
+/* Gone within half an hour as it goes on: before anything stalls. What a build takes for a moment, or a start, does not go on for half a
+ * minute. */
+static bool memory_goes(const struct facts *f, struct finding *x)
+{
+	double left = f->available_growth < 0 && f->data_s >= 30 ? f->available / -f->available_growth * f->data_s : INFINITY;
+	char state[64], in[32];
+
+	if (!(left <= 1800))
+		return false;
+	left -= fmod(left, left < 120 ? 10 : 60);
+	snprintf(state, sizeof(state), "gone in about %s as it goes now", units_duration(in, sizeof(in), (uint64_t)number_max(left, 1) * 1000000000u));
+	finding_is(x, FINDING_LIKELY, left <= 600 ? 0.8 : 0.5, "memory", state);
+	snprintf(x->evidence, sizeof(x->evidence), "%.0f%% available", f->available_pct);
+	x->steady_sign = -1;
+	finding_past(x, "memory", "available_growth", &f->memory_key);
+	return true;
+}
+
 static void grower(struct findings *fs, const struct lens *lens, struct finding *x)
 {
 	const struct process_top *large = &fs->facts.top[TOP_MEMORY];
@@ -445,6 +463,7 @@ const struct finding_rule finding_rules_machine[] = {
 	{"cpu-saturated", LAYER_CPU, 2, "time_runq", "wait for a cpu", "processes", cpu_saturated, cpu_who, finding_by_cpu, false, {"fork-storm", "steal"}},
 	{"group-memory", LAYER_LIMITS, 2, "time_memory", "wait for memory", "cgroups", group_full, NULL, NULL, false, {"oom"}},
 	{"memory-short", LAYER_MEMORY, 2, "time_memory", "wait for memory", "memory", memory_short, grower, NULL, false, {"oom"}},
+	{"memory-goes", LAYER_MEMORY, 1, NULL, NULL, "memory", memory_goes, grower, NULL, false, {"oom", "memory-short"}, false, true},
 	{"disk-saturated", LAYER_DISK, 2, "time_disk", "wait for it", "disks", disk_saturated, disk_who, finding_by_bytes, false,
 	 {"memory-short", "group-memory"}},
 	{"io-held-back", LAYER_DISK, 2, "time_disk", "wait for it", "disks", io_held_back, NULL, NULL, false,

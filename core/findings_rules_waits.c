@@ -136,6 +136,7 @@ static bool accept_queue(const struct facts *f, struct finding *x)
 	}
 	snprintf(what, sizeof(what), "port %.0f", f->listener.port);
 	finding_is(x, FINDING_CERTAIN, 0.5, what, "accept queue full");
+	x->ended_ns = f->listener.ended_ns;
 	if (f->listener.drops > 0)
 		snprintf(x->evidence, sizeof(x->evidence), "%s connections dropped",
 			 units_format_short(one, sizeof(one), f->listener.drops, CULPRIT_COUNT));

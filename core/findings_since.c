@@ -176,7 +176,8 @@ void findings_ended(struct findings *f, struct view *view, uint64_t to_ns, struc
 	size_t n, last, low = 0;
 	double most = 0;
 
-	if (!x->table[0] || x->since_ns || span > to_ns || span < 10 * SECOND_NS)
+	/* What must go on to be said goes on. */
+	if (!x->table[0] || x->rule->steady || x->since_ns || span > to_ns || span < 10 * SECOND_NS)
 		return;
 	want(&request, x->table, x->column, &x->key);
 	step = series_step(to_ns - span, to_ns, ENDED_COLUMNS - 2, series_tick_ns(view));
@@ -238,16 +239,17 @@ bool findings_steady(struct view *view, uint64_t to_ns, const struct finding *x)
 	struct series_bucket buckets[STEADY_COLUMNS];
 	struct series out = {.buckets = buckets};
 	size_t grew = 0, known = 0, late = 0;
+	int sign = x->steady_sign < 0 ? -1 : 1;
 
-	want(&request, x->table, "growth", &x->key);
+	want(&request, x->table, x->steady_sign < 0 ? x->column : "growth", &x->key);
 	if (series_run(view, &request, 1, to_ns, tick > STEADY_STEP_NS ? tick : STEADY_STEP_NS, STEADY_COLUMNS, &out, NULL))
 		return false;
 	for (size_t i = out.n; i-- > 0;) {
 		if (!out.buckets[i].data)
 			continue;
 		known++;
-		grew += out.buckets[i].mean > 0;
-		late += known <= STEADY_LATE && out.buckets[i].mean > 0;
+		grew += sign * out.buckets[i].mean > 0;
+		late += known <= STEADY_LATE && sign * out.buckets[i].mean > 0;
 	}
 	return grew >= STEADY_FEWEST && 2 * grew >= known && late;
 }

@@ -26,7 +26,7 @@ static const char tables[] =
 	"table cpu state key=cpu cpu=key:i64 busy=gauge:f64:percent steal_pct=gauge:f64:percent softirq_pct=gauge:f64:percent irq_pct=gauge:f64:percent\n"
 	"table psi state key=resource resource=key:text some_share=gauge:f64:percent some_avg10=gauge:f64:percent\n"
 	"table runq state key=cpu cpu=key:i64 waiting=gauge:f64:percent wait_p99=gauge:f64:ns\n"
-	"table memory state key=memory id=key:u64 available_pct=gauge:f64:percent swap_used_pct=gauge:f64:percent\n"
+	"table memory state key=memory id=key:u64 available=gauge:f64:bytes available_growth=gauge:f64:bytes available_pct=gauge:f64:percent swap_used_pct=gauge:f64:percent\n"
 	"table vmstat state key=vmstat id=key:u64 oom_kills=gauge:f64:count swap_out_rate=gauge:f64:count/s major_fault_rate=gauge:f64:count/s "
 	"direct_scan_rate=gauge:f64:count/s allocstall_rate=gauge:f64:count/s refault_rate=gauge:f64:count/s steal_pct=gauge:f64:percent\n"
 	"table disk state key=device name=key:text kind=attribute:text busy=gauge:f64:percent queue=gauge:f64:count await=gauge:f64:ns "
@@ -84,6 +84,9 @@ struct machine {
 	double retrans, overflows, conntrack;
 	double stopped, full, reread;
 	double queue_pct, drops;
+	double mem_goes; /* bytes in the window */
+	bool mem_once;   /* all of it in the last second */
+	bool closed; /* nobody listens any more */
 	const char *peers[2];
 	double peer_open[2];
 	bool no_root, no_psi, fs_remote_stuck, oom_event;
@@ -143,7 +146,7 @@ static inline void add(struct text *t, const char *format, ...)
 	t->len += (size_t)n;
 }
 
-static inline void tell_kernel(struct text *t, const struct machine *m, bool last)
+static inline void tell_kernel(struct text *t, const struct machine *m, int second, bool last)
 {
 	static const char *const resources[] = {"cpu", "memory", "io"};
 	static const char *const missing[] = {"runq", "disk_latency", "disk_user", "tcp_listen"};
@@ -159,7 +162,8 @@ static inline void tell_kernel(struct text *t, const struct machine *m, bool las
 		add(t, "row psi resource=%s some_share=%g some_avg10=%g\n", resources[i], m->psi[i], m->now[i]);
 	if (m->no_psi)
 		add(t, "state psi missing \"pressure (PSI) is off: boot with psi=1\"\n");
-	add(t, "sample memory\nrow memory id=0 available_pct=%g swap_used_pct=0\n", m->available);
+	add(t, "sample memory\nrow memory id=0 available=%g available_growth=%g available_pct=%g swap_used_pct=0\n", m->available * 1e8,
+	    m->mem_once && !last ? 0 : m->mem_goes > 0 && second % 20 == 3 ? 1e6 : -m->mem_goes, m->available);
 	add(t, "sample vmstat\nrow vmstat id=0 oom_kills=%g swap_out_rate=%g major_fault_rate=%g direct_scan_rate=0 allocstall_rate=0 "
 	       "refault_rate=%g steal_pct=90\n",
 	    m->oom, m->swap_out, m->major, m->refault);
@@ -191,7 +195,9 @@ static inline void tell_kernel(struct text *t, const struct machine *m, bool las
 		if (m->asks[i] > 0)
 			add(t, "row disk_user pid=%u start=1 name=vda comm=%s in_flight=%g read_rate=0 write_rate=%g\n", m->p[i].pid, m->p[i].comm,
 			    m->asks[i], m->writes[i]);
-	add(t, "sample tcp_listen\nrow tcp_listen address=0.0.0.0 port=8443 pid=%u process_start=1 comm=java queue_pct=%g drops_window=%g\n",
+	add(t, "sample tcp_listen\n");
+	if (!m->closed || !last)
+		add(t, "row tcp_listen address=0.0.0.0 port=8443 pid=%u process_start=1 comm=java queue_pct=%g drops_window=%g\n",
 	    m->p[JAVA].pid, m->queue_pct, m->drops);
 	add(t, "sample tcp_flow\n");
 	for (int i = 0; i < 2; i++)
@@ -205,7 +211,7 @@ static inline void tell_kernel(struct text *t, const struct machine *m, bool las
 static inline void tell(struct text *t, const struct machine *m, int second, bool last)
 {
 	add(t, "tick %ds wall=%llds\n", 1000 + second, 1772373600LL + second);
-	tell_kernel(t, m, last);
+	tell_kernel(t, m, second, last);
 	add(t, "sample oom_kill\n");
 	if (m->oom_event && last)
 		add(t, "event oom_kill time=%ds comm=python3 pid=77 why=cgroup cgroup=/shop/batch\n", 999 + second);

@@ -380,6 +380,23 @@ static void memory_short(void **state)
 	assert_calm(&innocent);
 }
 
+/* Nothing stalls yet, and in some minutes all will. */
+static void memory_goes(void **state)
+{
+	struct machine m = well();
+
+	(void)state;
+	m.mem_goes = 60 * 20e6;
+	m.p[JAVA].grew = 60 * 19e6;
+	assert_says(&m, "memory-goes", "   LIKELY   memory gone in about 5m as it goes now: java 20", "60% available");
+	/* Something was loaded, and that is it; or it would take hours. */
+	m.mem_once = true;
+	assert_calm(&m);
+	m.mem_once = false;
+	m.mem_goes = 60 * 1e6;
+	assert_calm(&m);
+}
+
 static void memory_limit_of_a_group(void **state)
 {
 	struct machine m = well();
@@ -639,6 +656,12 @@ static void accept_queue(void **state)
 	m.drops = 57;
 	m.retrans = 40; /* of those that were dropped */
 	assert_says(&m, "accept-queue", "CERTAIN  port 8443 accept queue full: java 20 accepts too slowly", "57 connections dropped");
+	/* It listens no more. */
+	m.closed = true;
+	m.retrans = 0;
+	assert_says(&m, "accept-queue", "   ENDED    port 8443 accept queue full", NULL);
+	m.closed = false;
+	m.retrans = 40;
 	/* Its server fights for locks: that it accepts too slowly is a sign of that. */
 	m.p[JAVA].lock = 450;
 	m.p[JAVA].busy = 500;
@@ -693,6 +716,7 @@ int main(void)
 		cmocka_unit_test(hypervisor_and_interrupts),
 		cmocka_unit_test(fork_storm),
 		cmocka_unit_test(memory_short),
+		cmocka_unit_test(memory_goes),
 		cmocka_unit_test(memory_limit_of_a_group),
 		cmocka_unit_test(out_of_memory),
 		cmocka_unit_test(disk_saturated),

@@ -361,7 +361,7 @@ static bool io_held_back(const struct facts *f, struct finding *x)
 	if (!(still >= 33) || busy > still / 3)
 		return false;
 	finding_is(x, FINDING_LIKELY, still / 100, "i/o", "waits, and no disk is busy");
-	snprintf(x->evidence, sizeof(x->evidence), "a group's i/o limit, or a remote file system?");
+	snprintf(x->evidence, sizeof(x->evidence), "an i/o limit, or a remote disk?");
 	return true;
 }
 

@@ -197,7 +197,8 @@ static bool fork_storm(const struct facts *f, struct finding *x)
 		return false;
 	finding_is(x, FINDING_LIKELY, number_min(t->sum / number_max(f->cpus, 1) / 100, 1), "short processes", "take cpu");
 	/* Where CPUs are left it is a word, and no alarm. */
-	x->minor = t->sum < 0.5 * f->cpu_busy * f->cpus || f->cpu_busy < 70;
+	/* A third: a build has half of it in some seconds and not in others, and said the one and the other in turn. */
+	x->minor = t->sum < 0.35 * f->cpu_busy * f->cpus || f->cpu_busy < 70;
 	/* One that ended brings all it took, also what it took before the window. */
 	snprintf(x->evidence, sizeof(x->evidence), "they took %.1f of %.0f cpus", number_min(t->sum / 100, f->cpus), f->cpus);
 	return true;

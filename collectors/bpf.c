@@ -115,12 +115,19 @@ void bpf_first_way(unsigned way)
 	first_way = way;
 }
 
-unsigned bpf_way(const struct bpf_hook *hooks, unsigned nhooks, const bool *failed)
+static unsigned last_way(const struct bpf_hook *hooks, unsigned nhooks)
 {
-	unsigned last = 0, best = 0, best_lacks = 0;
+	unsigned last = 0;
 
 	for (unsigned i = 0; i < nhooks; i++)
 		last = hooks[i].way > last ? hooks[i].way : last;
+	return last;
+}
+
+unsigned bpf_way(const struct bpf_hook *hooks, unsigned nhooks, const bool *failed)
+{
+	unsigned last = last_way(hooks, nhooks), best = 0, best_lacks = 0;
+
 	for (unsigned way = first_way; way <= last; way++) {
 		unsigned lacks = 0;
 
@@ -134,20 +141,30 @@ unsigned bpf_way(const struct bpf_hook *hooks, unsigned nhooks, const bool *fail
 	return best;
 }
 
-/* Of all that is known to fail. true: nothing of the way taken does. */
-static bool take_way(struct bpf_unit *u)
+static void take_way(struct bpf_unit *u, unsigned way)
 {
-	bool failed[BPF_PROGRAMS_MAX] = {false}, whole = true;
-	unsigned way;
+	for (unsigned i = 0; i < u->kit->nhooks; i++)
+		u->programs[i].aside = u->kit->hooks[i].way && u->kit->hooks[i].way != way;
+}
+
+/* Of all that is known to fail. */
+static void take_best_way(struct bpf_unit *u)
+{
+	bool failed[BPF_PROGRAMS_MAX] = {false};
 
 	for (unsigned i = 0; i < u->kit->nhooks; i++)
 		failed[i] = u->programs[i].failed;
-	way = bpf_way(u->kit->hooks, u->kit->nhooks, failed);
+	take_way(u, bpf_way(u->kit->hooks, u->kit->nhooks, failed));
+}
+
+/* Not, where a program of it was left out because the kernel has nothing like it. */
+static bool way_is_whole(const struct bpf_unit *u)
+{
 	for (unsigned i = 0; i < u->kit->nhooks; i++) {
-		u->programs[i].aside = u->kit->hooks[i].way && u->kit->hooks[i].way != way;
-		whole &= !u->kit->hooks[i].way || u->programs[i].aside || !failed[i];
+		if (u->kit->hooks[i].way && !u->programs[i].aside && u->programs[i].failed)
+			return false;
 	}
-	return whole;
+	return true;
 }
 
 /* Opens and loads the object with those programs that are not known to fail, or with `only` one of them. 0 or -errno. */
@@ -189,20 +206,23 @@ static void drop_skeleton(struct bpf_unit *u)
 		u->programs[i].program = NULL;
 }
 
-/* All of the first way at once; where that fails, each by itself, and then those together that can be. */
+/* All at once, in each way; where that fails, each by itself, and then those together that can be. */
 static int load_what_can_be(struct bpf_unit *u, void *arg, struct culprit_error *error)
 {
-	unsigned good = 0;
-	int r, first;
+	unsigned good = 0, way = first_way, last = last_way(u->kit->hooks, u->kit->nhooks);
+	int r, first = -ENOENT;
 
-	take_way(u);
-	first = r = try_load(u, arg, -1);
-	/* A program may have been left out because the kernel has nothing like it. */
-	if (!r && take_way(u))
-		return 0;
-	if (r)
-		bpf_why_object(&u->setting, r, bpf_said(), error);
-	drop_skeleton(u);
+	do {
+		take_way(u, way);
+		r = try_load(u, arg, -1);
+		if (!r && way_is_whole(u))
+			return 0;
+		if (r) {
+			bpf_why_object(&u->setting, r, bpf_said(), error);
+			first = r;
+		}
+		drop_skeleton(u);
+	} while (++way <= last);
 	for (unsigned i = 0; i < u->kit->nhooks && u->kit->nhooks > 1; i++) {
 		struct program *p = &u->programs[i];
 
@@ -218,7 +238,7 @@ static int load_what_can_be(struct bpf_unit *u, void *arg, struct culprit_error 
 			bpf_why_program(&u->setting, u->kit->hooks[0].hook, first, bpf_said(), error);
 		return first;
 	}
-	take_way(u);
+	take_best_way(u);
 	r = try_load(u, arg, -1);
 	if (r) {
 		bpf_why_object(&u->setting, r, bpf_said(), error);

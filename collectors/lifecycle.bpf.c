@@ -74,11 +74,15 @@ int BPF_PROG(life_fork, struct task_struct *parent, struct task_struct *child)
 static __always_inline void on_exec(struct task_struct *task, struct linux_binprm *bprm, __u64 from, __u32 whole, __u32 cap)
 {
 	struct life_exec *r = reserve(LIFE_EXEC, sizeof(*r) + cap);
-	__u32 length = whole < cap ? whole : cap;
+	__u32 length = whole;
 	long n;
 
 	if (!r)
 		return;
+	/* Compared is what is used below: older verifiers (6.1) don't know that a copy has the same bounds. */
+	asm volatile("" : "+r"(length));
+	if (length > cap)
+		length = cap;
 	describe(&r->record.process, task);
 	describe(&r->record.parent, task->real_parent);
 	r->whole = whole;
@@ -196,8 +200,10 @@ static __always_inline __u64 resident(struct task_struct *task)
 	if (!mm)
 		return 0;
 	/* File, anonymous, swap, shared: each by its own constant, because elements are of another size there. */
+	/* Those kernels' verifier can't look into an array of a type that is a typedef. */
 	if (bpf_core_field_exists(old->rss_stat.count))
-		return old->rss_stat.count[0].counter + old->rss_stat.count[1].counter + old->rss_stat.count[3].counter;
+		return BPF_CORE_READ(old, rss_stat.count[0].counter) + BPF_CORE_READ(old, rss_stat.count[1].counter) +
+		       BPF_CORE_READ(old, rss_stat.count[3].counter);
 	add_pages(&pages, mm->rss_stat[0].count);
 	add_pages(&pages, mm->rss_stat[1].count);
 	add_pages(&pages, mm->rss_stat[3].count);

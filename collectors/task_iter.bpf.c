@@ -95,12 +95,13 @@ static __always_inline void of_memory(struct task_record *r, struct mm_struct *m
 	r->start_code = mm->start_code;
 	r->arg_start = mm->arg_start;
 	r->env_start = mm->env_start;
-	/* Each by its own constant, because elements are of another size in older kernels. */
+	/* Each by its own constant, because elements are of another size in older kernels; whose verifier can't look into an array of a
+	 * type that is a typedef. */
 	if (bpf_core_field_exists(old->rss_stat.count)) {
-		r->rss_pages[0] = old->rss_stat.count[0].counter;
-		r->rss_pages[1] = old->rss_stat.count[1].counter;
-		r->rss_pages[2] = old->rss_stat.count[2].counter;
-		r->rss_pages[3] = old->rss_stat.count[3].counter;
+		r->rss_pages[0] = BPF_CORE_READ(old, rss_stat.count[0].counter);
+		r->rss_pages[1] = BPF_CORE_READ(old, rss_stat.count[1].counter);
+		r->rss_pages[2] = BPF_CORE_READ(old, rss_stat.count[2].counter);
+		r->rss_pages[3] = BPF_CORE_READ(old, rss_stat.count[3].counter);
 		return;
 	}
 	r->rss_pages[0] = mm->rss_stat[0].count;
@@ -206,7 +207,7 @@ static __always_inline __u64 look_of(struct task_struct *task)
 	hash = mix(mix(hash ^ task->ptrace, task_pointers[0]), task_pointers[1]);
 	if (mm) {
 		if (bpf_core_field_exists(old->rss_stat.count))
-			hash = mix(hash, old->rss_stat.count[0].counter ^ old->rss_stat.count[1].counter << 32);
+			hash = mix(hash, BPF_CORE_READ(old, rss_stat.count[0].counter) ^ BPF_CORE_READ(old, rss_stat.count[1].counter) << 32);
 		else
 			hash = mix(hash, mm->rss_stat[0].count ^ mm->rss_stat[1].count << 32);
 	}

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "heap.h"
 #include "ring_layout.h"
 
 enum { TRIES = 64 }; /* to see the directory between two changes */
@@ -306,6 +307,7 @@ static int read_part(struct source *source, uint64_t seq, uint64_t offset, uint6
 	to = wbuf_reserve(out, n);
 	if (!to)
 		return error_set(error, -ENOMEM, "out of memory");
+	heap_populate(to, n);
 	err = copy(self, self->starts[i] + (offset - skip), self->starts[i] + end, to);
 	/* What was copied counts only if it had not been given up by now. */
 	ring_fence_acquire();

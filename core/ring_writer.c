@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "heap.h"
 #include "ring_layout.h"
 
 struct ring_writer_sink {
@@ -60,6 +61,8 @@ static void store_data(struct ring *ring, uint64_t at, const void *from, size_t 
 {
 	uint64_t offset = ring->geometry.data_offset + at;
 
+	if (ring->map)
+		heap_populate((uint8_t *)ring->map + offset, words * 8);
 	if (ring->map)
 		ring_copy_in((uint64_t *)(void *)((uint8_t *)ring->map + offset), from, words);
 	else if (words)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
@@ -105,9 +106,42 @@ static void test_midst(void **state)
 	}
 }
 
+/* What is asked for is there without a page fault; what nobody asked for goes. */
+static void test_expected(void **state)
+{
+	enum { PIECES = 60, PIECE = 50000 };
+	static char *pieces[PIECES];
+	long before = resident(), there, left;
+	struct rusage use, after;
+
+	(void)state;
+	heap_expect(4 << 20);
+	there = resident();
+	if (there < before + (3 << 10)) {
+		print_message("# %ld KB, then %ld KB: this malloc, or this kernel, does not do it\n", before, there);
+		skip();
+	}
+	getrusage(RUSAGE_SELF, &use);
+	for (int i = 0; i < PIECES; i++) {
+		pieces[i] = malloc(PIECE);
+		assert_non_null(pieces[i]);
+		memset(pieces[i], i, PIECE);
+	}
+	getrusage(RUSAGE_SELF, &after);
+	print_message("# %ld page faults\n", after.ru_minflt - use.ru_minflt);
+	assert_true(after.ru_minflt - use.ru_minflt < PIECES * (PIECE / 4096) / 10);
+	for (int i = 0; i < PIECES; i++)
+		free(pieces[i]);
+	heap_give_back();
+	left = resident();
+	print_message("# %ld KB, then %ld KB, then %ld KB\n", before, there, left);
+	assert_true(left < before + (1 << 10));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_expected),
 		cmocka_unit_test(test_midst),
 		cmocka_unit_test(test_code),
 	};

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "heap.h"
 #include "query_internal.h"
 
 /* A value reduced to what comparing needs. All of a column have the same type. */
@@ -288,6 +289,7 @@ int key_index_build(struct key_index *x, const struct query *q)
 			return -ENOMEM;
 		x->slots = slots;
 		x->cap = cap;
+		heap_populate(slots, cap * sizeof(*slots));
 	}
 	memset(x->slots, 0, x->cap * sizeof(*x->slots));
 	for (size_t i = 0; i < q->nrows; i++) {

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "heap.h"
 #include "unwind_cfi.h"
 
 int unwind_rules_init(struct unwind_rules *t)
@@ -117,6 +118,7 @@ static int rows_sort(struct cfi_rows *rows, uint64_t least, uint64_t most)
 
 	if (!to)
 		return -ENOMEM;
+	heap_populate(to, rows->n * sizeof(*to));
 	/* -1: which of the two it is. */
 	for (int shift = -1; shift < 64 && (shift < 0 || (most - least) >> shift); shift = shift < 0 ? 0 : shift + DIGIT) {
 #define PLACE(row) (shift < 0 ? (row).rule != 0 : ((row).pc - least) >> shift & ((1 << DIGIT) - 1))

@@ -114,6 +114,8 @@ struct task_sum {
 	uint64_t io[TASK_IO_FIELDS];
 	uint64_t said_user, said_kernel; /* not added up: what /proc said last */
 	bool exact;
+	uint64_t settled; /* on_cpu, as it went into the process's figures last */
+	uint32_t told;    /* threads whose records came in this pass */
 };
 
 /* By the iterator, of a process; and what files have said before it came. */
@@ -233,6 +235,7 @@ struct task_collector {
 	bool may_iterate;	/* it may be loaded yet, or is. Atomic likewise */
 	bool iterated;		/* this sample came from it, */
 	bool iterating;		/* and so did the process at hand */
+	bool brief;		/* the last read of the iterator was: see task_iter.h */
 	bool anew;		/* the row at hand is put anew: nothing of it can be kept */
 	uint32_t pass;
 

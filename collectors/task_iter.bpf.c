@@ -17,8 +17,24 @@ struct {
 	__type(value, __u64);
 } task_seen SEC(".maps");
 
-/* Of user space: the number of the read, and whether it knows nothing from the one before. */
-volatile __u32 task_read, task_whole;
+/* The read in which all threads of a process have records, by the number of the process; another one's where two share a place: who has
+ * lost its place waits until its turn comes, see group_is_whole(). And what its main thread used of CPUs, mixed with how many threads it has. */
+struct task_group {
+	__u32 pid, read;
+	__u64 main;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1 << 16);
+	__type(key, __u32);
+	__type(value, struct task_group);
+} task_groups SEC(".maps");
+
+/* Of user space: the number of the read, and whether it knows nothing from the one before; whether only those threads are to be told of
+ * that did something (task_iter.h), and the processes whose threads are wanted all the same. */
+volatile __u32 task_read, task_whole, task_brief, task_nwanted;
+volatile __u32 task_wanted[TASK_BRIEF_WANTED];
 
 static __always_inline void copy_io(unsigned long long *io, struct task_io_accounting *a)
 {
@@ -214,28 +230,68 @@ static __always_inline __u64 look_of(struct task_struct *task)
 	return hash | 1;
 }
 
+/* The same of a thread that is not its process's main one: the time it had on a CPU, and whether it has one or waits for it. */
+static __always_inline __u64 look_of_other(struct task_struct *task)
+{
+	return mix(mix(task->tgid, task->se.sum_exec_runtime), state_of(task) | (__u64)task->flags << 32) | 1;
+}
+
+/* Are all of its threads to have records in this read? The same answer for each of them, whichever comes first. */
+static __always_inline bool group_is_whole(struct task_group *group, __u32 pid)
+{
+	if (!((pid + task_read) % TASK_RECORD_SAME_MOST))
+		return true;
+	for (__u32 i = 0; i < TASK_BRIEF_WANTED && i < task_nwanted; i++)
+		if (task_wanted[i] == pid)
+			return true;
+	return group && group->pid == pid && group->read == task_read;
+}
+
 SEC("iter/task")
 int task_records(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct task_record *r = &task_one;
 	struct task_record_same again = {.size = sizeof(again)};
+	struct task_group *group = NULL;
 	__u32 place;
 	__u64 *seen = NULL, look = 0;
+	__u64 ran;
+	bool main, changed = false;
 	long err;
 
 	if (!task || !task->pid)
 		return 0;
-	if (task->pid == task->tgid) {
+	main = task->pid == task->tgid;
+	if (main || task_brief) {
 		place = task->pid & ((1 << 16) - 1);
 		seen = bpf_map_lookup_elem(&task_seen, &place);
-		look = look_of(task);
-		/* Where user space knows it from the read before, and does not want a record now and then. */
-		if (seen && *seen == look && !task_whole && (task->pid + task_read) % TASK_RECORD_SAME_MOST) {
+		look = main ? look_of(task) : look_of_other(task);
+		changed = !seen || *seen != look;
+	}
+	if (task_brief) {
+		place = task->tgid & ((1 << 16) - 1);
+		group = bpf_map_lookup_elem(&task_groups, &place);
+		if (!changed && !task_whole && !group_is_whole(group, task->tgid)) {
+			if (!main)
+				return 0;
 			again.tid = again.pid = task->pid;
 			bpf_seq_write(ctx->meta->seq, &again, sizeof(again));
 			return 0;
 		}
+		/* What its threads did adds up only where all are told of: in the next read. Memory that is taken from it is no reason. */
+		ran = main ? mix(task->se.sum_exec_runtime, (__u32)task->signal->nr_threads) : 0;
+		if (changed && group && (!main || ((__u32)task->signal->nr_threads > 1 && (group->pid != (__u32)task->tgid || group->main != ran)))) {
+			group->pid = task->tgid;
+			group->read = task_read + 1;
+			if (main)
+				group->main = ran;
+		}
+	} else if (main && !changed && !task_whole && (task->pid + task_read) % TASK_RECORD_SAME_MOST) {
+		/* User space knows it from the read before, and does not want a record now and then. */
+		again.tid = again.pid = task->pid;
+		bpf_seq_write(ctx->meta->seq, &again, sizeof(again));
+		return 0;
 	}
 	if (task->exit_state & EXIT_DEAD)
 		return 0;
@@ -258,6 +314,6 @@ int task_records(struct bpf_iter__task *ctx)
 	}
 	/* What had no room in the reader's buffer is shown to us again with the next read: it is as new as it was. */
 	if (seen && !err)
-		*seen = r->threads == 1 && !r->tty_major ? look : 0;
+		*seen = !main || ((task_brief || r->threads == 1) && !r->tty_major) ? look : 0;
 	return 0;
 }

@@ -263,8 +263,10 @@ static void touch(struct task_collector *c, struct process *p, bool whole)
 	p->task.pass = c->pass;
 	p->task.flags &= ~(uint32_t)TASK_NEWS;
 	p->known = p->nthreads;
+	if (p->sum)
+		p->sum->told = 0;
 	if (whole && p->sum)
-		memset(p->sum, 0, sizeof(*p->sum));
+		memset(p->sum, 0, offsetof(struct task_sum, settled));
 }
 
 /* What is made of the sums. */
@@ -308,6 +310,7 @@ static int on_process(struct task_collector *c, struct process *p, const struct 
 	sum->said_user = r->all_said_user;
 	sum->said_kernel = r->all_said_kernel;
 	sum->exact = r->exact;
+	sum->told++;
 	task_list_close_fd(c, t);
 	if (hash != t->hash) {
 		is = (struct task_stat){.numbers = t->stat};
@@ -360,8 +363,20 @@ static void settle(struct task_collector *c, struct process *p)
 	if (grown)
 		task_list_sort(p);
 	c->threads += t->stat.threads;
-	if (t->flags & TASK_CHANGED && p->sum)
+	if (!p->sum)
+		return;
+	if (c->brief) {
+		/* A brief read tells of some threads only: what they did is known with the next one. */
+		if (p->sum->told < t->stat.threads)
+			return;
+		/* Nobody looks at its threads one by one: that one of them did something tells their sum. */
+		if (p->sum->on_cpu != p->sum->settled)
+			t->flags |= TASK_CHANGED;
+	}
+	if (t->flags & TASK_CHANGED) {
+		p->sum->settled = p->sum->on_cpu;
 		settle_sum(c, p, p->sum);
+	}
 }
 
 /* --- the pass ---------------------------------------------------------------------------------------------------- */
@@ -504,8 +519,10 @@ static void take(struct task_collector *c, void *arg, const struct task_record *
 			return;
 		touch(c, p, true);
 		/* One that had a single thread until now has its sum with the record of the process. */
-		if (p->sum)
+		if (p->sum) {
 			add(p->sum, &r->own);
+			p->sum->told++;
+		}
 	}
 	pass->last = p;
 	if (p->task.flags & TASK_OWN_THREADS && (!c->threads_limited || c->all_threads || task_is_wanted(c, p->task.id)))
@@ -555,9 +572,10 @@ static int read_records(struct task_collector *c, struct task_iter *iter, char *
 /* Of whose threads records are taken in: of others nothing is known, whatever was read of them. */
 static uint64_t wanted_threads(const struct task_collector *c)
 {
-	uint64_t hash = (uint64_t)c->threads_limited << 1 | c->all_threads;
+	uint64_t hash = (uint64_t)c->brief << 2 | (uint64_t)c->threads_limited << 1 | c->all_threads;
 
-	for (uint32_t i = 0; c->threads_limited && i < c->ninterests; i++)
+	/* A brief read has records of all threads of those that are wanted. */
+	for (uint32_t i = 0; c->threads_limited && !c->brief && i < c->ninterests; i++)
 		hash = (hash ^ c->interests[i].pid) * 0x9E3779B97F4A7C15u;
 	return hash;
 }
@@ -565,12 +583,18 @@ static uint64_t wanted_threads(const struct task_collector *c)
 /* What is to be read: all, where anything of the read before is not known. */
 static void read_begin(struct task_collector *c, struct task_iter *iter)
 {
-	uint64_t wanted = wanted_threads(c);
+	uint64_t wanted;
 
+	c->brief = c->threads_limited && !c->all_threads && c->ninterests <= TASK_BRIEF_WANTED;
+	wanted = wanted_threads(c);
 	iter->whole |= c->pass <= 1 || iter->sample + 1 != c->sample || iter->wanted != wanted;
 	iter->sample = c->sample;
 	iter->wanted = wanted;
 	iter->skeleton->bss->task_whole = iter->whole;
+	iter->skeleton->bss->task_brief = c->brief;
+	iter->skeleton->bss->task_nwanted = c->brief ? c->ninterests : 0;
+	for (uint32_t i = 0; c->brief && i < c->ninterests; i++)
+		iter->skeleton->bss->task_wanted[i] = c->interests[i].pid;
 	iter->skeleton->bss->task_read++;
 	iter->whole = false;
 }

@@ -17,6 +17,10 @@ struct task_record_same {
 	unsigned int size, tid, pid, reserved;
 };
 
+/* Where there are very many threads, the read is brief: of a thread that is not its process's main one nothing comes while it does
+ * nothing. So that a process's threads add up, the read after one in which any of them did something has records of all of them. */
+enum { TASK_BRIEF_WANTED = 16 }; /* processes whose threads have records all the same; with more of them no read is brief */
+
 enum { TASK_RECORD_SAME_MOST = 16 }; /* so many reads at most lie between two whole ones */
 
 /* A record is written up to `size`: a thread's, that of a process, that of a thread of the kernel. */

@@ -659,6 +659,132 @@ static void threads_end_in_between(void **state)
 	assert_true(was - began > 100 * PIECE);
 }
 
+enum { VERY_MANY = 20200 };
+
+/* A process of so many threads; 0: there is no room for them here. */
+static pid_t very_many_threads(void)
+{
+	int ready[2];
+	pid_t pid;
+	char c = 0;
+
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		pthread_attr_t attr;
+		pthread_t t;
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		pthread_attr_init(&attr);
+		pthread_attr_setstacksize(&attr, 32768);
+		for (unsigned i = 0; i < VERY_MANY; i++)
+			if (pthread_create(&t, &attr, sleeper, (void *)"crowd"))
+				_exit(1);
+		if (write(ready[1], "x", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	close(ready[1]);
+	if (read(ready[0], &c, 1) != 1) {
+		waitpid(pid, NULL, 0);
+		pid = 0;
+	}
+	close(ready[0]);
+	return pid;
+}
+
+static void *spins(void *none)
+{
+	prctl(PR_SET_NAME, "spinner");
+	burn_ms(60000);
+	return none;
+}
+
+static uint64_t cpu_ms(struct side *s, pid_t pid)
+{
+	const struct recorded_row *row = process_row(s, pid);
+
+	return (recorder_u64(s->recorder, "process", row, "utime") + recorder_u64(s->recorder, "process", row, "stime")) / 1000000;
+}
+
+/* Threads are not looked at one by one then. What one of them uses is its process's use all the same, though the main thread sleeps; and who
+ * asks for a process's threads gets them with the next sample. */
+static void one_of_very_many_spins(void **state)
+{
+	struct world *w = *state;
+	struct side *s = &w->iterator;
+	struct culprit_interest interest = {.size = sizeof(interest), .table = "thread", .what = "rows", .nkey = 2};
+	pid_t crowd = very_many_threads(), pid;
+	uint64_t first, last;
+	const struct recorded_row *spinner = NULL, *row;
+
+	if (!crowd) {
+		print_message("skipped: %d threads cannot be made here\n", VERY_MANY);
+		skip();
+	}
+	w->children[w->n++] = crowd;
+	sample(s);
+	if (!load(s))
+		skip();
+	for (unsigned i = 0; i < 3; i++)
+		sample(s);
+	assert_int_equal(recorder_rows(s->recorder, "thread"), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		pthread_t t;
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		usleep(50000);
+		pthread_create(&t, NULL, spins, NULL);
+		pthread_join(t, NULL);
+		_exit(0);
+	}
+	w->children[w->n++] = pid;
+	usleep(100000);
+	sample(s);
+	sample(s);
+	first = cpu_ms(s, pid);
+	usleep(400000);
+	sample(s);
+	sample(s);
+	last = cpu_ms(s, pid);
+	if (last < first + 50)
+		fail_msg("it spun for 400 ms, and from %llu ms it came to %llu ms", (unsigned long long)first, (unsigned long long)last);
+	/* Its children that sleep are what they were. */
+	assert_int_equal(cpu_ms(s, w->children[THREADS]), 0);
+	interest.key[0] = (uint64_t)pid;
+	task_collector.interests(s->self, &interest, 1);
+	sample(s);
+	assert_int_equal(recorder_rows(s->recorder, "thread"), 2);
+	for (size_t i = 0; i < 2; i++) {
+		row = &recorder_table(s->recorder, "thread")->rows[i];
+		if (strcmp(recorder_text(s->recorder, "thread", row, "comm"), "spinner") == 0)
+			spinner = row;
+	}
+	assert_non_null(spinner);
+	first = recorder_u64(s->recorder, "thread", spinner, "utime");
+	usleep(400000);
+	sample(s);
+	for (size_t i = 0; i < 2; i++) {
+		row = &recorder_table(s->recorder, "thread")->rows[i];
+		if (strcmp(recorder_text(s->recorder, "thread", row, "comm"), "spinner") == 0)
+			spinner = row;
+	}
+	last = recorder_u64(s->recorder, "thread", spinner, "utime");
+	if (last < first + 50000000)
+		fail_msg("its thread spun for 400 ms, and %llu ms were seen", (unsigned long long)(last - first) / 1000000);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	w->n--;
+	for (unsigned i = 0; i < 2; i++)
+		sample(s);
+	assert_int_equal(recorder_rows(s->recorder, "thread"), 0);
+	task_collector.interests(s->self, NULL, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -668,6 +794,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_limit_is_set, setup, teardown),
 		cmocka_unit_test_setup_teardown(many_change_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(threads_end_in_between, setup, teardown),
+		cmocka_unit_test_setup_teardown(one_of_very_many_spins, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -627,6 +627,7 @@ static const struct culprit_table *const tables[] = {
 const struct culprit_collector task_collector = {
 	.size = sizeof(struct culprit_collector),
 	.abi = CULPRIT_ABI_VERSION,
+	.flags = CULPRIT_KEEPS_UP,
 	.name = "task",
 	.help = "processes and threads: from /proc/PID, and from an iterator in the kernel once that is loaded (BPF)",
 	.tables = tables,

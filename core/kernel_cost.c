@@ -82,9 +82,20 @@ void kernel_cost_put(struct culprit_frame *f, const char *collector, const struc
 
 /* --- the budget -------------------------------------------------------------------------------------------------- */
 
+static uint32_t most_of(const struct cost_taker *t)
+{
+	return t->most ? t->most : COST_THIN_MOST;
+}
+
 static bool can_be_cut(const struct cost_taker *t)
 {
-	return t->thinning && ((t->thins && t->thinning < COST_THIN_MOST) || t->may_drop);
+	return t->thinning && ((t->thins && t->thinning < most_of(t)) || t->may_drop);
+}
+
+/* What would be saved is nothing beside the budget; and of one whose table rests then, it must be something. */
+static bool would_not_help(const struct cost_budget *b, const struct cost_taker *t)
+{
+	return t->share <= 0 || t->share < b->limit * b->cpus / (t->last ? 20 : 50);
 }
 
 static struct cost_taker *dearest_of(struct cost_taker *takers, size_t n, bool last)
@@ -110,12 +121,12 @@ static bool cut(const struct cost_budget *b, struct cost_taker *takers, size_t n
 			dearest = kept;
 	}
 	/* Who costs next to nothing is not to blame. */
-	if (!dearest || dearest->share <= 0)
+	if (!dearest || would_not_help(b, dearest))
 		return false;
 	if (dearest->thinning == 1)
 		dearest->share_when_cut = dearest->share;
 	*ret = (struct cost_step){dearest, 0, share};
-	if (dearest->thins && dearest->thinning < COST_THIN_MOST)
+	if (dearest->thins && dearest->thinning < most_of(dearest))
 		ret->thinning = dearest->thinning * 2;
 	return true;
 }

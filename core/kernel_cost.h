@@ -1,7 +1,7 @@
 /* What culprit has in the kernel and what it costs: the table `bpf`, and the budget. Own cost is own CPU time and the run
  * time of own programs, together; where it stays above the budget, the dearest program is thinned, or dropped where it
- * cannot be, and where no program is dear enough the dearest collector is sampled less often. Each step is a mark on the
- * timeline. Nothing is given back before half of the budget would do.
+ * cannot be, and where no program is dear enough the dearest collector is sampled less often. Who is so cheap that to cut
+ * him would not help is left alone: then it is something else that costs, a screen of very many rows. Each step is a mark on the timeline. Nothing is given back before half of the budget would do.
  *
  * Not here: which collector has programs (the sampler knows), how they are measured (collectors/bpf.c). */
 #ifndef CORE_KERNEL_COST_H
@@ -37,6 +37,7 @@ struct cost_taker {
 	uint32_t collector, program; /* program UINT32_MAX: the collector itself */
 	uint64_t total_ns;           /* cumulative */
 	uint32_t thinning;           /* as it is now; 0: dropped */
+	uint32_t most;               /* thinned no further than this; 0: COST_THIN_MOST */
 	bool thins, may_drop;
 	bool last; /* cut only when no other that is dear can be */
 	/* private: */

@@ -295,9 +295,12 @@ static void interests_tell(struct sampler *s)
 
 		if (!e->open || !e->collector || !e->collector->interests)
 			continue;
+		e->looked_at = false;
 		for (size_t k = 0; k < told->n; k++) {
-			if (entry_has_table(s, e, told->list[k].table))
-				mine[n++] = told->list[k];
+			if (!entry_has_table(s, e, told->list[k].table))
+				continue;
+			e->looked_at |= told->list[k].nkey > 0;
+			mine[n++] = told->list[k];
 		}
 		e->collector->interests(e->self, mine, n);
 	}

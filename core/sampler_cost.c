@@ -6,6 +6,8 @@
 
 #include "error.h"
 
+#define KEEPS_UP_NS 2000000000ull
+
 /* The taker of this tick, with what is remembered of it; NULL: no room, then it cannot be cut. */
 static struct cost_taker *taker_of(struct sampler *s, uint32_t collector, uint32_t program)
 {
@@ -17,6 +19,19 @@ static struct cost_taker *taker_of(struct sampler *s, uint32_t collector, uint32
 		return NULL;
 	s->takers[s->ntakers] = (struct cost_taker){.collector = collector, .program = program};
 	return &s->takers[s->ntakers++];
+}
+
+/* How far a collector may be thinned: what all else hangs on is there within two seconds. */
+static uint32_t thinned_most(const struct sampler *s, const struct entry *e)
+{
+	uint64_t interval_ns = e->period_ns > s->options.interval_ns ? e->period_ns : s->options.interval_ns;
+	uint32_t most = 2;
+
+	if (!(e->collector->flags & CULPRIT_KEEPS_UP))
+		return COST_THIN_MOST;
+	while (most < COST_THIN_MOST && most * 2 * interval_ns <= KEEPS_UP_NS)
+		most *= 2;
+	return most;
 }
 
 static size_t programs_of(const struct entry *e, const struct culprit_program **ret)
@@ -99,6 +114,7 @@ void sampler_cost(struct sampler *s, uint64_t now_ns, uint64_t program_cpu_ns)
 			taker->total_ns = e->cpu_ns;
 			taker->thinning = e->thinning;
 			taker->thins = true;
+			taker->most = thinned_most(s, e);
 			taker->last = true; /* what it reads is on the screen */
 			taker->may_drop = false;
 		}

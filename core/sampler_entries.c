@@ -413,11 +413,17 @@ static void entry_skip(struct sampler *s, struct entry *e, uint32_t state, const
 		builder_skip(writer_builder(s->writer), e->first_table + i, state, reason);
 }
 
+/* Whatever the budget says: what somebody looks at is sampled. */
+static uint32_t thinning_of(const struct entry *e)
+{
+	return e->looked_at ? 1 : e->thinning;
+}
+
 /* Books a sample that was taken. */
 static void entry_done(struct sampler *s, struct entry *e, int result, const char *reason, uint64_t cost_ns)
 {
 	struct culprit_error error = {""};
-	int r = builder_frame_end(writer_builder(s->writer), result, reason, cost_ns, e->thinning, &error);
+	int r = builder_frame_end(writer_builder(s->writer), result, reason, cost_ns, thinning_of(e), &error);
 
 	e->cpu_ns += cost_ns;
 	e->last_ns = cost_ns;
@@ -468,11 +474,11 @@ static void plugin_entry_sample(struct sampler *s, struct entry *e)
 static bool entry_is_due(struct sampler *s, struct entry *e, uint64_t now_ns)
 {
 	/* Half a tick of tolerance, so that a period of whole ticks isn't missed by a hair. */
-	bool due = (e->period_ns <= s->options.interval_ns && e->thinning == 1) ||
+	bool due = (e->period_ns <= s->options.interval_ns && thinning_of(e) == 1) ||
 		   now_ns + s->options.interval_ns / 2 >= e->next_ns;
 
 	if (due)
-		e->next_ns = now_ns + (e->period_ns ? e->period_ns : s->options.interval_ns) * e->thinning;
+		e->next_ns = now_ns + (e->period_ns ? e->period_ns : s->options.interval_ns) * thinning_of(e);
 	return due;
 }
 

@@ -34,6 +34,7 @@ struct entry {
 	uint64_t cpu_ns, last_ns, samples, failures, late_ticks;
 	uint64_t kernel_ns; /* what its programs ran */
 	uint32_t thinning;
+	bool looked_at; /* somebody asks for single rows of it: it is not thinned meanwhile */
 	/* CULPRIT_OPEN_LATER: written by the thread that opens, then handed over by `later`. */
 	int later; /* atomic */
 	int later_result;

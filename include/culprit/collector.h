@@ -31,6 +31,9 @@ enum culprit_collector_flags {
 	 * has been taken; until it has returned, the tables say so. It may use the host's clock and log, and ask nothing.
 	 * Built-ins only: a plug-in opens in a process of its own anyway. */
 	CULPRIT_OPEN_LATER = 1u << 0,
+	/* What it has is what all else hangs on: where own cost is above the budget it is sampled less often, but within two seconds (or in
+	 * every second tick). Built-ins only. */
+	CULPRIT_KEEPS_UP = 1u << 1,
 };
 
 enum culprit_program_state {

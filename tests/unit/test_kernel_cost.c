@@ -143,6 +143,32 @@ static void collectors_are_never_dropped(void **state)
 	assert_int_equal(b.takers[2].thinning, COST_THIN_MOST);
 }
 
+/* Some collectors must keep up; and where neither they nor anything else is dear, the cost is somebody else's: nothing is cut for it. */
+static void what_would_not_help_is_left_alone(void **state)
+{
+	struct box b;
+
+	(void)state;
+	box_init(&b, 0.01);
+	b.takers[0].last = b.takers[2].last = true;
+	b.takers[2].most = 2;
+	for (int i = 0; i < 200; i++) {
+		b.own += 300000000; /* a screen: 30 % of a CPU */
+		if (!second(&b, 0.07, 0.03, 10))
+			continue;
+		assert_ptr_equal(b.step.taker, &b.takers[2]);
+		b.takers[2].thinning = b.step.thinning;
+	}
+	assert_int_equal(b.takers[2].thinning, 2);
+	assert_int_equal(b.takers[0].thinning, 1);
+	assert_int_equal(b.takers[1].thinning, 1);
+	/* A program that is dear is cut all the same. */
+	for (int i = 0; i < 4; i++)
+		if (second(&b, 3, 0.03, 10))
+			assert_ptr_equal(b.step.taker, &b.takers[0]);
+	assert_ptr_equal(b.step.taker, &b.takers[0]);
+}
+
 static void given_back_where_there_is_room(void **state)
 {
 	struct box b;
@@ -218,6 +244,7 @@ int main(void)
 		cmocka_unit_test(dearest_is_thinned_then_dropped),
 		cmocka_unit_test(some_are_cut_last),
 		cmocka_unit_test(what_cannot_be_thinned_is_dropped),
+		cmocka_unit_test(what_would_not_help_is_left_alone),
 		cmocka_unit_test(collectors_are_never_dropped),
 		cmocka_unit_test(given_back_where_there_is_room),
 #ifndef CULPRIT_NO_BPF

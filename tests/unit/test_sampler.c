@@ -349,6 +349,57 @@ static void test_interests(void **state)
 	finish(&f);
 }
 
+static int dear_sample(void *self, struct culprit_frame *f)
+{
+	struct timespec ts, until;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &until);
+	until.tv_nsec += 10000000;
+	do
+		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	while ((ts.tv_sec - until.tv_sec) * 1000000000 + ts.tv_nsec < until.tv_nsec);
+	return good_sample(self, f);
+}
+
+/* Above the budget it is thinned, but not so far that it falls behind; and what somebody looks at is sampled, whatever the budget says. */
+static void test_the_budget_and_who_is_looked_at(void **state)
+{
+	static const struct culprit_collector dear = {COLLECTOR(good, "good", good_table_list), .flags = CULPRIT_KEEPS_UP, .open = good_open,
+						      .sample = dear_sample, .interests = good_interests, .close = good_close};
+	static const struct culprit_collector *const only[] = {&dear, NULL};
+	const struct culprit_interest interest = {.size = sizeof(interest), .table = "good", .what = "rows", .key = {7}, .nkey = 1};
+	struct fixture f;
+	unsigned before;
+
+	(void)state;
+	begin(&f, NULL, NULL);
+	sampler_destroy(f.sampler);
+	f.options.builtins = only;
+	f.options.plugins = NULL;
+	f.options.budget = 0.00001;
+	f.sampler = sampler_create(&f.options, &f.error);
+	assert_non_null(f.sampler);
+	assert_int_equal(writer_add_sink(sampler_writer(f.sampler), memsource_sink(f.mem)), 0);
+	memsource_evict(f.mem, 100);
+	for (unsigned i = 0; i < 20; i++)
+		tick(&f);
+	before = seen.good;
+	for (unsigned i = 0; i < 20; i++)
+		tick(&f);
+	assert_int_equal(seen.good - before, 10);
+	sampler_set_interests(f.sampler, &interest, 1);
+	before = seen.good;
+	for (unsigned i = 0; i < 5; i++)
+		tick(&f);
+	assert_int_equal(seen.good - before, 5);
+	sampler_set_interests(f.sampler, NULL, 0);
+	before = seen.good;
+	for (unsigned i = 0; i < 20; i++)
+		tick(&f);
+	assert_int_equal(seen.good - before, 10);
+	finish(&f);
+}
+
 static void *one_tick(void *arg)
 {
 	tick(arg);
@@ -708,6 +759,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_states),	       cmocka_unit_test(test_choice),
 		cmocka_unit_test(test_time_that_jumps), cmocka_unit_test(test_interests),
+		cmocka_unit_test(test_the_budget_and_who_is_looked_at),
 		cmocka_unit_test(test_interests_hold_nobody_up),
 		cmocka_unit_test(test_interests_of_a_late_plugin),
 		cmocka_unit_test(test_plugin_that_sleeps), cmocka_unit_test(test_thread),

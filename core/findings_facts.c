@@ -170,8 +170,8 @@ static void take_askers(struct facts *f, struct query *q, size_t n)
 		a->bytes += bytes;
 		one.in_flight = share;
 		one.bytes = bytes;
-		one.pid = (uint64_t)number_max(query_number(q, i, "pid"), 0);
-		one.process = (struct row_key){.n = 2, .bits = {one.pid, (uint64_t)number_max(query_number(q, i, "start"), 0)}};
+		one.pid = number_u64(query_number(q, i, "pid"));
+		one.process = (struct row_key){.n = 2, .bits = {one.pid, number_u64(query_number(q, i, "start"))}};
 		query_text(q, i, "comm", one.comm, sizeof(one.comm));
 		if (share > a->first.in_flight) {
 			a->second = a->first;
@@ -330,7 +330,7 @@ static void take_listeners(struct facts *f, struct query *q, size_t n)
 	query_text(q, f->listener.row, "comm", f->listener.comm, sizeof(f->listener.comm));
 	key_of(q, f->listener.row, &f->listener.key);
 	f->listener.process = (struct row_key){
-		.n = 2, .bits = {(uint64_t)number_max(f->listener.pid, 0), (uint64_t)number_max(query_number(q, f->listener.row, "process_start"), 0)}};
+		.n = 2, .bits = {number_u64(f->listener.pid), number_u64(query_number(q, f->listener.row, "process_start"))}};
 }
 
 /* --- control groups ---------------------------------------------------------------------------------------------- */
@@ -478,7 +478,7 @@ void findings_take(struct findings *f, struct query *q, const char *table, int e
 	if (t == TAKEN_CPU) {
 		f->data_ns = info.used_to_ns - info.used_from_ns;
 		f->window_ns = info.to_ns - info.from_ns;
-		f->wall_offset_ns = info.used_to_wall_ns - (int64_t)info.used_to_ns;
+		f->wall_offset_ns = (int64_t)((uint64_t)info.used_to_wall_ns - info.used_to_ns); /* of damaged recordings, anything */
 	}
 	if (tables[t].take)
 		tables[t].take(&f->facts, q, n);

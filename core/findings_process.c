@@ -364,7 +364,7 @@ void findings_by_ancestor(struct query *q, const char *column, struct process_to
 		if (!(use > 0))
 			continue;
 		t->sum += use;
-		row = who_stays(table, size, (uint64_t)number_max(query_number_at(q, i, pid), 0));
+		row = who_stays(table, size, number_u64(query_number_at(q, i, pid)));
 		for (k = 0; k < n && by[k].row != row; k++)
 			;
 		if (k == ANCESTORS)

@@ -169,7 +169,7 @@ static bool memory_goes(const struct facts *f, struct finding *x)
 	if (!(left <= 1800))
 		return false;
 	left -= fmod(left, left < 120 ? 10 : 60);
-	snprintf(state, sizeof(state), "gone in about %s as it goes now", units_duration(in, sizeof(in), (uint64_t)number_max(left, 1) * 1000000000u));
+	snprintf(state, sizeof(state), "gone in about %s as it goes now", units_duration(in, sizeof(in), number_u64(number_max(left, 1) * 1e9)));
 	finding_is(x, FINDING_LIKELY, left <= 600 ? 0.8 : 0.5, "memory", state);
 	snprintf(x->evidence, sizeof(x->evidence), "%.0f%% available", f->available_pct);
 	x->steady_sign = -1;
@@ -214,11 +214,11 @@ static void oom_who(struct findings *fs, const struct lens *lens, struct finding
 	if (query_run(fs->query, lens, "oom_kill", QUERY_OWN, NULL) || !(n = query_nrows(fs->query)))
 		return;
 	query_text(fs->query, n - 1, "comm", x->victim.name, sizeof(x->victim.name));
-	x->victim.pid = (uint64_t)number_max(query_number(fs->query, n - 1, "pid"), 0);
+	x->victim.pid = number_u64(query_number(fs->query, n - 1, "pid"));
 	query_text(fs->query, n - 1, "why", why, sizeof(why));
 	query_text(fs->query, n - 1, "cgroup", group, sizeof(group));
 	last = strrchr(group, '/');
-	x->at_ns = (uint64_t)number_max(query_number(fs->query, n - 1, "time"), 0);
+	x->at_ns = number_u64(query_number(fs->query, n - 1, "time"));
 	findings_name_of(fs->processes, x->victim.pid, x->victim.name, sizeof(x->victim.name));
 	snprintf(x->state, sizeof(x->state), "ran out, killed %.20s %llu", x->victim.name, (unsigned long long)x->victim.pid);
 	if (!strcmp(why, "cgroup"))
@@ -394,7 +394,7 @@ static bool fs_fills(const struct facts *f, struct finding *x, double window_s)
 	snprintf(what, sizeof(what), "fs %.47s", f->filling.mount);
 	/* No more of it than it is good for. */
 	left -= fmod(left, left < 120 ? 10 : 60);
-	snprintf(state, sizeof(state), "full in about %s as it fills now", units_duration(in, sizeof(in), (uint64_t)number_max(left, 1) * 1000000000u));
+	snprintf(state, sizeof(state), "full in about %s as it fills now", units_duration(in, sizeof(in), number_u64(number_max(left, 1) * 1e9)));
 	finding_is(x, FINDING_LIKELY, left <= 7200 ? 0.6 : 0.2, what, state);
 	snprintf(x->evidence, sizeof(x->evidence), "%.0f%% used", f->filling.used);
 	finding_past(x, "filesystem", "used_pct", &f->filling.key);

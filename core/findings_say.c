@@ -281,7 +281,7 @@ static void say_since(const struct findings *f, const struct finding *x, size_t 
 	}
 	if (!when)
 		return;
-	units_clock(at, sizeof(at), (int64_t)when + f->wall_offset_ns, f->zone_offset_s);
+	units_clock(at, sizeof(at), (int64_t)(when + (uint64_t)f->wall_offset_ns), f->zone_offset_s);
 	if (!x->at_ns && x->since_step_ns)
 		snprintf(out, cap, "%s %s (+-%s)", word, at, units_duration(step, sizeof(step), x->since_step_ns));
 	if (!out[0] || strlen(out) > width)

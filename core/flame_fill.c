@@ -7,6 +7,7 @@
 #include "demangle.h"
 #include "error.h"
 #include "flame.h"
+#include "number.h"
 #include "query.h"
 #include "schema.h"
 #include "units.h"
@@ -391,7 +392,7 @@ int flame_fill(struct flame *f, struct query *q, const struct lens *lens, const 
 	reason = o->idle || (s->lens && s->lens->idle) ? -1 : query_column_find(q, "reason");
 	for (size_t row = 0; row < query_nrows(q) && !r; row++) {
 		double weight = number_of(q, row, value, 1), count = number_of(q, row, samples, weight);
-		uint64_t pid = (uint64_t)number_of(q, row, pids, 0);
+		uint64_t pid = number_u64(number_of(q, row, pids, 0));
 		bool truncated = is_cut(q, row, cut);
 		size_t n = 0;
 

@@ -159,5 +159,7 @@ int host_info_decode(const void *bytes, size_t n, struct host_info *h)
 	h->memory_bytes = rbuf_varint(&r);
 	h->boot_wall_ns = rbuf_zigzag(&r);
 	h->interval_ns = rbuf_varint(&r);
+	if (h->interval_ns > HOST_INTERVAL_MAX_NS)
+		h->interval_ns = HOST_INTERVAL_MAX_NS;
 	return r.err;
 }

@@ -300,7 +300,7 @@ static enum panel_result net_deeper(void *self, struct panel_request *want)
 	rows_text(r, (size_t)row, "comm", comm, sizeof(comm));
 	want->want = WANT_DEEPER;
 	want->panel = "threads";
-	lens_scope_process(&want->lens, (uint64_t)pid, (uint64_t)rows_number(r, (size_t)row, "process_start", 0));
+	lens_scope_process(&want->lens, number_u64(pid), number_u64(rows_number(r, (size_t)row, "process_start", 0)));
 	want->lens.filter[0] = '\0';
 	snprintf(want->label, sizeof(want->label), "%s %.0f", comm, pid);
 	return PANEL_UPDATE;

@@ -7,6 +7,7 @@
 #include "dialog.h"
 #include "error.h"
 #include "flame.h"
+#include "number.h"
 #include "panels.h"
 #include "row_chart.h"
 #include "task_cells.h"
@@ -165,8 +166,8 @@ static void chart_update(struct threads *t)
 	t->chart.known = false;
 	if (t->grouped || !t->charted || row < 0 || !query_row(t->rows.query, (size_t)row, &q) || !q.key.n)
 		return;
-	thread_wakers_update(&t->wakers, t->view, &t->lens, (uint64_t)rows_number(&t->rows, (size_t)row, "tid", 0),
-			     (uint64_t)rows_number(&t->rows, (size_t)row, "start", 0));
+	thread_wakers_update(&t->wakers, t->view, &t->lens, number_u64(rows_number(&t->rows, (size_t)row, "tid", 0)),
+			     number_u64(rows_number(&t->rows, (size_t)row, "start", 0)));
 	rows_text(&t->rows, (size_t)row, "comm", who, sizeof(who));
 	if (!query_baseline_key(t->rows.query, (size_t)row, &before))
 		before = q.key;
@@ -426,8 +427,8 @@ static enum panel_result open_thread(struct threads *t, struct panel_request *wa
 	want->want = WANT_DEEPER;
 	if (!flame_of(t, (size_t)row, want))
 		want->panel = "tables";
-	lens_scope_thread(&want->lens, (uint64_t)rows_number(&t->rows, (size_t)row, "tid", 0),
-			  (uint64_t)rows_number(&t->rows, (size_t)row, "start", 0));
+	lens_scope_thread(&want->lens, number_u64(rows_number(&t->rows, (size_t)row, "tid", 0)),
+			  number_u64(rows_number(&t->rows, (size_t)row, "start", 0)));
 	snprintf(want->label, sizeof(want->label), "%s tid %.0f", comm, rows_number(&t->rows, (size_t)row, "tid", 0));
 	return PANEL_UPDATE;
 }

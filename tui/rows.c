@@ -9,6 +9,7 @@
 
 #include "dialog.h"
 #include "error.h"
+#include "number.h"
 #include "schema.h"
 #include "segment.h"
 #include "units.h"
@@ -160,7 +161,7 @@ static enum panel_result follow_toggle(struct rows *r)
 		return PANEL_IGNORED;
 	r->follow = (struct rows_follow){.on = true, .key = q.key};
 	rows_text(r, (size_t)row, "comm", r->follow.name, sizeof(r->follow.name));
-	r->follow.pid = (uint64_t)rows_number(r, (size_t)row, "pid", 0);
+	r->follow.pid = number_u64(rows_number(r, (size_t)row, "pid", 0));
 	list_select(&r->list, &r->source, r->list.selected);
 	return PANEL_DRAW;
 }

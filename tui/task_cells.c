@@ -5,6 +5,7 @@
 
 #include "findings.h"
 #include "interpreter.h"
+#include "number.h"
 #include "units.h"
 
 enum { EXACT = 9, PARTS = 12 };
@@ -206,7 +207,7 @@ enum panel_result rows_open_process(struct rows *r, struct panel_request *want)
 	pid = rows_number(r, (size_t)row, "pid", 0);
 	want->want = WANT_DEEPER;
 	want->panel = "threads";
-	lens_scope_process(&want->lens, (uint64_t)pid, (uint64_t)rows_number(r, (size_t)row, "start", 0));
+	lens_scope_process(&want->lens, number_u64(pid), number_u64(rows_number(r, (size_t)row, "start", 0)));
 	/* What chose the process says nothing about its threads. */
 	want->lens.filter[0] = '\0';
 	snprintf(want->label, sizeof(want->label), "%.40s %.0f", name, pid);

@@ -1,3 +1,4 @@
+#include "number.h"
 #include "thread_wakers.h"
 
 #include <stdio.h>
@@ -52,7 +53,7 @@ static bool wait_of(struct query *q, size_t row, uint64_t to_ns, struct waker *r
 	if (share <= 0 || !strcmp(ret->reason, "idle") || !query_row(q, row, &r) || to_ns <= r.covered_from_ns)
 		return false;
 	ret->ns = share / 100 * (double)(to_ns - r.covered_from_ns);
-	ret->tid = (uint64_t)number(q, row, "waker_tid", 0);
+	ret->tid = number_u64(number(q, row, "waker_tid", 0));
 	text(q, row, "waker", comm, sizeof(comm));
 	if (ret->tid) {
 		snprintf(ret->name, sizeof(ret->name), "%s %llu", comm, (unsigned long long)ret->tid);
@@ -112,7 +113,7 @@ static bool longest(struct query *q, uint64_t to_ns, uint64_t *ret_tid, uint64_t
 	size_t n = 0, best = 0;
 
 	for (size_t row = 0; row < query_nrows(q); row++) {
-		uint64_t tid = (uint64_t)number(q, row, "tid", 0);
+		uint64_t tid = number_u64(number(q, row, "tid", 0));
 		struct waker wait;
 		size_t i = 0;
 
@@ -124,7 +125,7 @@ static bool longest(struct query *q, uint64_t to_ns, uint64_t *ret_tid, uint64_t
 			continue;
 		if (i == n) {
 			who[n].tid = tid;
-			who[n].start = (uint64_t)number(q, row, "start", 0);
+			who[n].start = number_u64(number(q, row, "start", 0));
 			who[n++].ns = 0;
 		}
 		who[i].ns += wait.ns;

@@ -593,6 +593,24 @@ static __always_inline void record_fill(struct sched_record *r, struct task_stru
 		r->blocked[i] = t->blocked[i] + (i == r->reason ? goes_on : 0);
 }
 
+/* Of user space: nothing is to be told of threads that have nothing to do since before this time (0: of all there is); but of this
+ * process's. And how many threads there were in the read. */
+volatile __u64 sched_sleepers;
+volatile __u32 sched_looked_at, sched_met;
+
+/* Does it sleep so long that nobody asks for it? Sleeping on is told of by saying nothing. */
+static __always_inline bool is_left_out(struct sched_thread *t, struct task_struct *task)
+{
+	__u64 since = t->since;
+
+	if (!since || t->told != since || !t->idle || !t->off || since >= sched_sleepers || sched_forget || task_state(task) == STATE_RUNNING ||
+	    (__u32)task->tgid == sched_looked_at)
+		return false;
+	if (task->sched_info.last_queued)
+		t->stale = task->sched_info.last_queued;
+	return true;
+}
+
 /* Does the wait that was told of go on? Then its record would say what it said, but for how long, and that anybody can add up: who
  * sleeps does nothing, and whatever is done to it makes it run. A record touches several times as many cache lines. */
 static __always_inline bool sleeps_on(struct sched_thread *t, struct task_struct *task)
@@ -625,7 +643,10 @@ int sched_threads(struct bpf_iter__task *ctx)
 
 	if (!task || !task->pid)
 		return 0;
+	sched_met++;
 	t = thread_get(task->pid);
+	if (t && sched_sleepers && is_left_out(t, task))
+		return 0;
 	if (t && sleeps_on(t, task)) {
 		same.tid = task->pid;
 		same.at = bpf_ktime_get_ns();
@@ -676,7 +697,9 @@ int sched_threads(struct bpf_iter__task *ctx)
 	if (r.accounted != SCHED_WRITTEN)
 		record_fill(&r, task, queue, t ? &copy : NULL, t, m);
 	/* What has no room in the reader's buffer is shown to us again with the next read. */
-	if (!bpf_seq_write(ctx->meta->seq, &r, sizeof(r)) && t)
+	if (!bpf_seq_write(ctx->meta->seq, &r, sizeof(r)) && t) {
+		t->idle = copy.reason == SCHED_IDLE || copy.reason == SCHED_IDLE_MAYBE;
 		t->told = r.accounted == SCHED_ACCOUNTED && copy.off && copy.reason && task_state(task) != STATE_RUNNING ? copy.since : 0;
+	}
 	return 0;
 }

@@ -15,7 +15,9 @@
 #include "sched.skel.h"
 
 enum { CPU, GENERATION, WAITS, WAIT_TIME, LONGEST, THROTTLED, WAIT };
-enum { RECORDS = 256 };
+enum { RECORDS = 256, MANY_BACK = 18000 /* threads: all are told of again below it */ };
+
+static const char left_out[] = "more than 20,000 threads: those that have nothing to do are left out, but of the process looked at";
 
 #define SOURCE "tracepoint sched_switch, task_struct.sched_info.last_queued"
 
@@ -76,6 +78,8 @@ struct sched {
 	uint64_t read_ns; /* when the first thread of this sample was read */
 	bool sampled, forget;
 	bool whole; /* the next read must have records of all */
+	bool many;  /* so many threads that those that sleep are left out */
+	uint32_t looked_at; /* process; 0: none */
 	struct sched_record records[RECORDS]; /* as many bytes: a record may also be a struct sched_same */
 };
 
@@ -221,6 +225,7 @@ static ssize_t take_records(struct sched *s, size_t have)
 static int read_threads(struct sched *s)
 {
 	int fd = bpf_iterate(s->unit, SCHED_THREADS);
+	uint64_t now_ns = s->host->now_ns(s->host, CULPRIT_MONOTONIC);
 	size_t have = 0;
 	ssize_t n;
 
@@ -228,6 +233,9 @@ static int read_threads(struct sched *s)
 		return fd;
 	s->skeleton->bss->sched_whole = s->whole || !s->threads.sample;
 	s->skeleton->bss->sched_read++;
+	s->skeleton->bss->sched_sleepers = s->many ? now_ns - SCHED_SLEEPER_NS : 0;
+	s->skeleton->bss->sched_looked_at = s->looked_at;
+	s->skeleton->bss->sched_met = 0;
 	s->whole = false;
 	s->threads.sample++;
 	s->read_ns = 0;
@@ -247,6 +255,8 @@ static int read_threads(struct sched *s)
 	close(fd);
 	/* Of whom it would have told is not known now. */
 	s->whole |= n < 0;
+	/* Who wants whole rows (`dump`) gets all there is room for. */
+	s->many = !s->threads.whole && s->skeleton->bss->sched_met >= (s->many ? MANY_BACK : SCHED_THREADS_MOST);
 	sched_threads_sweep(&s->threads);
 	return (int)n;
 }
@@ -277,6 +287,8 @@ static void put_threads(struct sched *s, struct culprit_frame *f, uint32_t epoch
 		culprit_table_at(f, SCHED_TABLE_TIME, mono);
 		sched_threads_put(&s->threads, f, s->mono_before_ns ? mono - s->mono_before_ns : 0);
 		s->mono_before_ns = mono;
+		if (s->many)
+			culprit_state(f, SCHED_TABLE_TIME, CULPRIT_FRESH, left_out);
 	}
 	s->boot_before_ns = boot;
 }
@@ -314,6 +326,9 @@ static void sched_interests(void *self, const struct culprit_interest *list, siz
 		pid = (uint32_t)list[i].key[0];
 		start = list[i].nkey > 1 ? list[i].key[1] : 0;
 	}
+	/* Its threads that sleep are not known then. */
+	s->whole |= s->many && pid != s->looked_at;
+	s->looked_at = pid;
 	sched_wakers_follow(&s->wakers, pid, start);
 }
 

@@ -103,7 +103,7 @@ struct sched_thread {
 	unsigned int draw;         /* by chance */
 	unsigned short state;      /* the kernel's, when it left the CPU */
 	unsigned char taken;       /* its stack was taken: whoever has that is to be told of the wait's end */
-	unsigned char reserved;
+	unsigned char idle;        /* in the wait that the iterator has told of it has nothing to do, or may have */
 	unsigned long long told;   /* `since` of the wait that the iterator has told of, see struct sched_same; 0: of none */
 	unsigned long long blocked[SCHED_REASONS]; /* cumulative; [SCHED_NONE]: it wanted to run and waited */
 	unsigned long long throttled; /* cumulative */
@@ -157,6 +157,9 @@ struct sched_same {
 	unsigned int size, tid;
 	unsigned long long at; /* as in sched_record */
 };
+
+/* Where there are very many threads nothing comes of one that has nothing to do for longer than this, unless its process is looked at. */
+#define SCHED_SLEEPER_NS 2000000000ull
 
 enum { SCHED_SAME_MOST = 16 }; /* so many reads at most lie between two records of a thread */
 

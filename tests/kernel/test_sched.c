@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
+#include "kernel/crowd.h"
 #include "kernel/sched_world.h"
 #include "sched_switch.h"
 
@@ -365,6 +366,77 @@ static void times_of_the_new(void **state)
 	world_close(&w);
 }
 
+static void stops(void *arg)
+{
+	(void)arg;
+	for (;;)
+		pause();
+}
+
+/* There are rows for 20,000. With more threads those that sleep are left out, and who works or waits for something is in it, also one that
+ * came last; and so is all of the process that is looked at. */
+static void very_many_sleep(void **state)
+{
+	struct culprit_interest interest = {.size = sizeof(interest), .table = "thread_waker", .what = "rows", .nkey = 2};
+	struct culprit_error error = {""};
+	struct account before, after;
+	const struct recorded_row *row;
+	pid_t crowd, spinner, waiter, sleeper;
+	uint32_t word = 2;
+	struct world w = {.n = 0};
+
+	(void)state;
+	crowd = crowd_start();
+	assert_true(crowd >= 0);
+	if (!crowd) {
+		print_message("skipped: %d threads cannot be made here\n", CROWD);
+		skip();
+	}
+	w.children[w.n++] = crowd;
+	fixture_host_init(&w.host, NULL);
+	if (sched_collector.probe(&w.host.host, &error) || sched_collector.open(&w.host.host, &w.self, &error)) {
+		kill(crowd, SIGKILL);
+		waitpid(crowd, NULL, 0);
+		fixture_host_finish(&w.host);
+		print_message("skipped: %s\n", error.sentence);
+		skip();
+	}
+	w.recorder = recorder_create(&sched_collector);
+	sleeper = start(&w, stops, NULL);
+	world_sample(&w);
+	world_sample(&w);
+	spinner = start(&w, spin, NULL);
+	waiter = start(&w, wants_mutex, &word);
+	sleep_ms(2200);
+	world_sample(&w);
+	sleep_ms(1000);
+	world_sample(&w);
+	before = account_of(&w, spinner);
+	assert_true(before.there);
+	sleep_ms(500);
+	world_sample(&w);
+	after = account_of(&w, spinner);
+	assert_true(after.there && after.t[0] > before.t[0] + 50000000);
+	row = row_of(&w, waiter);
+	assert_non_null(row);
+	assert_string_equal(recorder_text(w.recorder, "thread_time", row, "now"), "lock");
+	assert_null(row_of(&w, crowd));
+	assert_null(row_of(&w, sleeper));
+	assert_true(recorder_rows(w.recorder, "thread_time") < 5000);
+	assert_non_null(strstr(recorder_table(w.recorder, "thread_time")->reason, "are left out"));
+	/* Who is looked at comes with the next sample, and stays. */
+	interest.key[0] = (uint64_t)sleeper;
+	sched_collector.interests(w.self, &interest, 1);
+	for (int i = 0; i < 3; i++) {
+		world_sample(&w);
+		row = row_of(&w, sleeper);
+		assert_non_null(row);
+		assert_string_equal(recorder_text(w.recorder, "thread_time", row, "now"), "idle");
+	}
+	sched_collector.interests(w.self, NULL, 0);
+	world_close(&w);
+}
+
 static void cpu_as_proc_says(void **state)
 {
 	struct account before, after;
@@ -463,6 +535,7 @@ int main(void)
 		cmocka_unit_test(short_waits_are_shared_out),
 		cmocka_unit_test(sums_and_reasons),
 		cmocka_unit_test(times_of_the_new),
+		cmocka_unit_test(very_many_sleep),
 		cmocka_unit_test(cpu_as_proc_says),
 		cmocka_unit_test(opened_again),
 	};

@@ -21,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "kernel/crowd.h"
 #include "support/frame_recorder.h"
 #include "task_iter.h"
 
@@ -659,42 +660,6 @@ static void threads_end_in_between(void **state)
 	assert_true(was - began > 100 * PIECE);
 }
 
-enum { VERY_MANY = 20200 };
-
-/* A process of so many threads; 0: there is no room for them here. */
-static pid_t very_many_threads(void)
-{
-	int ready[2];
-	pid_t pid;
-	char c = 0;
-
-	assert_int_equal(pipe(ready), 0);
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		pthread_attr_t attr;
-		pthread_t t;
-
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		pthread_attr_init(&attr);
-		pthread_attr_setstacksize(&attr, 32768);
-		for (unsigned i = 0; i < VERY_MANY; i++)
-			if (pthread_create(&t, &attr, sleeper, (void *)"crowd"))
-				_exit(1);
-		if (write(ready[1], "x", 1) != 1)
-			_exit(1);
-		for (;;)
-			pause();
-	}
-	close(ready[1]);
-	if (read(ready[0], &c, 1) != 1) {
-		waitpid(pid, NULL, 0);
-		pid = 0;
-	}
-	close(ready[0]);
-	return pid;
-}
-
 static void *spins(void *none)
 {
 	prctl(PR_SET_NAME, "spinner");
@@ -716,12 +681,13 @@ static void one_of_very_many_spins(void **state)
 	struct world *w = *state;
 	struct side *s = &w->iterator;
 	struct culprit_interest interest = {.size = sizeof(interest), .table = "thread", .what = "rows", .nkey = 2};
-	pid_t crowd = very_many_threads(), pid;
+	pid_t crowd = crowd_start(), pid;
 	uint64_t first, last;
 	const struct recorded_row *spinner = NULL, *row;
 
+	assert_true(crowd >= 0);
 	if (!crowd) {
-		print_message("skipped: %d threads cannot be made here\n", VERY_MANY);
+		print_message("skipped: %d threads cannot be made here\n", CROWD);
 		skip();
 	}
 	w->children[w->n++] = crowd;

@@ -64,10 +64,14 @@ static double rank(const struct finding *x)
 	return (x->minor ? 1 : x->rule->weight) * 10 + x->effect - (x->ended_ns ? 100 : 0);
 }
 
+/* As the rules stand, unless one is clearly worse: of two that are about as bad each would be first every other second, and an instant that
+ * is looked at again knows nothing of what stood there before. */
+#define CLEARLY 0.15
+
 static void order(struct findings *f)
 {
 	for (size_t i = 1; i < f->n; i++)
-		for (size_t k = i; k && rank(&f->list[k]) > rank(&f->list[k - 1]); k--) {
+		for (size_t k = i; k && rank(&f->list[k]) > rank(&f->list[k - 1]) + CLEARLY; k--) {
 			struct finding swap = f->list[k];
 
 			f->list[k] = f->list[k - 1];

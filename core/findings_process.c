@@ -121,14 +121,33 @@ static void note_waiting(struct facts *f, struct query *q, size_t row)
 	f->nwaiting++;
 }
 
+/* What a process has is told of its life, and of a window those that lived for a second are many: what each had counts for as much of the
+ * window as it was there, else the sum is another one each second, and more than there is. Who has just begun counts by and by; who is
+ * there counts in full, for that it is now. */
+static double lived(struct query *q, size_t row, const struct query_info *info)
+{
+	uint64_t from = info->used_from_ns, to = info->used_to_ns, began;
+	struct query_row r;
+
+	if (to <= from || !query_row(q, row, &r))
+		return 1;
+	began = r.began && r.began_ns > from ? r.began_ns : from;
+	if (r.ended_ns)
+		return r.ended_ns <= began ? 0 : number_min((double)(r.ended_ns - began) / (double)(to - from), 1);
+	if (r.began && to < r.began_ns + YOUNG_NS)
+		return (double)(to > r.began_ns ? to - r.began_ns : 0) / (double)YOUNG_NS;
+	return 1;
+}
+
 /* The kernel's own threads write what others have written, and ask nobody; who has ended holds nothing any more. */
-static double counts(enum findings_top what, const struct process_top *t, struct query *q, size_t row, double use, uint64_t now_ns)
+static double counts(enum findings_top what, const struct process_top *t, struct query *q, size_t row, double use,
+		     const struct query_info *info)
 {
 	struct query_row r;
 
 	/* Who has run since a moment has all of a CPU since then, and another one a second later. */
-	if (what == TOP_CPU && use > t->second.value && query_row(q, row, &r) && r.began && now_ns < r.began_ns + YOUNG_NS)
-		return use * (double)(now_ns > r.began_ns ? now_ns - r.began_ns : 0) / (double)YOUNG_NS;
+	if ((what == TOP_CPU && use > t->second.value) || (what == TOP_SHORT && use > 0))
+		return use * lived(q, row, info);
 	if ((what == TOP_WRITTEN || what == TOP_DISK) && use > 0 && query_number(q, row, "kthread") > 0)
 		return 0;
 	if ((what == TOP_FILES || what == TOP_MEMORY) && use > t->second.value && query_row(q, row, &r) && r.ended_ns)
@@ -205,7 +224,7 @@ void findings_take_processes(struct findings *fs, struct query *q)
 		else if (waits * span_s >= FINDINGS_STUCK_LEAST)
 			note_waiting(f, q, i);
 		for (int k = 0; k < TOPS; k++)
-			take_use(&f->top[k], counts((enum findings_top)k, &f->top[k], q, i, use[k], info.used_to_ns), i, &best[k], &second[k]);
+			take_use(&f->top[k], counts((enum findings_top)k, &f->top[k], q, i, use[k], &info), i, &best[k], &second[k]);
 	}
 	for (int k = 0; k < TOPS; k++)
 		name_top(&f->top[k], q, best[k], second[k]);
@@ -232,7 +251,9 @@ void findings_by_name(struct findings *fs, struct finding *x, const char *const 
 	struct query *q = fs->processes;
 	size_t n = 0, best = 0;
 	int at[4], ncolumns = 0;
+	struct query_info info;
 
+	query_info(q, &info);
 	if (!(of > 0) || !(x->share < 50))
 		return;
 	for (; columns[ncolumns] && ncolumns < 4; ncolumns++)
@@ -249,6 +270,7 @@ void findings_by_name(struct findings *fs, struct finding *x, const char *const 
 		/* Hundreds of small ones of one name add up, too. */
 		if (!(sum > of / 2000))
 			continue;
+		sum *= lived(q, i, &info);
 		findings_process_name(q, i, name, sizeof(name));
 		for (k = 0; k < n && strcmp(by[k].name, name) != 0; k++)
 			;
@@ -355,7 +377,9 @@ void findings_by_ancestor(struct query *q, const char *column, struct process_to
 	size_t n = 0, size, best = SIZE_MAX, second = SIZE_MAX;
 	struct relative *table = relatives(q, &size);
 	int at = query_column_find(q, column), pid = query_column_find(q, "pid");
+	struct query_info info;
 
+	query_info(q, &info);
 	memset(t, 0, sizeof(*t));
 	for (size_t i = 0; table && i < query_nrows(q); i++) {
 		double use = query_number_at(q, i, at);
@@ -363,6 +387,7 @@ void findings_by_ancestor(struct query *q, const char *column, struct process_to
 
 		if (!(use > 0))
 			continue;
+		use *= lived(q, i, &info);
 		t->sum += use;
 		row = who_stays(table, size, number_u64(query_number_at(q, i, pid)));
 		for (k = 0; k < n && by[k].row != row; k++)

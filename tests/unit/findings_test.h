@@ -228,9 +228,9 @@ static inline void tell(struct text *t, const struct machine *m, int second, boo
 		    m->p[JAVA].pid, m->p[JAVA].pid, m->p[JAVA].pid, m->worker > 0 ? "disk" : "idle", m->worker);
 	add(t, "sample process\n");
 	/* A compiler's driver that was there for a moment, whose children are shorter still. */
-	if (m->drivers > 0 && last)
+	if (m->drivers > 0)
 		for (unsigned i = 0; i < 4; i++)
-			add(t, "born process pid=%u start=9 ppid=%u comm=gcc state=S short_children_cpu=%g cpu=%g time_busy=95 time_runq=95\n", 200 + i,
+			add(t, "born process pid=%u start=9 ppid=%u comm=gcc state=S short_children_cpu=%g cpu=%g time_busy=95 time_runq=95\n", 200 + i + 4 * (unsigned)second,
 			    m->p[MAKE].pid, m->drivers / 4, m->driver_cpu);
 	if (m->kthread > 0)
 		add(t, "row process pid=7 start=1 ppid=2 comm=kworker state=R kthread=true cpu=0 time_busy=%g time_runq=%g\n", m->kthread, m->kthread);

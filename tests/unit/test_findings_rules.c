@@ -341,6 +341,14 @@ static void fork_storm(void **state)
 	m.p[MAKE].shorts = 0;
 	m.drivers = 250;
 	assert_says(&m, "fork-storm", "LIKELY   short processes take cpu: make 12 began 100% of them", "they took 2.5 of 4 cpus");
+	/* Each is there for a second: of a minute that is what it was, whichever have just ended. */
+	for (int seconds = 60; seconds < 64; seconds++) {
+		struct said *s = look(&m, 60, seconds);
+
+		assert_string_equal(s->f.list[0].rule->name, "fork-storm");
+		assert_in(s->line[1], "they took 2.5 of 4 cpus");
+		free(s);
+	}
 	m.drivers = 170;
 	assert_says(&m, "fork-storm", "!! LIKELY   short processes take cpu: make 12", NULL);
 	/* There are CPUs left: no alarm. */
@@ -350,6 +358,28 @@ static void fork_storm(void **state)
 	assert_says(&m, "fork-storm", "   LIKELY   short processes take cpu: make 12", NULL);
 	innocent.p[MAKE].shorts = 15;
 	assert_calm(&innocent);
+}
+
+/* Which of two that are about as bad comes first does not change with a percent. */
+static void the_first_stays(void **state)
+{
+	struct machine m = backup();
+
+	(void)state;
+	m.busy = m.hot = 99;
+	m.waiting = 600;
+	m.p[JAVA].cpu = 310;
+	for (int cpu = 60; cpu <= 68; cpu += 2) {
+		struct said *s;
+
+		m.psi[0] = cpu;
+		s = look(&m, 60, 60);
+		assert_true(s->f.n >= 2);
+		assert_string_equal(s->f.list[0].rule->name, "cpu-saturated");
+		free(s);
+	}
+	m.psi[2] = 95;
+	assert_says(&m, "disk-saturated", "disk vda saturated", NULL);
 }
 
 /* --- memory ------------------------------------------------------------------------------------------------------ */
@@ -717,6 +747,7 @@ int main(void)
 		cmocka_unit_test(quota_before_neighbours),
 		cmocka_unit_test(hypervisor_and_interrupts),
 		cmocka_unit_test(fork_storm),
+		cmocka_unit_test(the_first_stays),
 		cmocka_unit_test(memory_short),
 		cmocka_unit_test(memory_goes),
 		cmocka_unit_test(memory_limit_of_a_group),

@@ -230,7 +230,7 @@ void findings_judge(struct findings *f, struct view *view, const struct lens *le
 		f->facts.cpus = host && host->cpus ? (double)host->cpus : 1;
 	}
 	/* The scheduler's tables are of one collector: what it says of one it says of the other. */
-	if (!f->sources[TAKEN_WAITS].measured)
+	if (!f->sources[TAKEN_WAITS].measured && !f->sources[TAKEN_WAITS].why[0])
 		memcpy(f->sources[TAKEN_WAITS].why, f->sources[TAKEN_RUNQ].why, sizeof(f->sources[0].why));
 	if (!f->sources[TAKEN_SHORT].measured)
 		memcpy(f->sources[TAKEN_SHORT].why, f->sources[TAKEN_RUNQ].why, sizeof(f->sources[0].why));

@@ -7,6 +7,7 @@
 #include "findings_internal.h"
 #include "interpreter.h"
 #include "number.h"
+#include "text.h"
 
 /* A name that the process gave itself stays; what a runtime calls its first thread is none. */
 size_t findings_process_name(struct query *q, size_t row, char *out, size_t cap)
@@ -235,6 +236,14 @@ void findings_take_processes(struct findings *fs, struct query *q)
 		f->one_waits = query_number(q, best[TOP_CPU], "runq");
 	}
 	fs->sources[TAKEN_PROCESS].measured = n && (info.state == CULPRIT_FRESH || info.state == CULPRIT_RESTING);
+	/* What rests, or could not be read, is in the window yet, and is not known now. */
+	fs->sources[TAKEN_WAITS].why[0] = '\0';
+	if (query_child_info(q, findings_table_name(TAKEN_WAITS), &info) && info.state != CULPRIT_FRESH && info.state != CULPRIT_RESTING) {
+		f->waits_known = false;
+		if (info.reason)
+			text_sanitise(fs->sources[TAKEN_WAITS].why, sizeof(fs->sources[0].why), info.reason,
+				      info.reason_len < sizeof(fs->sources[0].why) ? info.reason_len : sizeof(fs->sources[0].why) - 1, TEXT_ASCII);
+	}
 	fs->sources[TAKEN_WAITS].measured = f->waits_known;
 	fs->sources[TAKEN_SHORT].measured = f->short_known;
 }

@@ -112,9 +112,12 @@ static struct cost_taker *dearest_of(struct cost_taker *takers, size_t n, bool l
 static bool cut(const struct cost_budget *b, struct cost_taker *takers, size_t n, double share, struct cost_step *ret)
 {
 	struct cost_taker *dearest = dearest_of(takers, n, false);
+	double all = 0;
 
-	/* What is cheap does not help: then even what is kept longest. */
-	if (!dearest || dearest->share < b->limit * b->cpus / 10) {
+	for (size_t i = 0; i < n; i++)
+		all += takers[i].share;
+	/* What is cheap does not help: then even what is kept longest. But not for the screen's cost. */
+	if ((!dearest || dearest->share < b->limit * b->cpus / 10) && all > b->limit * b->cpus) {
 		struct cost_taker *kept = dearest_of(takers, n, true);
 
 		if (kept && (!dearest || kept->share > dearest->share))

@@ -76,6 +76,8 @@ struct query_info {
 	size_t rows_ended;           /* of those shown */
 };
 void query_info(const struct query *, struct query_info *);
+/* The same of a table that was rolled up into the rows of this run. false: of none that has this name. */
+bool query_child_info(const struct query *, const char *table, struct query_info *);
 const struct schema_table *query_table(const struct query *); /* NULL: none yet */
 
 enum query_origin { QUERY_COLUMN_RAW = 1, QUERY_COLUMN_DERIVED = 2, QUERY_COLUMN_ROLLED = 3 };

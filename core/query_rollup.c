@@ -198,6 +198,19 @@ void query_children_finish(struct query *q)
 	q->nchildren = 0;
 }
 
+bool query_child_info(const struct query *q, const char *table, struct query_info *info)
+{
+	for (size_t i = 0; i < q->nchildren; i++) {
+		const struct qchildren *c = &q->children[i];
+
+		if (strcmp(c->table, table) != 0 || c->run != q->runs || c->failed)
+			continue;
+		query_info(c->query, info);
+		return true;
+	}
+	return false;
+}
+
 static int fit_links(uint32_t **links, size_t *cap, size_t n)
 {
 	size_t more = n + n / 8 + 1;

@@ -24,6 +24,7 @@ struct made_host_options {
 	bool partitions; /* the first disk has two */
 	bool mount_users; /* it is looked at who uses /var */
 	bool thrashing; /* java grows, mysqld waits for memory, as only programs in the kernel see */
+	unsigned waits_until; /* with `thrashing`: waits for all else are measured too, until this second; then they rest for the budget. 0: not */
 	bool murmur;    /* calm as real boxes are: now and then somebody does a little, and every number moves a bit */
 };
 

@@ -116,7 +116,13 @@ static void fill_memory_waits(struct made_host *m)
 		unsigned pid;
 		uint64_t ms, reclaim_ms;
 	} waits[] = {{812, 710, 310}, {6001, 20, 0}};
+	static const char *const others[] = {"disk", "lock", "network", "other"};
 
+	if (m->options.waits_until && m->second > m->options.waits_until) {
+		builder_skip(writer_builder(m->writer), schema_find(m->schema, "thread_time")->id, CULPRIT_MISSING,
+			     "rests: culprit cost more than its budget; --budget raises it");
+		return;
+	}
 	table_begin(m, "thread_time");
 	for (size_t i = 0; i < sizeof(waits) / sizeof(waits[0]); i++) {
 		culprit_row(m->frame);
@@ -125,6 +131,8 @@ static void fill_memory_waits(struct made_host *m)
 		put(m, "pid", waits[i].pid);
 		put(m, "process_start", fill_start_of(waits[i].pid));
 		put(m, "memory", thrashed(m) * waits[i].ms * MS);
+		for (size_t k = 0; m->options.waits_until && k < sizeof(others) / sizeof(others[0]); k++)
+			put(m, others[k], 0);
 		culprit_end(m->frame);
 	}
 	table_end(m);

@@ -214,6 +214,38 @@ static void real_tables(void **state)
 	}
 }
 
+/* What rests for the budget was measured earlier in the window: who waits now is not known for that. */
+static void what_rests_is_not_measured(void **state)
+{
+	(void)state;
+	for (int rests = 0; rests < 2; rests++) {
+		struct made_host_options options = {.thrashing = true, .waits_until = rests ? 150 : 1000};
+		struct made_host *host = made_host_create(&options);
+		struct view *view = view_create();
+		struct culprit_error e = {""};
+		struct lens lens = lens_live(60 * SECOND);
+		char line[FINDINGS_LINE_MAX] = "";
+		struct findings f;
+		uint64_t first, newest;
+
+		memset(&f, 0, sizeof(f));
+		made_host_run(host, 180);
+		assert_int_equal(view_add_source(view, made_host_source(host)), 0);
+		view_refresh(view, &e);
+		assert_true(view_extent(view, &first, &newest));
+		assert_int_equal(findings_ask(&f, view, &lens, newest, &e), 0);
+		findings_line(&f, findings_lines(&f) - 1, 400, line, sizeof(line));
+		assert_in(line, "not measured");
+		if (rests)
+			assert_in(line, "who waits");
+		else
+			assert_not_in(line, "who waits");
+		findings_finish(&f);
+		view_destroy(view);
+		made_host_destroy(host);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -225,6 +257,7 @@ int main(void)
 		cmocka_unit_test(hostile_names),
 		cmocka_unit_test(narrow),
 		cmocka_unit_test(real_tables),
+		cmocka_unit_test(what_rests_is_not_measured),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

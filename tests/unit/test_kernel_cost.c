@@ -162,6 +162,11 @@ static void what_would_not_help_is_left_alone(void **state)
 	assert_int_equal(b.takers[2].thinning, 2);
 	assert_int_equal(b.takers[0].thinning, 1);
 	assert_int_equal(b.takers[1].thinning, 1);
+	/* Not even one of which a table rests then, while all that measures is within the budget. */
+	for (int i = 0; i < 20; i++) {
+		b.own += 300000000;
+		assert_false(second(&b, 0.5, 0.03, 0.5));
+	}
 	/* A program that is dear is cut all the same. */
 	for (int i = 0; i < 4; i++)
 		if (second(&b, 3, 0.03, 10))

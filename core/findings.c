@@ -258,6 +258,7 @@ int findings_ask(struct findings *f, struct view *view, const struct lens *lens,
 {
 	struct lens whole = *lens;
 	struct query *q = query_create(view), *p = query_create(view);
+	uint64_t from_ns, to_ns;
 	int err = q && p ? 0 : error_set(error, -ENOMEM, "out of memory");
 
 	memset(&whole.scope, 0, sizeof(whole.scope));
@@ -277,6 +278,12 @@ int findings_ask(struct findings *f, struct view *view, const struct lens *lens,
 	if (!err || err == -EBADMSG || err == -ENOENT) {
 		findings_take_processes(f, p);
 		findings_judge(f, view, lens, newest_ns, p);
+		lens_resolve(&whole, newest_ns, &from_ns, &to_ns);
+		for (size_t i = 1; i < f->n; i++) {
+			find_victim(p, &f->list[i]);
+			if (!f->list[i].since_ns)
+				findings_since(f, view, to_ns, &f->list[i]);
+		}
 		err = 0;
 	}
 	f->processes = NULL;

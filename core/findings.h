@@ -193,7 +193,7 @@ struct findings {
 	/* Private. */
 	struct findings_source {
 		bool measured;
-		char why[80];
+		char why[160];
 	} sources[24];
 	struct findings_changed changed;
 	struct query *query; /* for what is asked only when something is wrong, and for findings_ask() */
@@ -209,7 +209,7 @@ void findings_take(struct findings *, struct query *, const char *table, int err
 void findings_take_processes(struct findings *, struct query *);
 /* Judges what was taken. `processes`: the query given to findings_take_processes(), whose answer still stands. */
 void findings_judge(struct findings *, struct view *, const struct lens *, uint64_t newest_ns, struct query *processes);
-/* All of that, with queries of its own. 0 or -errno: as query_run(). */
+/* All of that, with queries of its own, and of all findings who waits and since when. 0 or -errno: as query_run(). */
 int findings_ask(struct findings *, struct view *, const struct lens *, uint64_t newest_ns, struct culprit_error *);
 
 /* Something stands still, is lost, or waits: no mere warning. */
@@ -218,6 +218,10 @@ bool findings_grave(const struct findings *);
 size_t findings_lines(const struct findings *);
 /* Line i in at most `width` cells of bytes: what does not fit is left out as a whole, the least first. Returns `buf`. */
 char *findings_line(const struct findings *, size_t i, size_t width, char *buf, size_t cap);
+/* All findings, a few lines each; what was ruled out; what is not measured, and why: lines that end in \n, of about `width` cells, escaped.
+ * Who waits for others than the first, and since when, only findings_ask() finds out. Returns `buf`; what does not fit is left out. */
+enum { FINDINGS_LIST_MAX = 32768 };
+char *findings_list(const struct findings *, size_t width, char *buf, size_t cap);
 /* What the verdict is about: the panel that shows it, and (true) the process to look at there. */
 bool findings_target(const struct findings *, const char **ret_panel, struct finding_who *);
 /* Name of what a process is called, by its row: of an interpreter what it runs ("python3:manage.py"), unless it named itself. Raw

@@ -200,10 +200,9 @@ static bool is_grave(const struct finding *x)
 	return x->rule->weight >= 2 && !x->ended_ns && !x->minor;
 }
 
-static void say_head(const struct findings *f, size_t width, char *buf, size_t cap)
+static void say_head(const struct findings *f, const struct finding *x, size_t width, char *buf, size_t cap)
 {
 	static const char *const words[] = {[FINDING_CANNOT_TELL] = "CANNOT TELL", [FINDING_LIKELY] = "LIKELY", [FINDING_CERTAIN] = "CERTAIN"};
-	const struct finding *x = &f->list[0];
 	char span[24], a[96] = "", b[96] = "", tails[5][200];
 	const char *mark = is_grave(x) ? "!!" : "  ", *word = x->ended_ns ? "ENDED" : words[x->confidence];
 	size_t n = 0, len;
@@ -259,12 +258,12 @@ static void say_head(const struct findings *f, size_t width, char *buf, size_t c
 }
 
 /* Does the first line have the evidence? It has where nobody is accused. */
-static bool head_has_evidence(const struct findings *f, size_t width)
+static bool head_has_evidence(const struct findings *f, const struct finding *x, size_t width)
 {
 	char line[FINDINGS_LINE_MAX];
 
-	say_head(f, width, line, sizeof(line));
-	return !f->list[0].cause.name[0] && f->list[0].evidence[0] && strstr(line, f->list[0].evidence);
+	say_head(f, x, width, line, sizeof(line));
+	return !x->cause.name[0] && x->evidence[0] && strstr(line, x->evidence);
 }
 
 /* "since 14:01:07Z (+-1s)", "until ...", "at ..."; where there is less room without how exact it is. */
@@ -324,12 +323,11 @@ static void join(const char *const *parts, size_t n, const char *right, size_t w
 		snprintf(buf + len, cap - len, "%*s%s", (int)(width - at - r), "", right);
 }
 
-static void say_hurts(const struct findings *f, size_t width, char *buf, size_t cap)
+static void say_hurts(const struct findings *f, const struct finding *x, size_t width, char *buf, size_t cap)
 {
-	const struct finding *x = &f->list[0];
 	char victim[200], since[64];
 	size_t first;
-	const char *parts[2] = {victim, head_has_evidence(f, width) ? "" : x->evidence};
+	const char *parts[2] = {victim, head_has_evidence(f, x, width) ? "" : x->evidence};
 
 	say_victim(x, victim, sizeof(victim));
 	first = 5 + columns(victim[0] ? victim : parts[1]);
@@ -365,16 +363,29 @@ static bool ruled_out(const struct findings *f, enum findings_layer layer)
 	return true;
 }
 
+/* "ruled out cpu mem"; how many layers are. */
+static int say_ruled_out(const struct findings *f, char *out, size_t cap)
+{
+	size_t len = (size_t)snprintf(out, cap, "ruled out");
+	int n = 0;
+
+	for (int i = 0; i < LAYERS; i++) {
+		if (!ruled_out(f, (enum findings_layer)i))
+			continue;
+		len += (size_t)snprintf(out + len, cap - len, " %s", layer_names[i]);
+		n++;
+	}
+	if (!n)
+		snprintf(out, cap, "ruled out nothing");
+	return n;
+}
+
 static void say_rest(const struct findings *f, size_t width, char *buf, size_t cap)
 {
-	char out[96] = "ruled out", more[32] = "", missing[200] = "nothing", parts[300];
-	size_t len = strlen(out), fixed;
+	char out[96], more[32] = "", missing[200] = "nothing", parts[300];
+	size_t fixed;
 
-	for (int i = 0; i < LAYERS; i++)
-		if (ruled_out(f, (enum findings_layer)i))
-			len += (size_t)snprintf(out + len, sizeof(out) - len, " %s", layer_names[i]);
-	if (len == strlen("ruled out"))
-		snprintf(out, sizeof(out), "ruled out nothing");
+	say_ruled_out(f, out, sizeof(out));
 	if (f->n > 1)
 		snprintf(more, sizeof(more), "   %zu more", f->n - 1);
 	fixed = 3 + strlen(out) + strlen("   not measured ") + strlen(more);
@@ -402,11 +413,81 @@ char *findings_line(const struct findings *f, size_t i, size_t width, char *buf,
 	if (!f->n)
 		i == 0 ? say_nothing(f, width, buf, cap) : (void)0;
 	else if (i == 0)
-		say_head(f, width, buf, cap);
+		say_head(f, &f->list[0], width, buf, cap);
 	else if (i == 1)
-		say_hurts(f, width, buf, cap);
+		say_hurts(f, &f->list[0], width, buf, cap);
 	else if (i == 2)
 		say_rest(f, width, buf, cap);
+	return buf;
+}
+
+/* What was said, escaped (names are raw bytes), and a line's end. */
+static void put_line(char **at, const char *end, const char *text)
+{
+	char line[FINDINGS_LINE_MAX * 4 + 1];
+	size_t n;
+
+	text_sanitise(line, sizeof(line), text, strlen(text), TEXT_UTF8);
+	n = strlen(line);
+	if ((size_t)(end - *at) < n + 2)
+		return;
+	memcpy(*at, line, n);
+	(*at)[n] = '\n';
+	*at += n + 1;
+	**at = '\0';
+}
+
+static void list_finding(const struct findings *f, const struct finding *x, size_t width, char **at, const char *end)
+{
+	char line[FINDINGS_LINE_MAX], part[200];
+
+	say_head(f, x, width, line, sizeof(line));
+	put_line(at, end, line);
+	say_victim(x, part, sizeof(part));
+	snprintf(line, sizeof(line), "      %s", part);
+	if (part[0])
+		put_line(at, end, line);
+	/* A line each: nothing is left out here. */
+	snprintf(line, sizeof(line), "      %s", x->evidence);
+	if (x->evidence[0] && !head_has_evidence(f, x, width))
+		put_line(at, end, line);
+	say_since(f, x, width, part, sizeof(part));
+	snprintf(line, sizeof(line), "      %s", part);
+	if (part[0])
+		put_line(at, end, line);
+}
+
+char *findings_list(const struct findings *f, size_t width, char *buf, size_t cap)
+{
+	char *at = buf, *end = buf + cap, line[FINDINGS_LINE_MAX], out[96];
+
+	buf[0] = '\0';
+	if (!f->n) {
+		say_nothing(f, width, line, sizeof(line));
+		put_line(&at, end, line);
+	}
+	for (size_t i = 0; i < f->n; i++) {
+		if (i)
+			put_line(&at, end, "");
+		list_finding(f, &f->list[i], width, &at, end);
+	}
+	if (f->absorbed) {
+		snprintf(line, sizeof(line), "%zu more %s only a sign of these.", f->absorbed, f->absorbed > 1 ? "are" : "is");
+		put_line(&at, end, "");
+		put_line(&at, end, line);
+	}
+	put_line(&at, end, "");
+	say_ruled_out(f, out, sizeof(out));
+	out[0] = 'R';
+	put_line(&at, end, out);
+	put_line(&at, end, "");
+	put_line(&at, end, count_missing(f) ? "Not measured:" : "Everything was measured.");
+	for (size_t t = 0; t < TAKEN; t++) {
+		if (!is_missing(f, t))
+			continue;
+		snprintf(line, sizeof(line), "  %s: %s", findings_word((enum findings_table)t), f->sources[t].why[0] ? f->sources[t].why : "nothing of it in this window");
+		put_line(&at, end, line);
+	}
 	return buf;
 }
 

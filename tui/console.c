@@ -513,6 +513,9 @@ bool console_act(struct console *c, int action)
 		c->helping = true;
 		c->help_top = 0;
 		return true;
+	case ACTION_VERDICT:
+		console_verdict(c);
+		return true;
 	case ACTION_REDRAW:
 		console_effect_push(c, EFFECT_REDRAW, false, NULL);
 		return true;

@@ -148,6 +148,8 @@ void console_play_say(const struct console *, char *out, size_t cap, char *brief
 void console_mark_open(struct console *);
 void console_mark_done(struct console *, const char *text);
 void console_mark_list(struct console *);
+/* console_verdict.c: all findings of the machine in the window, in place of the help. */
+void console_verdict(struct console *);
 
 /* console_act.c */
 void console_act_open(struct console *);

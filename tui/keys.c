@@ -56,6 +56,7 @@ const struct binding console_keys[] = {
 	{ACTION_PANEL_0, "panel-0", {'0'}, NULL, NULL},
 	{ACTION_TABLES, "tables", {'t'}, NULL, "every table that is sampled, and a chart of any number in it"},
 	{ACTION_EVENTS, "events", {'e'}, NULL, "what happened: one list, one time axis"},
+	{ACTION_VERDICT, "verdict", {'!'}, NULL, "all that is wrong, not only the first: who, who waits, since when; and what is not measured, and why"},
 	{ACTION_SAVE, "save", {'W'}, "W save", "save what is held in memory to a file", .live_only = true},
 	{ACTION_PRINT, "print", {'P'}, NULL, "write this screen as text, with the command that shows it again"},
 	{ACTION_COPY, "copy", {'y'}, NULL, "copy that command to the clipboard of the terminal"},

@@ -268,8 +268,8 @@ static void choose_shown(const struct resources *all, int room, bool *shown)
 /* The verdict: what is wrong, who, what is ruled out; on a calm box one line. As many lines as there is room for; how many it took. */
 static int draw_verdict(const struct overview *o, struct surface *s, struct rect r)
 {
-	static const char go[] = "[Enter]", up[] = "[Up Enter]";
-	const char *key = o->on_verdict ? go : up;
+	bool several = o->findings.n > 1;
+	const char *key = o->on_verdict ? several ? "[! all, Enter]" : "[Enter]" : several ? "[! all, Up Enter]" : "[Up Enter]";
 	bool bad = findings_grave(&o->findings), many = r.w >= 60;
 	int n = (int)findings_lines(&o->findings), room = r.w - 1;
 	char line[FINDINGS_LINE_MAX];
@@ -442,7 +442,7 @@ const struct panel overview_panel = {
 	.key = '1',
 	.help = "First the verdict over the window: what the bottleneck is, who causes it, who waits for it and since when; then what was "
 		"ruled out, what was not measured, and how many other findings there are. CERTAIN: the kernel says so itself; LIKELY: the "
-		"numbers do; CANNOT TELL: two may be it. Up from the first process, then Enter: to who or what is meant. Below, each resource "
+		"numbers do; CANNOT TELL: two may be it. Up from the first process, then Enter: to who or what is meant; ! lists all findings and why something is not measured. Below, each resource "
 		"answers three questions: how much is used, does anybody wait (stalled: share of the window in "
 		"which some task stood still for want of it), does it fail. !! is beyond what is healthy. `changed` compares "
 		"with the mean of the time before the window (=: within a tenth); `+/-`, here and below, with the baseline that b sets (=: the same "

@@ -80,18 +80,36 @@ static void verdict_leads_to_who_it_means(void **state)
 
 	(void)state;
 	stage_open(&s, NULL, 180, "overview", 80, 24, TEXT_ASCII);
-	assert_shows(&s, "[Up Enter]");
+	assert_shows(&s, "[! all, Up Enter]");
 	stage_press(&s, "Up");
 	stage_check(&s, "overview-verdict-selected");
 	stage_press(&s, "Enter");
 	assert_shows(&s, "HOST > restic 9911");
 	stage_press(&s, "Backspace");
-	assert_shows(&s, " [Enter]");
+	assert_shows(&s, " [! all, Enter]");
 	/* And down again to the list, as it was. */
 	stage_press(&s, "Down");
-	assert_shows(&s, "[Up Enter]");
+	assert_shows(&s, "[! all, Up Enter]");
 	stage_press(&s, "Enter");
 	assert_shows(&s, "HOST > sh 4242");
+	stage_close(&s);
+}
+
+/* All findings, from any panel, by key and by name. */
+static void verdict_is_listed(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	stage_open(&s, NULL, 180, "overview", 80, 24, TEXT_ASCII);
+	assert_shows(&s, "[! all, Up Enter]");
+	stage_press(&s, "!");
+	stage_check(&s, "verdict-80x24-ascii");
+	stage_press(&s, "q");
+	assert_shows(&s, "[! all, Up Enter]");
+	stage_press(&s, "6");
+	stage_type(&s, ":verdict\r");
+	assert_shows(&s, "disk vda saturated: restic 9911");
 	stage_close(&s);
 }
 
@@ -105,7 +123,7 @@ static void a_wrong_filter_hides_no_machine(void **state)
 	stage_type(&s, "\\cpu>");
 	stage_press(&s, "Enter");
 	assert_shows(&s, "a value was expected");
-	assert_shows(&s, "[Up Enter]");
+	assert_shows(&s, "[! all, Up Enter]");
 	assert_shows(&s, "disk vda");
 	stage_close(&s);
 }
@@ -713,6 +731,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(panels_look),
 		cmocka_unit_test(verdict_leads_to_who_it_means),
+		cmocka_unit_test(verdict_is_listed),
 		cmocka_unit_test(a_wrong_filter_hides_no_machine),
 		cmocka_unit_test(overview_when_calm_and_without_pressure),
 		cmocka_unit_test(overview_tells_of_tails),

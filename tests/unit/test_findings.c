@@ -114,6 +114,44 @@ static void others_are_counted(void **state)
 	free(s);
 }
 
+/* What the Overview has no room for. */
+static void all_are_listed(void **state)
+{
+	struct machine m = backup();
+	struct said *s;
+	char *text = malloc(FINDINGS_LIST_MAX);
+
+	(void)state;
+	assert_non_null(text);
+	m.p[JAVA].files = 99;
+	m.retrans = 6;
+	s = look(&m, 60, 60);
+	findings_list(&s->f, 78, text, FINDINGS_LIST_MAX);
+	assert_in(text, "!! LIKELY   disk vda saturated: restic 14");
+	assert_in(text, "\n      hurts mysqld 10: 38 of 41 busy threads wait for it\n");
+	assert_in(text, "\n      since 14:0");
+	assert_in(text, "java 20 nearly out of file descriptors, 99% of its limit\n");
+	assert_in(text, "network loses packets, 6.0% of segments sent again\n");
+	assert_in(text, "\nRuled out cpu mem locks\n");
+	assert_in(text, "\nEverything was measured.\n");
+	/* Whatever they are called. */
+	snprintf(s->f.list[0].cause.name, sizeof(s->f.list[0].cause.name), "a\n\033[2J\377");
+	findings_list(&s->f, 78, text, FINDINGS_LIST_MAX);
+	assert_not_in(text, "\033");
+	assert_not_in(text, "a\n");
+	findings_list(&s->f, 78, text, 60);
+	assert_true(strlen(text) < 60);
+	free(s);
+	m = well();
+	m.no_root = true;
+	s = look(&m, 30, 60);
+	findings_list(&s->f, 78, text, FINDINGS_LIST_MAX);
+	assert_in(text, "\nNot measured:\n  run queue: needs root or the capabilities");
+	assert_in(text, "\n  accept queues: needs root");
+	free(s);
+	free(text);
+}
+
 /* Names are what processes call themselves: escaped, they are longer, and the numbers behind them are not cut. */
 static void hostile_names(void **state)
 {
@@ -254,6 +292,7 @@ int main(void)
 		cmocka_unit_test(what_could_not_be_judged_is_not_calm),
 		cmocka_unit_test(little_data_is_provisional),
 		cmocka_unit_test(others_are_counted),
+		cmocka_unit_test(all_are_listed),
 		cmocka_unit_test(hostile_names),
 		cmocka_unit_test(narrow),
 		cmocka_unit_test(real_tables),

@@ -92,10 +92,10 @@ static bool can_be_cut(const struct cost_taker *t)
 	return t->thinning && ((t->thins && t->thinning < most_of(t)) || t->may_drop);
 }
 
-/* What would be saved is nothing beside the budget; and of one whose table rests then, it must be something. */
+/* What would be saved is nothing beside the budget; and of one whose table rests then, it must be a good part of it. */
 static bool would_not_help(const struct cost_budget *b, const struct cost_taker *t)
 {
-	return t->share <= 0 || t->share < b->limit * b->cpus / (t->last ? 20 : 50);
+	return t->share <= 0 || t->share < b->limit * b->cpus / (t->last ? 5 : 50);
 }
 
 static struct cost_taker *dearest_of(struct cost_taker *takers, size_t n, bool last)

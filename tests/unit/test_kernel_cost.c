@@ -167,6 +167,9 @@ static void what_would_not_help_is_left_alone(void **state)
 		b.own += 300000000;
 		assert_false(second(&b, 0.5, 0.03, 0.5));
 	}
+	/* Nor where it is a small part of what measures, and who costs must keep up. */
+	for (int i = 0; i < 20; i++)
+		assert_false(second(&b, 0.3, 0.03, 10));
 	/* A program that is dear is cut all the same. */
 	for (int i = 0; i < 4; i++)
 		if (second(&b, 3, 0.03, 10))

@@ -90,14 +90,15 @@ static void say_missing(const struct findings *f, size_t width, char *out, size_
 		if (said + 1 < all)
 			snprintf(more, sizeof(more), " and %zu more", all - said - 1);
 		need = (size_t)snprintf(one, sizeof(one), "%s%s", said ? ", " : "", word);
-		if (len + need + strlen(more) > width || len + need + 1 > cap)
+		/* Of one thing it is said which. */
+		if ((all > 1 && len + need + strlen(more) > width) || len + need + 1 > cap)
 			break;
 		memcpy(out + len, one, need + 1);
 		len += need;
 		said++;
 	}
 	if (!said)
-		snprintf(out, cap, "%zu thing%s", all, all > 1 ? "s" : "");
+		snprintf(out, cap, "%zu things", all);
 	else if (said < all && len + 16 < cap)
 		snprintf(out + len, cap - len, " and %zu more", all - said);
 }
@@ -382,15 +383,20 @@ static int say_ruled_out(const struct findings *f, char *out, size_t cap)
 
 static void say_rest(const struct findings *f, size_t width, char *buf, size_t cap)
 {
-	char out[96], more[32] = "", missing[200] = "nothing", parts[300];
+	char out[96], more[32] = "", missing[200], parts[300];
 	size_t fixed;
 
 	say_ruled_out(f, out, sizeof(out));
 	if (f->n > 1)
 		snprintf(more, sizeof(more), "   %zu more", f->n - 1);
+	if (!count_missing(f)) {
+		snprintf(buf, cap, "   %s   every layer measured%s", out, more);
+		if (strlen(buf) > width)
+			snprintf(buf, cap, "   every layer measured%s", more);
+		return;
+	}
 	fixed = 3 + strlen(out) + strlen("   not measured ") + strlen(more);
-	if (count_missing(f))
-		say_missing(f, width > fixed ? width - fixed : 0, missing, sizeof(missing));
+	say_missing(f, width > fixed ? width - fixed : 0, missing, sizeof(missing));
 	snprintf(parts, sizeof(parts), "   %s   not measured %s%s", out, missing, more);
 	if (strlen(parts) > width)
 		snprintf(parts, sizeof(parts), "   not measured %s%s", missing, more);

@@ -111,6 +111,15 @@ static void others_are_counted(void **state)
 	assert_string_equal(s->f.list[0].rule->name, "disk-saturated");
 	assert_in(s->line[2], "2 more");
 	assert_not_in(s->line[2], "net");
+	assert_in(s->line[2], "every layer measured");
+	assert_not_in(s->line[2], "nothing");
+	free(s);
+	m.no_psi = true;
+	s = look(&m, 60, 60);
+	assert_in(s->line[2], "not measured pressure");
+	/* Which one it is has room before what is ruled out. */
+	findings_line(&s->f, 2, 40, s->line[2], sizeof(s->line[2]));
+	assert_in(s->line[2], "not measured pressure");
 	free(s);
 }
 

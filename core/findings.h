@@ -79,6 +79,7 @@ struct facts_disk {
 struct facts {
 	double data_s; /* how much of the window there is */
 	double cpus, load1;
+	double own_start; /* percent of one CPU that the console itself has while it begins; 0 later */
 	double cpu_busy, cpu_steal, cpu_hottest, cpu_others, cpu_soft; /* soft: interrupts, of the CPU that has most of them */
 	int64_t hottest, softest;
 	struct row_key cpu_all, cpu_hot, cpu_softest;

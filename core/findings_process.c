@@ -50,6 +50,8 @@ _Static_assert(sizeof(names) / sizeof(names[0]) == NAMES, "each has its name");
 
 #define YOUNG_NS 3000000000ull
 
+#define STARTING_S 10.0 /* so long what the console itself takes is its beginning */
+
 enum { STALLED_LEAST = 10 /* percent of one thread's time: of less no rule says anything */ };
 
 /* stuck: its main thread is in state D; waits: for disks and other such things, percent of one thread's time. */
@@ -156,6 +158,20 @@ static double counts(enum findings_top what, const struct process_top *t, struct
 	return use;
 }
 
+/* Loading its programs and reading every process once is no trouble of the machine's; where it goes on, it is named as anybody is. */
+static double without_start(struct facts *f, struct query *q, size_t row, double use, double span_s)
+{
+	char comm[FINDINGS_NAME_MAX];
+
+	if (!(span_s < STARTING_S) || !(use > f->top[TOP_CPU].second.value))
+		return use;
+	query_text(q, row, "comm", comm, sizeof(comm));
+	if (strcmp(comm, "culprit") != 0)
+		return use;
+	f->own_start += use;
+	return 0;
+}
+
 /* Row i uses so much: one of the two that use most? */
 static void take_use(struct process_top *t, double use, size_t i, size_t *best, size_t *second)
 {
@@ -210,6 +226,7 @@ void findings_take_processes(struct findings *fs, struct query *q)
 	query_info(q, &info);
 	span_s = (double)(info.used_to_ns - info.used_from_ns) / 1e9;
 	f->one_thread = f->one_waits = NAN;
+	f->own_start = 0;
 	for (int k = 0; k < NAMES; k++)
 		at[k] = n ? query_column_find(q, names[k]) : -1;
 	for (int k = 0; k < TOPS; k++)
@@ -220,6 +237,7 @@ void findings_take_processes(struct findings *fs, struct query *q)
 		bool stuck;
 
 		use_of(f, q, i, at, use, &stuck, &waits);
+		use[TOP_CPU] = without_start(f, q, i, use[TOP_CPU], span_s);
 		if (stuck)
 			note_stuck(f, q, i);
 		else if (waits * span_s >= FINDINGS_STUCK_LEAST)

@@ -13,13 +13,14 @@
  * pressure or a load of 2 a CPU (node-mixin) tells that somebody waits: CPUs that are busy and nobody waits for are well used. */
 static bool cpu_saturated(const struct facts *f, struct finding *x)
 {
+	double busy = f->cpu_busy - f->own_start / f->cpus;
 	double waiting = f->runq_waiting, now = f->stalled_now[STALLED_CPU];
 	bool waits = !isnan(waiting) ? waiting >= 100 : finding_stalled(f, STALLED_CPU) >= 40 || (isnan(now) && f->load1 >= 2 * f->cpus);
-	bool full = f->cpu_busy >= 90 && waits;
+	bool full = busy >= 90 && waits;
 	/* It began within the window, whose mean is still low. A group's quota makes tasks look runnable, too. */
-	bool soon = f->cpu_busy >= 25 && now >= 60 && f->stopped.row == SIZE_MAX && !(waiting < 50);
+	bool soon = busy >= 25 && now >= 60 && f->stopped.row == SIZE_MAX && !(waiting < 50);
 	/* Somebody waited most of a window in which they were busy as long; whether that is over the samples tell. */
-	bool was = f->stalled[STALLED_CPU] >= 40 && f->cpu_busy >= 40 && !(waiting < 50) && f->stopped.row == SIZE_MAX;
+	bool was = f->stalled[STALLED_CPU] >= 40 && busy >= 40 && !(waiting < 50) && f->stopped.row == SIZE_MAX;
 	char one[32];
 
 	if (!full && !soon && !was)

@@ -115,7 +115,7 @@ static bool hung(const struct facts *f, struct finding *x)
 {
 	if (!f->nstuck && !f->nwaiting)
 		return false;
-	finding_is(x, FINDING_CERTAIN, 1, "", "hung in the kernel (state D)");
+	finding_is(x, FINDING_CERTAIN, 1, "", "stuck in the kernel (over 10 s)");
 	return true;
 }
 

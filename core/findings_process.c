@@ -299,6 +299,8 @@ void findings_by_name(struct findings *fs, struct finding *x, const char *const 
 			continue;
 		sum *= lived(q, i, &info);
 		findings_process_name(q, i, name, sizeof(name));
+		if (fs->facts.own_start > 0 && !strcmp(name, "culprit"))
+			continue;
 		for (k = 0; k < n && strcmp(by[k].name, name) != 0; k++)
 			;
 		if (k == BY_NAMES)

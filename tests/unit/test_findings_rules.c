@@ -406,6 +406,16 @@ static void its_own_start_is_no_culprit(void **state)
 	s = look(&m, 0, 6);
 	assert_in(s->line[0], "cpu saturated: make 12");
 	free(s);
+	/* Nor are several that begin together. */
+	m.p[COPY].cpu = 100;
+	m.p[RESTIC].comm = "culprit";
+	m.p[RESTIC].cpu = 100;
+	m.p[MAKE].cpu = 90;
+	m.now[0] = 90;
+	s = look(&m, 0, 6);
+	assert_in(s->line[0], "cpu saturated");
+	assert_not_in(s->line[0], "culprit");
+	free(s);
 }
 
 /* --- memory ------------------------------------------------------------------------------------------------------ */

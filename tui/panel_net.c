@@ -145,9 +145,10 @@ static void say_tcp(struct net *n)
 	double again = figures_number(&n->figures, 0, "retrans_pct"), overflow = figures_number(&n->figures, 0, "listen_overflow_rate");
 	char a[32], b[32], c[32], d[32];
 
+	/* Answers to connections that are sent again are none of the segments it is a share of: above 100 % it says nothing. */
 	list_panel_say(&n->list.head, again >= retrans_bad || overflow > 0 ? ROLE_WARN : ROLE_TEXT,
 		       "TCP: sent again %s  failed %s  reset %s  accept queue overflows %s",
-		       isnan(again) ? "-" : rows_percent(a, sizeof(a), again), rate(n, 0, "fail_rate", CULPRIT_COUNT_PER_S, b),
+		       isnan(again) ? "-" : again > 100 ? rate(n, 0, "retrans_rate", CULPRIT_COUNT_PER_S, a) : rows_percent(a, sizeof(a), again), rate(n, 0, "fail_rate", CULPRIT_COUNT_PER_S, b),
 		       rate(n, 0, "reset_rate", CULPRIT_COUNT_PER_S, c), rate(n, 0, "listen_overflow_rate", CULPRIT_COUNT_PER_S, d));
 }
 

@@ -318,7 +318,8 @@ static void ask_filesystems(struct resources *r, const struct lens *lens)
 
 static void ask_nets(struct resources *r, const struct lens *lens)
 {
-	double retrans = resources_ask(r, lens, "tcp", NULL) ? resources_number(r, 0, "retrans_pct") : NAN;
+	bool tcp = resources_ask(r, lens, "tcp", NULL) > 0;
+	double retrans = tcp ? resources_number(r, 0, "retrans_pct") : NAN, rate_again = tcp ? resources_number(r, 0, "retrans_rate") : NAN;
 	size_t n = resources_ask(r, lens, "net", "rx_rate"), shown = 0;
 
 	for (size_t i = 0; i < n && shown < NETS_MAX; i++) {
@@ -338,7 +339,10 @@ static void ask_nets(struct resources *r, const struct lens *lens)
 			units_format_short(x->use, sizeof(x->use), rate, CULPRIT_BYTES_PER_S);
 		if (!isnan(line))
 			say(x->wait, r->wait_cap, "line %s", units_format_short(buf, sizeof(buf), line, CULPRIT_PERCENT));
-		if (!shown)
+		/* As a share of what was sent it may be above 100 %: answers to connections are not among that. */
+		if (!shown && retrans > 100)
+			resources_say_number(x->wait, r->wait_cap, "retrans", rate_again, CULPRIT_COUNT_PER_S);
+		else if (!shown)
 			resources_say_number(x->wait, r->wait_cap, "retrans", retrans, CULPRIT_PERCENT);
 		resources_say_number(x->error, r->error_cap, "drop", resources_number(r, i, "drop_rate"), CULPRIT_COUNT_PER_S);
 		resources_say_number(x->error, r->error_cap, "err", resources_number(r, i, "error_rate"), CULPRIT_COUNT_PER_S);

@@ -305,7 +305,8 @@ static void who_uses_a_mount(void **state)
 /* Who listens: the owner, the queue, what it dropped. */
 static void listening_sockets(void **state)
 {
-	static const struct made_host_options sockets = {.sockets = true}, nobody = {.sockets = true, .nobody_listens = true};
+	static const struct made_host_options sockets = {.sockets = true}, nobody = {.sockets = true, .nobody_listens = true},
+					      syn_acks = {.sockets = true, .syn_acks = true};
 	struct stage s;
 
 	(void)state;
@@ -334,6 +335,13 @@ static void listening_sockets(void **state)
 	/* The kernel's own, or a process's whose files are hidden from us. */
 	stage_open(&s, &nobody, 180, "net", 120, 24, TEXT_ASCII);
 	assert_shows(&s, "listening: 0.0.0.0:2049 (whose is not known), queue 0/64");
+	stage_close(&s);
+	/* A share of more than all is none. */
+	stage_open(&s, &syn_acks, 180, "net", 80, 24, TEXT_ASCII);
+	assert_shows(&s, "TCP: sent again 1.46k/s");
+	stage_close(&s);
+	stage_open(&s, &syn_acks, 180, "overview", 132, 43, TEXT_ASCII);
+	assert_shows(&s, "retrans 1.46k/s");
 	stage_close(&s);
 }
 

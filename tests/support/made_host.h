@@ -17,6 +17,7 @@ struct made_host_options {
 	bool nfs;       /* a file server is mounted, and slow */
 	bool sockets;   /* who listens and who talks to whom; one accepts too slowly */
 	bool nobody_listens; /* with `sockets`: but for one socket, whose is not known */
+	bool syn_acks; /* more is sent again than sent: answers to connections, which are not among what is sent */
 	bool pods;      /* control groups: services, pods and their containers, one stopped by its CPU limit */
 	bool family;    /* a login that builds something, a shop in python3 and one in node, in control groups of their own */
 	bool latencies; /* what only programs in the kernel see: waits for CPUs, the backup's writes on the disk */

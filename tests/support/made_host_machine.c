@@ -274,7 +274,7 @@ static void fill_net(struct made_host *m)
 	culprit_row(m->frame);
 	put(m, "id", 0);
 	put(m, "out_segs", m->second * 1000);
-	put(m, "retrans_segs", m->second / 4);
+	put(m, "retrans_segs", m->options.syn_acks ? m->second * 1460 : m->second / 4);
 	put(m, "curr_estab", 40);
 	culprit_end(m->frame);
 	table_end(m);

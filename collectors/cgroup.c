@@ -114,6 +114,8 @@ static const struct culprit_derived derived[] = {
 	{.name = "oom_kills", .op = CULPRIT_DIFFERENCE, .unit = CULPRIT_COUNT, .a = "oom_kill",
 	 .help = "Processes killed in the window because memory ran out"},
 	LEVEL_PCT("pids_pct", "pids_current", "pids_max", "Threads, percent of its limit"),
+	RATE("refault_rate", "refaults", CULPRIT_COUNT_PER_S, "Pages a second needed again soon after they were reclaimed"),
+	RATE("major_fault_rate", "pgmajfault", CULPRIT_COUNT_PER_S, "Page faults a second that had to wait for a disk"),
 	RATE("read_rate", "read_bytes", CULPRIT_BYTES_PER_S, "Bytes read from disks a second"),
 	RATE("write_rate", "write_bytes", CULPRIT_BYTES_PER_S, "Bytes written to disks a second"),
 	RATE("iops", "reads+writes", CULPRIT_COUNT_PER_S, "Reads and writes a second"),

@@ -354,18 +354,10 @@ static void group_name(struct query *q, struct facts_group *g)
 	snprintf(g->name, sizeof(g->name), "%.*s", (int)sizeof(g->name) - 1, last && last[1] ? last + 1 : path);
 }
 
-static double seconds(struct query *q)
-{
-	struct query_info info;
-
-	query_info(q, &info);
-	return info.used_to_ns > info.used_from_ns ? (double)(info.used_to_ns - info.used_from_ns) / 1e9 : NAN;
-}
-
 /* Groups: stopped by their CPU limit; killed in, or reading again and again what does not fit into, their memory; out of threads. */
 static void take_groups(struct facts *f, struct query *q, size_t n)
 {
-	double longest = 0, worst = 0, most = pids_full, s = seconds(q);
+	double longest = 0, worst = 0, most = pids_full;
 
 	memset(&f->stopped, 0, sizeof(f->stopped));
 	memset(&f->full, 0, sizeof(f->full));
@@ -391,7 +383,7 @@ static void take_groups(struct facts *f, struct query *q, size_t n)
 		if (isnan(share))
 			continue;
 		kills = number_max(query_number(q, i, "oom_kills"), 0);
-		again = number_max(query_number(q, i, "refaults"), query_number(q, i, "pgmajfault")) / s;
+		again = number_max(query_number(q, i, "refault_rate"), query_number(q, i, "major_fault_rate"));
 		bad += 1e12 * kills;
 		bad += share >= memory_full && again >= thrash ? again : 0;
 		if (bad > 0)

@@ -41,7 +41,7 @@ static const char tables[] =
 	"table tcp state key=tcp id=key:u64 retrans_pct=gauge:f64:percent retrans_rate=gauge:f64:count/s listen_overflow_rate=gauge:f64:count/s\n"
 	"table netstack state key=netstack id=key:u64 softnet_drop_rate=gauge:f64:count/s conntrack_pct=gauge:f64:percent\n"
 	"table cgroup state key=cgroup path=key:text throttled_pct=gauge:f64:percent throttled_rate=gauge:f64:ns/s memory_pct=gauge:f64:percent "
-	"oom_kills=gauge:f64:count refaults=gauge:f64:count pgmajfault=gauge:f64:count pids_pct=gauge:f64:percent cpu_of_limit=gauge:f64:percent\n"
+	"oom_kills=gauge:f64:count refault_rate=gauge:f64:count/s major_fault_rate=gauge:f64:count/s pids_pct=gauge:f64:percent cpu_of_limit=gauge:f64:percent\n"
 	"table tcp_listen state key=tcp_listen address=key:text port=key:u64 pid=attribute:u64 process_start=attribute:u64:ticks comm=attribute:text "
 	"queue_pct=gauge:f64:percent drops_window=gauge:f64:count\n"
 	"table tcp_flow state key=tcp_flow pid=key:u64 peer=key:text side=attribute:text open=gauge:u64:count segments=gauge:u64:count\n"
@@ -181,9 +181,9 @@ static inline void tell_kernel(struct text *t, const struct machine *m, int seco
 	add(t, "sample netstack\nrow netstack id=0 softnet_drop_rate=0 conntrack_pct=%g\n", m->conntrack);
 	add(t, "sample cgroup\n");
 	if (!m->no_group)
-		add(t, "row cgroup path=/shop/checkout throttled_pct=%g throttled_rate=%g memory_pct=%g oom_kills=0 refaults=%g pgmajfault=0 "
+		add(t, "row cgroup path=/shop/checkout throttled_pct=%g throttled_rate=%g memory_pct=%g oom_kills=0 refault_rate=%g major_fault_rate=0 "
 	       "pids_pct=10 cpu_of_limit=99\n",
-	    m->stopped, m->stopped * 1e7, m->full, m->reread);
+	    m->stopped, m->stopped * 1e7, m->full, m->reread / 60);
 	for (size_t i = 0; i < 4 && m->no_root; i++)
 		add(t, "state %s missing \"needs root or the capabilities to load BPF programs: sudo setcap cap_bpf+ep culprit\"\n", missing[i]);
 	if (m->no_root)

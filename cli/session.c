@@ -11,7 +11,6 @@
 #include "ask.h"
 #include "builtin.h"
 #include "error.h"
-#include "heap.h"
 #include "plugin.h"
 #include "prefix.h"
 #include "procfs.h"
@@ -141,8 +140,6 @@ int session_open(struct session *s, const struct options *o, uint32_t flags, con
 		goto fail;
 	}
 	grow_descriptors(s->proc_fd);
-	/* What a thousand processes take until the first screen. The helpers, which were made before, have none of it. */
-	heap_expect(4 << 20);
 	options.builtins = culprit_builtin;
 	options.plugins = (const char *const *)s->plugins;
 	options.idle = collect && !*collect;

@@ -39,30 +39,6 @@ void heap_populate(void *bytes, size_t n)
 #endif
 }
 
-enum { TOP_PAD = 128 << 10 /* glibc's own */ };
-
-void heap_expect(size_t bytes)
-{
-#ifdef M_TOP_PAD
-	enum { PIECES = 8, PIECE = 48 << 10 /* none that is mapped by itself */ };
-	void *pieces[PIECES];
-	uint8_t *before = sbrk(0), *after;
-	int n = 0;
-
-	mallopt(M_TOP_PAD, (int)bytes);
-	/* It grows when something is asked for that it has no room for. */
-	while (n < PIECES && sbrk(0) == before && (pieces[n] = malloc(PIECE)))
-		n++;
-	after = sbrk(0);
-	while (n)
-		free(pieces[--n]);
-	if (after > before && (size_t)(after - before) < 2 * bytes)
-		heap_populate(before, (size_t)(after - before));
-#else
-	(void)bytes;
-#endif
-}
-
 void heap_give_back(void)
 {
 	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), end = (uintptr_t)sbrk(0) & ~(page - 1);
@@ -70,9 +46,6 @@ void heap_give_back(void)
 	bool locked = is_locked();
 
 	/* The kernel does not take pages that are locked: MADV_DONTNEED says EINVAL. */
-#ifdef M_TOP_PAD
-	mallopt(M_TOP_PAD, TOP_PAD);
-#endif
 	if (locked)
 		munlock((void *)begin, end - begin);
 	malloc_trim(0);

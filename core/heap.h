@@ -8,9 +8,6 @@
  * itself can take 20 us, one of many less than one. Where the kernel cannot (before 5.14), and of less than 32 KB, they come as they are touched. */
 void heap_populate(void *bytes, size_t n);
 
-/* So much will be asked for soon: the heap grows by it, and its pages come now. What nobody has asked for goes with heap_give_back(). */
-void heap_expect(size_t bytes);
-
 /* Gives pages back that are free in the midst of the heap: they stay ours unless somebody asks, and where memory is locked (mlockall)
  * even then. Takes a millisecond or so; other threads that want memory wait. */
 void heap_give_back(void);

@@ -100,15 +100,6 @@ static bool is_cause(struct query *q, size_t row, const struct query_row *r, con
 	return !strcmp(name, x->cause.name);
 }
 
-/* The console that says it is no victim worth a word: who looks knows that it is slow. */
-static bool is_console(struct query *q, size_t row)
-{
-	char comm[40];
-
-	query_text(q, row, "comm", comm, sizeof(comm));
-	return !strcmp(comm, "culprit");
-}
-
 /* Who waits for it most; who causes it only where nobody else does. */
 static void find_victim(struct query *q, struct finding *x)
 {
@@ -130,7 +121,7 @@ static void find_victim(struct query *q, struct finding *x)
 		query_value(q, i, (size_t)column, &v);
 		if (!value_number(&v, &wait) || !(wait > most || (wait >= VICTIM_LEAST && (self == SIZE_MAX || !best_stays))))
 			continue;
-		if (!query_row(q, i, &r) || r.folds || (!x->victim.pid && (query_number(q, i, "kthread") > 0 || is_console(q, i))))
+		if (!query_row(q, i, &r) || r.folds || (!x->victim.pid && (query_number(q, i, "kthread") > 0 || findings_is_console(q, i))))
 			continue;
 		if (is_cause(q, i, &r, x)) {
 			own = wait;

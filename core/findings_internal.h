@@ -55,6 +55,8 @@ void findings_by_name(struct findings *, struct finding *, const char *const *co
 /* Whether it is measured, and in a word or two what is not. */
 const char *findings_word(enum findings_table);
 const char *findings_table_name(size_t);
+/* Is it a console of ours, by its name? That it waits is no news to who looks, and its beginning no trouble of the machine. */
+bool findings_is_console(struct query *, size_t row);
 /* Which of those that are in state D has been so for 10 s without a break; false: none. */
 bool findings_stuck(struct findings *, struct view *, const struct lens *whole, uint64_t to_ns, struct finding *);
 /* Whether it goes up still, and did so in half of the last minute: a file that was written once does not fill a file system. */

@@ -158,15 +158,18 @@ static double counts(enum findings_top what, const struct process_top *t, struct
 	return use;
 }
 
-/* Loading its programs and reading every process once is no trouble of the machine's; where it goes on, it is named as anybody is. */
-static double without_start(struct facts *f, struct query *q, size_t row, double use, double span_s)
+bool findings_is_console(struct query *q, size_t row)
 {
 	char comm[FINDINGS_NAME_MAX];
 
-	if (!(span_s < STARTING_S) || !(use > f->top[TOP_CPU].second.value))
-		return use;
 	query_text(q, row, "comm", comm, sizeof(comm));
-	if (strcmp(comm, "culprit") != 0)
+	return !strcmp(comm, "culprit");
+}
+
+/* Loading its programs and reading every process once is no trouble of the machine's; where it goes on, it is named as anybody is. */
+static double without_start(struct facts *f, struct query *q, size_t row, double use, double span_s)
+{
+	if (!(span_s < STARTING_S) || !(use > f->top[TOP_CPU].second.value) || !findings_is_console(q, row))
 		return use;
 	f->own_start += use;
 	return 0;
@@ -298,9 +301,9 @@ void findings_by_name(struct findings *fs, struct finding *x, const char *const 
 		if (!(sum > of / 2000))
 			continue;
 		sum *= lived(q, i, &info);
-		findings_process_name(q, i, name, sizeof(name));
-		if (fs->facts.own_start > 0 && !strcmp(name, "culprit"))
+		if (fs->facts.own_start > 0 && findings_is_console(q, i))
 			continue;
+		findings_process_name(q, i, name, sizeof(name));
 		for (k = 0; k < n && strcmp(by[k].name, name) != 0; k++)
 			;
 		if (k == BY_NAMES)

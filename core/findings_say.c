@@ -364,8 +364,8 @@ static bool ruled_out(const struct findings *f, enum findings_layer layer)
 	return true;
 }
 
-/* "ruled out cpu mem"; how many layers are. */
-static int say_ruled_out(const struct findings *f, char *out, size_t cap)
+/* "ruled out cpu mem" */
+static void say_ruled_out(const struct findings *f, char *out, size_t cap)
 {
 	size_t len = (size_t)snprintf(out, cap, "ruled out");
 	int n = 0;
@@ -378,7 +378,6 @@ static int say_ruled_out(const struct findings *f, char *out, size_t cap)
 	}
 	if (!n)
 		snprintf(out, cap, "ruled out nothing");
-	return n;
 }
 
 static void say_rest(const struct findings *f, size_t width, char *buf, size_t cap)

@@ -1,7 +1,8 @@
 /* What culprit has in the kernel and what it costs: the table `bpf`, and the budget. Own cost is own CPU time and the run
  * time of own programs, together; where it stays above the budget, the dearest program is thinned, or dropped where it
- * cannot be, and where no program is dear enough the dearest collector is sampled less often. Who is so cheap that to cut
- * him would not help is left alone: then it is something else that costs, a screen of very many rows. Each step is a mark on the timeline. Nothing is given back before half of the budget would do.
+ * cannot be, and where no program is dear enough the dearest collector is sampled less often. What is so cheap that
+ * to cut it would not help is left alone: then it is something else that costs, a screen of very many rows. Each step is a
+ * mark on the timeline. Nothing is given back before half of the budget would do.
  *
  * Not here: which collector has programs (the sampler knows), how they are measured (collectors/bpf.c). */
 #ifndef CORE_KERNEL_COST_H

@@ -143,7 +143,7 @@ struct query {
 	bool baseline_failed;
 	struct query_names *names, *baseline_names; /* query_baseline.c */
 	struct query_walk *walk;
-	uint64_t *counts[2];
+	uint64_t *counts[2]; /* SCHEMA_SLOTS_MAX each: a histogram that is asked for, and one beside it */
 };
 
 static inline struct qrow *query_at(const struct query *q, size_t i)

@@ -61,12 +61,12 @@ static void store_data(struct ring *ring, uint64_t at, const void *from, size_t 
 {
 	uint64_t offset = ring->geometry.data_offset + at;
 
-	if (ring->map)
+	if (ring->map) {
 		heap_populate((uint8_t *)ring->map + offset, words * 8);
-	if (ring->map)
 		ring_copy_in((uint64_t *)(void *)((uint8_t *)ring->map + offset), from, words);
-	else if (words)
+	} else if (words) {
 		store(ring, offset, from, words);
+	}
 }
 
 static void store_entry(struct ring *ring)

@@ -6,10 +6,10 @@
 
 #include "builder.h"
 
-/* Where it was recorded; repeated in every segment. Texts are NUL-terminated, truncated. */
 /* Longer than anybody samples: of what damaged files say, steps of a chart are made. */
 #define HOST_INTERVAL_MAX_NS 86400000000000u
 
+/* Where it was recorded; repeated in every segment. Texts are NUL-terminated, truncated. */
 struct host_info {
 	char name[256], kernel[128], machine[68], boot_id[40], zone[64], system[128]; /* system: PRETTY_NAME */
 	uint64_t user_hz, page_size, cpus, memory_bytes;

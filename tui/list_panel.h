@@ -85,7 +85,7 @@ void list_panel_status(const void *self, char *out, size_t cap);
 
 /* The functions of a struct panel, but create. */
 #define LIST_PANEL                                                                                                     \
-	.destroy = list_panel_destroy, .rest = list_panel_rest, .update = list_panel_update, .draw = list_panel_draw,                           \
+	.destroy = list_panel_destroy, .rest = list_panel_rest, .update = list_panel_update, .draw = list_panel_draw,  \
 	.action = list_panel_action, .table = list_panel_table, .command = list_panel_command,                         \
 	.complete = list_panel_complete, .find = list_panel_find, .selection = list_panel_selection,                  \
 	.target = list_panel_target, .escape = list_panel_escape, .keep = list_panel_keep,                              \

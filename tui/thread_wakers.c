@@ -1,9 +1,9 @@
-#include "number.h"
 #include "thread_wakers.h"
 
 #include <stdio.h>
 #include <string.h>
 
+#include "number.h"
 #include "query.h"
 #include "units.h"
 

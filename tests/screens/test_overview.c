@@ -48,6 +48,7 @@ enum { SECONDS = 20 };
 	"derived cgroup throttled_rate rate throttled_time unit=ns/s\n"                                              \
 	"derived cgroup memory_pct level_ratio memory_current/memory_max scale=100 unit=percent\n"                      \
 	"derived cgroup oom_kills difference oom_kill unit=count\n"                                                    \
+	"derived cgroup refault_rate rate refaults unit=count/s\n"                                                     \
 	"table tcp_listen state key=tcp_listen address=key:text port=key:u64 pid=attribute:u64 comm=attribute:text "     \
 	"queue=gauge:u64:count queue_limit=gauge:u64:count drops=counter:u64:count\n"                                  \
 	"derived tcp_listen queue_pct level_ratio queue/queue_limit scale=100 unit=percent\n"                           \

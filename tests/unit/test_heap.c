@@ -107,6 +107,13 @@ static void test_midst(void **state)
 }
 
 /* Pages that are asked for together are there: writing them is no page fault. */
+/* Not under the sanitizers' eyes: their own notes of what is written are page faults too. */
+__attribute__((no_sanitize("address", "thread"))) static void write_each_page(char *bytes, size_t n)
+{
+	for (size_t i = 4096; i < n; i += 4096)
+		bytes[i] = 1;
+}
+
 static void test_populated(void **state)
 {
 	enum { BYTES = 4 << 20 };
@@ -117,8 +124,7 @@ static void test_populated(void **state)
 	assert_true(bytes != MAP_FAILED);
 	heap_populate(bytes + 1, BYTES - 1);
 	getrusage(RUSAGE_SELF, &before);
-	for (size_t i = 4096; i < BYTES; i += 4096)
-		bytes[i] = 1;
+	write_each_page(bytes, BYTES);
 	getrusage(RUSAGE_SELF, &after);
 	munmap(bytes, BYTES);
 	print_message("# %ld page faults\n", after.ru_minflt - before.ru_minflt);

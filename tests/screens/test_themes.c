@@ -1,5 +1,6 @@
 /* Themes: what each role looks like in each of them, as far as a terminal has colours; and that the program shows the one it
  * is told. */
+/* alone: it measures time */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

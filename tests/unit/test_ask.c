@@ -1,4 +1,5 @@
 /* Questions to a helper: answers, deadlines, bounds. A FIFO that nobody writes to is the target that blocks. */
+/* alone: deadlines of milliseconds */
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>

@@ -1,4 +1,5 @@
 /* Plug-ins end to end: real .so files in real helper processes. */
+/* alone: deadlines of milliseconds */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>

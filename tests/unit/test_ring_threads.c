@@ -1,5 +1,6 @@
 /* A writer that appends and evicts at full speed, and readers that check every copied segment: never a torn one without
  * -ESTALE. Under the thread sanitizer it must pass, and must fail when built with PLAIN_COPY=1 (tests/tsan_ring.sh). */
+/* alone: threads must meet */
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>

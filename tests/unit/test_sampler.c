@@ -1,5 +1,6 @@
 /* The sampler: what it says when time does not pass evenly, when a collector cannot, fails or sleeps; who is chosen; who
  * hears of interests. */
+/* alone: it measures time */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>

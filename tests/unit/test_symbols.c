@@ -1,5 +1,6 @@
 /* Names of code: of this process, of files in every shape that debug information comes in, of the kernel, of generated
  * code; and that asking never waits. */
+/* alone: asking must not wait */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>

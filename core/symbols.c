@@ -78,7 +78,7 @@ static void *worker(void *arg)
 			__atomic_fetch_add(&s->once_ns, thread_ns() - before_ns, __ATOMIC_RELAXED);
 		s->busy_since[start.index] = 0;
 		s->working--;
-		s->generation++;
+		__atomic_fetch_add(&s->generation, 1, __ATOMIC_RELAXED);
 		if (!queued(s) && !s->working)
 			pthread_cond_broadcast(&s->idle);
 	}
@@ -129,7 +129,7 @@ void symbols_queue(struct symbols *s, uint8_t kind, uint32_t of)
 
 	if (s->options.here) {
 		symbols_job(s, job);
-		s->generation++;
+		__atomic_fetch_add(&s->generation, 1, __ATOMIC_RELAXED);
 		return;
 	}
 	if (jobs->head - jobs->tail == SYMBOLS_QUEUE) {

@@ -6,6 +6,7 @@
 
 #include "memo.h"
 #include "query_internal.h"
+#include "summary.h"
 
 enum { HAS_WORDS = SCHEMA_MASK_WORDS, MEMO_PEAKS = 1, MEMO_LOST = 2 };
 
@@ -317,6 +318,29 @@ void query_peak_value(struct query *q, const struct qrow *r, uint32_t column, st
 		v->b = record[1 + HAS_WORDS + k] != 0;
 }
 
+/* As its summary says. False: it has none, or one of an older version. */
+static bool summary_says(struct query *q, const struct segment_info *info, uint64_t *ret)
+{
+	struct source *source = q->place->source;
+	const struct segment *start = cursor_segment(q->place->start);
+	const struct schema_table *table;
+	struct wbuf block;
+	bool says;
+
+	/* Most windows begin in the segment before the newest, which is in memory. */
+	if (start->shown_seq == info->seq && start->summary_size && start->bytes.len >= start->summary + start->summary_size) {
+		table = schema_find(start->schema, q->table);
+		return table && !summary_read_lost(table->id, start->bytes.data + start->summary, start->summary_size, ret);
+	}
+	/* Numbers of tables are a writer's. */
+	if (!source->ops->summary || (info->writer && info->writer != q->segment->meta.writer))
+		return false;
+	wbuf_init(&block);
+	says = !source->ops->summary(source, info->seq, &block, NULL) && !summary_block_lost(q->schema->id, block.data, block.len, ret);
+	wbuf_finish(&block);
+	return says;
+}
+
 /* Events lost in a whole segment. */
 static uint64_t lost_of(struct query *q, const struct segment_info *info)
 {
@@ -330,6 +354,10 @@ static uint64_t lost_of(struct query *q, const struct segment_info *info)
 	known = memo_get(view_memo(q->view), &key, &n);
 	if (known && n == sizeof(lost))
 		return *known;
+	if (info->complete && summary_says(q, info, &lost)) {
+		memo_put(view_memo(q->view), &key, &lost, sizeof(lost));
+		return lost;
+	}
 	if (walk_open(q))
 		return 0;
 	err = cursor_seek(q->walk->cursor, info->to_ns, NULL);
@@ -349,8 +377,6 @@ uint64_t query_lost(struct query *q)
 	struct segment_info *list;
 	size_t n;
 
-	if (q->schema->kind != CULPRIT_EVENT && !q->end_view.lost && !q->start_view.lost)
-		return 0;
 	if (!q->has_start)
 		return q->end_view.lost;
 	start_seq = cursor_segment(q->place->start)->shown_seq;

@@ -42,7 +42,7 @@ struct gathered {
 	bool small;
 	uint64_t *times;
 	size_t ntimes, times_cap;
-	uint64_t ended, events;
+	uint64_t ended, events, lost;
 };
 
 struct summarizer {
@@ -94,7 +94,7 @@ void summarizer_begin(struct summarizer *s)
 			memset(g->series_at, 0, g->series_slots * g->ncolumns * sizeof(*g->series_at));
 		wbuf_clear(&g->done);
 		g->ndone = g->nseries = g->ntimes = 0;
-		g->ended = g->events = 0;
+		g->ended = g->events = g->lost = 0;
 		g->small = true;
 	}
 }
@@ -357,6 +357,7 @@ int summarizer_note(struct summarizer *s, uint32_t table, const struct mirror *m
 	if (!g->columns && table_prepare(g, m->schema))
 		return -ENOMEM;
 	g->events += m->nevents;
+	g->lost += m->lost;
 	if (m->schema->kind != CULPRIT_STATE || !m->sample_ns || !(m->sampled || key))
 		return 0;
 	n = mirror_numbers(m);
@@ -416,6 +417,22 @@ static void put_table(struct gathered *g, struct wbuf *w)
 		put_series(w, &g->series[i]);
 }
 
+/* Of those that lost something. Behind the tables: who reads one of them does not read the others. */
+static void put_lost(const struct summarizer *s, uint32_t ntables, struct wbuf *w)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < ntables; i++)
+		n += s->tables[i].lost > 0;
+	wbuf_varint(w, n);
+	for (uint32_t i = 0; i < ntables; i++) {
+		if (!s->tables[i].lost)
+			continue;
+		wbuf_varint(w, i);
+		wbuf_varint(w, s->tables[i].lost);
+	}
+}
+
 void summarizer_encode(struct summarizer *s, uint32_t ntables, struct wbuf *w)
 {
 	if (reserve_tables(s, ntables)) {
@@ -430,6 +447,7 @@ void summarizer_encode(struct summarizer *s, uint32_t ntables, struct wbuf *w)
 		if (s->body.err)
 			w->err = s->body.err;
 	}
+	put_lost(s, ntables, w);
 	wbuf_give_back(&s->body);
 }
 

@@ -36,11 +36,13 @@ struct summary_table {
 	size_t nseries;
 	uint32_t nended; /* rows that ended in this segment */
 	uint64_t nevents;
+	uint64_t lost; /* events; where the summary knows it */
 };
 
 struct summary {
 	struct summary_table *tables; /* one a table of the schema */
 	uint32_t ntables;
+	bool knows_lost; /* those of older versions do not */
 	struct schema *schema;
 };
 
@@ -55,6 +57,11 @@ struct summary *summary_read(const struct segment *, struct culprit_error *);
 /* One table alone, from a SUMMARY block with its header; the others of *ret are empty. -EBADMSG; -ENOENT: it says nothing of
  * that table; -ENOMEM. */
 int summary_read_table(struct schema *, const struct schema_table *, const void *block, size_t n, struct summary **ret);
+/* Events that table number `table` of its schema lost in the segment, from the payload of its SUMMARY block, without reading its
+ * tables. -ENOENT: it does not say; -EBADMSG. */
+int summary_read_lost(uint32_t table, const void *payload, size_t n, uint64_t *ret);
+/* The same from the block with its header. */
+int summary_block_lost(uint32_t table, const void *block, size_t n, uint64_t *ret);
 void summary_destroy(struct summary *);
 
 #endif

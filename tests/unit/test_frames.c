@@ -189,6 +189,8 @@ static void tick(struct writer *w, struct model_tick *m, const struct model_tick
 		culprit_end(f);
 		m->events += !m->failed;
 	}
+	if (rnd(3) == 0)
+		culprit_lost(f, rnd(2), 1 + rnd(9));
 	int r = builder_frame_end(b, m->failed ? -EIO : 0, m->failed ? "the disk of the test is gone" : NULL, 1000, 1, &error);
 	assert_string_equal(error.sentence, "");
 	assert_int_equal(r, m->failed ? -EIO : 0);
@@ -419,11 +421,13 @@ static void assert_same_summary(const struct summary *s, struct segment *segment
 	struct summary *built = summary_build(segment, NULL);
 
 	assert_non_null(built);
+	assert_true(s->knows_lost);
 	for (uint32_t i = 0; i < s->ntables; i++) {
 		const struct summary_table *a = &s->tables[i], *b = &built->tables[i];
 
 		assert_int_equal(a->nended, b->nended);
 		assert_int_equal(a->nevents, b->nevents);
+		assert_true(a->lost == b->lost);
 		assert_int_equal(a->ntimes, b->ntimes);
 		assert_int_equal(a->nseries, b->nseries);
 		assert_int_equal(a->nextremes, b->nextremes);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "error.h"
+#include "segment_codec.h"
 
 struct memory {
 	struct segment_info info;
@@ -161,7 +162,7 @@ static const struct segment_info *reader_segment(struct source *source, size_t i
 	return i < r->n ? &r->infos[i] : NULL;
 }
 
-static int reader_read(struct source *source, uint64_t seq, uint64_t offset, struct wbuf *out, struct culprit_error *error)
+static int reader_part(struct source *source, uint64_t seq, uint64_t offset, size_t most, struct wbuf *out, struct culprit_error *error)
 {
 	const struct memsource *m = ((struct memreader *)source)->memory;
 
@@ -171,10 +172,20 @@ static int reader_read(struct source *source, uint64_t seq, uint64_t offset, str
 		if (s->info.seq != seq)
 			continue;
 		if (offset < s->bytes.len)
-			wbuf_bytes(out, s->bytes.data + offset, s->bytes.len - offset);
+			wbuf_bytes(out, s->bytes.data + offset, s->bytes.len - offset < most ? s->bytes.len - offset : most);
 		return out->err ? error_set(error, -ENOMEM, "out of memory") : 0;
 	}
 	return error_set(error, -ESTALE, "that part of the history has been overwritten");
+}
+
+static int reader_read(struct source *source, uint64_t seq, uint64_t offset, struct wbuf *out, struct culprit_error *error)
+{
+	return reader_part(source, seq, offset, SIZE_MAX, out, error);
+}
+
+static int reader_summary(struct source *source, uint64_t seq, struct wbuf *out, struct culprit_error *error)
+{
+	return segment_find_summary(reader_part, source, seq, out, error);
 }
 
 static int reader_fd(struct source *source)
@@ -198,6 +209,7 @@ struct source *memsource_source(struct memsource *m)
 		.refresh = reader_refresh,
 		.segment = reader_segment,
 		.read = reader_read,
+		.summary = reader_summary,
 		.fd = reader_fd,
 		.destroy = reader_destroy,
 	};

@@ -322,21 +322,14 @@ void query_peak_value(struct query *q, const struct qrow *r, uint32_t column, st
 static bool summary_says(struct query *q, const struct segment_info *info, uint64_t *ret)
 {
 	struct source *source = q->place->source;
-	const struct segment *start = cursor_segment(q->place->start);
-	const struct schema_table *table;
 	struct wbuf block;
 	bool says;
 
-	/* Most windows begin in the segment before the newest, which is in memory. */
-	if (start->shown_seq == info->seq && start->summary_size && start->bytes.len >= start->summary + start->summary_size) {
-		table = schema_find(start->schema, q->table);
-		return table && !summary_read_lost(table->id, start->bytes.data + start->summary, start->summary_size, ret);
-	}
 	/* Numbers of tables are a writer's. */
 	if (!source->ops->summary || (info->writer && info->writer != q->segment->meta.writer))
 		return false;
 	wbuf_init(&block);
-	says = !source->ops->summary(source, info->seq, &block, NULL) && !summary_block_lost(q->schema->id, block.data, block.len, ret);
+	says = !source->ops->summary(source, info->seq, &block, NULL) && !summary_read_lost(q->schema->id, block.data, block.len, ret);
 	wbuf_finish(&block);
 	return says;
 }

@@ -16,6 +16,7 @@
 #include "error.h"
 #include "heap.h"
 #include "ring_layout.h"
+#include "segment_codec.h"
 
 enum { TRIES = 64 }; /* to see the directory between two changes */
 
@@ -338,6 +339,11 @@ static int ring_reader_again(struct source *source, uint64_t seq, uint64_t offse
 	return read_part(source, seq, offset, n, out, error);
 }
 
+static int ring_reader_summary(struct source *source, uint64_t seq, struct wbuf *out, struct culprit_error *error)
+{
+	return segment_find_summary(ring_reader_again, source, seq, out, error);
+}
+
 static struct schema *ring_reader_schema(struct source *source)
 {
 	struct ring *ring = reader_of(source)->ring;
@@ -414,6 +420,7 @@ static const struct source_ops ring_reader_ops = {
 	.refresh = ring_reader_refresh,
 	.segment = ring_reader_segment,
 	.read = ring_reader_read,
+	.summary = ring_reader_summary,
 	.schema = ring_reader_schema,
 	.fd = ring_reader_fd,
 	.live = ring_reader_live,
@@ -427,6 +434,7 @@ static const struct source_ops own_ring_ops = {
 	.segment = ring_reader_segment,
 	.read = ring_reader_read,
 	.again = ring_reader_again,
+	.summary = ring_reader_summary,
 	.schema = ring_reader_schema,
 	.fd = ring_reader_fd,
 	.live = ring_reader_live,

@@ -121,6 +121,42 @@ int64_t segment_get_block(const void *bytes, size_t n, struct segment_block *blo
 	return (int64_t)(FORMAT_BLOCK_HEADER + padded);
 }
 
+int segment_find_summary(int (*part)(struct source *, uint64_t seq, uint64_t offset, size_t n, struct wbuf *, struct culprit_error *),
+			 struct source *source, uint64_t seq, struct wbuf *out, struct culprit_error *error)
+{
+	struct segment_meta meta;
+	uint32_t header;
+	uint64_t at;
+	int err;
+
+	wbuf_clear(out);
+	err = part(source, seq, 0, FORMAT_SEGMENT_HEADER, out, error);
+	if (err)
+		return err;
+	if (segment_get_header(out->data, out->len, &meta, &header, NULL))
+		return -ENOENT;
+	for (at = header;;) {
+		struct rbuf head;
+		uint32_t type, size, padded;
+
+		wbuf_clear(out);
+		err = part(source, seq, at, FORMAT_BLOCK_HEADER, out, error);
+		if (err)
+			return err;
+		rbuf_init(&head, out->data, out->len);
+		type = rbuf_u32(&head);
+		size = rbuf_u32(&head);
+		if (head.err || size > FORMAT_BLOCK_MAX)
+			return -ENOENT;
+		padded = FORMAT_BLOCK_HEADER + (size + FORMAT_ALIGN - 1) / FORMAT_ALIGN * FORMAT_ALIGN;
+		if (type == FORMAT_SUMMARY) {
+			wbuf_clear(out);
+			return part(source, seq, at, padded, out, error);
+		}
+		at += padded;
+	}
+}
+
 void host_info_encode(const struct host_info *h, struct wbuf *w)
 {
 	const char *const texts[] = {h->name, h->kernel, h->machine, h->boot_id, h->zone, h->system};

@@ -22,6 +22,12 @@ void segment_end_block(struct wbuf *, size_t begun);
  * -EBADMSG where it is damaged. */
 int64_t segment_get_block(const void *bytes, size_t n, struct segment_block *, struct culprit_error *);
 
+/* For sources that can read a part: finds the SUMMARY block of a complete segment, block by block, by their heads alone, and puts it
+ * into the buffer, in place of what was there. `part` is as source_ops.again. -ENOENT: it has none; what `part` says. */
+struct source;
+int segment_find_summary(int (*part)(struct source *, uint64_t seq, uint64_t offset, size_t n, struct wbuf *, struct culprit_error *),
+			 struct source *, uint64_t seq, struct wbuf *, struct culprit_error *);
+
 void host_info_encode(const struct host_info *, struct wbuf *);
 int host_info_decode(const void *bytes, size_t n, struct host_info *);
 

@@ -402,13 +402,19 @@ static int get_lost(struct rbuf *r, struct summary *s)
 	return r->err;
 }
 
-int summary_read_lost(uint32_t table, const void *payload, size_t size, uint64_t *ret)
+int summary_read_lost(uint32_t table, const void *block, size_t size, uint64_t *ret)
 {
+	struct culprit_error error;
+	struct segment_block b;
 	struct rbuf r;
 	uint64_t n;
 
 	*ret = 0;
-	rbuf_init(&r, payload, size);
+	if (segment_get_block(block, size, &b, &error) <= 0 || b.type != FORMAT_SUMMARY)
+		return -EBADMSG;
+	if (!b.size)
+		return -ENOENT;
+	rbuf_init(&r, b.payload, b.size);
 	n = rbuf_bounded(&r, rbuf_left(&r));
 	for (uint64_t i = 0; i < n && !r.err; i++)
 		rbuf_bytes(&r, rbuf_bounded(&r, rbuf_left(&r)));
@@ -424,17 +430,6 @@ int summary_read_lost(uint32_t table, const void *payload, size_t size, uint64_t
 			*ret = lost;
 	}
 	return r.err ? -EBADMSG : 0;
-}
-
-int summary_block_lost(uint32_t table, const void *block, size_t n, uint64_t *ret)
-{
-	struct culprit_error error;
-	struct segment_block b;
-
-	*ret = 0;
-	if (segment_get_block(block, n, &b, &error) <= 0 || b.type != FORMAT_SUMMARY)
-		return -EBADMSG;
-	return b.size ? summary_read_lost(table, b.payload, b.size, ret) : -ENOENT;
 }
 
 struct summary *summary_read(const struct segment *segment, struct culprit_error *error)

@@ -57,11 +57,9 @@ struct summary *summary_read(const struct segment *, struct culprit_error *);
 /* One table alone, from a SUMMARY block with its header; the others of *ret are empty. -EBADMSG; -ENOENT: it says nothing of
  * that table; -ENOMEM. */
 int summary_read_table(struct schema *, const struct schema_table *, const void *block, size_t n, struct summary **ret);
-/* Events that table number `table` of its schema lost in the segment, from the payload of its SUMMARY block, without reading its
+/* Events that table number `table` of its schema lost in the segment, from a SUMMARY block with its header, without reading its
  * tables. -ENOENT: it does not say; -EBADMSG. */
-int summary_read_lost(uint32_t table, const void *payload, size_t n, uint64_t *ret);
-/* The same from the block with its header. */
-int summary_block_lost(uint32_t table, const void *block, size_t n, uint64_t *ret);
+int summary_read_lost(uint32_t table, const void *block, size_t n, uint64_t *ret);
 void summary_destroy(struct summary *);
 
 #endif

@@ -256,6 +256,42 @@ static int counted(struct source *source, uint64_t seq, uint64_t offset, size_t 
 	return behind->again(source, seq, offset, n, out, error);
 }
 
+/* The last block of a complete segment is found without reading the others; in a ring that went round, too. */
+static void test_summary(void **state)
+{
+	struct fixture *f = *state;
+	struct source *sources[] = {f->lean, f->whole};
+	struct culprit_error e = {""};
+	struct wbuf out;
+	unsigned found = 0;
+
+	wbuf_init(&out);
+	for (int i = 0; i < 3000; i++)
+		tick(f);
+	for (size_t k = 0; k < 2; k++) {
+		struct source *source = sources[k];
+		const struct segment_info *info;
+
+		assert_true(f->lean->ops->refresh(f->lean, &e) > 1 && f->whole->ops->refresh(f->whole, &e) > 1);
+		for (size_t i = 0; (info = source->ops->segment(source, i)); i++) {
+			struct segment *s = segment_create();
+			int err = source->ops->summary(source, info->seq, &out, &e);
+
+			assert_int_equal(segment_update(s, f->whole, info->seq, &e), 0);
+			assert_int_equal(err, info->complete ? 0 : -ENOENT);
+			if (info->complete) {
+				assert_int_equal(out.len, (16 + s->summary_size + 7) / 8 * 8);
+				assert_memory_equal(out.data + 16, s->bytes.data + s->summary, s->summary_size);
+				found++;
+			}
+			segment_unlock(s);
+		}
+		assert_int_equal(source->ops->summary(source, 1, &out, &e), -ESTALE);
+	}
+	assert_true(found > 4);
+	wbuf_finish(&out);
+}
+
 /* Of a key frame that is large, only the tables that are wanted leave the ring, wherever they stand in it. */
 static void test_large_frames(void **state)
 {
@@ -320,6 +356,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_same, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_overwritten, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_source_gone, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_summary, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_large_frames, set_up, tear_down),
 	};
 

@@ -296,11 +296,41 @@ static void slow_cpu_max(struct cgroup_tree *t, struct cgroup *g, int mount, str
 		procfs_add(v, CG_CPU_PERIOD, period, 1000);
 }
 
+/* "254:0 rbps=1048576 wbps=max riops=max wiops=120", a line a device; of each the lowest. Devices without a limit have no line. */
+static void slow_io_max(struct cgroup_tree *t, struct cgroup *g, int mount, struct procfs_values *v)
+{
+	static const struct {
+		const char *key;
+		uint32_t column;
+	} keys[] = {{"rbps=", CG_READ_MAX}, {"wbps=", CG_WRITE_MAX}, {"riops=", CG_READS_MAX}, {"wiops=", CG_WRITES_MAX}};
+	uint64_t n, lowest[PROCFS_COUNT(keys)] = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
+	struct procfs_text text, line, word;
+
+	if (read_slow(t, g, mount, "io.max") <= 0)
+		return;
+	text = procfs_buffer_text(&t->text);
+	while (procfs_line(&text, &line)) {
+		while (procfs_word(&line, &word)) {
+			for (unsigned i = 0; i < PROCFS_COUNT(keys); i++) {
+				if (!procfs_starts(&word, keys[i].key))
+					continue;
+				word.p += strlen(keys[i].key);
+				if (procfs_u64(&word, &n) && n < lowest[i])
+					lowest[i] = n;
+				break;
+			}
+		}
+	}
+	for (unsigned i = 0; i < PROCFS_COUNT(keys); i++)
+		if (lowest[i] < UINT64_MAX)
+			procfs_add(v, keys[i].column, lowest[i], 1);
+}
+
 void cgroup_read_slow(struct cgroup_tree *t, struct cgroup *g, struct procfs_values *v)
 {
 	static const struct procfs_field events[] = {{"populated", CG_POPULATED, 0, 0}};
 	int cpu = cgroup_mount_of(t, g, CGROUP_CPU), memory = cgroup_mount_of(t, g, CGROUP_MEMORY);
-	int pids = cgroup_mount_of(t, g, CGROUP_PIDS);
+	int pids = cgroup_mount_of(t, g, CGROUP_PIDS), io = cgroup_mount_of(t, g, CGROUP_IO);
 	uint64_t shares;
 
 	/* Controllers may have been switched on since: what wasn't there may be now. */
@@ -328,6 +358,8 @@ void cgroup_read_slow(struct cgroup_tree *t, struct cgroup *g, struct procfs_val
 		slow_fields(t, g, memory, "memory.stat", v1_memory_fields, PROCFS_COUNT(v1_memory_fields), v);
 		slow_number(t, g, memory, "memory.kmem.usage_in_bytes", CG_KERNEL, 1, v);
 	}
+	if (io >= 0 && t->mounts[io].v2)
+		slow_io_max(t, g, io, v);
 	if (pids >= 0)
 		slow_number(t, g, pids, "pids.max", CG_PIDS_MAX, 1, v);
 	for (uint32_t i = 0; i < t->nmounts; i++)

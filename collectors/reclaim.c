@@ -101,6 +101,8 @@ static const struct culprit_derived process_derived[] = {
 static const struct culprit_rollup process_rollups[] = {
 	{.column = "memory_stalled", .table = "process", .name = "memory_stalled", .op = CULPRIT_ROLL_SUM,
 	 .help = "threads of it that stand still for memory on average: 100 % is one thread all the time"},
+	{.column = "cgroup_stalled", .table = "process", .name = "cgroup_stalled", .op = CULPRIT_ROLL_SUM,
+	 .help = "the part of this that its cgroup's limit causes"},
 };
 
 static const struct culprit_table process_table = {

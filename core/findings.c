@@ -226,7 +226,7 @@ void findings_judge(struct findings *f, struct view *view, const struct lens *le
 	if (!f->sources[TAKEN_SHORT].measured)
 		memcpy(f->sources[TAKEN_SHORT].why, f->sources[TAKEN_RUNQ].why, sizeof(f->sources[0].why));
 	if (!f->sources[TAKEN_CGROUP].measured)
-		f->facts.stopped.row = f->facts.full.row = f->facts.pids.row = SIZE_MAX;
+		f->facts.stopped.row = f->facts.full.row = f->facts.pids.row = f->facts.io.row = SIZE_MAX;
 	if (!f->sources[TAKEN_LISTEN].measured)
 		f->facts.listener.row = SIZE_MAX;
 	if (!f->query || !f->data_ns || findings_too_early(f))

@@ -106,10 +106,12 @@ struct facts {
 		size_t row; /* in the answer just taken; SIZE_MAX: none */
 		char name[64];
 		struct row_key key;
-		double value; /* stopped: percent of its periods; full: percent of its limit; pids: likewise */
+		double value; /* stopped: percent of its periods; full: percent of its limit; pids, io: likewise */
 		double kills, again, of_limit;
+		double slowed; /* full: times its tasks were slowed down above memory.high; 0: not for that */
+		const char *column; /* full, io: of `cgroup`, the one that tells how full it is, or does most of what io.max lets it */
 		size_t others; /* groups in the same trouble */
-	} stopped, full, pids;
+	} stopped, full, pids, io; /* io: at what io.max lets it read or write */
 	struct {
 		size_t row; /* as above */
 		double port, pid, drops, queue_pct, accept_p99;
@@ -164,6 +166,7 @@ struct finding {
 	uint64_t since_step_ns;    /* to about that */
 	bool before;               /* it was so when what is held begins */
 	uint64_t ended_ns;         /* CLOCK_MONOTONIC; it has not been so since then; 0: it is */
+	double still;              /* of what its past is asked of, so much is trouble whatever it was before; 0: half of the most is none any more */
 	bool was;                  /* it holds of the window as a whole: no finding unless it has ended */
 	uint64_t at_ns;            /* CLOCK_MONOTONIC; it happened then; 0: no event */
 	int steady_sign; /* of a rule that asks for steadiness: -1: it goes down */
@@ -228,6 +231,15 @@ bool findings_target(const struct findings *, const char **ret_panel, struct fin
 /* Name of what a process is called, by its row: of an interpreter what it runs ("python3:manage.py"), unless it named itself. Raw
  * bytes, NUL-terminated; its length. */
 size_t findings_process_name(struct query *, size_t row, char *out, size_t cap);
+
+/* Of a row of `cgroup`: how much of what io.max lets it do it does, of bytes or operations, reads or writes, whichever is nearest to its
+ * end; percent, 0 where it has no such limit. `column`: which. */
+bool findings_io_held(const struct facts *); /* some group's io.max is what its tasks wait for */
+double findings_io_of_limit(struct query *, size_t row, const char **ret_column);
+
+/* Whether what that column tells (a growth over each sample, of one row) went the way of `sign` in half of the last minute and does still, most
+ * of it: a step and then a trickle is nothing to reckon an end from. */
+bool findings_goes_on(struct view *, uint64_t to_ns, const char *table, const char *column, const struct row_key *, int sign);
 
 /* The name that process has now; `out` stays as it is where it has no row. */
 void findings_name_of(struct query *processes, uint64_t pid, char *out, size_t cap);

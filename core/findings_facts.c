@@ -354,23 +354,56 @@ static void group_name(struct query *q, struct facts_group *g)
 	snprintf(g->name, sizeof(g->name), "%.*s", (int)sizeof(g->name) - 1, last && last[1] ? last + 1 : path);
 }
 
+/* Beyond this somebody stands still for memory (Coroot); where pressure is not known nobody says that nobody does. */
+static bool memory_stalls(const struct facts *f)
+{
+	return isnan(f->stalled[1]) || f->stalled[1] >= 2 || f->stalled_now[1] >= 2;
+}
+
+double findings_io_of_limit(struct query *q, size_t row, const char **ret_column)
+{
+	static const char *const pairs[][2] = {
+		{"read_rate", "read_max"}, {"write_rate", "write_max"}, {"read_iops", "reads_max"}, {"write_iops", "writes_max"},
+	};
+	double most = 0;
+
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+		double limit = query_number(q, row, pairs[i][1]), of = limit > 0 ? 100 * query_number(q, row, pairs[i][0]) / limit : NAN;
+
+		if (!(of > most))
+			continue;
+		most = of;
+		*ret_column = pairs[i][0];
+	}
+	return most;
+}
+
 /* Groups: stopped by their CPU limit; killed in, or reading again and again what does not fit into, their memory; out of threads. */
 static void take_groups(struct facts *f, struct query *q, size_t n)
 {
 	double longest = 0, worst = 0, most = pids_full;
+	const char *column = NULL;
 
 	memset(&f->stopped, 0, sizeof(f->stopped));
 	memset(&f->full, 0, sizeof(f->full));
 	memset(&f->pids, 0, sizeof(f->pids));
-	f->stopped.row = f->full.row = f->pids.row = SIZE_MAX;
+	memset(&f->io, 0, sizeof(f->io));
+	f->stopped.row = f->full.row = f->pids.row = f->io.row = SIZE_MAX;
 	for (size_t i = 0; i < n; i++) {
 		double periods = query_number(q, i, "throttled_pct"), rate = query_number(q, i, "throttled_rate"),
-		       share = query_number(q, i, "memory_pct"), pids = query_number(q, i, "pids_pct"), bad = 0, kills, again;
+		       share = query_number(q, i, "memory_pct"), high = query_number(q, i, "memory_high_pct"),
+		       slowed = number_max(query_number(q, i, "memory_slowed"), 0), pids = query_number(q, i, "pids_pct"), bad = 0, kills, again, one;
 
 		if (pids >= most) {
 			most = pids;
 			f->pids.value = pids;
 			f->pids.row = i;
+		}
+		one = findings_io_of_limit(q, i, &column);
+		if (one > f->io.value) {
+			f->io.value = one;
+			f->io.row = i;
+			f->io.column = column;
 		}
 		if (periods >= throttled && rate > 0)
 			f->stopped.others++;
@@ -379,20 +412,25 @@ static void take_groups(struct facts *f, struct query *q, size_t n)
 			f->stopped.value = periods;
 			f->stopped.row = i;
 		}
-		/* A kill below counts above, too: only where the limit is. */
-		if (isnan(share))
+		/* A kill below counts above, too, and so does being slowed down: only where the limit is. */
+		if (isnan(share) && isnan(high))
 			continue;
-		kills = number_max(query_number(q, i, "oom_kills"), 0);
+		slowed = high >= memory_full ? slowed : 0;
+		kills = isnan(share) ? 0 : number_max(query_number(q, i, "oom_kills"), 0);
 		again = number_max(query_number(q, i, "refault_rate"), query_number(q, i, "major_fault_rate"));
 		bad += 1e12 * kills;
-		bad += share >= memory_full && again >= thrash ? again : 0;
+		bad += (share >= memory_full || high >= memory_full) && again >= thrash ? again : 0;
+		/* Heaps that have no swap to go to are never read again: who is above memory.high with them sleeps, as long as two seconds at a time. */
+		bad += slowed > 0 && memory_stalls(f) ? slowed : 0;
 		if (bad > 0)
 			f->full.others++;
 		if (bad > worst) {
 			worst = bad;
-			f->full.value = share;
+			f->full.value = share >= memory_full || isnan(high) ? share : high;
 			f->full.kills = kills;
 			f->full.again = again;
+			f->full.slowed = share >= memory_full ? 0 : slowed;
+			f->full.column = f->full.slowed > 0 || isnan(share) ? "memory_high_pct" : "memory_pct";
 			f->full.row = i;
 		}
 	}
@@ -406,6 +444,8 @@ static void take_groups(struct facts *f, struct query *q, size_t n)
 		group_name(q, &f->full);
 	if (f->pids.row != SIZE_MAX)
 		group_name(q, &f->pids);
+	if (f->io.row != SIZE_MAX)
+		group_name(q, &f->io);
 }
 
 /* --- which tables ------------------------------------------------------------------------------------------------ */

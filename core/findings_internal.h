@@ -59,7 +59,7 @@ const char *findings_table_name(size_t);
 bool findings_is_console(struct query *, size_t row);
 /* Which of those that are in state D has been so for 10 s without a break; false: none. */
 bool findings_stuck(struct findings *, struct view *, const struct lens *whole, uint64_t to_ns, struct finding *);
-/* Whether it goes up still, and did so in half of the last minute: a file that was written once does not fill a file system. */
+/* findings_goes_on() of what its past is asked of: a file that was written once does not fill a file system. */
 bool findings_steady(struct view *, uint64_t to_ns, const struct finding *);
 void findings_since(struct findings *, struct view *, uint64_t to_ns, struct finding *);
 /* When it ended, where it did within the window: the mean of a minute is high for long after that. */

@@ -265,6 +265,10 @@ void findings_take_processes(struct findings *fs, struct query *q)
 			text_sanitise(fs->sources[TAKEN_WAITS].why, sizeof(fs->sources[0].why), info.reason,
 				      info.reason_len < sizeof(fs->sources[0].why) ? info.reason_len : sizeof(fs->sources[0].why) - 1, TEXT_ASCII);
 	}
+	/* Where nobody has begun a process there is no row of it, and that is known, too. */
+	if (query_child_info(q, findings_table_name(TAKEN_SHORT), &info) && (info.state == CULPRIT_FRESH || info.state == CULPRIT_RESTING) &&
+	    info.sample_ns && !info.empty)
+		f->short_known = true;
 	fs->sources[TAKEN_WAITS].measured = f->waits_known;
 	fs->sources[TAKEN_SHORT].measured = f->short_known;
 }

@@ -92,6 +92,7 @@ static bool quota(const struct facts *f, struct finding *x)
 	else
 		snprintf(x->evidence, sizeof(x->evidence), "in %.0f%% of its periods", f->stopped.value);
 	finding_past(x, "cgroup", "throttled_pct", &f->stopped.key);
+	x->still = 25;
 	return true;
 }
 
@@ -131,6 +132,7 @@ static bool steal(const struct facts *f, struct finding *x)
 	finding_is(x, FINDING_CERTAIN, f->cpu_steal / 100, "hypervisor", "takes cpu time from this machine");
 	snprintf(x->evidence, sizeof(x->evidence), "steal %.0f%%", f->cpu_steal);
 	finding_past(x, "cpu", "steal_pct", &f->cpu_all);
+	x->still = 10;
 	return true;
 }
 
@@ -157,6 +159,7 @@ static bool memory_short(const struct facts *f, struct finding *x)
 		snprintf(text, sizeof(text), ", %s major faults/s", units_format_short(one, sizeof(one), f->major_faults, CULPRIT_COUNT));
 	snprintf(x->evidence, sizeof(x->evidence), "stalled %.0f%%%s", number_max(still, 0), text);
 	finding_past(x, "psi", "some_share", &key);
+	x->still = sign ? 2 : 10;
 	return true;
 }
 
@@ -178,6 +181,22 @@ static bool memory_goes(const struct facts *f, struct finding *x)
 	return true;
 }
 
+/* Less than a twentieth available (node-mixin warns at a tenth, of a quarter of an hour; the Overview marks it here): nobody waits yet. */
+static bool memory_low(const struct facts *f, struct finding *x)
+{
+	if (!(f->available_pct <= 5))
+		return false;
+	finding_is(x, FINDING_LIKELY, 0.4, "memory", "nearly used up");
+	if (isnan(f->swap_used_pct))
+		snprintf(x->evidence, sizeof(x->evidence), "%.1f%% available, no swap", f->available_pct);
+	else
+		snprintf(x->evidence, sizeof(x->evidence), "%.1f%% available, swap %.0f%% used", f->available_pct, f->swap_used_pct);
+	finding_past(x, "memory", "used_pct", &f->memory_key);
+	return true;
+}
+
+#define GREW_LEAST (16 << 20)
+
 static void grower(struct findings *fs, const struct lens *lens, struct finding *x)
 {
 	const struct process_top *large = &fs->facts.top[TOP_MEMORY];
@@ -186,13 +205,18 @@ static void grower(struct findings *fs, const struct lens *lens, struct finding 
 	(void)lens;
 	findings_top_of(fs->processes, "rss_growth", &grown);
 	/* Who grew, above what pages in and out do; else the largest, which nobody says is guilty. */
-	if (grown.value >= 16 << 20) {
+	if (grown.value >= GREW_LEAST) {
+		if (grown.second.value < GREW_LEAST)
+			grown.second.value = 0;
 		finding_is_top(x, &grown, grown.sum, "of what grew");
-	} else {
-		finding_is_top(x, large, large->sum, "of what processes hold");
-		x->confidence = FINDING_CANNOT_TELL;
+		finding_doubt(x);
+		return;
 	}
-	finding_doubt(x);
+	finding_is_top(x, large, large->sum, "of what processes hold");
+	x->confidence = FINDING_CANNOT_TELL;
+	/* One that is small beside it is nobody to name in the same breath. */
+	if (!(x->other_share > 0.6 * x->share))
+		memset(&x->other, 0, sizeof(x->other));
 }
 
 static bool oom(const struct facts *f, struct finding *x)
@@ -237,13 +261,16 @@ static bool group_full(const struct facts *f, struct finding *x)
 		return false;
 	snprintf(what, sizeof(what), "%.60s", f->full.name);
 	/* What it reads again it waits for as for any file. */
-	finding_is(x, FINDING_CERTAIN, number_max(number_max(finding_stalled(f, STALLED_MEMORY), finding_stalled(f, STALLED_IO)), 10) / 100, what, "at its memory limit");
+	finding_is(x, FINDING_CERTAIN, number_max(number_max(finding_stalled(f, STALLED_MEMORY), finding_stalled(f, STALLED_IO)), 10) / 100, what,
+		   f->full.slowed > 0 ? "slowed down above its memory.high" : "at its memory limit");
 	if (f->full.kills > 0)
 		snprintf(x->evidence, sizeof(x->evidence), "%.0f killed", f->full.kills);
+	else if (f->full.again < 100)
+		snprintf(x->evidence, sizeof(x->evidence), "%s times in %.0f s", units_format_short(one, sizeof(one), f->full.slowed, CULPRIT_COUNT), f->data_s);
 	else
 		snprintf(x->evidence, sizeof(x->evidence), "rereads %s pages/s",
 			 units_format_short(one, sizeof(one), f->full.again, CULPRIT_COUNT));
-	finding_past(x, "cgroup", "memory_pct", &f->full.key);
+	finding_past(x, "cgroup", f->full.column, &f->full.key);
 	return true;
 }
 
@@ -350,6 +377,34 @@ static void disk_who(struct findings *fs, const struct lens *lens, struct findin
 	findings_by_name(fs, x, finding_by_bytes, d->read + d->written);
 	if (x->cause.several)
 		x->share_of = "of its bytes";
+}
+
+/* A group that does what io.max lets it do, and somebody stands still for i/o: a third of the time, as below, and no longer than it was there
+ * (to a fifth: the kernel lets it catch up on what it did not use). The limit is per disk; what it does is of all. */
+bool findings_io_held(const struct facts *f)
+{
+	return f->io.row != SIZE_MAX && f->stalled[STALLED_IO] >= 33 && f->io.value >= 0.8 * f->stalled[STALLED_IO];
+}
+
+static bool group_io(const struct facts *f, struct finding *x)
+{
+	const struct facts_disk *d = worst_disk(f);
+	struct row_key key = finding_text_key("io");
+	double still = f->stalled[STALLED_IO];
+	char what[96];
+
+	if (!findings_io_held(f))
+		return false;
+	/* A disk that can do no more is slow for all; one that is merely slow is not what stops who may ask it no faster. */
+	if (d && (d->busy >= 95 || d->queue >= 10))
+		return false;
+	snprintf(what, sizeof(what), "%.60s", f->io.name);
+	finding_is(x, FINDING_CERTAIN, still / 100, what, "held back by its i/o limit (io.max)");
+	snprintf(x->evidence, sizeof(x->evidence), "used %.0f%% of it; stalled %.0f%%", number_min(f->io.value, 100), still);
+	/* What it writes goes out in bursts; that somebody waits for it does not. */
+	finding_past(x, "psi", "some_share", &key);
+	x->still = 33;
+	return true;
 }
 
 /* Somebody stands still for i/o a third of the time, and all disks together are busy a third of that at most: it waits before it gets there. */
@@ -465,10 +520,12 @@ const struct finding_rule finding_rules_machine[] = {
 	{"group-memory", LAYER_LIMITS, 2, "time_memory", "wait for memory", "cgroups", group_full, NULL, NULL, false, {"oom"}},
 	{"memory-short", LAYER_MEMORY, 2, "time_memory", "wait for memory", "memory", memory_short, grower, NULL, false, {"oom"}},
 	{"memory-goes", LAYER_MEMORY, 1, NULL, NULL, "memory", memory_goes, grower, NULL, false, {"oom", "memory-short"}, false, true},
+	{"memory-low", LAYER_MEMORY, 1, NULL, NULL, "memory", memory_low, grower, NULL, false, {"oom", "memory-short", "memory-goes"}},
 	{"disk-saturated", LAYER_DISK, 2, "time_disk", "wait for it", "disks", disk_saturated, disk_who, finding_by_bytes, false,
-	 {"memory-short", "group-memory"}},
+	 {"memory-short", "group-memory", "group-io"}},
+	{"group-io", LAYER_LIMITS, 2, "time_disk", "wait for it", "cgroups", group_io, NULL, NULL, false, {"memory-short", "group-memory"}},
 	{"io-held-back", LAYER_DISK, 2, "time_disk", "wait for it", "disks", io_held_back, NULL, NULL, false,
-	 {"memory-short", "group-memory", "remote-stalled", "disk-saturated"}, false, false},
+	 {"memory-short", "group-memory", "remote-stalled", "disk-saturated", "group-io"}, false, false},
 	{"interrupts", LAYER_CPU, 1, "time_runq", "wait for a cpu", "overview", interrupts, NULL, NULL, false, {"cpu-saturated"}},
 	{"one-thread", LAYER_CPU, 1, NULL, NULL, "threads", one_thread, one_who, NULL, false, {"throttled", "cpu-saturated"}, true, false},
 	{"hot-cpu", LAYER_CPU, 2, "time_runq", "wait for a cpu", "overview", hot_cpu, NULL, NULL, false,

@@ -164,7 +164,7 @@ void findings_since(struct findings *f, struct view *view, uint64_t to_ns, struc
 
 enum { ENDED_COLUMNS = 64, ENDED_LOW = 4 };
 
-/* In the last samples it was less than half of what it was while it was. */
+/* In the last samples it was less than half of what it was while it was, and no more than is well: after a worse beginning it goes on. */
 void findings_ended(struct findings *f, struct view *view, uint64_t to_ns, struct finding *x)
 {
 	struct series_request request;
@@ -174,7 +174,7 @@ void findings_ended(struct findings *f, struct view *view, uint64_t to_ns, struc
 	bool absent_is_low = !strcmp(x->column, "throttled_pct");
 	uint64_t span = f->data_ns < f->window_ns ? f->data_ns : f->window_ns, step;
 	size_t n, last, low = 0;
-	double most = 0;
+	double most = 0, low_below;
 
 	/* What must go on to be said goes on. */
 	if (!x->table[0] || x->rule->steady || x->since_ns || span > to_ns || span < 10 * SECOND_NS)
@@ -187,7 +187,8 @@ void findings_ended(struct findings *f, struct view *view, uint64_t to_ns, struc
 	for (size_t i = 0; i < n; i++)
 		if (buckets[i].data && buckets[i].mean > most)
 			most = buckets[i].mean;
-	for (last = n; last > 0 && !(buckets[last - 1].data && buckets[last - 1].mean >= most / 2); last--)
+	low_below = x->still > 0 ? number_min(x->still, most / 2) : most / 2;
+	for (last = n; last > 0 && !(buckets[last - 1].data && buckets[last - 1].mean >= low_below); last--)
 		/* The newest may have no sample yet. */
 		low += buckets[last - 1].data || (absent_is_low && last < n);
 	if (most > 0 && last && low >= ENDED_LOW)
@@ -232,26 +233,45 @@ void findings_recent(struct findings *f, struct view *view, uint64_t to_ns)
 enum { STEADY_COLUMNS = 12, STEADY_FEWEST = 3, STEADY_LATE = 2 };
 #define STEADY_STEP_NS 5000000000ull
 
-bool findings_steady(struct view *view, uint64_t to_ns, const struct finding *x)
+bool findings_goes_on(struct view *view, uint64_t to_ns, const char *table, const char *column, const struct row_key *key, int sign)
 {
 	uint64_t tick = series_tick_ns(view);
 	struct series_request request;
 	struct series_bucket buckets[STEADY_COLUMNS];
 	struct series out = {.buckets = buckets};
 	size_t grew = 0, known = 0, late = 0;
-	int sign = x->steady_sign < 0 ? -1 : 1;
+	double all = 0, least;
 
-	want(&request, x->table, x->steady_sign < 0 ? x->column : "growth", &x->key);
+	want(&request, table, column, key);
 	if (series_run(view, &request, 1, to_ns, tick > STEADY_STEP_NS ? tick : STEADY_STEP_NS, STEADY_COLUMNS, &out, NULL))
 		return false;
-	for (size_t i = out.n; i-- > 0;) {
+	for (size_t i = 0; i < out.n; i++) {
 		if (!out.buckets[i].data)
 			continue;
 		known++;
-		grew += sign * out.buckets[i].mean > 0;
-		late += known <= STEADY_LATE && sign * out.buckets[i].mean > 0;
+		all += sign * out.buckets[i].mean;
+	}
+	/* A step and then a trickle is no way to an end: most of it must go on. */
+	least = known && all > 0 ? all / (double)known / 4 : 0;
+	known = 0;
+	for (size_t i = out.n; i-- > 0;) {
+		bool up;
+
+		if (!out.buckets[i].data)
+			continue;
+		up = sign * out.buckets[i].mean > least;
+		known++;
+		grew += up;
+		late += known <= STEADY_LATE && up;
 	}
 	return grew >= STEADY_FEWEST && 2 * grew >= known && late;
+}
+
+bool findings_steady(struct view *view, uint64_t to_ns, const struct finding *x)
+{
+	int sign = x->steady_sign < 0 ? -1 : 1;
+
+	return findings_goes_on(view, to_ns, x->table, sign < 0 ? x->column : "growth", &x->key, sign);
 }
 
 /* --- who hangs --------------------------------------------------------------------------------------------------- */

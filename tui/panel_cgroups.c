@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "findings.h"
 #include "list_panel.h"
 #include "panels.h"
 #include "units.h"
@@ -12,7 +13,7 @@
 /* Beyond these a limit hurts (awesome-prometheus-alerts). */
 enum { HEX_SHOWN = 12, HEX_ID = 32 };
 
-static const double throttled_pct = 25, memory_pct = 90;
+static const double throttled_pct = 25, memory_pct = 90, io_pct = 80;
 
 /* A percentage of one CPU as CPUs: "2.00". */
 static void cpus_cell(struct rows *r, size_t row, const char *column, struct list_cell *cell)
@@ -45,9 +46,30 @@ static void stopped_cell(struct rows *r, size_t row, struct list_cell *cell)
 	rows_percent_cell(r, row, "throttled_pct", throttled_pct, cell);
 }
 
+/* Of its two limits it meets the lower one first: it is slowed down above memory.high, and killed in at memory.max. */
+static bool high_is_first(struct rows *r, size_t row)
+{
+	double max = rows_number(r, row, "memory_max", NAN);
+
+	return rows_number(r, row, "memory_high", NAN) < (isnan(max) ? INFINITY : max);
+}
+
+static const char *memory_share(struct rows *r, size_t row)
+{
+	return high_is_first(r, row) ? "memory_high_pct" : "memory_pct";
+}
+
 static void memory_share_cell(struct rows *r, size_t row, struct list_cell *cell)
 {
-	rows_percent_cell(r, row, "memory_pct", memory_pct, cell);
+	rows_percent_cell(r, row, memory_share(r, row), memory_pct, cell);
+}
+
+static void memory_limit_cell(struct rows *r, size_t row, struct list_cell *cell)
+{
+	struct value v;
+
+	rows_value(r, row, high_is_first(r, row) ? "memory_high" : "memory_max", &v);
+	rows_cell_value(&v, cell);
 }
 
 /* What people call it; else the path, with long hexadecimal names (ids of containers) cut to the twelve digits that people
@@ -80,7 +102,7 @@ static const struct rows_column columns[] = {
 	{.column = "cpu_limit", .title = "limit", .min = 5, .max = 5, .right = true, .cell = limit_cell},
 	{.column = "throttled_pct", .title = "stopped", .min = 7, .max = 7, .right = true, .cell = stopped_cell},
 	{.column = "memory_current", .title = "memory", .min = 6, .max = 6},
-	{.column = "memory_max", .title = "limit", .min = 6, .max = 6, .priority = 2},
+	{.column = "memory_max", .title = "limit", .min = 6, .max = 6, .right = true, .cell = memory_limit_cell, .priority = 2},
 	{.column = "memory_pct", .title = "full", .min = 5, .max = 5, .right = true, .cell = memory_share_cell, .priority = 1},
 	{.column = "oom_kills", .title = "oom", .min = 4, .max = 4, .priority = 1},
 	{.column = "pids_current", .title = "thr", .min = 5, .max = 5, .priority = 3},
@@ -104,7 +126,7 @@ static void short_name(struct rows *r, size_t row, char *out, size_t cap)
 }
 
 /* Who it is that a limit hurts most: in a long list they may stand anywhere. "worst: shop/checkout/app stopped 91.0%" */
-static void say_worst(struct list_state *s, size_t stopped, size_t full)
+static void say_worst(struct list_state *s, size_t stopped, size_t full, size_t io)
 {
 	char line[LIST_PANEL_LINE_MAX] = "", name[96], share[16];
 	size_t n = query_nrows(s->rows.query);
@@ -117,7 +139,14 @@ static void say_worst(struct list_state *s, size_t stopped, size_t full)
 	if (full < n) {
 		short_name(&s->rows, full, name, sizeof(name));
 		list_panel_append(line, sizeof(line), "%s%.40s %s full", line[0] ? ", " : "", name,
-				  rows_percent(share, sizeof(share), rows_number(&s->rows, full, "memory_pct", 0)));
+				  rows_percent(share, sizeof(share), rows_number(&s->rows, full, memory_share(&s->rows, full), 0)));
+	}
+	if (io < n) {
+		const char *column;
+
+		short_name(&s->rows, io, name, sizeof(name));
+		list_panel_append(line, sizeof(line), "%s%.40s %s of its io.max", line[0] ? ", " : "", name,
+				  rows_percent(share, sizeof(share), findings_io_of_limit(s->rows.query, io, &column)));
 	}
 	if (line[0])
 		list_panel_say(&s->head, ROLE_WARN, "worst: %s", line);
@@ -129,8 +158,10 @@ static int cgroups_update(void *self, struct view *view, const struct lens *lens
 {
 	struct list_state *s = self;
 	size_t n = query_nrows(s->rows.query), limited = 0, stopped = 0, full = 0;
-	double kills = 0, most_stopped = 0, fullest = 0;
-	size_t worst_stopped = n, worst_full = n;
+	double kills = 0, most_stopped = 0, fullest = 0, share;
+	size_t worst_stopped = n, worst_full = n, worst_io = n;
+	double most_io = io_pct;
+	const char *column;
 	char head[96], tail[96] = "";
 
 	(void)view, (void)lens, (void)time, (void)error;
@@ -147,12 +178,16 @@ static int cgroups_update(void *self, struct view *view, const struct lens *lens
 				worst_stopped = i;
 			}
 		}
-		if (rows_number(&s->rows, i, "memory_pct", 0) >= memory_pct) {
-			full++;
-			if (rows_number(&s->rows, i, "memory_pct", 0) > fullest) {
-				fullest = rows_number(&s->rows, i, "memory_pct", 0);
-				worst_full = i;
-			}
+		share = rows_number(&s->rows, i, memory_share(&s->rows, i), 0);
+		full += share >= memory_pct;
+		if (share >= memory_pct && share > fullest) {
+			fullest = share;
+			worst_full = i;
+		}
+		share = findings_io_of_limit(s->rows.query, i, &column);
+		if (share >= most_io) {
+			most_io = share;
+			worst_io = i;
 		}
 		/* A group counts what happened below it too. */
 		kills = k > kills ? k : kills;
@@ -166,7 +201,7 @@ static int cgroups_update(void *self, struct view *view, const struct lens *lens
 		snprintf(head, sizeof(head), "no CPU limits");
 	list_panel_say(&s->head, stopped || full || kills > 0 ? ROLE_WARN : ROLE_TEXT, "%s; %zu near memory limits%s", head, full,
 		       tail);
-	say_worst(s, worst_stopped, worst_full);
+	say_worst(s, worst_stopped, worst_full, worst_io);
 	return 0;
 }
 
@@ -176,21 +211,30 @@ static void cgroups_detail(void *self, struct view *view, const struct lens *len
 	struct list_state *s = self;
 	double rate = rows_number(&s->rows, row, "throttled_rate", NAN), of = rows_number(&s->rows, row, "cpu_of_limit", NAN),
 	       refaults = rows_number(&s->rows, row, "refaults", NAN), high = rows_number(&s->rows, row, "memory_high_events", NAN);
-	char path[LIST_PANEL_LINE_MAX / 2], shown[LIST_PANEL_LINE_MAX], a[32], b[32], c[32];
+	char path[LIST_PANEL_LINE_MAX / 2], shown[LIST_PANEL_LINE_MAX], line[LIST_PANEL_LINE_MAX] = "", a[32], b[32], c[32];
+	bool limited = !isnan(rows_number(&s->rows, row, "cpu_limit", NAN));
+	const char *column;
+	double io = findings_io_of_limit(s->rows.query, row, &column);
 
 	(void)view, (void)lens, (void)time;
 	rows_text(&s->rows, row, "path", path, sizeof(path));
 	text_sanitise(shown, sizeof(shown), path, strlen(path), TEXT_UTF8);
 	list_panel_say(&s->detail, ROLE_STRONG, "%s", shown);
-	if (isnan(rows_number(&s->rows, row, "cpu_limit", NAN)))
-		list_panel_say(&s->detail, ROLE_MUTED, "no CPU limit of its own%s",
-			       high > 0 ? "; slowed down for being above memory.high" : "");
+	/* What happens below is counted above, too: it is said only where the limit is. */
+	if (isnan(rows_number(&s->rows, row, "memory_high", NAN)))
+		high = 0;
+	if (limited)
+		list_panel_append(line, sizeof(line), "used %s of its CPU limit; its CPUs stood stopped %s (added up)",
+				  isnan(of) ? "-" : rows_percent(a, sizeof(a), of), units_format_short(b, sizeof(b), rate, CULPRIT_NS_PER_S));
 	else
-		list_panel_say(&s->detail, ROLE_TEXT,
-			       "used %s of its CPU limit; its CPUs stood stopped %s (added up); refaults %s",
-			       isnan(of) ? "-" : rows_percent(a, sizeof(a), of),
-			       units_format_short(b, sizeof(b), rate, CULPRIT_NS_PER_S),
-			       isnan(refaults) ? "-" : units_format_short(c, sizeof(c), refaults, CULPRIT_COUNT));
+		list_panel_append(line, sizeof(line), "no CPU limit of its own");
+	if (high > 0)
+		list_panel_append(line, sizeof(line), "; slowed down %s times above memory.high", units_format_short(c, sizeof(c), high, CULPRIT_COUNT));
+	else if (refaults > 0 || limited)
+		list_panel_append(line, sizeof(line), "; refaults %s", isnan(refaults) ? "-" : units_format_short(c, sizeof(c), refaults, CULPRIT_COUNT));
+	if (io > 0)
+		list_panel_append(line, sizeof(line), "; does %s of what io.max lets it", rows_percent(a, sizeof(a), io));
+	list_panel_say(&s->detail, high > 0 || io >= io_pct ? ROLE_WARN : limited || refaults > 0 || io > 0 ? ROLE_TEXT : ROLE_MUTED, "%s", line);
 }
 
 static enum panel_result cgroups_deeper(void *self, struct panel_request *want)
@@ -237,7 +281,7 @@ const struct panel cgroups_panel = {
 	.key = '8',
 	.help = "Control groups: what services, containers and pods use and may use; pods and containers by name, out of files alone. cpus: CPUs it kept busy, and its limit; "
 		"stopped: share of the limit's periods in which the limit stopped its threads: they look runnable and are not. "
-		"memory: with page cache; full: percent of its limit; oom: processes killed in the window. A group counts what "
+		"memory: with page cache; limit, full: of memory.max, or of memory.high where that is lower (above it tasks are slowed down); oom: processes killed in the window. A group counts what "
 		"is below it. Enter: its processes.",
 	.keys = keys,
 	.nkeys = sizeof(keys) / sizeof(keys[0]),

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "findings.h"
 #include "list_panel.h"
 #include "number.h"
 #include "panels.h"
@@ -115,7 +116,17 @@ static const char *figure(struct figures *f, const char *column, unsigned unit, 
 	return isnan(v) ? "-" : units_format_short(buf, 32, v, unit);
 }
 
-static void say_left(struct memory *m, const struct panel_time *time, uint64_t window_ns)
+/* Does it go on, or was it a step, as when a program begins? */
+static bool goes_on(struct memory *m, const struct lens *lens, const struct panel_time *time)
+{
+	struct query_row row;
+	uint64_t from_ns, to_ns;
+
+	lens_resolve(lens, time->newest_ns, &from_ns, &to_ns);
+	return query_row(m->figures.query, 0, &row) && findings_goes_on(m->view, to_ns, "memory", "available_growth", &row.key, -1);
+}
+
+static void say_left(struct memory *m, const struct lens *lens, const struct panel_time *time, uint64_t window_ns)
 {
 	struct figures *f = &m->figures;
 	double total = figures_number(f, 0, "total"), left = figures_number(f, 0, "available"),
@@ -124,10 +135,9 @@ static void say_left(struct memory *m, const struct panel_time *time, uint64_t w
 	char a[32], b[32], c[32], d[32], e[32], trend[96] = "", swaps[64];
 	double lasts_s = falls > 0 ? left / falls : INFINITY;
 	/* Seconds of data are no trend, but of the last minutes. */
-	bool low = left < total / 20, trend_known = window_ns >= TREND_NS || lasts_s < 120;
+	bool low = left < total / 20, falling = falls > total * falls_share && lasts_s < falls_within_s;
 
-	(void)time;
-	if (trend_known && falls > total * falls_share && lasts_s < falls_within_s)
+	if (falling && (lasts_s < 120 || (window_ns >= TREND_NS && goes_on(m, lens, time))))
 		snprintf(trend, sizeof(trend), ", falls %s: about %s left", units_format_short(c, sizeof(c), falls, CULPRIT_BYTES_PER_S),
 			 units_duration(d, sizeof(d), (uint64_t)(lasts_s * 1e9)));
 	if (!(swap > 0))
@@ -264,9 +274,10 @@ static void memory_detail(void *self, struct view *view, const struct lens *lens
 	if (strcmp(m->stalled, "memory_stalled"))
 		list_panel_append(line, sizeof(line), ": page faults %s", rows_percent(a, sizeof(a), number_max(0, all - (reclaim > 0 ? reclaim : 0))));
 	if (reclaim > 0)
-		list_panel_append(line, sizeof(line), ", freeing some itself %s", rows_percent(a, sizeof(a), reclaim));
-	if (limit > 0)
-		list_panel_append(line, sizeof(line), " (its group's limit %s)", rows_percent(a, sizeof(a), limit));
+		list_panel_append(line, sizeof(line), ", freeing some %s %s", limit > 0.9 * reclaim ? "for its group's limit" : "itself",
+				  rows_percent(a, sizeof(a), reclaim));
+	if (limit > 0 && !(limit > 0.9 * reclaim))
+		list_panel_append(line, sizeof(line), ", %s for its group", rows_percent(a, sizeof(a), limit));
 	list_panel_say(&m->list.detail, all >= 10 ? ROLE_WARN : ROLE_TEXT, "%s", line);
 }
 
@@ -306,7 +317,7 @@ static int memory_update(void *self, struct view *view, const struct lens *lens,
 
 		total = figures_number(&m->figures, 0, "total");
 		query_info(m->figures.query, &info);
-		say_left(m, time, info.used_to_ns > info.used_from_ns ? info.used_to_ns - info.used_from_ns : 1);
+		say_left(m, lens, time, info.used_to_ns > info.used_from_ns ? info.used_to_ns - info.used_from_ns : 1);
 		say_held(m);
 	}
 	if (figures_ask(&m->figures, view, lens, "vmstat", NULL))

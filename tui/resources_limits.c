@@ -29,11 +29,21 @@ static void ask_groups(struct resources *r, const struct lens *lens, const struc
 		snprintf(x->most, sizeof(x->most), "%.39s", f->stopped.name);
 		x->warn = true;
 	}
-	if (f->full.row != SIZE_MAX && (x = resources_add(r, f->full.row, "cgroup", "memory_pct", 100))) {
+	if (f->full.row != SIZE_MAX && (x = resources_add(r, f->full.row, "cgroup", f->full.column, 100))) {
 		snprintf(x->name, sizeof(x->name), "mem limit");
-		resources_say_number(x->wait, r->wait_cap, "reread", f->full.again, CULPRIT_COUNT_PER_S);
+		if (f->full.slowed > f->full.again * f->data_s)
+			resources_say_number(x->wait, r->wait_cap, "slowed", f->full.slowed, CULPRIT_COUNT);
+		else
+			resources_say_number(x->wait, r->wait_cap, "reread", f->full.again, CULPRIT_COUNT_PER_S);
 		resources_say_number(x->error, r->error_cap, "oom", f->full.kills, CULPRIT_COUNT);
 		snprintf(x->most, sizeof(x->most), "%.39s", f->full.name);
+		x->warn = true;
+	}
+	if (findings_io_held(f) && (x = resources_add(r, f->io.row, "cgroup", f->io.column, 0))) {
+		snprintf(x->name, sizeof(x->name), "i/o limit");
+		rows_percent(x->use, sizeof(x->use), f->io.value);
+		resources_say_number(x->wait, r->wait_cap, "stalled", f->stalled[2], CULPRIT_PERCENT);
+		snprintf(x->most, sizeof(x->most), "%.39s", f->io.name);
 		x->warn = true;
 	}
 }

@@ -375,6 +375,62 @@ static void talking_sockets(void **state)
 }
 
 /* Pods and containers by name; what has none by its path. */
+/* Version 2's other limits: memory.high, which is met before memory.max, and io.max. */
+static void other_limits_of_groups(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	memset(&s, 0, sizeof(s));
+	stage_tell(&s, "host hz=100 interval=1s zone=+00:00\n"
+		       "table cgroup state key=cgroup path=key:text cpu=gauge:f64:percent memory_current=gauge:u64:bytes memory_max=gauge:u64:bytes "
+		       "memory_high=gauge:u64:bytes memory_pct=gauge:f64:percent memory_high_pct=gauge:f64:percent memory_high_events=counter:u64:count "
+		       "refaults=counter:u64:count write_rate=gauge:f64:bytes/s write_max=gauge:u64:bytes/s\n");
+	for (unsigned i = 0; i < 10; i++)
+		stage_tell(&s, "tick %us wall=%us\nsample cgroup\n"
+			       "row cgroup path=/system.slice cpu=5 memory_current=90000000 memory_high_events=%u\n"
+			       "row cgroup path=/system.slice/batch.service cpu=3 memory_current=70254592 memory_high=67108864 memory_max=134217728 memory_pct=52 "
+			       "memory_high_pct=105 memory_high_events=%u\n"
+			       "row cgroup path=/system.slice/export.service cpu=1 memory_current=9000000 write_rate=1900000 write_max=2000000\n",
+			   i + 1, 1772373600 + i, 5 * i, 5 * i);
+	stage_open_text(&s, s.text, "cgroups", 80, 24, TEXT_ASCII);
+	assert_shows(&s, "no CPU limits; 1 near memory limits");
+	assert_shows(&s, "worst: batch.service 105% full, export.service 95.0% of its io.max");
+	assert_shows(&s, "67.0M  64.0M  105%");
+	/* It is not the one that is slowed down. */
+	assert_false(stage_shows(&s, "slowed down"));
+	stage_type(&s, "/batch\r");
+	assert_shows(&s, "no CPU limit of its own; slowed down 45 times above memory.high");
+	stage_type(&s, "/export\r");
+	assert_shows(&s, "no CPU limit of its own; does 95.0% of what io.max lets it");
+	stage_close(&s);
+}
+
+/* What a program takes when it begins is no way to an end. */
+static void memory_that_fell_once_does_not_fall(void **state)
+{
+	for (unsigned step = 0; step < 2; step++) {
+		struct stage s;
+
+		(void)state;
+		memset(&s, 0, sizeof(s));
+		stage_tell(&s, "host hz=100 interval=1s zone=+00:00\n"
+			       "table memory state key=memory id=key:u64 total=gauge:u64:bytes available=gauge:u64:bytes\n"
+			       "derived memory available_growth growth available unit=bytes\n"
+			       "table process state key=process pid=key:u64 start=key:u64:ticks comm=attribute:text rss=gauge:u64:bytes\n");
+		for (unsigned i = 0; i < 40; i++)
+			stage_tell(&s, "tick %us wall=%us\nsample memory\nrow memory id=0 total=2000000000 available=%u\n"
+				       "sample process\nrow process pid=1 start=1 comm=init rss=1000000\n", i + 1, 1772373600 + i,
+				   1700000000 - (step ? (i < 5 ? i * 15000000 : 75000000 + i * 10000) : i * 2000000));
+		stage_open_text(&s, s.text, "memory", 80, 24, TEXT_ASCII);
+		if (step)
+			assert_false(stage_shows(&s, "left"));
+		else
+			assert_shows(&s, "falls 1.91M/s: about");
+		stage_close(&s);
+	}
+}
+
 static void pods_by_name(void **state)
 {
 	static const struct made_host_options pods = {.pods = true};
@@ -747,6 +803,8 @@ int main(void)
 		cmocka_unit_test(processes_say_why_a_cell_is_unread),
 		cmocka_unit_test(processes_keep_the_selection),
 		cmocka_unit_test(pods_by_name),
+		cmocka_unit_test(other_limits_of_groups),
+		cmocka_unit_test(memory_that_fell_once_does_not_fall),
 		cmocka_unit_test(who_uses_a_mount),
 		cmocka_unit_test(listening_sockets),
 		cmocka_unit_test(talking_sockets),

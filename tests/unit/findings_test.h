@@ -41,7 +41,7 @@ static const char tables[] =
 	"table tcp state key=tcp id=key:u64 retrans_pct=gauge:f64:percent retrans_rate=gauge:f64:count/s listen_overflow_rate=gauge:f64:count/s\n"
 	"table netstack state key=netstack id=key:u64 softnet_drop_rate=gauge:f64:count/s conntrack_pct=gauge:f64:percent\n"
 	"table cgroup state key=cgroup path=key:text throttled_pct=gauge:f64:percent throttled_rate=gauge:f64:ns/s memory_pct=gauge:f64:percent "
-	"oom_kills=gauge:f64:count refault_rate=gauge:f64:count/s major_fault_rate=gauge:f64:count/s pids_pct=gauge:f64:percent cpu_of_limit=gauge:f64:percent\n"
+	"memory_high_pct=gauge:f64:percent memory_slowed=gauge:f64:count read_rate=gauge:f64:bytes/s read_max=gauge:f64:bytes/s write_iops=gauge:f64:count/s writes_max=gauge:f64:count/s oom_kills=gauge:f64:count refault_rate=gauge:f64:count/s major_fault_rate=gauge:f64:count/s pids_pct=gauge:f64:percent cpu_of_limit=gauge:f64:percent\n"
 	"table tcp_listen state key=tcp_listen address=key:text port=key:u64 pid=attribute:u64 process_start=attribute:u64:ticks comm=attribute:text "
 	"queue_pct=gauge:f64:percent drops_window=gauge:f64:count\n"
 	"table tcp_flow state key=tcp_flow pid=key:u64 peer=key:text side=attribute:text open=gauge:u64:count segments=gauge:u64:count\n"
@@ -69,6 +69,7 @@ struct process {
 	double busy, runq, throttled, disk, lock, net, memory;
 	unsigned ppid;
 	bool kthread, ended;
+	double rss; /* 0: a megabyte */
 	double switches; /* of its main thread, a second */
 };
 
@@ -83,9 +84,12 @@ struct machine {
 	bool fs_once; /* it grew in the last second only */
 	double retrans, overflows, conntrack;
 	double stopped, full, reread;
+	double io_of_limit; /* its group writes as often as so many percent of what io.max lets it */
+	double high, slowed; /* its group has memory.high alone: percent of it; times its tasks were slowed down */
 	double queue_pct, drops;
 	double mem_goes; /* bytes in the window */
 	bool mem_once;   /* all of it in the last second */
+	bool mem_step;   /* most of it in the first seconds, and then a hundredth as fast */
 	bool closed; /* nobody listens any more */
 	const char *peers[2];
 	double peer_open[2];
@@ -97,6 +101,7 @@ struct machine {
 	double one_window; /* what restic and its busiest thread have of a CPU in a window that hides its last ten seconds */
 	unsigned over; /* then it is well for so many seconds more, while the figures, which are those of the window, stay */
 	double kthread; /* a thread of the kernel waits so much for a CPU */
+	const struct machine *first; /* as it was in the first twenty seconds of what is looked at */
 	bool new_group; /* it was not there when the machine was well */
 	bool no_group; /* its one control group is not there */
 	struct process p[PROCESSES];
@@ -163,7 +168,7 @@ static inline void tell_kernel(struct text *t, const struct machine *m, int seco
 	if (m->no_psi)
 		add(t, "state psi missing \"pressure (PSI) is off: boot with psi=1\"\n");
 	add(t, "sample memory\nrow memory id=0 available=%g available_growth=%g available_pct=%g swap_used_pct=0\n", m->available * 1e8,
-	    m->mem_once && !last ? 0 : m->mem_goes > 0 && second % 20 == 3 ? 1e6 : -m->mem_goes, m->available);
+	    m->mem_step && !last && second % 60 > 8 ? -m->mem_goes / 6000 : m->mem_once && !last ? 0 : m->mem_goes > 0 && second % 20 == 3 ? 1e6 : -m->mem_goes, m->available);
 	add(t, "sample vmstat\nrow vmstat id=0 oom_kills=%g swap_out_rate=%g major_fault_rate=%g direct_scan_rate=0 allocstall_rate=0 "
 	       "refault_rate=%g steal_pct=90\n",
 	    m->oom, m->swap_out, m->major, m->refault);
@@ -180,7 +185,12 @@ static inline void tell_kernel(struct text *t, const struct machine *m, int seco
 	add(t, "sample tcp\nrow tcp id=0 retrans_pct=%g retrans_rate=%g listen_overflow_rate=%g\n", m->retrans, m->retrans * 10, m->overflows);
 	add(t, "sample netstack\nrow netstack id=0 softnet_drop_rate=0 conntrack_pct=%g\n", m->conntrack);
 	add(t, "sample cgroup\n");
-	if (!m->no_group)
+	if (!m->no_group && m->high > 0)
+		add(t, "row cgroup path=/shop/checkout memory_high_pct=%g memory_slowed=%g oom_kills=3 refault_rate=%g major_fault_rate=0\n", m->high, m->slowed,
+		    m->reread / 60);
+	else if (!m->no_group && m->io_of_limit > 0)
+		add(t, "row cgroup path=/shop/export read_rate=1e5 read_max=1e6 write_iops=%g writes_max=200 oom_kills=0\n", 2 * m->io_of_limit);
+	else if (!m->no_group)
 		add(t, "row cgroup path=/shop/checkout throttled_pct=%g throttled_rate=%g memory_pct=%g oom_kills=0 refault_rate=%g major_fault_rate=0 "
 	       "pids_pct=10 cpu_of_limit=99\n",
 	    m->stopped, m->stopped * 1e7, m->full, m->reread / 60);
@@ -240,9 +250,9 @@ static inline void tell(struct text *t, const struct machine *m, int second, boo
 
 		if (p->ended && last)
 			continue;
-		add(t, "row process pid=%u start=1 ppid=%u comm=%s state=%s kthread=%s wchan=percpu_rwsem_wait threads=%d rss=1000000 cpu=%g busiest_thread=%g "
+		add(t, "row process pid=%u start=1 ppid=%u comm=%s state=%s kthread=%s wchan=percpu_rwsem_wait threads=%d rss=%.0f cpu=%g busiest_thread=%g "
 		       "runq=%g short_children_cpu=%g read_rate=0 write_rate=%g rss_growth=%g fd_use=%g",
-		    p->pid, p->ppid, p->comm, p->state, p->kthread ? "true" : "false", m->many_threads ? 1 : 4, hidden ? m->one_window : p->cpu, hidden ? m->one_window : p->thread,
+		    p->pid, p->ppid, p->comm, p->state, p->kthread ? "true" : "false", m->many_threads ? 1 : 4, p->rss > 0 ? p->rss : 1e6, hidden ? m->one_window : p->cpu, hidden ? m->one_window : p->thread,
 		    p->runq, p->shorts, p->written, p->grew, p->files);
 		if (!m->no_root)
 			add(t, " time_busy=%g time_runq=%g time_throttled=%g time_disk=%g time_lock=%g time_net=%g time_memory=%g time_stolen=0 time_other=0 time_stalled=%g",
@@ -276,7 +286,7 @@ static inline struct said *look(const struct machine *m, int before, int seconds
 	calm.no_root = m->no_root;
 	calm.no_group = m->new_group;
 	for (int i = 0; i < before + seconds + (int)m->over; i++)
-		tell(&t, i < before || i >= before + seconds ? &calm : m, i, i + 1 == before + seconds);
+		tell(&t, i < before || i >= before + seconds ? &calm : m->first && i < before + 20 ? m->first : m, i, i + 1 == before + seconds);
 	frames = textframes_create(t.bytes, &e);
 	if (!frames)
 		fail_msg("%s", e.sentence);

@@ -132,10 +132,15 @@ static void allowed_and_idle(void **state)
 	fixture_write_string(root, "sys/fs/cgroup/a/cpu.stat", "usage_usec 1000\nuser_usec 600\n");
 	fixture_write_string(root, "sys/fs/cgroup/a/cpu.max", "150000 100000\n");
 	fixture_write_string(root, "sys/fs/cgroup/a/memory.current", "1\n");
+	fixture_write_string(root, "sys/fs/cgroup/a/io.max", "254:0 rbps=3000000 wbps=max riops=max wiops=120\n254:32 rbps=1000000 wbps=max riops=max wiops=max\n");
 	run = fixture_run_create(&cgroup_collector, root);
 	fixture_run_host(run)->mono_ns = 1000000000;
 	r = fixture_run_sample(run);
 	ASSERT_U64(r, T, "/a", "cpu_allowed", 0);
+	ASSERT_U64(r, T, "/a", "read_max", 1000000);
+	assert_false(HAS(r, T, "/a", "write_max"));
+	assert_false(HAS(r, T, "/a", "reads_max"));
+	ASSERT_U64(r, T, "/a", "writes_max", 120);
 	ASSERT_U64(r, T, "/a", "memory_current", 1);
 	fixture_write_string(root, "sys/fs/cgroup/a/memory.current", "2\n");
 	fixture_run_host(run)->mono_ns = 3000000000;

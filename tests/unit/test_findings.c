@@ -22,6 +22,44 @@ static void calm_is_said_in_one_line(void **state)
 	free(s);
 }
 
+/* That nobody has begun a process is a thing to know, not one that is not measured. */
+static void nobody_forks(void **state)
+{
+	static const char tables_of_processes[] =
+		"host hz=100 interval=1s zone=+00:00\n"
+		"table children state key=process pid=key:u64 start=key:u64:ticks short_cpu=gauge:f64:percent\n"
+		"table process state key=process pid=key:u64 start=key:u64:ticks comm=attribute:text cpu=gauge:f64:percent\n"
+		"rollup children short_cpu process short_children_cpu sum\nparent children process pid start\n";
+
+	(void)state;
+	for (int measured = 0; measured < 2; measured++) {
+		const char *children = measured ? "sample children" : "state children missing \"needs root\"";
+		struct findings f = {.n = 0};
+		struct textframes *frames;
+		struct culprit_error e = {""};
+		struct lens lens = lens_live(60 * SECOND);
+		struct text t = {NULL, 0, 0};
+		struct view *view = view_create();
+		struct query *q = query_create(view);
+
+		add(&t, "%s", tables_of_processes);
+		for (int i = 0; i < 3; i++)
+			add(&t, "tick %ds wall=%ds\nsample process\nrow process pid=1 start=1 comm=init cpu=1\n%s\n", 10 + i, 1772373600 + i, children);
+		frames = textframes_create(t.bytes, &e);
+		if (!frames)
+			fail_msg("%s", e.sentence);
+		assert_int_equal(view_add_source(view, textframes_source(frames)), 0);
+		view_refresh(view, &e);
+		assert_int_equal(query_run(q, &lens, "process", 0, &e), 0);
+		findings_take_processes(&f, q);
+		assert_int_equal(f.sources[TAKEN_SHORT].measured, measured);
+		query_destroy(q);
+		view_destroy(view);
+		textframes_destroy(frames);
+		free(t.bytes);
+	}
+}
+
 /* What says that all is well must have looked. */
 static void blind_is_not_calm(void **state)
 {
@@ -297,6 +335,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(calm_is_said_in_one_line),
+		cmocka_unit_test(nobody_forks),
 		cmocka_unit_test(blind_is_not_calm),
 		cmocka_unit_test(what_could_not_be_judged_is_not_calm),
 		cmocka_unit_test(little_data_is_provisional),

@@ -440,7 +440,10 @@ static void memory_short(void **state)
 	assert_says(&m, "memory-short", "LIKELY   memory thrashes: java 20 has 100% of what grew", "hurts mysqld 10: 71% of its busy time");
 	/* Nobody grew: the largest is not guilty for that. */
 	m.p[JAVA].grew = 0;
-	assert_says(&m, "memory-short", "CANNOT TELL  memory thrashes", NULL);
+	assert_says(&m, "memory-short", "CANNOT TELL  memory thrashes: ", NULL);
+	/* Nor is who is a hundredth of it. */
+	m.p[JAVA].rss = 900e6;
+	assert_says(&m, "memory-short", "CANNOT TELL  memory thrashes: java 20 has 100% of what processes hold", NULL);
 	/* A cache that is turned over, with nobody waiting. */
 	innocent.refault = 4000;
 	innocent.psi[1] = 1;
@@ -461,7 +464,85 @@ static void memory_goes(void **state)
 	m.mem_once = true;
 	assert_calm(&m);
 	m.mem_once = false;
+	/* Who begins takes a lot, and then a little now and then, as the console itself. */
+	m.mem_step = true;
+	assert_calm(&m);
+	m.mem_step = false;
 	m.mem_goes = 60 * 1e6;
+	assert_calm(&m);
+}
+
+/* It began worse than it is now, and is bad enough: swapping goes on, and its disk is full of that alone. */
+static void memory_short_after_a_worse_beginning(void **state)
+{
+	struct machine m = well(), worse;
+
+	(void)state;
+	m.psi[1] = 9;
+	m.swap_out = 800;
+	m.refault = 160;
+	m.available = 1;
+	m.psi[2] = 20;
+	m.disk_busy = 99;
+	m.queue = 2;
+	m.p99 = 25e6;
+	m.asks[JAVA] = 2;
+	worse = m;
+	worse.psi[1] = 60;
+	m.first = &worse;
+	assert_says(&m, "memory-short", "memory short", NULL);
+	/* When it has become well it is over. */
+	m.psi[1] = 0.5;
+	m.now[1] = 12;
+	m.swap_out = 10;
+	assert_says(&m, "disk-saturated", "disk vda", NULL);
+}
+
+/* Nobody waits yet, and there is next to nothing left. */
+static void memory_nearly_used_up(void **state)
+{
+	struct machine m = well();
+
+	(void)state;
+	m.available = 1.3;
+	m.p[JAVA].grew = 1.8e9;
+	assert_says(&m, "memory-low", "   LIKELY   memory nearly used up: java 20 has 100% of what grew", "1.3% available, swap 0% used");
+	m.available = 12;
+	assert_calm(&m);
+}
+
+/* A disk that has time, and who may not ask it faster. */
+static void io_limit_of_a_group(void **state)
+{
+	struct machine m = well(), innocent;
+
+	(void)state;
+	m.io_of_limit = 99;
+	m.psi[2] = 90;
+	m.disk_busy = 30;
+	m.p[RESTIC].disk = 90;
+	m.p[RESTIC].busy = 95;
+	assert_says(&m, "group-io", "CERTAIN  export held back by its i/o limit (io.max)", "hurts restic 14: 95% of its busy time");
+	/* That the disk takes long is no cause: it could do more. */
+	m.p99 = 40e6;
+	m.disk_busy = 45;
+	assert_says(&m, "group-io", "CERTAIN  export held back by its i/o limit", NULL);
+	/* It began in the window: as long as somebody stands still it is at its limit. */
+	m.io_of_limit = 35;
+	m.psi[2] = 38;
+	assert_says(&m, "group-io", "CERTAIN  export held back by its i/o limit", NULL);
+	/* A disk that can do no more is slow for all. */
+	innocent = m;
+	innocent.disk_busy = 99;
+	innocent.queue = 12;
+	assert_says(&innocent, "disk-saturated", "disk vda saturated", NULL);
+	/* It may do ten times as much. */
+	m.io_of_limit = 10;
+	m.p99 = 2e6;
+	m.disk_busy = 5;
+	assert_says(&m, "io-held-back", "i/o waits, and no disk is busy", NULL);
+	m.io_of_limit = 99;
+	m.psi[2] = 2;
 	assert_calm(&m);
 }
 
@@ -479,6 +560,33 @@ static void memory_limit_of_a_group(void **state)
 	m.reread = 10;
 	m.psi[1] = m.major = 0;
 	assert_calm(&m);
+}
+
+/* memory.high stops nobody for good and kills nobody: its tasks sleep. The machine has plenty, and nothing is read again where all of it is heaps. */
+static void memory_high_of_a_group(void **state)
+{
+	struct machine m = well();
+
+	(void)state;
+	m.high = 101;
+	m.slowed = 45;
+	m.psi[1] = 97;
+	m.p[JAVA].memory = 97;
+	m.p[JAVA].busy = 98;
+	assert_says(&m, "group-memory", "CERTAIN  checkout slowed down above its memory.high, 45 times in 60 s", "hurts java 20: 99% of its busy time");
+	m.reread = 500000;
+	assert_says(&m, "group-memory", "CERTAIN  checkout slowed down above its memory.high, rereads 8.33k pages/s", NULL);
+	/* A large cache is trimmed there now and then, and nobody waits for that. */
+	m.reread = 10;
+	m.psi[1] = 0.4;
+	m.p[JAVA].memory = 0;
+	assert_calm(&m);
+	/* It was at its limit, and is not. */
+	m.psi[1] = 97;
+	m.high = 40;
+	m.available = 2;
+	m.swap_out = 5000;
+	assert_says(&m, "memory-short", "memory short", NULL);
 }
 
 static void out_of_memory(void **state)
@@ -787,7 +895,11 @@ int main(void)
 		cmocka_unit_test(its_own_start_is_no_culprit),
 		cmocka_unit_test(memory_short),
 		cmocka_unit_test(memory_goes),
+		cmocka_unit_test(memory_short_after_a_worse_beginning),
+		cmocka_unit_test(memory_nearly_used_up),
+		cmocka_unit_test(io_limit_of_a_group),
 		cmocka_unit_test(memory_limit_of_a_group),
+		cmocka_unit_test(memory_high_of_a_group),
 		cmocka_unit_test(out_of_memory),
 		cmocka_unit_test(disk_saturated),
 		cmocka_unit_test(who_changed_did_it),

@@ -163,14 +163,14 @@ static bool memory_short(const struct facts *f, struct finding *x)
 	return true;
 }
 
-/* Gone within half an hour as it goes on: before anything stalls. What a build takes for a moment, or a start, does not go on for half a
- * minute. */
+/* Gone within half an hour as it goes on, and within twenty times what was looked at: before anything stalls. What a build takes for a moment,
+ * or a start, does not go on for half a minute, and a twentieth of what is left is more than a console takes to begin. */
 static bool memory_goes(const struct facts *f, struct finding *x)
 {
 	double left = f->available_growth < 0 && f->data_s >= 30 ? f->available / -f->available_growth * f->data_s : INFINITY;
 	char state[64], in[32];
 
-	if (!(left <= 1800))
+	if (!(left <= 1800) || left > 20 * f->data_s)
 		return false;
 	left -= fmod(left, left < 120 ? 10 : 60);
 	snprintf(state, sizeof(state), "gone in about %s as it goes now", units_duration(in, sizeof(in), number_u64(number_max(left, 1) * 1e9)));

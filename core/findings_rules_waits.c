@@ -47,16 +47,20 @@ static bool peer(const struct facts *f, struct finding *x)
 
 struct flow {
 	char peer[64];
-	double weight;
+	double weight, rtt; /* rtt: ns, the shortest there was */
 };
+
+/* Answers that take less than four times what the way there and back takes are made quickly; a way of less than this is short. */
+#define QUICK_TRIPS 4
+#define LONG_WAY_NS 1e6
 
 /* Of its connections out, the peer most of them, and most of the traffic, go to. Idle ones have no traffic. */
 static void peer_who(struct findings *fs, const struct lens *lens, struct finding *x)
 {
 	const struct process_top *t = &fs->facts.top[TOP_NET];
-	struct flow first = {"", 0}, second = {"", 0};
-	char side[8], one[32];
-	double p99 = NAN;
+	struct flow first = {"", 0, NAN}, second = {"", 0, NAN};
+	char side[8], one[32], two[32];
+	double p50 = NAN, p99 = NAN;
 
 	snprintf(x->victim.name, sizeof(x->victim.name), "%.*s", FINDINGS_NAME_MAX - 1, t->name);
 	x->victim.pid = t->key.bits[0];
@@ -75,6 +79,7 @@ static void peer_who(struct findings *fs, const struct lens *lens, struct findin
 				continue;
 			query_text(fs->query, i, "peer", one_flow.peer, sizeof(one_flow.peer));
 			one_flow.weight = open;
+			one_flow.rtt = query_number(fs->query, i, "rtt_min");
 			if (one_flow.weight > first.weight) {
 				second = first;
 				first = one_flow;
@@ -97,13 +102,21 @@ static void peer_who(struct findings *fs, const struct lens *lens, struct findin
 
 			query_text(fs->query, i, "peer", name, sizeof(name));
 			query_text(fs->query, i, "side", side, sizeof(side));
-			if (!strcmp(name, first.peer) && !strcmp(side, "out"))
-				p99 = query_number(fs->query, i, "answer_p99");
+			if (strcmp(name, first.peer) != 0 || strcmp(side, "out") != 0)
+				continue;
+			p99 = query_number(fs->query, i, "answer_p99");
+			p50 = query_number(fs->query, i, "answer_p50");
 		}
 	}
 	snprintf(x->object, sizeof(x->object), "peer %s", first.peer);
 	if (!isnan(p99))
 		snprintf(x->evidence, sizeof(x->evidence), "its answers p99 %s", units_format_short(one, sizeof(one), p99, CULPRIT_NS));
+	/* It answers as soon as it is asked; it is far, or what lies between is slow. */
+	if (first.rtt >= LONG_WAY_NS && p50 < QUICK_TRIPS * first.rtt) {
+		snprintf(x->object, sizeof(x->object), "network to %.60s", first.peer);
+		snprintf(x->evidence, sizeof(x->evidence), "round trip %s, answers %s", units_format_short(one, sizeof(one), first.rtt, CULPRIT_NS),
+			 units_format_short(two, sizeof(two), p50, CULPRIT_NS));
+	}
 	if (second.weight > 0.6 * first.weight) {
 		x->confidence = FINDING_CANNOT_TELL;
 		snprintf(x->object, sizeof(x->object), "peer %.40s or %.40s", first.peer, second.peer);
@@ -188,6 +201,41 @@ static bool network(const struct facts *f, struct finding *x)
 	return true;
 }
 
+/* To or from whom most of what is sent again goes, and which process of ours sends it. Where no peer has half of it, it is the network's. */
+static void network_who(struct findings *fs, const struct lens *lens, struct finding *x)
+{
+	double all = 0, most = 0, least = fs->facts.retrans_rate * fs->facts.data_s / 2;
+	struct query *q = fs->query;
+	char peer[64] = "";
+	size_t best;
+
+	/* Of another reason, or answers to connections, which no flow has. */
+	if (strcmp(x->state, "loses packets") != 0)
+		return;
+	query_sort(q, NULL, false);
+	if (query_run(q, lens, "tcp_flow", QUERY_OWN, NULL))
+		return;
+	best = query_nrows(q);
+	for (size_t i = 0; i < query_nrows(q); i++) {
+		double again = query_number(q, i, "retransmits");
+
+		if (!(again > 0))
+			continue;
+		all += again;
+		if (again > most) {
+			most = again;
+			best = i;
+		}
+	}
+	if (best == query_nrows(q) || most * 2 < all || most < least)
+		return;
+	query_text(q, best, "peer", peer, sizeof(peer));
+	snprintf(x->object, sizeof(x->object), "network to %.60s", peer);
+	x->victim.pid = number_u64(query_number(q, best, "pid"));
+	x->victim.key = (struct row_key){.n = 2, .bits = {x->victim.pid, number_u64(query_number(q, best, "process_start"))}};
+	findings_name_of(fs->processes, x->victim.pid, x->victim.name, sizeof(x->victim.name));
+}
+
 /* CPU in processes that lived less than a second, beside what a tenth of the machine is. */
 static bool fork_storm(const struct facts *f, struct finding *x)
 {
@@ -262,7 +310,7 @@ const struct finding_rule finding_rules_waits[] = {
 	{"accept-queue", LAYER_NET, 2, NULL, NULL, "net", accept_queue, acceptor, NULL, false, {NULL}},
 	{"lock-contention", LAYER_LOCKS, 2, "time_lock", "wait for locks", "threads", locks, lock_who, NULL, false, {NULL}, true, false},
 	{"slow-peer", LAYER_NET, 2, "time_net", "wait for it", "net", peer, peer_who, NULL, false, {NULL}, true, false},
-	{"network", LAYER_NET, 2, NULL, NULL, "net", network, NULL, NULL, false, {"accept-queue"}},
+	{"network", LAYER_NET, 2, "time_net", "wait for it", "net", network, network_who, NULL, false, {"accept-queue"}},
 	{"file-descriptors", LAYER_LIMITS, 2, NULL, NULL, "processes", files, files_who, NULL, false, {NULL}},
 	{"thread-limit", LAYER_LIMITS, 2, NULL, NULL, "cgroups", pids, NULL, NULL, false, {NULL}},
 };

@@ -506,7 +506,7 @@ bool findings_target(const struct findings *f, const char **ret_panel, struct fi
 	/* Who causes it; where it is not known, who suffers; where nobody does, the panel that shows it. */
 	if (x->confidence != FINDING_CANNOT_TELL && x->cause.pid)
 		*w = x->cause;
-	else if (x->victim.pid && !(x->nobody && x->rule->who) && strcmp(x->rule->name, "oom") != 0)
+	else if (x->victim.pid && !(x->nobody && x->rule->who) && strcmp(x->rule->name, "oom") != 0 && strcmp(x->rule->name, "network") != 0)
 		*w = x->victim;
 	*ret_panel = w->pid ? "threads" : x->rule->panel;
 	return true;

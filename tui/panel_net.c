@@ -272,7 +272,8 @@ static void net_detail(void *self, struct view *view, const struct lens *lens, c
 	}
 	if (tail >= slow_ns && !isnan(rtt))
 		verdict = again >= retrans_bad ? "the line loses segments: " :
-			  tail < rtt * slow_trips ? "the line is slow: " : in ? "it waits for us: " : "the peer is slow: ";
+			  /* Most of what half of them take: what makes some of them slow is another question. */
+			  tail < rtt * slow_trips || (rtt >= slow_ns && middle < rtt * slow_trips) ? "the line is slow: " : in ? "it waits for us: " : "the peer is slow: ";
 	snprintf(line, sizeof(line), "%s%s in %s p50, %s p99 (n %llu); line %s", verdict, in ? "we answer" : "it answers",
 		 units_format_short(a, sizeof(a), middle, CULPRIT_NS), units_format_short(b, sizeof(b), tail, CULPRIT_NS),
 		 (unsigned long long)p50.n, isnan(rtt) ? "-" : units_format_short(c, sizeof(c), rtt, CULPRIT_NS));

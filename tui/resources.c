@@ -316,6 +316,17 @@ static void ask_filesystems(struct resources *r, const struct lens *lens)
 	}
 }
 
+/* Percent of what was sent, as in the verdict's rule. */
+#define RETRANS_BAD 2
+
+static void say_line(struct resources *r, struct resource *x, double line)
+{
+	char buf[32];
+
+	if (!isnan(line))
+		say(x->wait, r->wait_cap, "line %s", units_format_short(buf, sizeof(buf), line, CULPRIT_PERCENT));
+}
+
 static void ask_nets(struct resources *r, const struct lens *lens)
 {
 	bool tcp = resources_ask(r, lens, "tcp", NULL) > 0;
@@ -326,7 +337,6 @@ static void ask_nets(struct resources *r, const struct lens *lens)
 		char name[20];
 		struct resource *x;
 		double rate = resources_number(r, i, "rx_rate") + resources_number(r, i, "tx_rate"), line = resources_number(r, i, "use_pct");
-		char buf[32];
 
 		resources_text(r, i, "name", name, sizeof(name));
 		if (shown && !(rate > 0))
@@ -337,8 +347,9 @@ static void ask_nets(struct resources *r, const struct lens *lens)
 		snprintf(x->name, sizeof(x->name), "net %s", name);
 		if (!isnan(rate))
 			units_format_short(x->use, sizeof(x->use), rate, CULPRIT_BYTES_PER_S);
-		if (!isnan(line))
-			say(x->wait, r->wait_cap, "line %s", units_format_short(buf, sizeof(buf), line, CULPRIT_PERCENT));
+		/* There is room for one of the two: that which is wrong. */
+		if (!(retrans >= RETRANS_BAD) || line >= line_full)
+			say_line(r, x, line);
 		/* As a share of what was sent it may be above 100 %: answers to connections are not among that. */
 		if (!shown && retrans > 100)
 			resources_say_number(x->wait, r->wait_cap, "retrans", rate_again, CULPRIT_COUNT_PER_S);
@@ -346,7 +357,7 @@ static void ask_nets(struct resources *r, const struct lens *lens)
 			resources_say_number(x->wait, r->wait_cap, "retrans", retrans, CULPRIT_PERCENT);
 		resources_say_number(x->error, r->error_cap, "drop", resources_number(r, i, "drop_rate"), CULPRIT_COUNT_PER_S);
 		resources_say_number(x->error, r->error_cap, "err", resources_number(r, i, "error_rate"), CULPRIT_COUNT_PER_S);
-		x->warn = line >= line_full || retrans >= 2 || resources_number(r, i, "error_rate") > 0;
+		x->warn = line >= line_full || (!shown && retrans >= RETRANS_BAD) || resources_number(r, i, "error_rate") > 0;
 		shown++;
 	}
 }

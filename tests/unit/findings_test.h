@@ -44,8 +44,9 @@ static const char tables[] =
 	"memory_high_pct=gauge:f64:percent memory_slowed=gauge:f64:count read_rate=gauge:f64:bytes/s read_max=gauge:f64:bytes/s write_iops=gauge:f64:count/s writes_max=gauge:f64:count/s oom_kills=gauge:f64:count refault_rate=gauge:f64:count/s major_fault_rate=gauge:f64:count/s pids_pct=gauge:f64:percent cpu_of_limit=gauge:f64:percent\n"
 	"table tcp_listen state key=tcp_listen address=key:text port=key:u64 pid=attribute:u64 process_start=attribute:u64:ticks comm=attribute:text "
 	"queue_pct=gauge:f64:percent drops_window=gauge:f64:count\n"
-	"table tcp_flow state key=tcp_flow pid=key:u64 peer=key:text side=attribute:text open=gauge:u64:count segments=gauge:u64:count\n"
-	"table tcp_peer state key=tcp_peer peer=key:text side=attribute:text answer_p99=gauge:f64:ns\n"
+	"table tcp_flow state key=tcp_flow pid=key:u64 peer=key:text side=attribute:text open=gauge:u64:count segments=gauge:u64:count "
+	"rtt_min=gauge:f64:ns process_start=attribute:u64:ticks retransmits=gauge:f64:count\n"
+	"table tcp_peer state key=tcp_peer peer=key:text side=attribute:text answer_p50=gauge:f64:ns answer_p99=gauge:f64:ns\n"
 	"table oom_kill event time=time:u64:mono_ns comm=attribute:text pid=attribute:u64 why=attribute:text cgroup=attribute:text\n"
 	"table thread state key=thread tid=key:u64 start=key:u64:ticks blocked=gauge:u64:count voluntary_rate=gauge:f64:count/s cpu=gauge:f64:percent\n"
 	"table thread_time state key=thread tid=key:u64 start=key:u64:ticks pid=attribute:u64 process_start=attribute:u64:ticks "
@@ -92,7 +93,8 @@ struct machine {
 	bool mem_step;   /* most of it in the first seconds, and then a hundredth as fast */
 	bool closed; /* nobody listens any more */
 	const char *peers[2];
-	double peer_open[2];
+	double peer_rtt; /* ns */
+	double peer_open[2], peer_again[2]; /* connections; segments sent again */
 	bool no_root, no_psi, fs_remote_stuck, oom_event;
 	unsigned cpus, soft_cpu;
 	double drivers, driver_cpu;
@@ -212,10 +214,11 @@ static inline void tell_kernel(struct text *t, const struct machine *m, int seco
 	add(t, "sample tcp_flow\n");
 	for (int i = 0; i < 2; i++)
 		if (m->peers[i])
-			add(t, "row tcp_flow pid=%u peer=%s side=out open=%g segments=100\n", m->p[JAVA].pid, m->peers[i], m->peer_open[i]);
+			add(t, "row tcp_flow pid=%u peer=%s side=out open=%g segments=100 process_start=1 retransmits=%g rtt_min=%g\n", m->p[JAVA].pid, m->peers[i], m->peer_open[i],
+			    m->peer_again[i], m->peer_rtt);
 	add(t, "sample tcp_peer\n");
 	if (m->peers[0])
-		add(t, "row tcp_peer peer=%s side=out answer_p99=84e6\n", m->peers[0]);
+		add(t, "row tcp_peer peer=%s side=out answer_p50=30e6 answer_p99=84e6\n", m->peers[0]);
 }
 
 static inline void tell(struct text *t, const struct machine *m, int second, bool last)

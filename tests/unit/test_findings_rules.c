@@ -470,6 +470,9 @@ static void memory_goes(void **state)
 	m.mem_step = false;
 	m.mem_goes = 60 * 1e6;
 	assert_calm(&m);
+	/* Nor is 25 minutes told from a minute. */
+	m.mem_goes = 60 * 4e6;
+	assert_calm(&m);
 }
 
 /* It began worse than it is now, and is bad enough: swapping goes on, and its disk is full of that alone. */
@@ -813,6 +816,10 @@ static void slow_peer(void **state)
 	m.p[JAVA].net = 2200;
 	m.p[JAVA].busy = 2400;
 	assert_says(&m, "slow-peer", "LIKELY   peer 10.2.7.9:5432 slow, its answers p99 84.0ms", "hurts java 20: 22 of 24 busy threads wait for it");
+	/* It is far, and answers at once: the peer is not slow. */
+	m.peer_rtt = 20e6;
+	assert_says(&m, "slow-peer", "LIKELY   network to 10.2.7.9:5432 slow, round trip 20.0ms, answers 30.0ms", NULL);
+	m.peer_rtt = 0.3e6;
 	m.peer_open[1] = 9;
 	assert_says(&m, "slow-peer", "CANNOT TELL  peer 10.2.7.9:5432 or 10.2.7.20:6379 slow", NULL);
 	/* Connections that are kept open, and threads with something else to do. */
@@ -859,6 +866,9 @@ static void accept_queue(void **state)
 static void limits_and_losses(void **state)
 {
 	struct machine m = well();
+	struct finding_who who;
+	const char *panel;
+	struct said *s;
 
 	(void)state;
 	m.p[JAVA].files = 99;
@@ -869,6 +879,22 @@ static void limits_and_losses(void **state)
 	assert_says(&m, "network", "CERTAIN  conntrack table full", NULL);
 	m = well();
 	m.retrans = 6;
+	assert_says(&m, "network", "LIKELY   network loses packets, 6.0% of segments sent again", NULL);
+	/* Of 3,600. */
+	m.peers[0] = "10.2.7.9:5432";
+	m.peers[1] = "10.2.7.10:80";
+	m.peer_again[0] = 3000;
+	m.peer_again[1] = 200;
+	m.p[JAVA].net = 45;
+	m.p[JAVA].busy = 50;
+	assert_says(&m, "network", "LIKELY   network to 10.2.7.9:5432 loses packets, 6.0% of segments sent again", "hurts java 20: 90% of its busy time");
+	s = look(&m, 60, 60);
+	assert_true(findings_target(&s->f, &panel, &who));
+	assert_string_equal(panel, "net");
+	free(s);
+	/* To all of them: no peer's. */
+	m.peer_again[1] = 1500;
+	m.peer_again[0] = 1600;
 	assert_says(&m, "network", "LIKELY   network loses packets, 6.0% of segments sent again", NULL);
 	m.retrans = 0.3;
 	assert_calm(&m);

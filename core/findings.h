@@ -232,9 +232,11 @@ bool findings_target(const struct findings *, const char **ret_panel, struct fin
  * bytes, NUL-terminated; its length. */
 size_t findings_process_name(struct query *, size_t row, char *out, size_t cap);
 
+/* Some group's io.max is what its tasks wait for. */
+bool findings_io_held(const struct facts *);
+
 /* Of a row of `cgroup`: how much of what io.max lets it do it does, of bytes or operations, reads or writes, whichever is nearest to its
  * end; percent, 0 where it has no such limit. `column`: which. */
-bool findings_io_held(const struct facts *); /* some group's io.max is what its tasks wait for */
 double findings_io_of_limit(struct query *, size_t row, const char **ret_column);
 
 /* Whether what that column tells (a growth over each sample, of one row) went the way of `sign` in half of the last minute and does still, most

@@ -8,7 +8,7 @@
 #include "query_internal.h"
 #include "summary.h"
 
-enum { HAS_WORDS = SCHEMA_MASK_WORDS, MEMO_PEAKS = 1, MEMO_LOST = 2 };
+enum { HAS_WORDS = SCHEMA_MASK_WORDS, MEMO_PEAKS = 1, MEMO_LOST = 2, MEMO_LOST_ALL = 3 };
 
 /* Maxima by row: records of a serial, which columns have one, and one word a peak column. */
 struct peaks {
@@ -318,19 +318,39 @@ void query_peak_value(struct query *q, const struct qrow *r, uint32_t column, st
 		v->b = record[1 + HAS_WORDS + k] != 0;
 }
 
-/* As its summary says. False: it has none, or one of an older version. */
+/* As its summary says, which is read once for all tables. False: it has none, or one of an older version. */
 static bool summary_says(struct query *q, const struct segment_info *info, uint64_t *ret)
 {
 	struct source *source = q->place->source;
-	struct wbuf block;
-	bool says;
+	struct memo_key key = memo_key(q, info->seq, MEMO_LOST_ALL);
+	const uint64_t *pairs;
+	struct wbuf block, made;
+	uint64_t says = 0;
+	size_t n;
 
 	/* Numbers of tables are a writer's. */
 	if (!source->ops->summary || (info->writer && info->writer != q->segment->meta.writer))
 		return false;
+	key.w[3] = key.w[5] = 0;
+	pairs = memo_get(view_memo(q->view), &key, &n);
 	wbuf_init(&block);
-	says = !source->ops->summary(source, info->seq, &block, NULL) && !summary_read_lost(q->schema->id, block.data, block.len, ret);
+	wbuf_init(&made);
+	if (!pairs) {
+		wbuf_bytes(&made, &says, sizeof(says));
+		says = !source->ops->summary(source, info->seq, &block, NULL) && summary_read_lost(block.data, block.len, &made) >= 0;
+		if (!made.err) {
+			memcpy(made.data, &says, sizeof(says));
+			memo_put(view_memo(q->view), &key, made.data, made.len);
+		}
+		pairs = (const uint64_t *)(const void *)made.data;
+		n = made.err ? 0 : made.len;
+	}
+	says = n >= sizeof(says) && pairs[0];
+	*ret = 0;
+	for (size_t i = 1; says && i + 1 < n / sizeof(*pairs); i += 2)
+		*ret += pairs[i] == q->schema->id ? pairs[i + 1] : 0;
 	wbuf_finish(&block);
+	wbuf_finish(&made);
 	return says;
 }
 
@@ -344,13 +364,11 @@ static uint64_t lost_of(struct query *q, const struct segment_info *info)
 	size_t n;
 	int err;
 
+	if (info->complete && summary_says(q, info, &lost))
+		return lost;
 	known = memo_get(view_memo(q->view), &key, &n);
 	if (known && n == sizeof(lost))
 		return *known;
-	if (info->complete && summary_says(q, info, &lost)) {
-		memo_put(view_memo(q->view), &key, &lost, sizeof(lost));
-		return lost;
-	}
 	if (walk_open(q))
 		return 0;
 	err = cursor_seek(q->walk->cursor, info->to_ns, NULL);

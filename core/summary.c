@@ -402,14 +402,13 @@ static int get_lost(struct rbuf *r, struct summary *s)
 	return r->err;
 }
 
-int summary_read_lost(uint32_t table, const void *block, size_t size, uint64_t *ret)
+int summary_read_lost(const void *block, size_t size, struct wbuf *pairs)
 {
 	struct culprit_error error;
 	struct segment_block b;
 	struct rbuf r;
-	uint64_t n;
+	uint64_t n, k;
 
-	*ret = 0;
 	if (segment_get_block(block, size, &b, &error) <= 0 || b.type != FORMAT_SUMMARY)
 		return -EBADMSG;
 	if (!b.size)
@@ -422,14 +421,14 @@ int summary_read_lost(uint32_t table, const void *block, size_t size, uint64_t *
 		return -EBADMSG;
 	if (!rbuf_left(&r))
 		return -ENOENT;
-	n = rbuf_bounded(&r, rbuf_left(&r));
-	for (uint64_t i = 0; i < n && !r.err; i++) {
-		uint64_t at = rbuf_varint(&r), lost = rbuf_varint(&r);
+	k = rbuf_bounded(&r, n);
+	for (uint64_t i = 0; i < k && !r.err; i++) {
+		uint64_t pair[2] = {rbuf_varint(&r)};
 
-		if (at == table)
-			*ret = lost;
+		pair[1] = rbuf_varint(&r);
+		wbuf_bytes(pairs, pair, sizeof(pair));
 	}
-	return r.err ? -EBADMSG : 0;
+	return r.err ? -EBADMSG : pairs->err ? pairs->err : (int)k;
 }
 
 struct summary *summary_read(const struct segment *segment, struct culprit_error *error)

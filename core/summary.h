@@ -5,6 +5,7 @@
 #define CORE_SUMMARY_H
 
 #include "segment.h"
+#include "wire.h"
 
 enum {
 	SUMMARY_SERIES_ROWS = 64, /* tables that never have more rows than this get whole series */
@@ -57,9 +58,9 @@ struct summary *summary_read(const struct segment *, struct culprit_error *);
 /* One table alone, from a SUMMARY block with its header; the others of *ret are empty. -EBADMSG; -ENOENT: it says nothing of
  * that table; -ENOMEM. */
 int summary_read_table(struct schema *, const struct schema_table *, const void *block, size_t n, struct summary **ret);
-/* Events that table number `table` of its schema lost in the segment, from a SUMMARY block with its header, without reading its
- * tables. -ENOENT: it does not say; -EBADMSG. */
-int summary_read_lost(uint32_t table, const void *block, size_t n, uint64_t *ret);
+/* What its tables lost, from a SUMMARY block with its header, without reading them: appends pairs, the table's number in its schema and the
+ * number of events, of those that lost some. Returns how many; -ENOENT: it does not say; -EBADMSG; -ENOMEM. */
+int summary_read_lost(const void *block, size_t n, struct wbuf *ret_pairs);
 void summary_destroy(struct summary *);
 
 #endif

@@ -38,7 +38,7 @@ static const struct culprit_column tcp_columns[] = {
 	[LISTEN_DROPS] = COUNT("listen_drops", EXT "ListenDrops",
 			       "Connections dropped at a listening socket, overflows included"),
 	[TIMEOUTS] = COUNT("timeouts", EXT "TCPTimeouts", "Retransmission timers that ran out"),
-	[SYN_RETRANS] = COUNT("syn_retrans", EXT "TCPSynRetrans", "SYNs sent again: peers that did not answer"),
+	[SYN_RETRANS] = COUNT("syn_retrans", EXT "TCPSynRetrans", "SYNs, and answers to SYNs, sent again: peers that did not answer"),
 	[LOST_RETRANSMIT] = COUNT("lost_retransmit", EXT "TCPLostRetransmit", "Retransmissions that were lost too"),
 	[FAST_RETRANS] = COUNT("fast_retrans", EXT "TCPFastRetrans", "Segments sent again before a timer ran out"),
 	[RETRANS_FAIL] = COUNT("retrans_fail", EXT "TCPRetransFail", "Retransmissions that could not be sent"),
@@ -70,6 +70,8 @@ static const struct culprit_column tcp_columns[] = {
 static const struct culprit_derived tcp_derived[] = {
 	RATIO("retrans_pct", "retrans_segs", "out_segs", CULPRIT_PERCENT, 100, "Segments sent again, percent of those sent"),
 	PER_S("retrans_rate", "retrans_segs", "Segments sent again a second"),
+	PER_S("syn_retrans_rate", "syn_retrans", "Of these, SYNs and answers to SYNs: peers that do not answer"),
+	PER_S("syncookie_rate", "syncookies_sent", "SYNs a second that met a full SYN queue and were answered with a cookie"),
 	PER_S("in_rate", "in_segs", "Segments received a second"),
 	PER_S("out_rate", "out_segs", "Segments sent a second"),
 	PER_S("connect_rate", "active_opens", "Connections begun a second"),

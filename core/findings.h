@@ -15,7 +15,7 @@
 
 #include "query.h"
 
-enum { FINDINGS_MAX = 24 /* more than there are rules */, FINDINGS_NAME_MAX = 40, FINDINGS_DISKS = 16, FINDINGS_LINE_MAX = 400, FINDINGS_LINES = 3 };
+enum { FINDINGS_MAX = 32 /* more than there are rules */, FINDINGS_NAME_MAX = 40, FINDINGS_DISKS = 16, FINDINGS_LINE_MAX = 400, FINDINGS_LINES = 3 };
 enum { FINDINGS_STALLED_MUCH = 10 }; /* percent of the window in which somebody stood still: worth a word, and `!!` at the resource */
 
 /* --- what is known of the window --------------------------------------------------------------------------------- */
@@ -101,6 +101,7 @@ struct facts {
 	} nfs;
 	char net[24]; /* device that drops most */
 	double net_drop_pct, net_drops, retrans_pct, retrans_rate, overflows;
+	double syn_again, syn_cookies, syn_drops; /* a second: SYNs and answers to them sent again; SYNs that met a full SYN queue: answered with cookies, dropped */
 	double softnet_drops, conntrack;
 	struct facts_group {
 		size_t row; /* in the answer just taken; SIZE_MAX: none */

@@ -134,6 +134,24 @@ static bool hung(const struct facts *f, struct finding *x)
 
 /* --- network, limits --------------------------------------------------------------------------------------------- */
 
+/* More connections begin than are finished (half of a handshake is all that a flood sends). The kernel's own counts: dropped is any that is
+ * lost (PCP); with cookies nobody is lost, and a few of them are a burst. */
+static bool syn_queue(const struct facts *f, struct finding *x)
+{
+	bool drops = f->syn_drops >= 1, cookies = f->syn_cookies >= 10;
+	char one[32], what[48] = "SYN queue";
+
+	if (!drops && !cookies)
+		return false;
+	/* What is dropped counts at the socket, too; what gets a cookie does not. */
+	if (drops && f->listener.row != SIZE_MAX && f->listener.drops > 0)
+		snprintf(what, sizeof(what), "port %.0f's SYN queue", f->listener.port);
+	finding_is(x, FINDING_CERTAIN, drops ? 0.6 : 0.4, what, "full: connections begin and are not finished");
+	snprintf(x->evidence, sizeof(x->evidence), drops ? "%s SYNs dropped: a flood, or a small backlog" : "%s SYN cookies sent: a flood, or a small backlog",
+		 units_format_short(one, sizeof(one), drops ? f->syn_drops : f->syn_cookies, CULPRIT_COUNT_PER_S));
+	return true;
+}
+
 /* Any: a connection was lost (PCP). */
 static bool accept_queue(const struct facts *f, struct finding *x)
 {
@@ -147,6 +165,9 @@ static bool accept_queue(const struct facts *f, struct finding *x)
 			 units_format_short(one, sizeof(one), f->overflows, CULPRIT_COUNT_PER_S));
 		return true;
 	}
+	/* Whose SYN queue is full drops, too, and accepts as quickly as it can. */
+	if (f->syn_drops >= 1 && !(f->overflows > 0) && !(f->listener.queue_pct >= 100))
+		return false;
 	snprintf(what, sizeof(what), "port %.0f", f->listener.port);
 	finding_is(x, FINDING_CERTAIN, 0.5, what, "accept queue full");
 	x->ended_ns = f->listener.ended_ns;
@@ -178,6 +199,8 @@ static bool network(const struct facts *f, struct finding *x)
 	char what[48];
 	bool drops = f->net_drop_pct >= 2 && f->net_drops >= 1, soft = f->softnet_drops >= 10, table = f->conntrack >= 75,
 	     again = f->retrans_pct >= 2 && f->retrans_rate >= 2;
+	/* What is sent again where nobody answers at all is no segment that was lost. */
+	double lost = f->retrans_rate > 0 ? f->retrans_pct * (1 - number_min(number_max(f->syn_again, 0) / f->retrans_rate, 1)) : 0;
 
 	if (!drops && !soft && !table && !again)
 		return false;
@@ -191,10 +214,13 @@ static bool network(const struct facts *f, struct finding *x)
 		snprintf(what, sizeof(what), "net %s", f->net);
 		finding_is(x, FINDING_CERTAIN, 0.4, what, "drops packets");
 		snprintf(x->evidence, sizeof(x->evidence), "%.1f%% of those received", f->net_drop_pct);
+	} else if (lost < 2) {
+		finding_is(x, FINDING_LIKELY, 0.3, "connections", "are not answered");
+		snprintf(x->evidence, sizeof(x->evidence), "%.0f SYNs or SYN-ACKs/s sent again", f->syn_again);
 	} else {
-		finding_is(x, FINDING_LIKELY, number_min(f->retrans_pct / 10, 0.6), "network", "loses packets");
+		finding_is(x, FINDING_LIKELY, number_min(lost / 10, 0.6), "network", "loses packets");
 		if (f->retrans_pct <= 100)
-			snprintf(x->evidence, sizeof(x->evidence), "%.1f%% of segments sent again", f->retrans_pct);
+			snprintf(x->evidence, sizeof(x->evidence), "%.1f%% of segments sent again", lost);
 		else
 			snprintf(x->evidence, sizeof(x->evidence), "%.0f segments/s sent again", f->retrans_rate);
 	}
@@ -307,10 +333,11 @@ static bool pids(const struct facts *f, struct finding *x)
 const struct finding_rule finding_rules_waits[] = {
 	{"hung", LAYER_DISK, 3, NULL, NULL, "threads", hung, NULL, NULL, true, {"remote-stalled"}},
 	{"fork-storm", LAYER_CPU, 2, "time_runq", "wait for a cpu", "processes", fork_storm, parent, NULL, false, {NULL}},
+	{"syn-queue", LAYER_NET, 2, NULL, NULL, "net", syn_queue, NULL, NULL, false, {"accept-queue"}},
 	{"accept-queue", LAYER_NET, 2, NULL, NULL, "net", accept_queue, acceptor, NULL, false, {NULL}},
 	{"lock-contention", LAYER_LOCKS, 2, "time_lock", "wait for locks", "threads", locks, lock_who, NULL, false, {NULL}, true, false},
 	{"slow-peer", LAYER_NET, 2, "time_net", "wait for it", "net", peer, peer_who, NULL, false, {NULL}, true, false},
-	{"network", LAYER_NET, 2, "time_net", "wait for it", "net", network, network_who, NULL, false, {"accept-queue"}},
+	{"network", LAYER_NET, 2, "time_net", "wait for it", "net", network, network_who, NULL, false, {"accept-queue", "syn-queue"}},
 	{"file-descriptors", LAYER_LIMITS, 2, NULL, NULL, "processes", files, files_who, NULL, false, {NULL}},
 	{"thread-limit", LAYER_LIMITS, 2, NULL, NULL, "cgroups", pids, NULL, NULL, false, {NULL}},
 };

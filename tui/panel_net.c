@@ -143,13 +143,18 @@ static void say_devices(struct net *n, size_t rows)
 static void say_tcp(struct net *n)
 {
 	double again = figures_number(&n->figures, 0, "retrans_pct"), overflow = figures_number(&n->figures, 0, "listen_overflow_rate");
+	double half = number_max(figures_number(&n->figures, 0, "syncookie_rate"), 0) + number_max(figures_number(&n->figures, 0, "listen_drop_rate") - number_max(overflow, 0), 0);
 	char a[32], b[32], c[32], d[32];
 
 	/* Answers to connections that are sent again are none of the segments it is a share of: above 100 % it says nothing. */
-	list_panel_say(&n->list.head, again >= retrans_bad || overflow > 0 ? ROLE_WARN : ROLE_TEXT,
-		       "TCP: sent again %s  failed %s  reset %s  accept queue overflows %s",
+	list_panel_say(&n->list.head, again >= retrans_bad || overflow > 0 || half > 0 ? ROLE_WARN : ROLE_TEXT,
+		       /* There is room for one of the two queues. */
+		       half > 0 && !(overflow > 0) ? "TCP: sent again %s  failed %s  reset %s  SYN queue full %s" :
+						     "TCP: sent again %s  failed %s  reset %s  accept queue overflows %s",
 		       isnan(again) ? "-" : again > 100 ? rate(n, 0, "retrans_rate", CULPRIT_COUNT_PER_S, a) : rows_percent(a, sizeof(a), again), rate(n, 0, "fail_rate", CULPRIT_COUNT_PER_S, b),
-		       rate(n, 0, "reset_rate", CULPRIT_COUNT_PER_S, c), rate(n, 0, "listen_overflow_rate", CULPRIT_COUNT_PER_S, d));
+		       rate(n, 0, "reset_rate", CULPRIT_COUNT_PER_S, c),
+		       half > 0 && !(overflow > 0) ? units_format_short(d, sizeof(d), half, CULPRIT_COUNT_PER_S) :
+						     rate(n, 0, "listen_overflow_rate", CULPRIT_COUNT_PER_S, d));
 }
 
 /* The listening socket that is worst off: what was dropped, how full its queue is, else who accepts most. */

@@ -863,6 +863,36 @@ static void accept_queue(void **state)
 	assert_says(&m, "accept-queue", "CERTAIN  accept queue overflows; port not known", NULL);
 }
 
+/* Half of a handshake is all that a flood sends; what is answered to it is sent again, and nothing is lost. */
+static void syn_flood(void **state)
+{
+	struct machine m = well();
+
+	(void)state;
+	m.syn_cookies = 266;
+	m.retrans = 8;
+	m.syn_again = 79;
+	assert_says(&m, "syn-queue", "CERTAIN  SYN queue full: connections begin and are not finished", "266/s SYN cookies sent: a flood, or a small backlog");
+	/* Without cookies the listener drops; it does not accept too slowly. */
+	m.syn_cookies = 0;
+	m.syn_drops = 240;
+	m.drops = 9000;
+	m.queue_pct = 0;
+	assert_says(&m, "syn-queue", "CERTAIN  port 8443's SYN queue full: connections begin and are not", "240/s SYNs dropped");
+	/* It does, as well. */
+	m.queue_pct = 110;
+	m.overflows = 3;
+	assert_says(&m, "accept-queue", "CERTAIN  port 8443 accept queue full", NULL);
+	/* A burst of some connections. */
+	m = well();
+	m.syn_cookies = 3;
+	assert_calm(&m);
+	/* Nobody is there to answer. */
+	m.retrans = 30;
+	m.syn_again = 290;
+	assert_says(&m, "network", "LIKELY   connections are not answered, 290 SYNs or SYN-ACKs/s sent again", NULL);
+}
+
 static void limits_and_losses(void **state)
 {
 	struct machine m = well();
@@ -937,6 +967,7 @@ int main(void)
 		cmocka_unit_test(slow_peer),
 		cmocka_unit_test(accept_queue),
 		cmocka_unit_test(limits_and_losses),
+		cmocka_unit_test(syn_flood),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -123,6 +123,7 @@ static const struct culprit_derived stack_derived[] = {
 	PER_S("udp_in_rate", "udp_in", "Datagrams delivered a second"),
 	PER_S("udp_out_rate", "udp_out", "Datagrams sent a second"),
 	PER_S("udp_error_rate", "udp_in_errors+udp_sndbuf_errors", "Datagrams not delivered or not sent, a second"),
+	PER_S("udp_full_rate", "udp_rcvbuf_errors", "Datagrams a second dropped because a receive buffer was full"),
 	PER_S("softnet_rate", "softnet_processed", "Packets a second taken off the CPUs' receive queues"),
 	PER_S("softnet_drop_rate", "softnet_dropped", "Packets a second dropped at the CPUs' receive queues"),
 	LEVEL_PCT("conntrack_pct", "conntrack_count", "conntrack_max", "Tracked connections, percent of the most"),

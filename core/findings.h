@@ -103,6 +103,7 @@ struct facts {
 	double net_drop_pct, net_drops, retrans_pct, retrans_rate, overflows;
 	double syn_again, syn_cookies, syn_drops; /* a second: SYNs and answers to them sent again; SYNs that met a full SYN queue: answered with cookies, dropped */
 	double softnet_drops, conntrack;
+	double udp_in, udp_full; /* datagrams a second: delivered; dropped because a receive buffer was full */
 	struct facts_group {
 		size_t row; /* in the answer just taken; SIZE_MAX: none */
 		char name[64];

@@ -303,6 +303,8 @@ static void take_tcp(struct facts *f, struct query *q, size_t n)
 static void take_netstack(struct facts *f, struct query *q, size_t n)
 {
 	f->softnet_drops = n ? query_number(q, 0, "softnet_drop_rate") : NAN;
+	f->udp_in = n ? query_number(q, 0, "udp_in_rate") : NAN;
+	f->udp_full = n ? query_number(q, 0, "udp_full_rate") : NAN;
 	f->conntrack = n ? query_number(q, 0, "conntrack_pct") : NAN;
 }
 

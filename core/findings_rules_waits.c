@@ -192,6 +192,20 @@ static void acceptor(struct findings *fs, const struct lens *lens, struct findin
 	x->share_of = "accepts too slowly";
 }
 
+/* Somebody reads too slowly, or in bursts that its buffer is too small for: more than a few, and 2 % (Netdata's figures for drops). Whose
+ * socket it is no table tells. */
+static bool udp_full(const struct facts *f, struct finding *x)
+{
+	double share = f->udp_full > 0 ? finding_share(f->udp_full, f->udp_full + number_max(f->udp_in, 0)) : 0;
+	char one[32];
+
+	if (!(f->udp_full >= 1) || !(share >= 2))
+		return false;
+	finding_is(x, FINDING_CERTAIN, number_min(share / 100, 0.6), "UDP", "datagrams lost: a receive buffer is full");
+	snprintf(x->evidence, sizeof(x->evidence), "%s, %.0f%% of all", units_format_short(one, sizeof(one), f->udp_full, CULPRIT_COUNT_PER_S), share);
+	return true;
+}
+
 /* Drops >= 2 % of packets (Netdata), any of a CPU's own queue beyond a few a second, conntrack > 75 % (node-mixin); retransmits
  * >= 2 % of segments, of more than a handful. */
 static bool network(const struct facts *f, struct finding *x)
@@ -323,7 +337,7 @@ static bool pids(const struct facts *f, struct finding *x)
 		return false;
 	snprintf(what, sizeof(what), "%.60s", f->pids.name);
 	finding_is(x, FINDING_CERTAIN, f->pids.value >= 99.5 ? 0.7 : 0.2, what, f->pids.value >= 99.5 ? "may have no more threads" : "near its limit of threads");
-	snprintf(x->evidence, sizeof(x->evidence), "%.0f%%", f->pids.value);
+	snprintf(x->evidence, sizeof(x->evidence), "%.0f%% of pids.max", f->pids.value);
 	finding_past(x, "cgroup", "pids_pct", &f->pids.key);
 	return true;
 }
@@ -338,6 +352,7 @@ const struct finding_rule finding_rules_waits[] = {
 	{"lock-contention", LAYER_LOCKS, 2, "time_lock", "wait for locks", "threads", locks, lock_who, NULL, false, {NULL}, true, false},
 	{"slow-peer", LAYER_NET, 2, "time_net", "wait for it", "net", peer, peer_who, NULL, false, {NULL}, true, false},
 	{"network", LAYER_NET, 2, "time_net", "wait for it", "net", network, network_who, NULL, false, {"accept-queue", "syn-queue"}},
+	{"udp-full", LAYER_NET, 2, NULL, NULL, "net", udp_full, NULL, NULL, false, {NULL}},
 	{"file-descriptors", LAYER_LIMITS, 2, NULL, NULL, "processes", files, files_who, NULL, false, {NULL}},
 	{"thread-limit", LAYER_LIMITS, 2, NULL, NULL, "cgroups", pids, NULL, NULL, false, {NULL}},
 };

@@ -13,7 +13,7 @@
 /* Beyond these a limit hurts (awesome-prometheus-alerts). */
 enum { HEX_SHOWN = 12, HEX_ID = 32 };
 
-static const double throttled_pct = 25, memory_pct = 90, io_pct = 80;
+static const double throttled_pct = 25, memory_pct = 90, io_pct = 80, pids_pct = 90;
 
 /* A percentage of one CPU as CPUs: "2.00". */
 static void cpus_cell(struct rows *r, size_t row, const char *column, struct list_cell *cell)
@@ -126,7 +126,7 @@ static void short_name(struct rows *r, size_t row, char *out, size_t cap)
 }
 
 /* Who it is that a limit hurts most: in a long list they may stand anywhere. "worst: shop/checkout/app stopped 91.0%" */
-static void say_worst(struct list_state *s, size_t stopped, size_t full, size_t io)
+static void say_worst(struct list_state *s, size_t stopped, size_t full, size_t io, size_t pids)
 {
 	char line[LIST_PANEL_LINE_MAX] = "", name[96], share[16];
 	size_t n = query_nrows(s->rows.query);
@@ -148,6 +148,11 @@ static void say_worst(struct list_state *s, size_t stopped, size_t full, size_t 
 		list_panel_append(line, sizeof(line), "%s%.40s %s of its io.max", line[0] ? ", " : "", name,
 				  rows_percent(share, sizeof(share), findings_io_of_limit(s->rows.query, io, &column)));
 	}
+	if (pids < n) {
+		short_name(&s->rows, pids, name, sizeof(name));
+		list_panel_append(line, sizeof(line), "%s%.40s %s of its pids.max", line[0] ? ", " : "", name,
+				  rows_percent(share, sizeof(share), rows_number(&s->rows, pids, "pids_pct", 0)));
+	}
 	if (line[0])
 		list_panel_say(&s->head, ROLE_WARN, "worst: %s", line);
 }
@@ -159,8 +164,8 @@ static int cgroups_update(void *self, struct view *view, const struct lens *lens
 	struct list_state *s = self;
 	size_t n = query_nrows(s->rows.query), limited = 0, stopped = 0, full = 0;
 	double kills = 0, most_stopped = 0, fullest = 0, share;
-	size_t worst_stopped = n, worst_full = n, worst_io = n;
-	double most_io = io_pct;
+	size_t worst_stopped = n, worst_full = n, worst_io = n, worst_pids = n;
+	double most_io = io_pct, most_pids = pids_pct;
 	const char *column;
 	char head[96], tail[96] = "";
 
@@ -189,6 +194,11 @@ static int cgroups_update(void *self, struct view *view, const struct lens *lens
 			most_io = share;
 			worst_io = i;
 		}
+		share = rows_number(&s->rows, i, "pids_pct", 0);
+		if (share >= most_pids) {
+			most_pids = share;
+			worst_pids = i;
+		}
 		/* A group counts what happened below it too. */
 		kills = k > kills ? k : kills;
 	}
@@ -201,7 +211,7 @@ static int cgroups_update(void *self, struct view *view, const struct lens *lens
 		snprintf(head, sizeof(head), "no CPU limits");
 	list_panel_say(&s->head, stopped || full || kills > 0 ? ROLE_WARN : ROLE_TEXT, "%s; %zu near memory limits%s", head, full,
 		       tail);
-	say_worst(s, worst_stopped, worst_full, worst_io);
+	say_worst(s, worst_stopped, worst_full, worst_io, worst_pids);
 	return 0;
 }
 

@@ -157,6 +157,17 @@ static void say_tcp(struct net *n)
 						     rate(n, 0, "listen_overflow_rate", CULPRIT_COUNT_PER_S, d));
 }
 
+/* Only where it is lost, and by whom no table tells. */
+static void say_udp(struct net *n)
+{
+	double full = figures_number(&n->figures, 0, "udp_full_rate");
+	char a[32], b[32];
+
+	if (full > 0)
+		list_panel_say(&n->list.head, ROLE_WARN, "UDP: received %s  lost to full receive buffers %s (ss -uanm: d)",
+			       rate(n, 0, "udp_in_rate", CULPRIT_COUNT_PER_S, a), units_format_short(b, sizeof(b), full, CULPRIT_COUNT_PER_S));
+}
+
 /* The listening socket that is worst off: what was dropped, how full its queue is, else who accepts most. */
 static void say_listener(struct net *n, size_t rows)
 {
@@ -212,6 +223,8 @@ static int net_update(void *self, struct view *view, const struct lens *lens, co
 	say_devices(n, figures_ask(&n->figures, view, lens, "net", "rx_rate"));
 	if (figures_ask(&n->figures, view, lens, "tcp", NULL))
 		say_tcp(n);
+	if (figures_ask(&n->figures, view, lens, "netstack", NULL))
+		say_udp(n);
 	say_listener(n, figures_ask(&n->figures, view, lens, "tcp_listen", NULL));
 	memset(&whole.scope, 0, sizeof(whole.scope));
 	whole.filter[0] = '\0';

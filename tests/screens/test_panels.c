@@ -385,17 +385,18 @@ static void other_limits_of_groups(void **state)
 	stage_tell(&s, "host hz=100 interval=1s zone=+00:00\n"
 		       "table cgroup state key=cgroup path=key:text cpu=gauge:f64:percent memory_current=gauge:u64:bytes memory_max=gauge:u64:bytes "
 		       "memory_high=gauge:u64:bytes memory_pct=gauge:f64:percent memory_high_pct=gauge:f64:percent memory_high_events=counter:u64:count "
-		       "refaults=counter:u64:count write_rate=gauge:f64:bytes/s write_max=gauge:u64:bytes/s\n");
+		       "refaults=counter:u64:count pids_pct=gauge:f64:percent write_rate=gauge:f64:bytes/s write_max=gauge:u64:bytes/s\n");
 	for (unsigned i = 0; i < 10; i++)
 		stage_tell(&s, "tick %us wall=%us\nsample cgroup\n"
 			       "row cgroup path=/system.slice cpu=5 memory_current=90000000 memory_high_events=%u\n"
 			       "row cgroup path=/system.slice/batch.service cpu=3 memory_current=70254592 memory_high=67108864 memory_max=134217728 memory_pct=52 "
 			       "memory_high_pct=105 memory_high_events=%u\n"
-			       "row cgroup path=/system.slice/export.service cpu=1 memory_current=9000000 write_rate=1900000 write_max=2000000\n",
+			       "row cgroup path=/system.slice/export.service cpu=1 memory_current=9000000 write_rate=1900000 write_max=2000000\n"
+			       "row cgroup path=/system.slice/w pids_pct=95\n",
 			   i + 1, 1772373600 + i, 5 * i, 5 * i);
-	stage_open_text(&s, s.text, "cgroups", 80, 24, TEXT_ASCII);
+	stage_open_text(&s, s.text, "cgroups", 120, 24, TEXT_ASCII);
 	assert_shows(&s, "no CPU limits; 1 near memory limits");
-	assert_shows(&s, "worst: batch.service 105% full, export.service 95.0% of its io.max");
+	assert_shows(&s, "worst: batch.service 105% full, export.service 95.0% of its io.max, w 95.0% of its pids.max");
 	assert_shows(&s, "67.0M  64.0M  105%");
 	/* It is not the one that is slowed down. */
 	assert_false(stage_shows(&s, "slowed down"));

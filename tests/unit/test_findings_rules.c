@@ -893,6 +893,17 @@ static void syn_flood(void **state)
 	assert_says(&m, "network", "LIKELY   connections are not answered, 290 SYNs or SYN-ACKs/s sent again", NULL);
 }
 
+static void udp_that_nobody_reads(void **state)
+{
+	struct machine m = well();
+
+	(void)state;
+	m.udp_full = 748;
+	assert_says(&m, "udp-full", "CERTAIN  UDP datagrams lost: a receive buffer is full, 748/s, 94% of all", NULL);
+	m.udp_full = 0.5;
+	assert_calm(&m);
+}
+
 static void limits_and_losses(void **state)
 {
 	struct machine m = well();
@@ -968,6 +979,7 @@ int main(void)
 		cmocka_unit_test(accept_queue),
 		cmocka_unit_test(limits_and_losses),
 		cmocka_unit_test(syn_flood),
+		cmocka_unit_test(udp_that_nobody_reads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

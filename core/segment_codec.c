@@ -124,6 +124,7 @@ int64_t segment_get_block(const void *bytes, size_t n, struct segment_block *blo
 int segment_find_summary(int (*part)(struct source *, uint64_t seq, uint64_t offset, size_t n, struct wbuf *, struct culprit_error *),
 			 struct source *source, uint64_t seq, struct wbuf *out, struct culprit_error *error)
 {
+	enum { BLOCKS_MAX = 4096 }; /* a writer makes some hundreds; who lies shall not make us read for long */
 	struct segment_meta meta;
 	uint32_t header;
 	uint64_t at;
@@ -133,9 +134,10 @@ int segment_find_summary(int (*part)(struct source *, uint64_t seq, uint64_t off
 	err = part(source, seq, 0, FORMAT_SEGMENT_HEADER, out, error);
 	if (err)
 		return err;
-	if (segment_get_header(out->data, out->len, &meta, &header, NULL))
+	if (!out->len || segment_get_header(out->data, out->len, &meta, &header, NULL))
 		return -ENOENT;
-	for (at = header;;) {
+	at = header;
+	for (int i = 0; i < BLOCKS_MAX; i++) {
 		struct rbuf head;
 		uint32_t type, size, padded;
 
@@ -143,10 +145,12 @@ int segment_find_summary(int (*part)(struct source *, uint64_t seq, uint64_t off
 		err = part(source, seq, at, FORMAT_BLOCK_HEADER, out, error);
 		if (err)
 			return err;
+		if (out->len < FORMAT_BLOCK_HEADER)
+			return -ENOENT;
 		rbuf_init(&head, out->data, out->len);
 		type = rbuf_u32(&head);
 		size = rbuf_u32(&head);
-		if (head.err || size > FORMAT_BLOCK_MAX)
+		if (size > FORMAT_BLOCK_MAX)
 			return -ENOENT;
 		padded = FORMAT_BLOCK_HEADER + (size + FORMAT_ALIGN - 1) / FORMAT_ALIGN * FORMAT_ALIGN;
 		if (type == FORMAT_SUMMARY) {
@@ -155,6 +159,7 @@ int segment_find_summary(int (*part)(struct source *, uint64_t seq, uint64_t off
 		}
 		at += padded;
 	}
+	return -ENOENT;
 }
 
 void host_info_encode(const struct host_info *h, struct wbuf *w)

@@ -9,7 +9,9 @@
 #include "bytes_source.h"
 #include "dump.h"
 #include "query.h"
+#include "segment_codec.h"
 #include "series.h"
+#include "summary.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
@@ -37,6 +39,36 @@ static void ask(struct view *v, const char *table, const char *column, FILE *out
 	query_destroy(q);
 }
 
+static int part(struct source *s, uint64_t seq, uint64_t offset, size_t most, struct wbuf *out, struct culprit_error *e)
+{
+	const struct bytes *b = (const struct bytes *)s;
+
+	(void)seq;
+	(void)e;
+	if (offset < b->n)
+		wbuf_bytes(out, b->data + offset, b->n - (size_t)offset < most ? b->n - (size_t)offset : most);
+	return out->err;
+}
+
+/* What the segment's summary says, where it has one: all of it, and what was lost by itself. */
+static void ask_summary(struct bytes *b)
+{
+	struct segment *s = segment_create();
+	struct wbuf block, lost;
+
+	if (!s)
+		abort();
+	wbuf_init(&block);
+	wbuf_init(&lost);
+	segment_parse(s, b->data, b->n, NULL);
+	summary_destroy(summary_read(s, NULL));
+	if (!segment_find_summary(part, &b->source, b->info.seq, &block, NULL))
+		summary_read_lost(block.data, block.len, &lost);
+	wbuf_finish(&block);
+	wbuf_finish(&lost);
+	segment_unlock(s);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	struct bytes *b;
@@ -51,6 +83,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	out = fopen("/dev/null", "w");
 	if (!v || !out)
 		abort();
+	ask_summary(b);
 	view_add_source(v, &b->source);
 	schema = view_schema(v);
 	for (uint32_t i = 0; schema && i < schema->ntables && i < 8; i++) {

@@ -87,11 +87,19 @@ static const char *stalled_column(struct memory *m, const struct lens *lens)
 	return rows_unmeasured(m->figures.query, why, sizeof(why)) ? NULL : names[1];
 }
 
-static void stalled_cell(struct rows *r, size_t row, struct list_cell *cell)
+/* Of the row: who frees memory on its CPU waits for nobody, and stands still for memory all the same. */
+static const char *stalled_most(struct rows *r, size_t row)
 {
 	const struct memory *m = r->of;
 
-	rows_percent_cell(r, row, m->stalled ? m->stalled : "memory_stalled", 10, cell);
+	if (!m->stalled || rows_number(r, row, "memory_stalled", 0) > rows_number(r, row, m->stalled, 0))
+		return "memory_stalled";
+	return m->stalled;
+}
+
+static void stalled_cell(struct rows *r, size_t row, struct list_cell *cell)
+{
+	rows_percent_cell(r, row, stalled_most(r, row), 10, cell);
 }
 
 static const struct rows_column columns[] = {
@@ -246,7 +254,7 @@ static void memory_detail(void *self, struct view *view, const struct lens *lens
 	struct rows *r = &m->list.rows;
 	char raw[64], name[4 * sizeof(raw) + 1], line[LIST_PANEL_LINE_MAX] = "", a[32];
 	double reclaim = rows_number(r, row, "memory_stalled", NAN), limit = rows_number(r, row, "cgroup_stalled", NAN),
-	       adj = rows_number(r, row, "oom_score_adj", 0), all = m->stalled ? rows_number(r, row, m->stalled, NAN) : NAN;
+	       adj = rows_number(r, row, "oom_score_adj", 0), all = m->stalled ? rows_number(r, row, stalled_most(r, row), NAN) : NAN;
 	size_t said = 0;
 
 	(void)view, (void)lens, (void)time;

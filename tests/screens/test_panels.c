@@ -418,16 +418,19 @@ static void memory_that_fell_once_does_not_fall(void **state)
 		stage_tell(&s, "host hz=100 interval=1s zone=+00:00\n"
 			       "table memory state key=memory id=key:u64 total=gauge:u64:bytes available=gauge:u64:bytes\n"
 			       "derived memory available_growth growth available unit=bytes\n"
-			       "table process state key=process pid=key:u64 start=key:u64:ticks comm=attribute:text rss=gauge:u64:bytes\n");
+			       "table process state key=process pid=key:u64 start=key:u64:ticks comm=attribute:text rss=gauge:u64:bytes "
+			       "time_memory=gauge:f64:percent memory_stalled=gauge:f64:percent\n");
 		for (unsigned i = 0; i < 40; i++)
 			stage_tell(&s, "tick %us wall=%us\nsample memory\nrow memory id=0 total=2000000000 available=%u\n"
-				       "sample process\nrow process pid=1 start=1 comm=init rss=1000000\n", i + 1, 1772373600 + i,
+				       "sample process\nrow process pid=1 start=1 comm=init rss=1000000 time_memory=0.2 memory_stalled=13.8\n", i + 1, 1772373600 + i,
 				   1700000000 - (step ? (i < 5 ? i * 15000000 : 75000000 + i * 10000) : i * 2000000));
 		stage_open_text(&s, s.text, "memory", 80, 24, TEXT_ASCII);
 		if (step)
 			assert_false(stage_shows(&s, "left"));
 		else
 			assert_shows(&s, "falls 1.91M/s: about");
+		/* It frees pages on its CPU, and waits little for others. */
+		assert_shows(&s, "waits for memory 13.8%: page faults 0%, freeing some itself 13.8%");
 		stage_close(&s);
 	}
 }

@@ -72,6 +72,7 @@ static void pieces(unsigned which)
 			}
 			query_destroy(query);
 			view_destroy(view);
+			sink->ops->destroy(sink);
 			source_destroy(whole);
 			memsource_unlock(piece);
 		}

@@ -72,6 +72,8 @@ static const struct culprit_derived tcp_derived[] = {
 	PER_S("retrans_rate", "retrans_segs", "Segments sent again a second"),
 	PER_S("syn_retrans_rate", "syn_retrans", "Of these, SYNs and answers to SYNs: peers that do not answer"),
 	PER_S("syncookie_rate", "syncookies_sent", "SYNs a second that met a full SYN queue and were answered with a cookie"),
+	/* Long before the accept queue is full; that has no count of its own. */
+	PER_S("syn_drop_rate", "listen_drops-listen_overflows", "SYNs a second that were dropped, because the SYN queue was full or for another reason"),
 	PER_S("in_rate", "in_segs", "Segments received a second"),
 	PER_S("out_rate", "out_segs", "Segments sent a second"),
 	PER_S("connect_rate", "active_opens", "Connections begun a second"),

@@ -18,6 +18,8 @@
 enum { FINDINGS_MAX = 32 /* more than there are rules */, FINDINGS_NAME_MAX = 40, FINDINGS_DISKS = 16, FINDINGS_LINE_MAX = 400, FINDINGS_LINES = 3 };
 enum { FINDINGS_STALLED_MUCH = 10 }; /* percent of the window in which somebody stood still: worth a word, and `!!` at the resource */
 
+enum { FINDINGS_RETRANS_BAD = 2 }; /* percent of the segments sent, sent again: the network loses packets */
+
 /* --- what is known of the window --------------------------------------------------------------------------------- */
 
 /* Percentages are 0 to 100 (of one CPU or thread where more may be added up), rates a second, times ns; NaN: not known. */

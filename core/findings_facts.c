@@ -296,8 +296,7 @@ static void take_tcp(struct facts *f, struct query *q, size_t n)
 	f->syn_again = n ? query_number(q, 0, "syn_retrans_rate") : NAN;
 	f->syn_cookies = n ? query_number(q, 0, "syncookie_rate") : NAN;
 	f->overflows = n ? query_number(q, 0, "listen_overflow_rate") : NAN;
-	/* Long before the queue is full, where there are no cookies; that has no count of its own. */
-	f->syn_drops = n ? query_number(q, 0, "listen_drop_rate") - number_max(f->overflows, 0) : NAN;
+	f->syn_drops = n ? query_number(q, 0, "syn_drop_rate") : NAN;
 }
 
 static void take_netstack(struct facts *f, struct query *q, size_t n)

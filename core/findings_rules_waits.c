@@ -212,7 +212,7 @@ static bool network(const struct facts *f, struct finding *x)
 {
 	char what[48];
 	bool drops = f->net_drop_pct >= 2 && f->net_drops >= 1, soft = f->softnet_drops >= 10, table = f->conntrack >= 75,
-	     again = f->retrans_pct >= 2 && f->retrans_rate >= 2;
+	     again = f->retrans_pct >= FINDINGS_RETRANS_BAD && f->retrans_rate >= 2;
 	/* What is sent again where nobody answers at all is no segment that was lost. */
 	double lost = f->retrans_rate > 0 ? f->retrans_pct * (1 - number_min(number_max(f->syn_again, 0) / f->retrans_rate, 1)) : 0;
 
@@ -228,7 +228,7 @@ static bool network(const struct facts *f, struct finding *x)
 		snprintf(what, sizeof(what), "net %s", f->net);
 		finding_is(x, FINDING_CERTAIN, 0.4, what, "drops packets");
 		snprintf(x->evidence, sizeof(x->evidence), "%.1f%% of those received", f->net_drop_pct);
-	} else if (lost < 2) {
+	} else if (lost < FINDINGS_RETRANS_BAD) {
 		finding_is(x, FINDING_LIKELY, 0.3, "connections", "are not answered");
 		snprintf(x->evidence, sizeof(x->evidence), "%.0f SYNs or SYN-ACKs/s sent again", f->syn_again);
 	} else {

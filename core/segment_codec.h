@@ -4,6 +4,8 @@
 
 #include "writer.h"
 
+struct source;
+
 struct segment_block {
 	uint32_t type;
 	uint32_t size;          /* of the payload */
@@ -24,7 +26,6 @@ int64_t segment_get_block(const void *bytes, size_t n, struct segment_block *, s
 
 /* For sources that can read a part: finds the SUMMARY block of a complete segment, block by block, by their heads alone, and puts it
  * into the buffer, in place of what was there. `part` is as source_ops.again. -ENOENT: it has none; what `part` says. */
-struct source;
 int segment_find_summary(int (*part)(struct source *, uint64_t seq, uint64_t offset, size_t n, struct wbuf *, struct culprit_error *),
 			 struct source *, uint64_t seq, struct wbuf *, struct culprit_error *);
 

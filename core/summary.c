@@ -284,8 +284,6 @@ struct summary *summary_build(struct segment *segment, struct culprit_error *err
 		cursor_keep_since(c, 0);
 		r = summary_walk(s, c, segment, gathers, error);
 	}
-	if (s)
-		s->knows_lost = true;
 	for (uint32_t i = 0; !r && i < s->ntables; i++) {
 		struct summary_table *t = &s->tables[i];
 		struct table_view v;
@@ -295,7 +293,6 @@ struct summary *summary_build(struct segment *segment, struct culprit_error *err
 		if (cursor_table(c, t->schema->name, &v)) {
 			t->nended = (uint32_t)cursor_nended(c, v.schema);
 			t->nevents = cursor_nevents(c, v.schema);
-			t->lost = v.lost;
 		}
 	}
 	for (uint32_t i = 0; gathers && i < segment->schema->ntables; i++) {
@@ -385,23 +382,6 @@ static int get_table(struct rbuf *r, struct summary_table *t)
 	return e ? e : r->err;
 }
 
-/* What stands behind the tables. */
-static int get_lost(struct rbuf *r, struct summary *s)
-{
-	uint64_t n;
-
-	if (!rbuf_left(r))
-		return 0;
-	n = rbuf_bounded(r, s->ntables);
-	for (uint64_t i = 0; i < n && !r->err; i++) {
-		uint32_t table = (uint32_t)rbuf_bounded(r, s->ntables - 1);
-
-		s->tables[r->err ? 0 : table].lost = rbuf_varint(r);
-	}
-	s->knows_lost = !r->err;
-	return r->err;
-}
-
 int summary_read_lost(const void *block, size_t size, struct wbuf *pairs)
 {
 	struct culprit_error error;
@@ -450,8 +430,6 @@ struct summary *summary_read(const struct segment *segment, struct culprit_error
 
 		e = r.err ? r.err : get_table(&sub, &s->tables[i]);
 	}
-	if (!e && !r.err && n == s->ntables)
-		e = get_lost(&r, s);
 	if (!e && !r.err)
 		return s;
 	error_set(error, -EBADMSG, "the summary of segment %llu is damaged", (unsigned long long)segment->meta.seq);

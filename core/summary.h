@@ -37,13 +37,11 @@ struct summary_table {
 	size_t nseries;
 	uint32_t nended; /* rows that ended in this segment */
 	uint64_t nevents;
-	uint64_t lost; /* events; where the summary knows it */
 };
 
 struct summary {
 	struct summary_table *tables; /* one a table of the schema */
 	uint32_t ntables;
-	bool knows_lost; /* those of older versions do not */
 	struct schema *schema;
 };
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "findings.h"
 #include "list_panel.h"
 #include "number.h"
 #include "panels.h"
@@ -12,7 +13,7 @@
 enum { DEVICES = 2 };
 
 /* Answers that take so many times what the line takes of the network are made slowly; those faster than this interest nobody. */
-static const double slow_trips = 4, slow_ns = 1e6, retrans_bad = 2;
+static const double slow_trips = 4, slow_ns = 1e6;
 
 struct net {
 	struct list_state list;
@@ -86,7 +87,7 @@ static void comm_cell(struct rows *r, size_t row, struct list_cell *cell)
 
 static void percent_cell(struct rows *r, size_t row, struct list_cell *cell)
 {
-	rows_percent_cell(r, row, "retrans_pct", retrans_bad, cell);
+	rows_percent_cell(r, row, "retrans_pct", FINDINGS_RETRANS_BAD, cell);
 }
 
 static const struct rows_column columns[] = {
@@ -143,11 +144,12 @@ static void say_devices(struct net *n, size_t rows)
 static void say_tcp(struct net *n)
 {
 	double again = figures_number(&n->figures, 0, "retrans_pct"), overflow = figures_number(&n->figures, 0, "listen_overflow_rate");
-	double half = number_max(figures_number(&n->figures, 0, "syncookie_rate"), 0) + number_max(figures_number(&n->figures, 0, "listen_drop_rate") - number_max(overflow, 0), 0);
+	double half = number_max(figures_number(&n->figures, 0, "syncookie_rate"), 0) +
+		      number_max(figures_number(&n->figures, 0, "syn_drop_rate"), 0);
 	char a[32], b[32], c[32], d[32];
 
 	/* Answers to connections that are sent again are none of the segments it is a share of: above 100 % it says nothing. */
-	list_panel_say(&n->list.head, again >= retrans_bad || overflow > 0 || half > 0 ? ROLE_WARN : ROLE_TEXT,
+	list_panel_say(&n->list.head, again >= FINDINGS_RETRANS_BAD || overflow > 0 || half > 0 ? ROLE_WARN : ROLE_TEXT,
 		       /* There is room for one of the two queues. */
 		       half > 0 && !(overflow > 0) ? "TCP: sent again %s  failed %s  reset %s  SYN queue full %s" :
 						     "TCP: sent again %s  failed %s  reset %s  accept queue overflows %s",
@@ -289,7 +291,7 @@ static void net_detail(void *self, struct view *view, const struct lens *lens, c
 		return;
 	}
 	if (tail >= slow_ns && !isnan(rtt))
-		verdict = again >= retrans_bad ? "the line loses segments: " :
+		verdict = again >= FINDINGS_RETRANS_BAD ? "the line loses segments: " :
 			  /* Most of what half of them take: what makes some of them slow is another question. */
 			  tail < rtt * slow_trips || (rtt >= slow_ns && middle < rtt * slow_trips) ? "the line is slow: " : in ? "it waits for us: " : "the peer is slow: ";
 	snprintf(line, sizeof(line), "%s%s in %s p50, %s p99 (n %llu); line %s", verdict, in ? "we answer" : "it answers",

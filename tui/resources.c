@@ -316,9 +316,6 @@ static void ask_filesystems(struct resources *r, const struct lens *lens)
 	}
 }
 
-/* Percent of what was sent, as in the verdict's rule. */
-#define RETRANS_BAD 2
-
 static void say_line(struct resources *r, struct resource *x, double line)
 {
 	char buf[32];
@@ -348,7 +345,7 @@ static void ask_nets(struct resources *r, const struct lens *lens)
 		if (!isnan(rate))
 			units_format_short(x->use, sizeof(x->use), rate, CULPRIT_BYTES_PER_S);
 		/* There is room for one of the two: that which is wrong. */
-		if (!(retrans >= RETRANS_BAD) || line >= line_full)
+		if (!(retrans >= FINDINGS_RETRANS_BAD) || line >= line_full)
 			say_line(r, x, line);
 		/* As a share of what was sent it may be above 100 %: answers to connections are not among that. */
 		if (!shown && retrans > 100)
@@ -357,7 +354,7 @@ static void ask_nets(struct resources *r, const struct lens *lens)
 			resources_say_number(x->wait, r->wait_cap, "retrans", retrans, CULPRIT_PERCENT);
 		resources_say_number(x->error, r->error_cap, "drop", resources_number(r, i, "drop_rate"), CULPRIT_COUNT_PER_S);
 		resources_say_number(x->error, r->error_cap, "err", resources_number(r, i, "error_rate"), CULPRIT_COUNT_PER_S);
-		x->warn = line >= line_full || (!shown && retrans >= RETRANS_BAD) || resources_number(r, i, "error_rate") > 0;
+		x->warn = line >= line_full || (!shown && retrans >= FINDINGS_RETRANS_BAD) || resources_number(r, i, "error_rate") > 0;
 		shown++;
 	}
 }

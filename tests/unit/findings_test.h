@@ -39,7 +39,7 @@ static const char tables[] =
 	"table nfs state key=mount mount=key:text server=attribute:text timeouts=gauge:f64:count await=gauge:f64:ns retrans_pct=gauge:f64:percent\n"
 	"table net state key=netdev name=key:text rx_drop_pct=gauge:f64:percent drop_rate=gauge:f64:count/s\n"
 	"table tcp state key=tcp id=key:u64 retrans_pct=gauge:f64:percent retrans_rate=gauge:f64:count/s listen_overflow_rate=gauge:f64:count/s "
-	"syn_retrans_rate=gauge:f64:count/s syncookie_rate=gauge:f64:count/s listen_drop_rate=gauge:f64:count/s\n"
+	"syn_retrans_rate=gauge:f64:count/s syncookie_rate=gauge:f64:count/s syn_drop_rate=gauge:f64:count/s\n"
 	"table netstack state key=netstack id=key:u64 softnet_drop_rate=gauge:f64:count/s conntrack_pct=gauge:f64:percent udp_in_rate=gauge:f64:count/s udp_full_rate=gauge:f64:count/s\n"
 	"table cgroup state key=cgroup path=key:text throttled_pct=gauge:f64:percent throttled_rate=gauge:f64:ns/s memory_pct=gauge:f64:percent "
 	"memory_high_pct=gauge:f64:percent memory_slowed=gauge:f64:count read_rate=gauge:f64:bytes/s read_max=gauge:f64:bytes/s write_iops=gauge:f64:count/s writes_max=gauge:f64:count/s oom_kills=gauge:f64:count refault_rate=gauge:f64:count/s major_fault_rate=gauge:f64:count/s pids_pct=gauge:f64:percent cpu_of_limit=gauge:f64:percent\n"
@@ -188,7 +188,7 @@ static inline void tell_kernel(struct text *t, const struct machine *m, int seco
 		add(t, "row nfs mount=/home server=filer:/home timeouts=%g await=2e9 retrans_pct=0\n", m->nfs_timeouts);
 	add(t, "sample net\nrow net name=eth0 rx_drop_pct=0 drop_rate=0\n");
 	add(t, "sample tcp\nrow tcp id=0 retrans_pct=%g retrans_rate=%g listen_overflow_rate=%g syn_retrans_rate=%g syncookie_rate=%g "
-	       "listen_drop_rate=%g\n", m->retrans, m->retrans * 10, m->overflows, m->syn_again, m->syn_cookies, m->syn_drops + m->overflows);
+	       "syn_drop_rate=%g\n", m->retrans, m->retrans * 10, m->overflows, m->syn_again, m->syn_cookies, m->syn_drops);
 	add(t, "sample netstack\nrow netstack id=0 softnet_drop_rate=0 conntrack_pct=%g udp_in_rate=49 udp_full_rate=%g\n", m->conntrack, m->udp_full);
 	add(t, "sample cgroup\n");
 	if (!m->no_group && m->high > 0)

@@ -1,5 +1,5 @@
 /* What is said of findings: what was not measured is never called calm, little data is provisional, lines lose parts and no number is
- * cut; and that the program's own tables have what the rules ask. The rules: test_findings_rules.c. */
+ * cut; and that the program's own tables have what the rules ask. The rules: test_findings_rules.c, test_findings_waits.c. */
 #include "unit/findings_test.h"
 
 #include "support/made_host.h"

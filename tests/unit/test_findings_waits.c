@@ -1,8 +1,6 @@
 /* What findings say of what is waited for: locks, requests to disks, peers, queues of connections, limits. */
 #include "unit/findings_test.h"
 
-/* --- waits, network, limits -------------------------------------------------------------------------------------- */
-
 static void lock_contention(void **state)
 {
 	struct machine m = well(), innocent = well();
